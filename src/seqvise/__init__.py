@@ -1,0 +1,1 @@
+"""Training framework for sequence-to-sequence and visual-semantic models."""

@@ -1,0 +1,64 @@
+"""What a person chooses about schedules and records. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plateau")
+
+
+@dataclass
+class ScheduleOptions:
+    """How the rate and the momentum move over training. Teacher forcing has its own node, `model.teacher_forcing`."""
+
+    name: str = "one_cycle"
+    div: float = 20.0  # one_cycle*: the rate starts and ends at lr / div
+    cut: float = 10.0  # one_cycle: the rate climbs over the first 1 / cut of all steps
+    final: float = 100.0  # one_cycle_annihilate: the last tenth falls to lr / (div * final)
+    momentum_high: float = 0.95  # one_cycle_annihilate: momentum (Adam: beta1) where the rate is lowest
+    momentum_low: float = 0.85  # ... and where it is highest
+    warmup: int = 4000  # noam: steps of linear climb, then the inverse square root
+    factor: float = 0.5  # plateau: the rate is multiplied by this ...
+    patience: int = 2  # ... after so many validations without a better `monitor.metric`
+    unit: str = "step"  # `epoch`: the rate moves between epochs only
+    cycle_epochs: float | None = None  # length of the cycle; null: all of training
+    extend: bool = False  # a resumed run may have another horizon than the one it started with
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        if self.name not in RATE_SCHEDULES:
+            yield f"{key}.name is '{self.name}', but must be one of {', '.join(RATE_SCHEDULES)}."
+        if self.unit not in ("step", "epoch"):
+            yield f"{key}.unit is '{self.unit}', but must be step or epoch."
+        for name in ("div", "cut", "final"):
+            if getattr(self, name) < 1:
+                yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
+        for name in ("momentum_high", "momentum_low"):
+            if not 0 <= getattr(self, name) < 1:
+                yield f"{key}.{name} is {getattr(self, name)}, but a momentum lies between 0 and 1."
+        if self.warmup < 1 or self.patience < 0 or not 0 < self.factor < 1:
+            yield f"{key}: warmup must be at least 1, patience at least 0, factor between 0 and 1."
+        if self.cycle_epochs is not None and self.cycle_epochs <= 0:
+            yield f"{key}.cycle_epochs is {self.cycle_epochs}, but must be above 0, or null for all of training."
+
+
+@dataclass
+class CallbackOptions:
+    """Which of our callbacks run; a person's own go to `callbacks.extra`, each a node with `_target_`."""
+
+    patience: int | None = None  # early stopping: validations without a better `monitor.metric`; null never stops
+    progress: bool = True
+    samples: int = 8  # validation translations shown in TensorBoard and in samples.txt
+    attention_maps: int = 4
+    keep_best: int = 1  # checkpoints kept by `monitor`
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        if self.patience is not None and self.patience < 1:
+            yield f"{key}.patience is {self.patience}, but must be at least 1, or null never to stop early."
+        for name in ("samples", "attention_maps", "keep_best"):
+            if getattr(self, name) < 0:
+                yield f"{key}.{name} is {getattr(self, name)}, but cannot be negative."

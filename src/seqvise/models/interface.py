@@ -1,0 +1,109 @@
+"""The values that pass between data, models and decoding, and the step interface that decoding knows.
+
+Shapes: ``B`` sentences, ``N`` decoded rows (sentences times hypotheses), ``S`` source steps, ``T`` target steps,
+``D`` width, ``V`` words. Padding stands at the end. Ids: ``<bos> 0, <pad> 1, <eos> 2, <unk> 3``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+BOS, PAD, EOS, UNK = 0, 1, 2, 3
+
+
+class _Tensors:
+    """Moves every tensor of a dataclass at once; Lightning and the loader look for these two methods."""
+
+    def _map(self, name: str, *args: object, **kwargs: object) -> Self:
+        changed: dict[str, object] = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, (Tensor, _Tensors)):
+                changed[field.name] = getattr(value, name)(*args, **kwargs)
+        return replace(self, **changed)  # type: ignore[type-var]
+
+    def to(self, *args: object, **kwargs: object) -> Self:
+        """The same value on another device; the arguments are those of ``Tensor.to``."""
+        return self._map("to", *args, **kwargs)
+
+    def pin_memory(self) -> Self:
+        """The same value in page-locked memory."""
+        return self._map("pin_memory")
+
+
+@dataclass(frozen=True)
+class SourceBatch(_Tensors):
+    """Source sentences, ``<eos>`` included.
+
+    Attributes:
+        ids: (B, S) int64, padded with ``PAD`` at the end.
+        lengths: (B,) int64, real steps of each sentence, at least 1.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+
+    def mask(self) -> Tensor:
+        """(B, S) bool, true at real steps."""
+        steps = torch.arange(self.ids.shape[1], device=self.ids.device)
+        return steps < self.lengths.unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class PairBatch(_Tensors):
+    """Source sentences with their references.
+
+    Attributes:
+        source: the source side.
+        target: (B, T) int64, ``<eos>`` included, ``<bos>`` not, padded with ``PAD`` at the end.
+        rows: (B,) int64, the place of each pair in its part of the store.
+    """
+
+    source: SourceBatch
+    target: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return self.target.shape[0]
+
+
+MemoryT = TypeVar("MemoryT")
+StateT = TypeVar("StateT")
+
+
+class StepOutput(NamedTuple, Generic[StateT]):
+    """What one decoding step gives.
+
+    Attributes:
+        logits: (N, V) unnormalised scores of the next word.
+        state: the decoder's state after the step.
+        attention: (N, S) weights over the source steps, or None where the model has none.
+    """
+
+    logits: Tensor
+    state: StateT
+    attention: Tensor | None
+
+
+class StepModel(Protocol[MemoryT, StateT]):
+    """All that decoding knows of a model. State is passed in and out, never kept on the module."""
+
+    def encode(self, src: SourceBatch) -> MemoryT:
+        """What the decoder reads of the source, computed once a sentence."""
+        ...
+
+    def init(self, memory: MemoryT) -> StateT:
+        """The decoder's state before its first step."""
+        ...
+
+    def step(self, tokens: Tensor, state: StateT, memory: MemoryT) -> StepOutput[StateT]:
+        """One step. tokens: (N,) int64, the words said last (``BOS`` first)."""
+        ...
+
+    def reorder(self, state: StateT, memory: MemoryT, rows: Tensor) -> tuple[StateT, MemoryT]:
+        """State and memory of the chosen rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
+        ...

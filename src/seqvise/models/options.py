@@ -1,0 +1,94 @@
+"""What a person chooses about a model. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+CELLS = ("gru", "lstm")
+ATTENTIONS = ("none", "additive")
+ACTIVATIONS = ("tanh", "relu")
+DRAWS = ("step", "sentence", "token")
+UNITS = ("step", "epoch")
+
+
+@dataclass
+class DropoutOptions:
+    """Dropout probabilities of a recurrent model, each multiplied by ``scale``."""
+
+    source: float = 0.15  # embedded source words
+    target: float = 0.0  # embedded target words
+    encoder: float = 0.25  # between encoder layers
+    state: float = 0.0  # encoder states on their way to the decoder
+    decoder: float = 0.1  # between decoder layers
+    output: float = 0.35  # before the projection to words
+    scale: float = 1.0
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        if self.scale < 0:
+            yield f"{key}.scale is {self.scale}, but a factor for dropout cannot be negative."
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "scale" and not 0 <= value * max(self.scale, 0) < 1:
+                yield f"{key}.{item.name} times {key}.scale is {value * self.scale:g}, but a dropout must be at least 0 and below 1."
+
+
+@dataclass
+class ForcingOptions:
+    """Teacher forcing ratio: the chance that a training step reads the reference's last word, not the model's own."""
+
+    start: float = 1.0
+    end: float = 1.0
+    over: float | None = None  # units until `end` is reached; null: all of training
+    unit: str = "epoch"  # `epoch` moves it between epochs, `step` at every step; `over` counts in it
+    draw: str = "token"  # one draw a time `step` for the whole batch, a `sentence`, or a `token`
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        for name in ("start", "end"):
+            if not 0 <= getattr(self, name) <= 1:
+                yield f"{key}.{name} is {getattr(self, name)}, but a ratio lies between 0 and 1."
+        if self.over is not None and self.over <= 0:
+            yield f"{key}.over is {self.over}, but it must be above 0, or null for all of training."
+        if self.unit not in UNITS:
+            yield f"{key}.unit is '{self.unit}', but must be one of {', '.join(UNITS)}."
+        if self.draw not in DRAWS:
+            yield f"{key}.draw is '{self.draw}', but must be one of {', '.join(DRAWS)}."
+
+
+@dataclass
+class RecurrentOptions:
+    """A recurrent encoder-decoder, from the lesson's plain model to all its tricks together."""
+
+    _target_: str = "seqvise.models.recurrent.Recurrent"
+    task: str = "seqvise.tasks.translation.Translation"
+    cell: str = "gru"
+    embedding: int = 300  # width of both sides' word vectors
+    encoder_hidden: int = 256  # a direction
+    encoder_layers: int = 2
+    bidirectional: bool = False
+    attention: str = "none"
+    attention_activation: str = "tanh"
+    decoder_hidden: int = 300
+    decoder_layers: int = 2
+    tie_output: bool = True  # the projection's weight is the target embedding
+    readout: bool = False  # projection of tanh(W [state; context; embedding]) instead of the state alone
+    dropout: DropoutOptions = field(default_factory=DropoutOptions)
+    teacher_forcing: ForcingOptions = field(default_factory=ForcingOptions)
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        for name, allowed in (("cell", CELLS), ("attention", ATTENTIONS), ("attention_activation", ACTIVATIONS)):
+            if getattr(self, name) not in allowed:
+                yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
+        for name in ("embedding", "encoder_hidden", "encoder_layers", "decoder_hidden", "decoder_layers"):
+            if getattr(self, name) < 1:
+                yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
+        if self.tie_output and not self.readout and self.decoder_hidden != self.embedding:
+            yield (
+                f"{key}.decoder_hidden is {self.decoder_hidden} and {key}.embedding is {self.embedding}, but with "
+                f"{key}.tie_output they must be equal: change one, or set {key}.readout=true or {key}.tie_output=false."
+            )
+        yield from self.dropout.problems(f"{key}.dropout")
+        yield from self.teacher_forcing.problems(f"{key}.teacher_forcing")
