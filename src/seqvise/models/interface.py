@@ -6,6 +6,7 @@ Shapes: ``B`` sentences, ``N`` decoded rows (sentences times hypotheses), ``S`` 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
@@ -71,6 +72,9 @@ class PairBatch(_Tensors):
         return self.target.shape[0]
 
 
+PickWords = Callable[[Tensor], Tensor]
+"""Outputs (N, D) before the projection to words (N,) int64."""
+
 MemoryT = TypeVar("MemoryT")
 StateT = TypeVar("StateT")
 
@@ -107,3 +111,29 @@ class StepModel(Protocol[MemoryT, StateT]):
     def reorder(self, state: StateT, memory: MemoryT, rows: Tensor) -> tuple[StateT, MemoryT]:
         """State and memory of the chosen rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
         ...
+
+
+class Seq2SeqModel(StepModel[MemoryT, StateT], Protocol[MemoryT, StateT]):
+    """What a translation task trains: a step model with a pass over whole batches.
+
+    ``forward`` stops before the projection, which the loss applies chunk by chunk.
+    """
+
+    @property
+    def generator(self) -> Projection:
+        """From outputs to words."""
+        ...
+
+    def __call__(self, batch: PairBatch, forced: Tensor | None = None, pick: PickWords | None = None) -> Tensor:
+        """Outputs (B, T, D) under a mix of reference and own words; see ``Recurrent.forward``."""
+        ...
+
+
+class Projection(Protocol):
+    """``logits = weight output + bias``, with weight (V, D) and bias (V,)."""
+
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...

@@ -31,7 +31,8 @@ class DropoutOptions:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name != "scale" and not 0 <= value * max(self.scale, 0) < 1:
-                yield f"{key}.{item.name} times {key}.scale is {value * self.scale:g}, but a dropout must be at least 0 and below 1."
+                scaled = f"{key}.{item.name} times {key}.scale is {value * self.scale:g}"
+                yield f"{scaled}, but a dropout must be at least 0 and below 1."
 
 
 @dataclass

@@ -1,0 +1,171 @@
+"""One training step of ours against the lesson's own loop, in turn, over batches of varying shape.
+
+    python -m benchmarks.training_step [--forcing 1.0] [--steps 20] [--json FILE]
+
+Both sides: the attention model at the lesson's sizes, the same batches, the loss over real words, gradient clipping
+none, Adam. Both have seen every shape before they are timed. The bound is the time of the step's matrix products alone,
+measured in the format in which ours runs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.lesson import LessonModel, lesson_loss
+from seqvise.models.generator import WordPicker
+from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
+from seqvise.models.losses import linear_cross_entropy
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+from seqvise.tasks.forcing import draw_forcing
+from seqvise.tasks.precision import choose_precision
+
+SOURCE, TARGET, ROWS = 24_793, 17_573, 125
+WORDS, SPREAD = 13, 4  # target words a sentence, and their standard deviation
+
+
+def make_batches(count: int) -> list[PairBatch]:
+    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer."""
+    rng = np.random.default_rng(0)
+    lengths = np.sort(np.clip(rng.normal(WORDS, SPREAD, count * ROWS).round(), 4, 29).astype(int))
+    batches = [_batch(rng, lengths[start : start + ROWS]) for start in range(0, len(lengths), ROWS)]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _batch(rng: np.random.Generator, target_lengths: np.ndarray) -> PairBatch:  # type: ignore[type-arg]
+    source_lengths = np.clip(target_lengths + rng.integers(-1, 5, ROWS), 3, 38)
+    source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, TARGET)
+    return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(ROWS))
+
+
+def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:  # type: ignore[type-arg]
+    ids = torch.full((len(lengths), int(lengths.max())), PAD)
+    for row, length in enumerate(lengths):
+        ids[row, :length] = torch.from_numpy(np.append(4 + rng.zipf(1.3, length - 1) % (words - 4), EOS))
+    return ids
+
+
+def our_step(forcing: float) -> Callable[[PairBatch], None]:
+    """A closure that takes one optimizer step of ours."""
+    options = RecurrentOptions(attention="additive")
+    model = Recurrent(options, SOURCE, TARGET)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    dtype = choose_precision("auto", torch.device("cpu")).dtype
+
+    def step(batch: PairBatch) -> None:
+        forced = draw_forcing(*batch.target.shape, forcing, "step")
+        pick = None if forced is None else WordPicker(model.generator, dtype)
+        outputs, real = model(batch, forced, pick), batch.target != PAD
+        weight, bias = model.generator.weight, model.generator.bias
+        total = linear_cross_entropy(outputs[real], weight, bias, batch.target[real], dtype=dtype)
+        optimizer.zero_grad(set_to_none=True)
+        (total / int(real.sum())).backward()
+        optimizer.step()
+
+    return step
+
+
+def lesson_step(forcing: float) -> Callable[[PairBatch], None]:
+    """A closure that takes one optimizer step of the lesson's loop."""
+    model = LessonModel(SOURCE, TARGET, attention=True)
+    model.pr_force = forcing
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(batch: PairBatch) -> None:
+        target = batch.target.t()
+        loss = lesson_loss(model(batch.source.ids.t(), target), target, count_padding=False)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def products_time(batch: PairBatch, dtype: torch.dtype) -> float:
+    """Seconds of a step's matrix products alone, forward and backward (three times the forward ones)."""
+    tokens, (rows, steps) = int((batch.target != PAD).sum()), batch.target.shape
+    source = batch.source.ids.shape[1]
+    shapes = [(tokens, 300, TARGET, dtype)]
+    shapes += [(rows * source, width, 3 * 256, torch.float32) for width in (300, 256, 256, 256)]
+    shapes += [(rows * source, 256, 300, torch.float32)]
+    shapes += [(rows * steps, width, 3 * 300, torch.float32) for width in (300, 300, 300, 300)]
+    shapes += [(rows * steps, width, 300, torch.float32) for width in (300, 300, 256)]
+    return sum(_product(*shape) for shape in shapes)
+
+
+def _product(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
+    left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
+    back = torch.randn(rows, columns, dtype=dtype)
+
+    def three() -> None:
+        left @ right.t()
+        back @ right
+        back.t() @ left
+
+    three()
+    return min(_timed(three) for _ in range(3))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(forcing: float, steps: int) -> dict[str, float]:
+    """Both sides in turn over the same batches; medians of seconds a step, and what follows from them."""
+    torch.manual_seed(0)
+    random.seed(0)
+    batches = make_batches(steps)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ours = our_step(forcing)
+    for batch in batches:
+        ours(batch)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    lesson = lesson_step(forcing)
+    for batch in batches:
+        lesson(batch)
+    rows = [(_timed(lambda b=b: ours(b)), _timed(lambda b=b: lesson(b))) for b in batches]  # type: ignore[misc]
+    tokens = statistics.mean(int((batch.target != PAD).sum()) for batch in batches)
+    dtype = choose_precision("auto", torch.device("cpu")).dtype
+    bound = statistics.median(products_time(batch, dtype) for batch in batches)
+    mine, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
+    return {
+        "forcing": forcing,
+        "seconds": mine,
+        "lesson_seconds": theirs,
+        "ratio": statistics.median(theirs / mine for mine, theirs in rows),
+        "tokens_per_second": tokens / mine,
+        "lesson_tokens_per_second": tokens / theirs,
+        "share_of_products": bound / mine,
+        "peak_mib": peak / 1024,
+    }
+
+
+def main() -> None:
+    """Prints a table; writes JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--forcing", type=float, nargs="+", default=[1.0, 0.5, 0.0])
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = [measure(forcing, arguments.steps) for forcing in arguments.forcing]
+    for row in rows:
+        print("  ".join(f"{name} {value:.3g}" for name, value in row.items()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""A prepared parallel corpus as batches for Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from seqvise.corpus.options import DataOptions
+from seqvise.corpus.store import Part, TokenColumn, TokenStore
+from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches
+from seqvise.errors import UserError
+from seqvise.models.interface import PAD, PairBatch, SourceBatch
+
+
+def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Ids (B, L) int64 padded at the end to a multiple of ``multiple``, and lengths (B,)."""
+    lengths = np.array([len(sentence) for sentence in sentences])
+    width = -(-int(lengths.max()) // multiple) * multiple
+    ids = np.full((len(sentences), width), PAD, dtype=np.int64)
+    ids[np.arange(width) < lengths[:, None]] = np.concatenate(sentences)
+    return torch.from_numpy(ids), torch.from_numpy(lengths)
+
+
+def source_batch(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> SourceBatch:
+    """Encoded sources, ``EOS`` included, as one batch."""
+    return SourceBatch(*pad(sentences, multiple))
+
+
+class PairDataset(Dataset[PairBatch]):
+    """The pairs of a part, fetched a whole batch at a time.
+
+    Args:
+        part: the pairs.
+        bucket: sources are padded to a multiple of this, for fewer distinct shapes.
+    """
+
+    def __init__(self, part: Part, bucket: int) -> None:
+        self.source, self.target, self.bucket = part.source, part.target, bucket
+
+    def __getitem__(self, rows: list[int]) -> PairBatch:
+        source = source_batch(_sentences(self.source, rows), self.bucket)
+        target, _ = pad(_sentences(self.target, rows))
+        return PairBatch(source, target, torch.tensor(rows))
+
+
+def _sentences(column: TokenColumn, rows: list[int]) -> list[NDArray[np.int32]]:
+    return [column[row] for row in rows]
+
+
+class ParallelDataModule(pl.LightningDataModule):
+    """Training batches sorted among neighbours, validation and test batches sorted throughout.
+
+    Args:
+        store: the prepared corpus.
+        options: the `data` node; its batch sizes, ``bucket`` and ``workers`` are used.
+        seed: of the order of batches, which is a function of it and the epoch alone.
+    """
+
+    def __init__(self, store: TokenStore, options: DataOptions, seed: int) -> None:
+        super().__init__()
+        self.store, self.options, self.seed = store, options, seed
+
+    def train_dataloader(self) -> DataLoader[PairBatch]:
+        """This process's training batches."""
+        rank, world = self._place()
+        part = self._part("train")
+        lengths = self._lengths(part)
+        size = BatchSize(self.options.batch_size, self.options.batch_tokens)
+        _check_share(part, world)
+        _check_budget(lengths, size)
+        return self._loader(part, TrainingSampler(lengths, size, self.seed, rank, world))
+
+    def val_dataloader(self) -> DataLoader[PairBatch]:
+        """This process's validation batches."""
+        return self._evaluation("valid")
+
+    def test_dataloader(self) -> DataLoader[PairBatch]:
+        """This process's test batches.
+
+        Raises:
+            UserError: the corpus has no test part.
+        """
+        return self._evaluation("test")
+
+    def _evaluation(self, name: str) -> DataLoader[PairBatch]:
+        part = self._part(name)
+        rank, world = self._place()
+        _check_share(part, world)
+        batches = evaluation_batches(self._lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
+        return self._loader(part, [batch.tolist() for batch in batches])
+
+    def _part(self, name: str) -> Part:
+        part = self.store.part(name)
+        if part is None:
+            raise UserError(f"The corpus {self.store.path.name} has no {name} part: set data.{name}, or test=false.")
+        return part
+
+    def _lengths(self, part: Part) -> NDArray[np.int32]:
+        return np.stack([part.source.lengths, part.target.lengths], 1)
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+    def _loader(self, part: Part, batches: TrainingSampler | list[list[int]]) -> DataLoader[PairBatch]:
+        dataset = PairDataset(part, self.options.bucket)
+        return DataLoader(
+            cast(Dataset[PairBatch], dataset),
+            # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
+            sampler=cast("TrainingSampler", batches),
+            batch_size=None,
+            num_workers=self.options.workers,
+            persistent_workers=False,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _check_share(part: Part, world: int) -> None:
+    if len(part) < world:
+        raise UserError(
+            f"The {part.name} part has {len(part)} pairs for {world} processes: set trainer.devices to fewer."
+        )
+
+
+def _check_budget(lengths: NDArray[np.int32], size: BatchSize) -> None:
+    longest = int(lengths.sum(1).max())
+    if size.tokens is not None and size.tokens < 2 * longest:
+        raise UserError(
+            f"data.batch_tokens is {size.tokens}, but the longest pair has {longest} words: set it to {2 * longest} "
+            "at least, or set data.max_tokens."
+        )

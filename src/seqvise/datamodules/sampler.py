@@ -1,0 +1,111 @@
+"""Which sentences make up which batch: a pure function of lengths, seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+Rows = NDArray[np.int64]
+
+POOL = 50
+"""Batches drawn at random together and sorted by length among themselves (fast.ai's SortishSampler)."""
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """How large a process's batch is. One of the two is None.
+
+    Attributes:
+        sentences: pairs.
+        tokens: real source and target tokens together, on average over the epoch.
+    """
+
+    sentences: int | None
+    tokens: int | None = None
+
+
+def sorted_order(lengths: NDArray[np.int32]) -> Rows:
+    """Longest target first, then longest source, then first in the file. lengths: (n, 2), source and target."""
+    return np.lexsort((np.arange(len(lengths)), -lengths[:, 0], -lengths[:, 1]))
+
+
+def sortish_order(lengths: NDArray[np.int32], pool: int, seed: int, epoch: int) -> Rows:
+    """A random order in which neighbours have nearly equal lengths: pools of ``pool`` rows, each sorted."""
+    shuffled = np.random.default_rng([seed, epoch]).permutation(len(lengths))
+    pools = [shuffled[start : start + pool] for start in range(0, len(shuffled), pool)]
+    return np.concatenate([part[sorted_order(lengths[part])] for part in pools]) if pools else shuffled
+
+
+def cut_into_batches(order: Rows, lengths: NDArray[np.int32], size: BatchSize, world: int) -> list[Rows]:
+    """Cuts an order into batches for all processes together, as many whatever the order.
+
+    By sentences, every batch but the last has ``world`` times the size, and a rest too small to give each process a
+    sentence joins the batch before it. By tokens, cuts lie at equal distances in tokens, so batches hold nearly the
+    same number and an epoch has the same number of batches as every other.
+    """
+    if size.sentences is not None:
+        cuts = np.arange(size.sentences * world, len(order), size.sentences * world)
+        if len(cuts) and len(order) - cuts[-1] < world:
+            cuts = cuts[:-1]
+    else:
+        assert size.tokens is not None
+        ends = np.cumsum(lengths[order].sum(1, dtype=np.int64))
+        count = -(-int(ends[-1]) // (size.tokens * world))
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count)
+    return np.split(order, cuts)
+
+
+def share(batch: Rows, rank: int, world: int) -> Rows:
+    """One process's part of a batch: every ``world``-th sentence, so that parts differ by one at most."""
+    return batch[rank::world]
+
+
+def training_batches(
+    lengths: NDArray[np.int32], size: BatchSize, seed: int, epoch: int, rank: int = 0, world: int = 1
+) -> list[Rows]:
+    """One process's batches of one epoch.
+
+    Every sentence is in exactly one batch of one process, and all processes have the same number of batches. The
+    batch with the longest sentences comes first, so that memory runs out at once or never; the rest are shuffled.
+    """
+    sentences = size.sentences or max(1, int((size.tokens or 0) / lengths.sum(1).mean()))
+    order = sortish_order(lengths, POOL * sentences * world, seed, epoch)
+    batches = cut_into_batches(order, lengths, size, world)
+    longest = int(np.argmax([lengths[batch].max() for batch in batches]))
+    rest = [index for index in range(len(batches)) if index != longest]
+    shuffled = np.random.default_rng([seed, epoch, 1]).permutation(rest)
+    return [share(batches[index], rank, world) for index in [longest, *shuffled.astype(int).tolist()]]
+
+
+def evaluation_batches(lengths: NDArray[np.int32], size: BatchSize, rank: int = 0, world: int = 1) -> list[Rows]:
+    """One process's batches for validation and test: all sentences once, sorted by length."""
+    return [share(batch, rank, world) for batch in cut_into_batches(sorted_order(lengths), lengths, size, world)]
+
+
+class TrainingSampler(Sampler[list[int]]):
+    """Batches of row numbers for a loader, new ones each epoch.
+
+    Lightning calls ``set_epoch`` on a loader's sampler before each epoch.
+    """
+
+    def __init__(self, lengths: NDArray[np.int32], size: BatchSize, seed: int, rank: int, world: int) -> None:
+        self.lengths, self.size, self.seed = lengths, size, seed
+        self.rank, self.world, self.epoch = rank, world, 0
+        self.count = len(self._batches())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch whose batches come next."""
+        self.epoch = epoch
+
+    def _batches(self) -> list[Rows]:
+        return training_batches(self.lengths, self.size, self.seed, self.epoch, self.rank, self.world)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (batch.tolist() for batch in self._batches())

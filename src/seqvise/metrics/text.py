@@ -1,0 +1,38 @@
+"""Scores of translated text, all of them sacreBLEU's, each with the signature that makes it comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """Corpus scores of detokenised text against the raw references.
+
+    Attributes:
+        bleu: 0 to 100 (Papineni et al. 2002), 13a tokens.
+        chrf: 0 to 100 (Popović 2015), chrF2.
+        signatures: sacreBLEU's own words on how each was computed (Post 2018).
+    """
+
+    bleu: float
+    chrf: float
+    signatures: dict[str, str]
+
+
+def score_text(outputs: Sequence[str], references: Sequence[str], lowercase: bool) -> TextScores:
+    """BLEU and chrF of ``outputs`` against one reference each.
+
+    Args:
+        outputs: detokenised translations.
+        references: the raw reference lines, as many.
+        lowercase: compare without case, for models whose tokenizer lower-cases.
+    """
+    from sacrebleu.metrics import BLEU, CHRF
+
+    bleu, chrf = BLEU(lowercase=lowercase), CHRF(lowercase=lowercase)
+    references = [list(references)]  # type: ignore[list-item]
+    scores = {"bleu": bleu.corpus_score(outputs, references), "chrf": chrf.corpus_score(outputs, references)}
+    signatures = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+    return TextScores(scores["bleu"].score, scores["chrf"].score, signatures)

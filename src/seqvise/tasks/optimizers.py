@@ -1,0 +1,51 @@
+"""The optimizer and its parameter groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from seqvise.tasks.options import OptimizerOptions
+
+
+def build_optimizer(model: nn.Module, options: OptimizerOptions) -> Optimizer:
+    """The optimizer over a model's trainable parameters.
+
+    Word vectors get a group with ``options.embedding_lr`` times the rate, and are frozen where that is 0. Each group
+    keeps the rate it was configured with as ``initial_lr``, which schedules multiply.
+    """
+    vectors = word_vectors(model)
+    if options.embedding_lr == 0:
+        for weight in vectors:
+            weight.requires_grad_(False)
+    of_vectors = {id(weight) for weight in vectors}
+    rest = [weight for weight in model.parameters() if id(weight) not in of_vectors]
+    groups = [_group(rest, options.lr), _group(vectors, options.lr * options.embedding_lr)]
+    return _create([group for group in groups if group["params"]], options)
+
+
+def word_vectors(model: nn.Module) -> list[Tensor]:
+    """The parameters a model names as its word vectors; none where it names none."""
+    named = getattr(model, "word_embeddings", list)
+    unique: dict[int, Tensor] = {id(weight): weight for weight in named()}
+    return list(unique.values())
+
+
+def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
+    return {"params": [weight for weight in weights if weight.requires_grad], "lr": rate, "initial_lr": rate}
+
+
+def _create(groups: list[dict[str, Any]], options: OptimizerOptions) -> Optimizer:
+    if options.name == "sgd":
+        return torch.optim.SGD(
+            groups, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=True
+        )
+    create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    first, second = options.betas
+    return create(
+        groups, lr=options.lr, betas=(first, second), eps=options.eps, weight_decay=options.weight_decay, fused=True
+    )

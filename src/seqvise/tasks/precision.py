@@ -1,0 +1,38 @@
+"""The number format of the vocabulary projection, chosen by what the processor is fast at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+
+class ProjectionPrecision(NamedTuple):
+    """The format, and a sentence that says why."""
+
+    dtype: torch.dtype
+    reason: str
+
+
+def choose_precision(wanted: str, device: torch.device) -> ProjectionPrecision:
+    """The format of the projection's products.
+
+    Args:
+        wanted: ``fp32``, ``bf16``, or ``auto``: bfloat16 where the device multiplies it in hardware.
+        device: where the model runs.
+    """
+    if wanted != "auto":
+        dtype = torch.bfloat16 if wanted == "bf16" else torch.float32
+        return ProjectionPrecision(dtype, f"{wanted} (loss.precision)")
+    if device.type == "cuda":
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = device.type == "cpu" and _processor_has_bf16()
+    if has:
+        return ProjectionPrecision(torch.bfloat16, f"bf16 ({device.type} multiplies it in hardware)")
+    return ProjectionPrecision(torch.float32, f"fp32 ({device.type} has no fast bf16)")
+
+
+def _processor_has_bf16() -> bool:
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)

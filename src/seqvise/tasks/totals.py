@@ -1,0 +1,56 @@
+"""Sums over a whole validation, across batches and processes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def distributed() -> bool:
+    """Whether this process is one of several."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+class Totals:
+    """Weighted means that come out the same for any cut into batches and processes."""
+
+    def __init__(self) -> None:
+        self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
+        self.counts: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, name: str, total: Tensor, count: int) -> None:
+        """Adds ``count`` values whose sum is ``total``."""
+        self.sums[name] = self.sums[name] + total.detach().double().cpu()
+        self.counts[name] += count
+
+    def means(self, device: torch.device) -> dict[str, float]:
+        """The mean of each name over all processes, which must have added the same names."""
+        names = sorted(self.sums)
+        table = torch.tensor([[float(self.sums[name]), float(self.counts[name])] for name in names], device=device)
+        if distributed():
+            dist.all_reduce(table)
+        return {name: total / max(count, 1) for name, (total, count) in zip(names, table.tolist(), strict=True)}
+
+
+def gather_lists(items: list[T]) -> list[T]:
+    """The items of all processes, rank after rank."""
+    if not distributed():
+        return items
+    parts: list[list[T]] = [[] for _ in range(dist.get_world_size())]
+    dist.all_gather_object(parts, items)
+    return [item for part in parts for item in part]
+
+
+def sum_over_processes(count: int, device: torch.device) -> float:
+    """The sum of a count over all processes."""
+    if not distributed():
+        return float(count)
+    total = torch.tensor(float(count), device=device)
+    dist.all_reduce(total)
+    return float(total)

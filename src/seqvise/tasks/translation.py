@@ -1,0 +1,238 @@
+"""Translation: what is optimised and what is measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from seqvise.callbacks.options import ScheduleOptions
+from seqvise.corpus.store import Part, TokenStore
+from seqvise.decoding.greedy import Hypotheses, greedy
+from seqvise.metrics.text import score_text
+from seqvise.models.generator import WordPicker
+from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
+from seqvise.models.losses import linear_cross_entropy
+from seqvise.models.options import ForcingOptions
+from seqvise.tasks.forcing import draw_forcing
+from seqvise.tasks.optimizers import build_optimizer
+from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.precision import choose_precision
+from seqvise.tasks.samples import Sample
+from seqvise.tasks.totals import Totals, distributed, gather_lists, sum_over_processes
+
+METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
+"""Logged as ``val/<name>`` and ``test/<name>``."""
+
+
+class Translation(pl.LightningModule):
+    """Trains a sequence-to-sequence model on pairs of sentences.
+
+    ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
+    own words; ``lesson_loss`` does too and counts padding, in batches sorted by length, as fast.ai's lesson reports
+    it. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
+
+    Args:
+        model: the model.
+        loss: the `loss` node.
+        optimizer: the `optimizer` node.
+        schedule: the `schedule` node.
+        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback.
+        monitor: the `monitor` node.
+        store: the corpus, for references and for ids to text.
+        seed: with rank, epoch and batch it decides every random draw of training.
+        samples: validation sentences kept after each validation, translations and attention included.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: LossOptions,
+        optimizer: OptimizerOptions,
+        schedule: ScheduleOptions,
+        forcing: ForcingOptions,
+        monitor: MonitorOptions,
+        store: TokenStore,
+        seed: int,
+        samples: int = 8,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss_options, self.optimizer_options = loss, optimizer
+        self.schedule_options, self.forcing, self.monitor = schedule, forcing, monitor
+        self.store, self.seed, self.sample_count = store, seed, samples
+        self.scheduled: dict[str, float] = {"teacher_forcing": forcing.start}
+        self.samples: list[Sample] = []
+        self.attention_entropy: tuple[float, float] | None = None
+        self.last_tokens = 0
+
+    @property
+    def seq2seq(self) -> Seq2SeqModel[Any, Any]:
+        """The model under the interface it must have."""
+        return cast(Seq2SeqModel[Any, Any], self.model)
+
+    @property
+    def precision_note(self) -> str:
+        """The format of the vocabulary projection and why."""
+        return choose_precision(self.loss_options.precision, self.device).reason
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
+        optimizer = build_optimizer(self.model, self.optimizer_options)
+        if self.schedule_options.name != "plateau":
+            return optimizer
+        options, monitor = self.schedule_options, self.monitor
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, mode="max" if monitor.mode == "max" else "min", factor=options.factor, patience=options.patience
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
+
+    def on_train_batch_start(self, batch: PairBatch, batch_idx: int) -> None:
+        """Seeds the step by its place alone, so that a resumed run draws what the uninterrupted one would have."""
+        torch.manual_seed(seed_of(self.seed, self.global_rank, self.current_epoch, batch_idx))
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        """The mean loss over real words (or all steps, with `loss.count_padding`) of all processes together."""
+        rows, steps = batch.target.shape
+        forced = draw_forcing(rows, steps, self.scheduled["teacher_forcing"], self.forcing.draw)
+        pick = None if forced is None else self._picker()
+        outputs = self.seq2seq(batch, forced, pick)
+        keep = torch.ones_like(batch.target, dtype=torch.bool)
+        if not self.loss_options.count_padding:
+            keep = batch.target != PAD
+        total, count = self._total_loss(outputs, batch.target, keep, self.loss_options.label_smoothing)
+        self.last_tokens = count
+        # DDP averages over processes whose batches hold different numbers of words; this makes it the mean over words.
+        loss = total * (self._world() / sum_over_processes(count, self.device))
+        self.log("train/loss", loss.detach())
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts the sums anew."""
+        self._start_evaluation()
+
+    def on_test_epoch_start(self) -> None:
+        """Starts the sums anew."""
+        self._start_evaluation()
+
+    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
+        """Adds a batch to the validation's sums and translates it."""
+        self._evaluate(batch)
+
+    def test_step(self, batch: PairBatch, batch_idx: int) -> None:
+        """Adds a batch to the test's sums and translates it."""
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/*`` and keeps samples."""
+        part = self._part("valid")
+        self._log_scores("val", part)
+        self._keep_samples(part)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/*``."""
+        self._log_scores("test", self._part("test"))
+
+    def _start_evaluation(self) -> None:
+        self._totals = Totals()
+        self._outputs: list[tuple[int, str]] = []
+
+    @torch.no_grad()
+    def _evaluate(self, batch: PairBatch) -> None:
+        real = batch.target != PAD
+        pick = self._picker()
+        outputs = self.seq2seq(batch)
+        self._totals.add("loss", *self._total_loss(outputs, batch.target, real))
+        said = pick(outputs[real])
+        self._totals.add("accuracy", (said == batch.target[real]).sum(), len(said))
+        free = self.seq2seq(batch, torch.zeros(batch.target.shape, dtype=torch.bool), pick)
+        self._totals.add("free_loss", *self._total_loss(free, batch.target, real))
+        self._totals.add("lesson_loss", *self._total_loss(free, batch.target, torch.ones_like(real)))
+        hypotheses = greedy(self.seq2seq, batch.source)
+        texts = [self.store.target.decode(ids) for ids in hypotheses.tokens.tolist()]
+        self._outputs += zip(batch.rows.tolist(), texts, strict=True)
+
+    def _total_loss(self, outputs: Tensor, target: Tensor, keep: Tensor, smoothing: float = 0.0) -> tuple[Tensor, int]:
+        """The summed loss of the kept steps, and how many they are. keep: (B, T) bool."""
+        chosen, options = target[keep], self.loss_options
+        dtype = choose_precision(options.precision, self.device).dtype
+        weights = self.seq2seq.generator
+        total = linear_cross_entropy(
+            outputs[keep], weights.weight, weights.bias, chosen, smoothing, options.chunk, dtype
+        )
+        return total, len(chosen)
+
+    def _picker(self) -> WordPicker:
+        dtype = choose_precision(self.loss_options.precision, self.device).dtype
+        return WordPicker(self.seq2seq.generator, dtype)
+
+    def _log_scores(self, stage: str, part: Part) -> None:
+        means = self._totals.means(self.device)
+        texts = dict(gather_lists(self._outputs))
+        references = part.raw_target()
+        rows = sorted(texts)
+        lowercase = self.store.target.options.case != "keep"
+        scores = score_text([texts[row] for row in rows], [references[row] for row in rows], lowercase)
+        means |= {"ppl": math.exp(min(means["loss"], 80.0)), "bleu": scores.bleu, "chrf": scores.chrf}
+        self.signatures = scores.signatures
+        for name in METRICS:
+            self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
+
+    @torch.no_grad()
+    def _keep_samples(self, part: Part) -> None:
+        from seqvise.datamodules.parallel import source_batch
+
+        rows = spread(len(part), self.sample_count)
+        if not rows:
+            return
+        batch = source_batch([part.source[row] for row in rows]).to(self.device)
+        found = greedy(self.seq2seq, batch, attention=True)
+        self.samples = [self._sample(part, row, place, found) for place, row in enumerate(rows)]
+        self.attention_entropy = entropy_of(self.samples)
+
+    def _sample(self, part: Part, row: int, place: int, found: Hypotheses) -> Sample:
+        source, target = self.store.source, self.store.target
+        ids, output = part.source[row], found.tokens[place].tolist()
+        source_words = [*source.words(ids), "<eos>"]
+        output_words = target.words(output)
+        said = min(len(output_words) + 1, len(output))  # the step that said <eos> included, if there was time for it
+        attention = None
+        if found.attention is not None:
+            attention = found.attention[place, :said, : len(source_words)].cpu().numpy()
+            output_words = [*output_words, "<eos>"][:said]
+        return Sample(
+            part.raw_source()[row], part.raw_target()[row], target.decode(output), source_words, output_words, attention
+        )
+
+    def _part(self, name: str) -> Part:
+        part = self.store.part(name)
+        assert part is not None, name
+        return part
+
+    def _world(self) -> int:
+        return torch.distributed.get_world_size() if distributed() else 1
+
+
+def seed_of(*place: int) -> int:
+    """A 64-bit seed that differs in every bit from those of neighbouring places."""
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0])
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` places spread evenly over ``count``, the same every time."""
+    return [place * count // wanted for place in range(min(count, wanted))] if count >= wanted else list(range(count))
+
+
+def entropy_of(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    """Mean entropy of the samples' attention in nats, and what uniform attention would have; None without attention."""
+    found = [sample.attention for sample in samples if sample.attention is not None and len(sample.attention)]
+    if not found:
+        return None
+    entropies = [float(-(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()) for weights in found]
+    uniform = [math.log(weights.shape[1]) for weights in found]
+    return sum(entropies) / len(found), sum(uniform) / len(found)
