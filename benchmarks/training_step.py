@@ -16,6 +16,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,13 @@ def make_batches(count: int) -> list[PairBatch]:
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def _batch(rng: np.random.Generator, target_lengths: np.ndarray) -> PairBatch:  # type: ignore[type-arg]
+def _batch(rng: np.random.Generator, target_lengths: np.ndarray) -> PairBatch:
     source_lengths = np.clip(target_lengths + rng.integers(-1, 5, ROWS), 3, 38)
     source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, TARGET)
     return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(ROWS))
 
 
-def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:  # type: ignore[type-arg]
+def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
     ids = torch.full((len(lengths), int(lengths.max())), PAD)
     for row, length in enumerate(lengths):
         ids[row, :length] = torch.from_numpy(np.append(4 + rng.zipf(1.3, length - 1) % (words - 4), EOS))
@@ -64,7 +65,8 @@ def our_step(forcing: float) -> Callable[[PairBatch], None]:
     dtype = choose_precision("auto", torch.device("cpu")).dtype
 
     def step(batch: PairBatch) -> None:
-        forced = draw_forcing(*batch.target.shape, forcing, "step")
+        rows, steps = batch.target.shape
+        forced = draw_forcing(rows, steps, forcing, "step")
         pick = None if forced is None else WordPicker(model.generator, dtype)
         outputs, real = model(batch, forced, pick), batch.target != PAD
         weight, bias = model.generator.weight, model.generator.bias
@@ -136,7 +138,7 @@ def measure(forcing: float, steps: int) -> dict[str, float]:
     lesson = lesson_step(forcing)
     for batch in batches:
         lesson(batch)
-    rows = [(_timed(lambda b=b: ours(b)), _timed(lambda b=b: lesson(b))) for b in batches]  # type: ignore[misc]
+    rows = [(_timed(partial(ours, batch)), _timed(partial(lesson, batch))) for batch in batches]
     tokens = statistics.mean(int((batch.target != PAD).sum()) for batch in batches)
     dtype = choose_precision("auto", torch.device("cpu")).dtype
     bound = statistics.median(products_time(batch, dtype) for batch in batches)

@@ -1,0 +1,71 @@
+"""Greedy decoding over a model that is a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqvise.decoding.greedy import greedy, length_limits
+from seqvise.models.interface import EOS, PAD, SourceBatch, StepOutput
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+
+
+class Copied(NamedTuple):
+    ids: Tensor
+
+
+class Copier:
+    """Says the source's words one after another; attention points at the word said."""
+
+    def encode(self, src: SourceBatch) -> Copied:
+        return Copied(src.ids)
+
+    def init(self, memory: Copied) -> Tensor:
+        return torch.zeros(len(memory.ids), dtype=torch.long)
+
+    def step(self, tokens: Tensor, state: Tensor, memory: Copied) -> StepOutput[Tensor]:
+        place = state.clamp(max=memory.ids.shape[1] - 1)
+        words = memory.ids.gather(1, place.unsqueeze(1)).squeeze(1)
+        attention = torch.nn.functional.one_hot(place, memory.ids.shape[1]).float()
+        return StepOutput(torch.nn.functional.one_hot(words, 20).float(), state + 1, attention)
+
+    def reorder(self, state: Tensor, memory: Copied, rows: Tensor) -> tuple[Tensor, Copied]:
+        return state[rows], Copied(memory.ids[rows])
+
+
+def test_sentences_end_each_in_its_time() -> None:
+    ids = torch.tensor([[5, 6, EOS, PAD], [7, EOS, PAD, PAD], [8, 9, 10, EOS]])
+    found = greedy(Copier(), SourceBatch(ids, torch.tensor([3, 2, 4])), attention=True)
+    assert torch.equal(found.tokens, ids)
+    assert found.attention is not None
+    assert found.attention[2].argmax(1).tolist() == [0, 1, 2, 3]
+    assert not found.attention[1, 2:].any()
+
+
+def test_a_sentence_that_never_ends_is_stopped() -> None:
+    src = SourceBatch(torch.tensor([[5, 5, 5, 5], [5, 5, EOS, PAD]]), torch.tensor([4, 3]))
+    found = greedy(Copier(), src)
+    assert length_limits(src).tolist() == [16, 14]
+    assert found.tokens.shape == (2, 16)
+    assert (found.tokens[0] == 5).all()
+    assert found.tokens[1].tolist() == [5, 5, EOS] + [PAD] * 13
+    assert found.attention is None
+
+
+def test_a_batch_says_what_each_sentence_says_alone() -> None:
+    torch.manual_seed(0)
+    options = RecurrentOptions(
+        embedding=8, encoder_hidden=8, decoder_hidden=8, attention="additive", bidirectional=True
+    )
+    model = Recurrent(options, 20, 20).eval()
+    torch.nn.init.normal_(model.generator.bias)  # so that sentences differ and some end
+    sources = [torch.randint(4, 20, (length,)) for length in (3, 9, 5, 1)]
+    lengths = torch.tensor([len(source) for source in sources])
+    together = greedy(model, SourceBatch(torch.nn.utils.rnn.pad_sequence(sources, True, PAD), lengths)).tokens
+    for source, tokens in zip(sources, together, strict=True):
+        alone = greedy(model, SourceBatch(source[None], torch.tensor([len(source)]))).tokens[0]
+        assert tokens[: len(alone)].tolist() == alone.tolist()
+        assert (tokens[len(alone) :] == PAD).all()
