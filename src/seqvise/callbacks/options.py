@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,8 @@ class CallbackOptions:
     progress: bool = True
     samples: int = 8  # validation translations shown in TensorBoard and in samples.txt
     attention_maps: int = 4
-    keep_best: int = 1  # checkpoints kept by `monitor`
+    keep_best: int = 1  # checkpoints kept by `monitor`; best.ckpt is the first of them, 0 keeps last.ckpt only
+    save_steps: int | None = None  # last.ckpt is also written every so many steps; null: after validations only
     extra: dict[str, Any] = field(default_factory=dict)
 
     def problems(self, key: str) -> Iterator[str]:
@@ -62,3 +63,30 @@ class CallbackOptions:
         for name in ("samples", "attention_maps", "keep_best"):
             if getattr(self, name) < 0:
                 yield f"{key}.{name} is {getattr(self, name)}, but cannot be negative."
+        if self.save_steps is not None and self.save_steps < 1:
+            yield f"{key}.save_steps is {self.save_steps}, but must be at least 1, or null for validations only."
+        for name, node in self.extra.items():
+            if not isinstance(node, Mapping) or "." not in str(node.get("_target_", "")):
+                yield f"{key}.extra.{name} has no _target_: give it one, the dotted path of the callback's class."
+
+
+@dataclass
+class RangeTestOptions:
+    """The learning rate range test: how the rate grows, and when it has grown enough."""
+
+    start: float = 1e-5
+    end: float = 10.0
+    steps: int = 100  # optimizer steps from start to end
+    beta: float = 0.9  # weight of the past in the smoothed loss
+    stop: float = 4.0  # ends when the smoothed loss is so many times its best
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        if not 0 < self.start < self.end:
+            yield f"{key}.start is {self.start:g} and {key}.end is {self.end:g}, but 0 < start < end must hold."
+        if self.steps < 20:
+            yield f"{key}.steps is {self.steps}, but a curve needs at least 20."
+        if not 0 <= self.beta < 1:
+            yield f"{key}.beta is {self.beta}, but must be at least 0 and below 1."
+        if self.stop <= 1:
+            yield f"{key}.stop is {self.stop}, but must be above 1."

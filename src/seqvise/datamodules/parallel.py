@@ -43,6 +43,10 @@ class PairDataset(Dataset[PairBatch]):
 
     def __init__(self, part: Part, bucket: int) -> None:
         self.source, self.target, self.bucket = part.source, part.target, bucket
+        self.target_tokens = int(part.target.lengths.sum())
+
+    def __len__(self) -> int:
+        return len(self.source)
 
     def __getitem__(self, rows: list[int]) -> PairBatch:
         source = source_batch(_sentences(self.source, rows), self.bucket)

@@ -16,7 +16,7 @@ class LossOptions:
     count_padding: bool = False  # the lesson's loss: padded steps count as words to be said
     label_smoothing: float = 0.0
     precision: str = "auto"  # of the vocabulary projection: auto takes bf16 where the processor is fast at it
-    chunk: int = 256  # rows projected at once; no tensor is larger than (chunk, words)
+    chunk: int = 512  # rows projected at once; no tensor is larger than (chunk, words)
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""

@@ -1,0 +1,115 @@
+"""The callbacks of a run, from what a person chose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from seqvise.callbacks.banner import Banner
+from seqvise.callbacks.dashboard import Dashboard
+from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
+from seqvise.callbacks.hyperparameters import HyperparameterRow
+from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
+from seqvise.callbacks.progress import EpochLines, TokenBar
+from seqvise.callbacks.samples import SampleFile
+from seqvise.callbacks.schedule import ScheduleCallback
+from seqvise.callbacks.schedules import build_schedules
+from seqvise.callbacks.signals import TrainingSignals
+from seqvise.errors import UserError
+from seqvise.models.options import ForcingOptions
+from seqvise.tasks.options import MonitorOptions
+
+
+class BestCheckpoints(ModelCheckpoint):
+    """Several of the best checkpoints beside ``best.ckpt``; its own class, so that its state has its own key."""
+
+
+class StepCheckpoint(ModelCheckpoint):
+    """``last.ckpt`` every so many steps; its own class, so that its state has its own key."""
+
+
+def build_callbacks(
+    options: CallbackOptions,
+    schedule: ScheduleOptions,
+    forcing: ForcingOptions | None,
+    monitor: MonitorOptions,
+    run_dir: Path,
+) -> list[pl.Callback]:
+    """All callbacks of a run, in the order they must be called.
+
+    The schedule refuses before the banner prints, the guards look before anything is saved. A progress bar of ours is
+    among them if ``options.progress``; without it, the trainer needs ``enable_progress_bar=False``.
+
+    Args:
+        options: which of ours, and a person's own.
+        schedule: the rate and the momentum.
+        forcing: the teacher forcing ratio; None for a model that has none.
+        monitor: what best means.
+        run_dir: receives ``samples.txt`` and ``checkpoints/``.
+
+    Raises:
+        UserError: a node of ``options.extra`` names no callback.
+    """
+    return [
+        ScheduleCallback(build_schedules(schedule, forcing), extend=schedule.extend),
+        Banner(),
+        FiniteLoss(),
+        MonitorIsLogged(monitor.metric),
+        TrainingSignals(),
+        Dashboard(options.samples, options.attention_maps),
+        HyperparameterRow(monitor.metric, monitor.mode),
+        SampleFile(run_dir / "samples.txt", options.samples),
+        *_progress(options),
+        *_stopping(options, monitor),
+        *_extra(options.extra),
+        *_checkpoints(options, monitor, run_dir / "checkpoints"),
+    ]
+
+
+def _progress(options: CallbackOptions) -> Iterator[pl.Callback]:
+    if options.progress:
+        yield TokenBar() if sys.stderr.isatty() else EpochLines()
+
+
+def _stopping(options: CallbackOptions, monitor: MonitorOptions) -> Iterator[pl.Callback]:
+    if options.patience is not None:
+        yield EarlyStopping(monitor.metric, mode=monitor.mode, patience=options.patience)
+
+
+def _checkpoints(options: CallbackOptions, monitor: MonitorOptions, folder: Path) -> Iterator[pl.Callback]:
+    ranked: dict[str, Any] = {"monitor": monitor.metric, "mode": monitor.mode}
+    common: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_name": False}
+    # Lightning takes its ckpt_path="best" from the first one.
+    yield ModelCheckpoint(folder, "best", save_top_k=min(options.keep_best, 1), save_last=True, **ranked, **common)
+    if options.keep_best > 1:
+        name = "epoch{epoch:03d}-step{step:06d}"
+        yield BestCheckpoints(folder, name, save_top_k=options.keep_best, **ranked, **common)
+    if options.save_steps is not None:
+        yield StepCheckpoint(folder, "last", every_n_train_steps=options.save_steps, **common)
+
+
+def _extra(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[pl.Callback]:
+    for name, node in nodes.items():
+        yield _made(f"callbacks.extra.{name}", {str(word): value for word, value in node.items()})
+
+
+def _made(key: str, node: dict[str, Any]) -> pl.Callback:
+    target = str(node.pop("_target_", ""))
+    try:
+        made = _class(target)(**node)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{key}: '{target}' cannot be made a callback of: {error}.") from error
+    if not isinstance(made, pl.Callback):
+        raise UserError(f"{key}._target_ is '{target}', which is no pytorch_lightning Callback.")
+    return made
+
+
+def _class(target: str) -> Any:
+    module, _, name = target.rpartition(".")
+    return getattr(import_module(module), name)

@@ -1,0 +1,66 @@
+"""Figures as files or arrays, drawn without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqvise.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INCHES_A_WORD = 0.36
+
+
+def attention_figure(
+    weights: npt.NDArray[np.floating], source_words: Sequence[str], output_words: Sequence[str]
+) -> Figure:
+    """A map of attention: a column for each source word, a row for each word said, dark where it looked.
+
+    Args:
+        weights: (T, S), each row summing to 1.
+        source_words: S words.
+        output_words: T words.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = weights.shape
+    size = (max(3.0, 1.9 + INCHES_A_WORD * columns), max(2.4, 1.5 + INCHES_A_WORD * rows))
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+    slanted: dict[str, Any] = {"rotation": 55, "ha": "left", "rotation_mode": "anchor"}
+    axes.set_xticks(range(columns), [_plain(word) for word in source_words], fontsize=9, **slanted)
+    axes.set_yticks(range(rows), [_plain(word) for word in output_words], fontsize=9)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("source")
+    axes.set_ylabel("output")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, shrink=0.9, aspect=30, label="weight")
+    return figure
+
+
+def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
+    """A figure's picture, (height, width, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba(), dtype=np.uint8)[:, :, :3]  # type: ignore[no-untyped-call]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as a PNG in one step."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _plain(word: str) -> str:
+    return word.replace("$", r"\$")
