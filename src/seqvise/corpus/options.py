@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SOURCE_FORMATS = ("phrasebook", "tabbed", "paired")
 TOKENIZERS = ("spacy", "words", "chars")
 CASES = ("lower", "marked", "keep")
+QUESTION_PATTERNS = {"en": r"^(Wh[^?.!]+\?)", "fr": r"^([^?.!]+\?)"}
+"""The questions of the lesson, for where ``question_patterns`` is empty."""
 
 
 @dataclass
@@ -34,16 +37,14 @@ class DataOptions:
     target_language: str | None = None
     columns: list[str] = field(default_factory=lambda: ["en", "fr"])  # tabbed: language of each column
     questions_only: bool = False
-    question_patterns: dict[str, str] = field(
-        default_factory=dict
-    )  # language -> regular expression, searched at the start
+    question_patterns: dict[str, str] = field(default_factory=dict)  # language -> expression; {}: the lesson's
     deduplicate: bool = True
     limit: int | None = None  # pairs of the training part, after filtering
     max_tokens: SideLimits = field(default_factory=SideLimits)  # longer pairs are dropped (<eos> not counted)
     cut_percentile: float | None = None  # longer sentences are cut at this percentile of training lengths, <eos> kept
     valid_fraction: float = 0.1
     seed: int = 0  # of the hash that chooses validation pairs
-    batch_size: int = 64  # sentences a process and step; null in favour of batch_tokens
+    batch_size: int | None = 64  # sentences a process and step; null in favour of batch_tokens
     batch_tokens: int | None = None  # instead: padded target + source tokens a batch
     valid_batch_size: int = 128
     bucket: int = 1  # source lengths are padded up to a multiple of this
@@ -51,8 +52,85 @@ class DataOptions:
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        raise NotImplementedError
-        yield
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            yield f"{key}.name is '{self.name}', but it names a folder of the cache: give one plain word."
+        if self.format not in SOURCE_FORMATS:
+            yield f"{key}.format is '{self.format}', but must be one of {', '.join(SOURCE_FORMATS)}."
+        yield from self._problems_of_files(key)
+        yield from self._problems_of_sides(key)
+        yield from self._problems_of_questions(key)
+        yield from self._problems_of_selection(key)
+        yield from self._problems_of_batches(key)
+
+    def languages(self) -> tuple[str, str]:
+        """Codes of the source and the target language."""
+        return self.source_language or self.source, self.target_language or self.target
+
+    def _problems_of_files(self, key: str) -> Iterator[str]:
+        if self.format not in ("tabbed", "paired"):
+            return
+        if not self.root:
+            yield f"{key}.root is not set: give the folder that holds the corpus."
+        if not self.train:
+            wanted = "file name" if self.format == "tabbed" else "file name without the language ending"
+            yield f"{key}.train is not set: give the {wanted} of the training part."
+
+    def _problems_of_sides(self, key: str) -> Iterator[str]:
+        if self.source == self.target:
+            yield (
+                f"{key}.source and {key}.target are both '{self.source}', but they tell the two sides apart: give two "
+                f"names, and {key}.source_language and {key}.target_language if the language is one."
+            )
+        if self.format == "phrasebook" and {self.source, self.target} - {"fr", "en"}:
+            yield f"{key}.source={self.source} and {key}.target={self.target}, but the phrasebook knows fr and en only."
+        if self.format != "tabbed":
+            return
+        for name, value in (("source", self.source), ("target", self.target)):
+            if self.columns.count(value) != 1:
+                yield f"{key}.{name} is '{value}', but must be named once in {key}.columns={self.columns}."
+
+    def _problems_of_questions(self, key: str) -> Iterator[str]:
+        for language, pattern in self.question_patterns.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"{key}.question_patterns.{language} is not a regular expression ({error}): {pattern}"
+        known = self.question_patterns or QUESTION_PATTERNS
+        if self.questions_only:
+            for language in sorted(set(self.languages()) - set(known)):
+                yield (
+                    f"{key}.questions_only is true, but there is no pattern for '{language}': "
+                    f"set {key}.question_patterns.{language}."
+                )
+
+    def _problems_of_selection(self, key: str) -> Iterator[str]:
+        for name, value in (
+            ("limit", self.limit),
+            ("max_tokens.source", self.max_tokens.source),
+            ("max_tokens.target", self.max_tokens.target),
+        ):
+            if value is not None and value < 1:
+                yield f"{key}.{name} is {value}, but must be at least 1, or null for no limit."
+        if self.cut_percentile is not None and not 0 < self.cut_percentile <= 100:
+            yield f"{key}.cut_percentile is {self.cut_percentile}, but must be above 0 and at most 100, or null."
+        most = 0.5 if self.format == "phrasebook" else 1
+        if not 0 < self.valid_fraction < most:
+            yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below {most}."
+        if not 0 <= self.seed < 2**63:
+            yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
+
+    def _problems_of_batches(self, key: str) -> Iterator[str]:
+        if (self.batch_size is None) == (self.batch_tokens is None):
+            yield (
+                f"{key}.batch_size is {self.batch_size} and {key}.batch_tokens is {self.batch_tokens}, but exactly one "
+                f"of them must be a number: set the other to null."
+            )
+        for name in ("batch_size", "batch_tokens", "valid_batch_size", "bucket"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                yield f"{key}.{name} is {value}, but must be at least 1."
+        if self.workers < 0:
+            yield f"{key}.workers is {self.workers}, but must be 0 (load in the training process) or more."
 
 
 @dataclass
@@ -68,5 +146,13 @@ class TokenizerOptions:
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        raise NotImplementedError
-        yield
+        if self.name not in TOKENIZERS:
+            yield f"{key}.name is '{self.name}', but must be one of {', '.join(TOKENIZERS)}."
+        if self.case not in CASES:
+            yield f"{key}.case is '{self.case}', but must be one of {', '.join(CASES)}."
+        if self.name == "chars" and self.case == "marked":
+            yield f"{key}.case is 'marked', but that marks words, and {key}.name=chars has none: use lower or keep."
+        if self.max_words is not None and self.max_words < 1:
+            yield f"{key}.max_words is {self.max_words}, but must be at least 1, or null for no limit."
+        if self.min_count < 1:
+            yield f"{key}.min_count is {self.min_count}, but must be at least 1."

@@ -1,0 +1,48 @@
+# make train and make test make the environment by themselves, in $(VENV).
+#   TORCH=cpu     the small CPU build of torch;  TORCH=default  the one of the package index, with CUDA on Linux
+#   ARGS="..."    overrides for make train:      make train ARGS="model=attention trainer.max_epochs=5"
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= default
+ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(TORCH)
+# Of two builds of one version, pip prefers the one that names its kind, +cpu.
+TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint bench results clean
+
+help:
+	@echo "make train     train the default model on the built-in corpus, show translations"
+	@echo "make test      run all tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     measure speed"
+	@echo "make results   render RESULTS.md from results/"
+
+train: $(STAMP)
+	$(BIN)/python train.py $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+results: $(STAMP)
+	$(BIN)/python -m results
+
+# The stamp is older than pyproject.toml when what is needed has changed.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH_INDEX_$(TORCH)) --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

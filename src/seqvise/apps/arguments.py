@@ -1,0 +1,96 @@
+"""Literal ``key=value`` words onto a typed dataclass: no grammar, no quoting, everything behind ``=`` is the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from seqvise.errors import UserError
+
+OptionsT = TypeVar("OptionsT")
+TRUTH = {"true": True, "false": False}
+READERS: dict[Any, tuple[Callable[[str], object], str]] = {
+    str: (str, "text"),
+    Path: (Path, "a path"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (lambda value: TRUTH[value.lower()], "true or false"),
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that a command knows: a field written ``name: Annotated[type, "what it is"] = default``."""
+
+    name: str
+    kind: Any
+    about: str
+    default: Any
+
+    def read(self, value: str) -> object:
+        """The value as the key's type.
+
+        Raises:
+            UserError: the text is not of that type.
+        """
+        reader, expected = READERS[self.kind]
+        try:
+            return reader(value)
+        except (ValueError, KeyError):
+            raise UserError(f"{self.name} is '{value}', but must be {expected}.") from None
+
+
+def keys_of(options: type[Any]) -> dict[str, Key]:
+    """The keys of an options dataclass, by name."""
+    hints = get_type_hints(options, include_extras=True)
+    told = {name: get_args(hint) for name, hint in hints.items()}
+    return {item.name: Key(item.name, told[item.name][0], told[item.name][1], item.default) for item in fields(options)}
+
+
+def parse(words: Sequence[str], options: type[OptionsT]) -> OptionsT:
+    """The dataclass that the words fill in. Each is split at its first ``=``; a later one wins over an earlier.
+
+    Raises:
+        UserError: for unknown, missing and unreadable words, all of them at once.
+    """
+    keys = keys_of(options)
+    given: dict[str, object] = {}
+    problems: list[str] = []
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or name not in keys:
+            problems.append(_unknown(word, name, sign, list(keys)))
+            continue
+        given[name] = None
+        try:
+            given[name] = keys[name].read(value)
+        except UserError as error:
+            problems += error.problems
+    absent = [key for key in keys.values() if key.default is MISSING and key.name not in given]
+    problems += [f"{key.name}=... is missing: {key.about}." for key in absent]
+    if problems:
+        raise UserError(*problems)
+    return options(**given)
+
+
+def usage(command: str, options: type[Any]) -> str:
+    """The help text of a command: each key, what it is, and its default."""
+    keys = keys_of(options).values()
+    width = max(len(key.name) for key in keys) + 1
+    lines = [f"  {key.name + '=':<{width}}  {key.about}{_default(key)}" for key in keys]
+    return "\n".join([f"usage: seqvise {command} key=value ...", "", *lines])
+
+
+def _unknown(word: str, name: str, sign: str, known: list[str]) -> str:
+    if not sign:
+        return f"'{word}' is not key=value; the keys are {', '.join(known)}."
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}."
+    return f"{name}: there is no such key; {hint}"
+
+
+def _default(key: Key) -> str:
+    return "" if key.default in (MISSING, None) else f" (default {key.default})"

@@ -1,0 +1,36 @@
+"""How a command ends: 0 done, 1 failed at run time, 2 a person's mistake, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+from seqvise.errors import UserError
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+
+def exit_code(command: Callable[[], object]) -> int:
+    """Runs a command and gives its exit code; problems and tracebacks go to standard error."""
+    try:
+        command()
+    except UserError as error:
+        for problem in error.problems:
+            print(f"seqvise: {problem}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as error:
+        return _asked_for(error)
+    except Exception:
+        traceback.print_exc()
+        return FAILED
+    return 0
+
+
+def _asked_for(error: SystemExit) -> int:
+    # Lightning turns an interrupt during fit into sys.exit(1).
+    if isinstance(error.__context__, KeyboardInterrupt):
+        return INTERRUPTED
+    return error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -1,0 +1,116 @@
+"""A command whose words are Hydra overrides: refused before anything is made, then run by Hydra."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from itertools import islice, product
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from seqvise.apps.exits import exit_code
+from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_what_fits
+from seqvise.config.faults import one_line
+from seqvise.config.schema import register
+from seqvise.config.tree import conf_folder
+from seqvise.config.validate import validate
+from seqvise.errors import UserError
+
+JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
+Task = Callable[[DictConfig, list[str]], None]
+
+
+def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] = ()) -> int:
+    """Runs ``task`` once, or once for each job of a sweep, and gives the exit code.
+
+    Args:
+        task: called with the config, and with the words that start this program again up to its overrides.
+        argv: the command's words; null: those of the process.
+        fixed: overrides that make the command what it is; the person's come after.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    start = sys.argv[: len(sys.argv) - len(words)]
+
+    def command() -> None:
+        refuse(words)
+        register()
+        with _process_words([start[0], *fixed, *words]):
+            _run(task, start)
+
+    return exit_code(command)
+
+
+def refuse(words: Sequence[str]) -> None:
+    """Raises UserError with all that is wrong with the overrides; does nothing where Hydra only shows something."""
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
+    # Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts.
+    elsewhere = (arguments.config_dir, arguments.config_path, arguments.config_name)
+    if any(shows) or any(elsewhere):
+        return
+    for overrides in _jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]:
+        refuse_job(overrides)
+
+
+def refuse_job(overrides: Sequence[str]) -> None:
+    """Raises UserError with all that is wrong with one job: overrides that do not fit, values, combinations."""
+    cfg, problems = compose_what_fits(overrides)
+    problems += validate(cfg)
+    if problems:
+        raise UserError(*problems)
+
+
+def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The overrides of a sweep's first jobs; ranges that only a sampling sweeper can draw from are left out."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException:
+        yield list(overrides)
+        return
+    alternatives = [_alternatives(override) for override in parsed]
+    for job in islice(product(*(words for words in alternatives if words)), JOBS_CHECKED):
+        yield list(job)
+
+
+def _alternatives(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    if not override.is_discrete_sweep() or override.value_type == ValueType.GLOB_CHOICE_SWEEP:
+        return []
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+def _run(task: Task, start: list[str]) -> None:
+    @wraps(task)
+    def job(cfg: DictConfig) -> None:
+        if problems := validate(cfg):
+            raise UserError(*problems)
+        task(cfg, start)
+
+    # Hydra then raises what went wrong instead of printing it and exiting with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    decorate: Any = hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME)
+    try:
+        decorate(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from error
+
+
+@contextmanager
+def _process_words(words: list[str]) -> Iterator[None]:
+    """Hydra reads the words of the process and of nothing else."""
+    before, sys.argv = sys.argv, words
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,80 @@
+"""``seqvise prepare``: a corpus becomes a token store, and one sees what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from seqvise.apps.hydra_app import hydra_command
+from seqvise.config.schema import typed
+from seqvise.corpus.report import Report, SideReport
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepares the corpus of the given Hydra overrides and gives the exit code."""
+    return hydra_command(_prepare, argv, fixed=["hydra=bare"])
+
+
+def _prepare(cfg: DictConfig, _start: list[str]) -> None:
+    from seqvise.corpus.prepare import prepare_corpus
+
+    config = typed(cfg)
+    with _counting() as progress:
+        store = prepare_corpus(config.data, config.tokenizer, Path(config.paths.cache), progress=progress)
+    show(store.report, store.path)
+
+
+def show(report: Report, path: Path) -> None:
+    """Prints counts and length percentiles on standard output, and last the store's folder."""
+    console = Console(soft_wrap=True, highlight=False)
+    for table in (_inputs(report), _parts(report), _sides(report)):
+        console.print(table)
+    console.print(f"store: {path}", markup=False)
+
+
+def _inputs(report: Report) -> Table:
+    reasons = list(report.dropped)
+    table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in reasons))
+    for name, tally in report.inputs.items():
+        table.add_row(f"data.{name}", f"{tally.read:,}", *(f"{tally.dropped.get(reason, 0):,}" for reason in reasons))
+    return table
+
+
+def _parts(report: Report) -> Table:
+    table = Table("part", "pairs kept")
+    for name, pairs in report.kept.items():
+        table.add_row(name, f"{pairs:,}")
+    return table
+
+
+def _sides(report: Report) -> Table:
+    table = Table("training part", *(side.language for side in (report.source, report.target)))
+    for name, *values in zip(_names(report.source), _values(report.source), _values(report.target), strict=True):
+        table.add_row(name, *values)
+    return table
+
+
+def _names(side: SideReport) -> Iterator[str]:
+    yield from ("words in the vocabulary", "distinct words", "unknown words of validation")
+    yield from (f"length, {percentile} % of sentences up to" for percentile in side.lengths)
+    yield "cut at"
+
+
+def _values(side: SideReport) -> Iterator[str]:
+    yield from (f"{side.words:,}", f"{side.distinct:,}", f"{side.unknown:.1%}")
+    yield from map(str, side.lengths.values())
+    yield "-" if side.cut is None else str(side.cut)
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[int], None]]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("pairs read", total=None)
+        yield lambda pairs: progress.update(task, completed=pairs)

@@ -1,0 +1,96 @@
+"""What a person chooses about the trainer and the folders, and the root of all choices. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from seqvise.callbacks.options import CallbackOptions, RangeTestOptions, ScheduleOptions
+from seqvise.corpus.options import DataOptions, TokenizerOptions
+from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.vectors.options import VectorOptions
+
+PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
+COUNTS = ("max_epochs", "num_nodes", "accumulate_grad_batches", "log_every_n_steps", "check_val_every_n_epoch")
+
+
+@dataclass
+class TrainerOptions:
+    """Lightning's own names for its Trainer; those of the logger, callbacks and sampler are ours to fill in."""
+
+    max_epochs: int = 12
+    min_epochs: int | None = None
+    max_steps: int = -1
+    min_steps: int | None = None
+    max_time: str | None = None
+    accelerator: str = "auto"
+    devices: Any = 1
+    num_nodes: int = 1
+    strategy: Any = "auto"
+    precision: str = "32-true"
+    gradient_clip_val: float | None = 1.0
+    gradient_clip_algorithm: str | None = "norm"
+    accumulate_grad_batches: int = 1
+    check_val_every_n_epoch: int = 1
+    val_check_interval: Any = None
+    num_sanity_val_steps: int = 0
+    log_every_n_steps: int = 10
+    deterministic: Any = False
+    benchmark: bool | None = None
+    fast_dev_run: Any = False
+    limit_train_batches: Any = None
+    limit_val_batches: Any = None
+    limit_test_batches: Any = None
+    overfit_batches: Any = 0.0
+    profiler: str | None = None
+    detect_anomaly: bool = False
+    enable_model_summary: bool = False
+    inference_mode: bool = True
+    sync_batchnorm: bool = False
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        for name in COUNTS:
+            if getattr(self, name) < 1:
+                yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
+        if self.precision not in PRECISIONS:
+            yield f"{key}.precision is '{self.precision}', but must be one of {', '.join(PRECISIONS)}."
+        if self.gradient_clip_val is not None and self.gradient_clip_val <= 0:
+            yield f"{key}.gradient_clip_val is {self.gradient_clip_val}, but must be above 0, or null not to clip."
+        if self.gradient_clip_algorithm not in (None, "norm", "value"):
+            yield f"{key}.gradient_clip_algorithm is '{self.gradient_clip_algorithm}', but must be norm or value."
+
+
+@dataclass
+class PathOptions:
+    """Folders of what is read and what is written."""
+
+    data: str = "data"
+    outputs: str = "outputs"
+    cache: str = "outputs/cache"
+    run: str | None = None  # the run's own folder, set when it starts
+
+
+@dataclass
+class Config:
+    """Every choice of a run."""
+
+    data: DataOptions = MISSING
+    tokenizer: TokenizerOptions = MISSING
+    vectors: VectorOptions = MISSING
+    model: Any = MISSING  # a person's own class brings its own keys
+    loss: LossOptions = field(default_factory=LossOptions)
+    optimizer: OptimizerOptions = MISSING
+    schedule: ScheduleOptions = MISSING
+    callbacks: CallbackOptions = MISSING
+    logger: Any = None  # a node with `_target_`, a Lightning logger
+    trainer: TrainerOptions = MISSING
+    paths: PathOptions = MISSING
+    monitor: MonitorOptions = field(default_factory=MonitorOptions)
+    find_lr: RangeTestOptions = field(default_factory=RangeTestOptions)
+    seed: int | None = 1
+    test: bool = True
+    dry_run: bool = False

@@ -1,0 +1,40 @@
+"""A built-in corpus: French questions and their English translations, from a synchronous grammar of our own.
+
+The lexicon holds words in pairs (``phrasebook_lexicon``); a rule draws words and a meaning (``phrasebook_draws``,
+``phrasebook_rules``), and each language puts that one meaning into its own words, with its own agreement and order
+(``phrasebook_french``, ``phrasebook_english``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seqvise.corpus import phrasebook_english as english
+from seqvise.corpus import phrasebook_french as french
+from seqvise.corpus.phrasebook_draws import Dice
+from seqvise.corpus.phrasebook_rules import RULES, Rule
+
+PAIRS_OF_A_RULE = 330
+DRAWS_OF_A_RULE = 3 * PAIRS_OF_A_RULE
+"""A rule that cannot say enough different things ends here with fewer pairs."""
+
+
+def phrasebook_pairs() -> Iterator[tuple[str, str]]:
+    """French questions and their English translations, each French one once, always in the same order."""
+    said: set[str] = set()
+    for rule in RULES:
+        for source, target in _pairs(rule):
+            if source not in said:
+                said.add(source)
+                yield source, target
+
+
+def _pairs(rule: Rule) -> Iterator[tuple[str, str]]:
+    dice = Dice(rule.__name__)
+    found: dict[str, str] = {}
+    for _ in range(DRAWS_OF_A_RULE):
+        if len(found) == PAIRS_OF_A_RULE:
+            break
+        phrase = rule(dice)
+        found[french.sentence(phrase.french)] = english.sentence(phrase.english)
+    yield from found.items()

@@ -1,0 +1,89 @@
+"""What preparing a corpus found, kept in the store's manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.corpus.filters import Tally
+
+PERCENTILES = (50, 90, 95, 97, 99, 100)
+
+
+@dataclass(frozen=True)
+class SideReport:
+    """One side of the training part.
+
+    Attributes:
+        language: its code.
+        words: entries of the vocabulary, the four specials included.
+        distinct: distinct words of the training part before the vocabulary was limited.
+        tokens: words of the training part, ``<eos>`` not counted.
+        unknown: share of the validation part's words that the vocabulary lacks.
+        lengths: percentile -> length in words of training sentences, ``<eos>`` counted, before the cut.
+        cut: length with ``<eos>`` at which sentences were cut, or None.
+    """
+
+    language: str
+    words: int
+    distinct: int
+    tokens: int
+    unknown: float
+    lengths: dict[int, int]
+    cut: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A prepared corpus in numbers.
+
+    Attributes:
+        inputs: what was read and dropped of each input (``train``, and ``valid`` and ``test`` where given).
+        kept: pairs of each part.
+        source, target: the two sides.
+    """
+
+    inputs: dict[str, Tally]
+    kept: dict[str, int]
+    source: SideReport
+    target: SideReport
+
+    @property
+    def read(self) -> int:
+        """Pairs read of all inputs."""
+        return sum(tally.read for tally in self.inputs.values())
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Pairs that each filter dropped of all inputs."""
+        return dict(sum((Counter(tally.dropped) for tally in self.inputs.values()), Counter()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Report:
+        """The inverse of ``as_dict``, after a JSON file has made every key a string."""
+        inputs = {name: Tally(tally["read"], dict(tally["dropped"])) for name, tally in content["inputs"].items()}
+        return cls(inputs, dict(content["kept"]), _side(content["source"]), _side(content["target"]))
+
+
+def length_percentile(lengths: NDArray[np.int32], percentile: float) -> int:
+    """The length at a percentile, rounded down as in the lesson. lengths: (n,), n > 0."""
+    return int(np.percentile(lengths, percentile))
+
+
+def length_percentiles(lengths: NDArray[np.int32]) -> dict[int, int]:
+    """Percentile -> length. lengths: (n,), n > 0."""
+    return {p: length_percentile(lengths, p) for p in PERCENTILES}
+
+
+def _side(content: Mapping[str, Any]) -> SideReport:
+    lengths = {int(p): int(length) for p, length in content["lengths"].items()}
+    return SideReport(**{**content, "lengths": lengths})

@@ -1,0 +1,136 @@
+"""A tokenised corpus on disk, mapped into memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.report import Report
+from seqvise.corpus.split import PARTS
+from seqvise.errors import UserError
+
+FORMAT = 1
+SIDES = ("source", "target")
+
+
+@dataclass(frozen=True)
+class TokenColumn:
+    """One side of one part: the ids of all sentences one after another.
+
+    Attributes:
+        ids: (tokens,) int32, mapped, ``EOS`` at the end of each sentence.
+        offsets: (n + 1,) int64, where each sentence starts, and the end of the last.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> NDArray[np.int32]:
+        if not 0 <= row < len(self):
+            raise IndexError(f"Row {row} of {len(self)}.")
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int32]:
+        """(n,) words of each sentence, ``EOS`` counted."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    @classmethod
+    def open(cls, folder: Path, side: str) -> TokenColumn:
+        """Maps ``<side>.ids.npy`` and reads ``<side>.offsets.npy``."""
+        ids = np.load(folder / f"{side}.ids.npy", mmap_mode="r", allow_pickle=False)
+        return cls(ids, np.load(folder / f"{side}.offsets.npy", allow_pickle=False))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training, validation or test pairs of a corpus: row n of one column translates row n of the other."""
+
+    name: str
+    folder: Path
+    source: TokenColumn
+    target: TokenColumn
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def raw_source(self) -> list[str]:
+        """The source texts as they were read, uncut; of ``valid`` and ``test`` only."""
+        return self._raw("source")
+
+    def raw_target(self) -> list[str]:
+        """The references as they were read, uncut; of ``valid`` and ``test`` only."""
+        return self._raw("target")
+
+    def _raw(self, side: str) -> list[str]:
+        if self.name == "train":
+            raise ValueError("The training part keeps no raw text.")
+        text = (self.folder / f"{side}.txt").read_bytes().decode("utf-8")
+        return text.removesuffix("\n").split("\n")
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """A prepared corpus.
+
+    Attributes:
+        path: its folder.
+        manifest: all that shaped it, and the report.
+        source, target: codecs of the two sides.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    source: TextCodec
+    target: TextCodec
+
+    @property
+    def report(self) -> Report:
+        """What preparing it found."""
+        return Report.from_dict(self.manifest["report"])
+
+    def part(self, name: str) -> Part | None:
+        """The pairs of ``train``, ``valid`` or ``test``; None where the corpus has no such part."""
+        if name not in PARTS:
+            raise ValueError(f"A part is one of {', '.join(PARTS)}, not '{name}'.")
+        folder = self.path / name
+        if not folder.is_dir():
+            return None
+        try:
+            source, target = (TokenColumn.open(folder, side) for side in SIDES)
+        except (OSError, ValueError) as error:
+            raise _broken(self.path, str(error)) from None
+        if len(source) != len(target):
+            raise _broken(self.path, f"its {name} part has {len(source)} sources and {len(target)} targets")
+        return Part(name, folder, source, target)
+
+    @classmethod
+    def open(cls, path: Path) -> TokenStore:
+        """Opens a finished store.
+
+        Raises:
+            UserError: the folder holds no store of this format; it says which folder to delete.
+        """
+        try:
+            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+            if manifest["format"] != FORMAT:
+                raise ValueError(f"its format is {manifest['format']}, not {FORMAT}")
+            Report.from_dict(manifest["report"])
+            source, target = (TextCodec.load(path, side) for side in SIDES)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
+            raise _broken(path, str(error)) from None
+        return cls(path, manifest, source, target)
+
+
+def _broken(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is not a whole token store ({reason}): delete that folder and it will be built again.")

@@ -1,0 +1,94 @@
+"""The run directory: what a run leaves, and who writes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from seqvise.config.options import Config
+from seqvise.corpus.codec import TextCodec
+from seqvise.files import write_text
+
+CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
+CHECKPOINTS, ASSETS = "checkpoints", "assets"
+RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+
+
+def is_first_process() -> bool:
+    """Whether this process writes for the run: the only one, or rank 0 by the launcher's own variables."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's folder. Every file is replaced in one step, by the first process only.
+
+    Attributes:
+        path: the folder.
+        writes: whether this process is the one that writes.
+    """
+
+    path: Path
+    writes: bool = field(default_factory=is_first_process)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def assets(self) -> Path:
+        """Folder of the vocabularies and tokenizers, so that the run needs no corpus to translate."""
+        return self.path / ASSETS
+
+    def write_config(self, config: Config) -> None:
+        """Writes every choice, resolved, as ``config.yaml``."""
+        self._write(CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True))
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Writes what the run ran on as ``env.json``."""
+        self._write(ENVIRONMENT, _json(environment))
+
+    def write_metrics(self, metrics: Mapping[str, float | str | None]) -> None:
+        """Writes one flat object of results as ``metrics.json``."""
+        self._write(METRICS, _json(metrics))
+
+    def write_assets(self, source: TextCodec, target: TextCodec) -> None:
+        """Writes vocabularies and tokenizers."""
+        if self.writes:
+            source.save(self.assets, "source")
+            target.save(self.assets, "target")
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Keeps ``status.json``: running, then ok, or failed with the reason and whether it was interrupted."""
+        started = time.time()
+        self._write_status("running", started)
+        try:
+            yield
+        except BaseException as error:
+            # Lightning turns an interrupt during fit into sys.exit(1).
+            interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+            why = "interrupted" if interrupted else str(error) or type(error).__name__
+            self._write_status("failed", started, why=why, interrupted=interrupted)
+            raise
+        self._write_status("ok", started)
+
+    def _write_status(self, status: str, started: float, **reason: str | bool) -> None:
+        self._write(STATUS, _json({"status": status, "started": started, "written": time.time(), **reason}))
+
+    def _write(self, name: str, text: str) -> None:
+        if self.writes:
+            write_text(self.path / name, text)
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

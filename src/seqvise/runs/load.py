@@ -1,0 +1,80 @@
+"""A finished run, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from seqvise.config.faults import one_line
+from seqvise.config.options import Config
+from seqvise.config.schema import typed
+from seqvise.corpus.codec import TextCodec
+from seqvise.errors import UserError
+from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, STATUS
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory and every choice that was made for it, with the types they had.
+
+    Attributes:
+        path: the directory.
+        config: its ``config.yaml``.
+    """
+
+    path: Path
+    config: Config
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Reads a run directory.
+
+        Raises:
+            UserError: it is not one, or its config is not ours.
+        """
+        folder = Path(path)
+        file = folder / CONFIG
+        if not file.is_file():
+            found = "it has no config.yaml" if folder.is_dir() else "there is no such folder"
+            raise UserError(f"{folder} is not a run directory: {found}.")
+        try:
+            return cls(folder, typed(cast(DictConfig, OmegaConf.load(file))))
+        except (OmegaConfBaseException, YAMLError, ImportError) as error:
+            raise UserError(f"{file} cannot be read: {one_line(error)}.") from error
+
+    @cached_property
+    def source(self) -> TextCodec:
+        """How source text becomes ids."""
+        return TextCodec.load(self.path / ASSETS, "source")
+
+    @cached_property
+    def target(self) -> TextCodec:
+        """How target ids become text."""
+        return TextCodec.load(self.path / ASSETS, "target")
+
+    def checkpoint(self) -> Path:
+        """The best checkpoint, or the last where there is no best.
+
+        Raises:
+            UserError: the run has none; the message says how the run stands.
+        """
+        names = [self.path / CHECKPOINTS / name for name in ("best.ckpt", "last.ckpt")]
+        for path in names:
+            if path.is_file():
+                return path
+        raise UserError(f"{self.path} has no checkpoint yet{self._standing()}.")
+
+    def _standing(self) -> str:
+        try:
+            status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ""
+        why = status.get("why")
+        return f" (status: {status.get('status')}{f', {why}' if why else ''})"

@@ -1,0 +1,40 @@
+"""Lightning's Trainer from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+from seqvise.config.options import Config
+from seqvise.errors import UserError
+from seqvise.runs.directory import RunDirectory
+
+
+def build_trainer(config: Config, run: RunDirectory, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    """The trainer of the `trainer` node, with the logger of the `logger` node.
+
+    Raises:
+        UserError: the devices, the strategy or the precision asked for are not to be had on this machine.
+    """
+    options: dict[str, Any] = asdict(config.trainer)
+    if isinstance(options["strategy"], dict):
+        options["strategy"] = instantiate(options["strategy"])
+    try:
+        return pl.Trainer(
+            **options,
+            logger=instantiate(config.logger) if config.logger else False,
+            callbacks=list(callbacks),
+            # The batch sampler of the data module shares batches out by itself.
+            use_distributed_sampler=False,
+            enable_progress_bar=config.callbacks.progress,
+            default_root_dir=run.path,
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"This machine cannot do what the trainer node asks for: {' '.join(str(error).split())}"
+        ) from error

@@ -1,0 +1,75 @@
+"""Vectors found for the words of a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Origin(IntEnum):
+    """Where a word's vector comes from."""
+
+    MISSING = 0  # nowhere; its row is zero
+    EXACT = 1
+    CASE = 2  # the same word written with other capitals
+    SUBWORDS = 3  # the sum of its character n-grams
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """A vector for each word that was asked for.
+
+    Attributes:
+        words: the words, V of them.
+        matrix: (V, D); rows of missing words are zero.
+        origins: (V,), an ``Origin`` each.
+    """
+
+    words: tuple[str, ...]
+    matrix: NDArray[np.float32]
+    origins: NDArray[np.uint8]
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.matrix.shape[1])
+
+
+class Casings:
+    """The ways of writing the words asked for, from the nearest to the farthest.
+
+    A word is looked for as it is, then in lower case, then in whatever case comes first in a list that is sorted by
+    frequency, as the files of fastText and word2vec are.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = frozenset(words)
+        self._lowered = frozenset(word.lower() for word in self._words)
+
+    def concern(self, written: str) -> bool:
+        """Whether a word of a file could stand for one of those asked for."""
+        return written in self._words or written.lower() in self._lowered
+
+
+def resolve(words: Sequence[str], written: Mapping[str, NDArray[np.float32]], dim: int) -> WordVectors:
+    """Chooses a vector for each word. written: vectors by word, in the order of the file that they come from."""
+    by_lower: dict[str, NDArray[np.float32]] = {}
+    for word, vector in written.items():
+        by_lower.setdefault(word.lower(), vector)
+    matrix = np.zeros((len(words), dim), np.float32)
+    origins = np.zeros(len(words), np.uint8)
+    for row, word in enumerate(words):
+        lowered = word.lower()
+        for mapping, written_as, origin in (
+            (written, word, Origin.EXACT),
+            (written, lowered, Origin.CASE),
+            (by_lower, lowered, Origin.CASE),
+        ):
+            if written_as in mapping:
+                matrix[row], origins[row] = mapping[written_as], origin
+                break
+    return WordVectors(tuple(words), matrix, origins)

@@ -1,0 +1,58 @@
+"""Exit codes."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from seqvise.apps.exits import exit_code
+from seqvise.apps.main import main
+from seqvise.errors import UserError
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UserError("wrong"), 2),
+        (RuntimeError("broken"), 1),
+        (KeyboardInterrupt(), 130),
+        (SystemExit(), 0),
+        (SystemExit(3), 3),
+        (SystemExit("told"), 1),
+    ],
+)
+def test_each_end_has_its_code(error: BaseException, code: int) -> None:
+    assert exit_code(raising(error)) == code
+
+
+def test_an_interrupt_that_lightning_turned_into_an_exit_is_an_interrupt() -> None:
+    def command() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    assert exit_code(command) == 130
+
+
+def test_a_mistake_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code(raising(UserError("One thing.", "Another.")))
+    assert capsys.readouterr().err == "seqvise: One thing.\nseqvise: Another.\n"
+
+
+def test_an_unknown_command_is_refused_with_its_neighbour(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    assert "did you mean 'train'?" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"  {name} " in told for name in ("train", "prepare", "find_lr", "translate"))

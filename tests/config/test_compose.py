@@ -1,0 +1,113 @@
+"""Composition: the defaults, what wins over what, and every shipped experiment."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from seqvise.config.compose import compose
+from seqvise.config.options import Config
+from seqvise.config.schema import typed
+from seqvise.config.tree import choices, conf_folder
+from seqvise.config.validate import validate
+from seqvise.errors import UserError
+from seqvise.models.options import RecurrentOptions
+
+EXPERIMENTS = choices("experiment")
+SMALL_GROUPS = ("data", "tokenizer", "vectors", "model", "optimizer", "schedule", "trainer", "logger", "debug")
+
+
+def config(*overrides: str) -> Config:
+    return typed(compose(overrides))
+
+
+def test_the_default_is_a_valid_run() -> None:
+    assert validate(compose()) == []
+    found = config()
+    assert found.data.name == "phrasebook"
+    assert isinstance(found.model, RecurrentOptions)
+    assert (found.model.bidirectional, found.model.attention) == (True, "additive")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("data", ["tatoeba", "multi30k", "giga_fren"])
+def test_every_experiment_is_valid_on_every_corpus(experiment: str, data: str) -> None:
+    assert validate(compose([f"experiment={experiment}", f"data={data}", "vectors=none"])) == []
+
+
+@pytest.mark.parametrize("group", SMALL_GROUPS)
+def test_every_choice_composes(group: str) -> None:
+    names = choices(group)
+    assert names
+    for name in names:
+        typed(compose([f"{group}={name}"]))
+
+
+def test_seeds_have_the_numbers_of_the_lesson() -> None:
+    found = config("experiment=seed/attention", "data=multi30k")
+    forcing = found.model.teacher_forcing
+    assert (found.optimizer.lr, found.optimizer.betas, found.trainer.max_epochs) == (2e-3, [0.8, 0.99], 15)
+    assert (forcing.start, forcing.end, forcing.over, forcing.unit, forcing.draw) == (1.0, 0.0, 10.0, "epoch", "step")
+    assert (found.schedule.name, found.schedule.div, found.schedule.cut) == ("one_cycle", 20.0, 10.0)
+    assert (found.data.batch_size, found.data.valid_batch_size, found.data.max_tokens.target) == (125, 200, 29)
+    assert found.loss.count_padding
+    assert found.trainer.gradient_clip_val is None
+
+
+@pytest.mark.parametrize(
+    ("name", "bidirectional", "attention", "forcing", "state", "lr"),
+    [
+        ("rnn", False, "none", 0.0, 0.0, 3e-3),
+        ("bidirectional", True, "none", 0.0, 0.05, 3e-3),
+        ("teacher_forcing", False, "none", 1.0, 0.0, 3e-3),
+        ("attention", False, "additive", 1.0, 0.0, 2e-3),
+    ],
+)
+def test_seeds_differ_in_one_trick_each(
+    name: str, bidirectional: bool, attention: str, forcing: float, state: float, lr: float
+) -> None:
+    found = config(f"experiment=seed/{name}", "data=tatoeba")
+    model = found.model
+    assert (model.bidirectional, model.attention, model.teacher_forcing.start) == (bidirectional, attention, forcing)
+    assert (model.dropout.state, found.optimizer.lr) == (state, lr)
+
+
+@pytest.mark.parametrize(("data", "questions"), [("giga_fren", True), ("tatoeba", True), ("multi30k", False)])
+def test_questions_are_asked_of_corpora_that_have_them(data: str, questions: bool) -> None:
+    assert config("experiment=seed/rnn", f"data={data}").data.questions_only is questions
+
+
+def test_the_command_line_wins_over_an_experiment() -> None:
+    found = config("experiment=seed/rnn", "data=tatoeba", "data.batch_size=7", "optimizer=sgd", "trainer.max_epochs=3")
+    assert (found.data.name, found.data.batch_size) == ("tatoeba", 7)
+    assert (found.optimizer.name, found.trainer.max_epochs) == ("sgd", 3)
+    assert found.optimizer.lr == 3e-3, "the experiment's own settings still lie over the group"
+
+
+def test_a_models_own_node_may_have_any_keys() -> None:
+    cfg = OmegaConf.merge(compose(), {"model": None})
+    OmegaConf.update(cfg, "model", {"_target_": "builtins.dict", "wings": 2}, force_add=True)
+    assert typed(cfg).model == {"_target_": "builtins.dict", "wings": 2}  # type: ignore[arg-type]
+
+
+def test_types_survive_plain_yaml() -> None:
+    cfg = compose(["experiment=seed/attention", "data=tatoeba"])
+    plain = OmegaConf.create(OmegaConf.to_yaml(cfg, resolve=True))
+    assert typed(plain) == typed(cfg)  # type: ignore[arg-type]
+
+
+def test_every_key_of_the_schema_is_in_a_file() -> None:
+    cfg = compose()
+    shown = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "trainer"])
+    text = "\n".join(path.read_text(encoding="utf-8") for path in conf_folder().rglob("*.yaml"))
+    for key in _leaves(OmegaConf.to_container(shown)):
+        assert f"{key}:" in text, f"{key} is explained nowhere"
+
+
+def test_a_sweep_without_its_flag_is_told() -> None:
+    with pytest.raises(UserError, match="-m"):
+        compose(["model=rnn,full"])
+
+
+def _leaves(node: object) -> set[str]:
+    if not isinstance(node, dict):
+        return set()
+    return set(node).union(*map(_leaves, node.values()))

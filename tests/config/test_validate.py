@@ -1,0 +1,116 @@
+"""What is wrong is told at once, with its key and what to write instead."""
+
+from unittest.mock import patch
+
+import pytest
+
+from seqvise.config.compose import compose, compose_what_fits
+from seqvise.config.validate import METRICS, validate
+from seqvise.errors import UserError
+
+
+def problems(*overrides: str) -> list[str]:
+    return validate(compose(overrides))
+
+
+def test_several_wrong_values_are_told_together() -> None:
+    found = problems("optimizer.lr=-1", "model.cell=grue", "schedule.cycle_epochs=13", "monitor.metric=val/blue")
+    assert len(found) == 4
+    for key in ("optimizer.lr", "model.cell", "schedule.cycle_epochs", "monitor.metric"):
+        assert any(problem.startswith(f"{key} is") for problem in found), key
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model.teacher_forcing.over=13"], "model.teacher_forcing.over is 13 (epochs), longer than training"),
+        (["monitor.metric=val/blue"], "did you mean val/bleu?"),
+        (["vectors=fasttext"], "vectors.source"),
+        (
+            ["vectors=fasttext", "vectors.source=a.vec", "model.embedding=200", "model.decoder_hidden=200"],
+            "vectors.dim",
+        ),
+        (["trainer.precision=bf32"], "trainer.precision is 'bf32'"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs is 0"),
+        (["data=files"], "data.root is not set"),
+        (["find_lr.steps=1"], "find_lr.steps is 1"),
+    ],
+)
+def test_one_wrong_thing_is_one_sentence(overrides: list[str], sentence: str) -> None:
+    (found,) = [problem for problem in problems(*overrides) if sentence in problem]
+    assert found.endswith((".", ")"))
+
+
+@pytest.mark.parametrize("over", ["12", "null"])
+def test_forcing_as_long_as_training_is_fine(over: str) -> None:
+    assert problems("model=attention", f"model.teacher_forcing.over={over}") == []
+
+
+def test_forcing_in_steps_is_not_held_against_epochs() -> None:
+    assert problems("model=attention", "model.teacher_forcing.over=500", "model.teacher_forcing.unit=step") == []
+    (found,) = problems(
+        "model=attention",
+        "model.teacher_forcing.over=500",
+        "model.teacher_forcing.unit=step",
+        "trainer.max_steps=400",
+    )
+    assert "trainer.max_steps=400" in found
+
+
+@pytest.mark.parametrize(("override", "extra"), [("tokenizer=spacy", "spacy"), ("vectors=trained", "fasttext")])
+def test_a_missing_package_is_named_with_its_extra(override: str, extra: str) -> None:
+    with patch("seqvise.config.validate.find_spec", return_value=None):
+        (found,) = problems(override)
+    assert f"pip install 'seqvise[{extra}]'" in found
+
+
+def test_vectors_in_text_files_need_no_package() -> None:
+    with patch("seqvise.config.validate.find_spec", return_value=None):
+        assert problems("vectors=fasttext", "vectors.source=wiki.fr.vec") == []
+        (found,) = problems("vectors=fasttext", "vectors.source=wiki.fr.bin")
+    assert "fasttext" in found
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("modell=rnn", "modell: there is no such key; did you mean model?"),
+        ("data.bach_size=3", "data.bach_size: there is no such key; did you mean data.batch_size?"),
+        ("lr=3", "lr: there is no such key; did you mean optimizer.lr?"),
+        ("model=atention", "model=atention: model has no choice 'atention'; did you mean attention?"),
+        ("experiment=seed/rn", "did you mean seed/rnn?"),
+        ("trainer.max_epochs=abc", "trainer.max_epochs=abc: Value 'abc' of type 'str' could not be converted"),
+        ("data.root='x", "data.root='x: Hydra cannot read this"),
+        ("model.dropout.sauce=0.1", "did you mean model.dropout.source?"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_told(override: str, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        compose([override])
+    (found,) = caught.value.problems
+    assert sentence in found
+    assert "\n" not in found
+
+
+def test_words_that_do_not_fit_do_not_hide_each_other_nor_wrong_values() -> None:
+    cfg, found = compose_what_fits(["model=attn", "trainer.max_epochs=abc", "data.rot=x", "optimizer.lr=0"])
+    assert len(found) == 3
+    assert [problem.split(" ")[0] for problem in validate(cfg)] == ["optimizer.lr"]
+
+
+def test_the_metrics_are_those_the_task_logs() -> None:
+    from seqvise.tasks.translation import METRICS as LOGGED
+
+    (known,) = METRICS.values()
+    assert set(known) == {"train/loss"} | {f"val/{name}" for name in LOGGED}
+
+
+def test_trainer_keys_are_lightnings_own() -> None:
+    import inspect
+    from dataclasses import fields
+
+    import pytorch_lightning as pl
+
+    from seqvise.config.options import TrainerOptions
+
+    assert {item.name for item in fields(TrainerOptions)} <= set(inspect.signature(pl.Trainer.__init__).parameters)

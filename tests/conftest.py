@@ -1,0 +1,24 @@
+"""What several rooms' tests share: a small prepared corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqvise.corpus.options import DataOptions, TokenizerOptions
+from seqvise.corpus.prepare import prepare_corpus
+from seqvise.corpus.store import TokenStore
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for token stores that all tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def store(cache: Path) -> TokenStore:
+    """Two hundred training pairs of the phrasebook, with its validation and test parts."""
+    data = DataOptions(name="phrasebook", format="phrasebook", limit=200)
+    return prepare_corpus(data, TokenizerOptions(name="words"), cache)

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from seqvise.corpus.options import DataOptions, SideLimits, TokenizerOptions
+
+GOOD = DataOptions(root="/text", train="train")
+
+
+def problems(**choices: object) -> list[str]:
+    return list(replace(GOOD, **choices).problems("data"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GOOD,
+        replace(GOOD, batch_size=None, batch_tokens=4000),
+        replace(GOOD, questions_only=True, limit=1, max_tokens=SideLimits(1, 1), cut_percentile=100.0),
+        DataOptions(format="phrasebook", source="en", target="fr"),
+        DataOptions(format="tabbed", root=".", train="x.tsv", source="text", target="title", columns=["title", "text"]),
+    ],
+)
+def test_right_choices_have_no_problems(data: DataOptions) -> None:
+    assert list(data.problems("data")) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ({"name": "a/b"}, ["data.name is 'a/b'"]),
+        ({"format": "csv"}, ["data.format is 'csv', but must be one of phrasebook, tabbed, paired."]),
+        ({"root": None, "train": None}, ["data.root is not set", "data.train is not set"]),
+        ({"target": "fr"}, ["data.source and data.target are both 'fr'"]),
+        ({"format": "phrasebook", "source": "de"}, ["data.source=de and data.target=en"]),
+        ({"format": "tabbed", "source": "de"}, ["data.source is 'de', but must be named once in data.columns"]),
+        ({"question_patterns": {"en": "("}}, ["data.question_patterns.en is not a regular expression"]),
+        ({"questions_only": True, "source": "de"}, ["there is no pattern for 'de': set data.question_patterns.de."]),
+        ({"limit": 0}, ["data.limit is 0"]),
+        ({"max_tokens": SideLimits(0, -1)}, ["data.max_tokens.source is 0", "data.max_tokens.target is -1"]),
+        ({"cut_percentile": 0.0}, ["data.cut_percentile is 0.0"]),
+        ({"cut_percentile": 100.5}, ["data.cut_percentile is 100.5"]),
+        ({"valid_fraction": 1.0}, ["data.valid_fraction is 1.0"]),
+        (
+            {"format": "phrasebook", "valid_fraction": 0.5},
+            ["data.valid_fraction is 0.5, but must be above 0 and below 0.5"],
+        ),
+        ({"seed": -1}, ["data.seed is -1"]),
+        ({"batch_tokens": 10}, ["data.batch_size is 64 and data.batch_tokens is 10, but exactly one"]),
+        ({"batch_size": None}, ["data.batch_size is None and data.batch_tokens is None"]),
+        ({"batch_size": 0, "valid_batch_size": 0}, ["data.batch_size is 0", "data.valid_batch_size is 0"]),
+        ({"bucket": 0, "workers": -1}, ["data.bucket is 0", "data.workers is -1"]),
+    ],
+)
+def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:
+    found = problems(**choices)
+    assert len(found) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "expected"),
+    [
+        (TokenizerOptions(), []),
+        (TokenizerOptions(name="moses", case="upper"), ["tokenizer.name is 'moses'", "tokenizer.case is 'upper'"]),
+        (TokenizerOptions(name="chars", case="marked"), ["tokenizer.case is 'marked'"]),
+        (TokenizerOptions(max_words=0, min_count=0), ["tokenizer.max_words is 0", "tokenizer.min_count is 0"]),
+    ],
+)
+def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[str]) -> None:
+    found = list(tokenizer.problems("tokenizer"))
+    assert len(found) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))

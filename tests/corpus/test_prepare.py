@@ -1,0 +1,285 @@
+import json
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqvise.corpus import identity
+from seqvise.corpus.filters import DUPLICATE, LIMIT, LONG, Tally
+from seqvise.corpus.normalise import fold, normalise
+from seqvise.corpus.options import DataOptions, SideLimits, TokenizerOptions
+from seqvise.corpus.prepare import prepare_corpus
+from seqvise.corpus.report import Report
+from seqvise.corpus.split import choose_part
+from seqvise.corpus.store import Part, TokenColumn, TokenStore
+from seqvise.corpus.tokenizers import build_tokenizer
+from seqvise.corpus.vocabulary import EOS, SPECIALS
+from seqvise.errors import UserError
+from tests.corpus.corpora import WORDS, Pairs, numbered, paired, tabbed, write_side
+
+
+def rows(column: TokenColumn) -> list[list[int]]:
+    return [column[row].tolist() for row in range(len(column))]
+
+
+def part(store: TokenStore, name: str) -> Part:
+    found = store.part(name)
+    assert found is not None
+    return found
+
+
+def train_targets(store: TokenStore) -> list[str]:
+    return [store.target.decode(ids) for ids in rows(part(store, "train").target)]
+
+
+def plainly(pairs: Pairs, side: int, language: str, data: DataOptions) -> dict[str, list[list[int]]]:
+    """The ids of each part by plain Python: every pair distinct, nothing filtered or cut."""
+    tokenizer = build_tokenizer(WORDS, language)
+    parts: dict[str, list[list[str]]] = {"train": [], "valid": []}
+    for pair in pairs:
+        parts[choose_part(fold(pair[1]), data)].append(next(tokenizer.tokenize([pair[side]])).words)
+    counts: dict[str, int] = {}
+    for words in parts["train"]:
+        for word in words:
+            counts[word] = counts.get(word, 0) + 1
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))[: WORDS.max_words]
+    ids = {word: index for index, word in enumerate([*SPECIALS, *ranked])}
+    return {name: [[ids.get(w, 3) for w in words] + [EOS] for words in part] for name, part in parts.items()}
+
+
+ODD_WORDS = ["a", "b", "c", "où", "l'eau", "est-ce", "Tom", "?", ",", "12", "“x”"]
+SENTENCE = st.lists(st.sampled_from(ODD_WORDS), min_size=1, max_size=6).map(" ".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.lists(st.tuples(SENTENCE, SENTENCE), unique=True, max_size=20))
+def test_the_store_is_what_plain_python_makes(tmp_path_factory: pytest.TempPathFactory, pairs: Pairs) -> None:
+    tmp_path = tmp_path_factory.mktemp("corpus")
+    data = paired(tmp_path, pairs, valid_fraction=0.4)
+    expected = [plainly(pairs, side, language, data) for side, language in enumerate(("fr", "en"))]
+    if not expected[0]["train"] or not expected[0]["valid"]:
+        with pytest.raises(UserError, match="no pair is left"):
+            prepare_corpus(data, WORDS, tmp_path)
+        return
+    store = prepare_corpus(data, WORDS, tmp_path)
+    for name in ("train", "valid"):
+        assert rows(part(store, name).source) == expected[0][name]
+        assert rows(part(store, name).target) == expected[1][name]
+    raw = [pair for pair in pairs if choose_part(pair[1], data) == "valid"]
+    assert list(zip(part(store, "valid").raw_source(), part(store, "valid").raw_target(), strict=True)) == raw
+
+
+def test_lines_come_through_as_they_were_read(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(3), valid="valid", test="test")
+    write_side(tmp_path / "valid.fr", ["“Où”\u2028est\u202f?", "x", "x"])
+    write_side(tmp_path / "valid.en", ["Where IS it…", "y", "y"])
+    write_side(tmp_path / "test.fr", ["il y a"])
+    write_side(tmp_path / "test.en", ["there are"])
+    store = prepare_corpus(data, WORDS, tmp_path)
+    valid, test = part(store, "valid"), part(store, "test")
+    assert valid.raw_source() == ["“Où” est ?", "x", "x"]
+    assert valid.raw_target() == ["Where IS it…", "y", "y"]
+    assert store.source.decode(test.source[0]) == "il y a"
+    assert store.report.kept == {"train": 3, "valid": 3, "test": 1}
+    with pytest.raises(ValueError, match="no raw text"):
+        part(store, "train").raw_source()
+
+
+def test_without_a_test_file_there_is_no_test_part(tmp_path: Path) -> None:
+    store = prepare_corpus(tabbed(tmp_path, numbered(40)), WORDS, tmp_path)
+    assert store.part("test") is None
+    assert part(store, "train").source.lengths.tolist() == [len(ids) for ids in rows(part(store, "train").source)]
+
+
+def test_validation_does_not_move_with_the_limit_nor_with_the_order(tmp_path: Path) -> None:
+    pairs = [*numbered(60), ("encore", "there are 7 cats here."), ("bis", "There are  7 cats here.")]
+    texts = []
+    for limit, order in ((None, pairs), (5, pairs), (20, pairs[::-1])):
+        store = prepare_corpus(tabbed(tmp_path, order, limit=limit), WORDS, tmp_path)
+        texts.append(sorted(part(store, "valid").raw_target()))
+        assert len(part(store, "train")) == (limit or len(pairs) - len(texts[0]))
+    assert texts[0] == texts[1] == texts[2]
+    assert not {text.lower() for text in texts[0]} & set(train_targets(store))
+
+
+def test_filters_are_counted_and_limits_count_words(tmp_path: Path) -> None:
+    pairs = [("a", f"{n} two three") for n in range(10)] + [("a", "0 two three"), ("a", "four words are more")]
+    pairs += [("a b c", "x")]
+    data = paired(tmp_path, pairs, valid="valid", limit=8, max_tokens=SideLimits(source=2, target=3))
+    write_side(tmp_path / "valid.fr", ["this line is longer than any limit"])
+    write_side(tmp_path / "valid.en", ["this line is longer than any limit"])
+    seen: list[Report] = []
+    store = prepare_corpus(data, WORDS, tmp_path, report=seen.append)
+    assert seen == [store.report]
+    assert seen[0].inputs == {"train": Tally(13, {DUPLICATE: 1, LIMIT: 2, LONG: 2}), "valid": Tally(1)}
+    assert seen[0].kept == {"train": 8, "valid": 1}
+    assert (seen[0].read, seen[0].dropped) == (14, {DUPLICATE: 1, LIMIT: 2, LONG: 2})
+
+
+def test_sentences_are_cut_at_the_percentile_with_eos_kept(tmp_path: Path) -> None:
+    pairs = [("x " * n, "y " * n) for n in range(1, 11)]
+    data = paired(tmp_path, pairs, valid="train", cut_percentile=50.0)
+    store = prepare_corpus(data, WORDS, tmp_path)
+    for name in ("train", "valid"):
+        assert part(store, name).source.lengths.tolist() == [2, 3, 4, 5, 6, 6, 6, 6, 6, 6]
+        assert rows(part(store, name).target)[9] == [4, 4, 4, 4, 4, EOS]
+    assert store.report.source.cut == 6
+    assert store.report.source.lengths == {50: 6, 90: 10, 95: 10, 97: 10, 99: 10, 100: 11}
+    assert part(store, "valid").raw_source()[9] == "x x x x x x x x x x"
+
+
+def test_the_report_counts_words(tmp_path: Path) -> None:
+    data = paired(tmp_path, [("a a b", "x"), ("a c", "x y")], valid="valid")
+    write_side(tmp_path / "valid.fr", ["a b d ?"])
+    write_side(tmp_path / "valid.en", ["x"])
+    report = prepare_corpus(data, replace(WORDS, min_count=2), tmp_path).report
+    assert (report.source.words, report.source.distinct, report.source.tokens) == (5, 3, 5)
+    assert (report.source.unknown, report.target.unknown) == (0.75, 0.0)
+
+
+def test_a_shared_vocabulary_is_one_list_of_words(tmp_path: Path) -> None:
+    data = paired(tmp_path, [("Qui est Tom ?", "Who is Tom?")] * 2, deduplicate=False, valid="train")
+    store = prepare_corpus(data, replace(WORDS, shared=True), tmp_path)
+    assert store.source.vocabulary.words == store.target.vocabulary.words
+    assert store.source.vocabulary.words[4:6] == ("?", "tom")
+    assert store.source.vocabulary.counts[4:6] == (4, 4)
+    assert store.source.decode(part(store, "train").source[0]) == "qui est tom ?"
+    assert store.target.decode(part(store, "train").target[0]) == "who is tom?"
+
+
+def test_progress_counts_pairs_read(tmp_path: Path) -> None:
+    seen: list[int] = []
+    prepare_corpus(paired(tmp_path, numbered(2500)), WORDS, tmp_path, progress=seen.append)
+    assert seen == [1000, 2000, 2500]
+
+
+def test_an_empty_corpus_is_refused_with_its_counts_and_leaves_nothing(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(3), questions_only=True)
+    with pytest.raises(UserError, match="3 pairs read; dropped: not a question on both sides 3"):
+        prepare_corpus(data, WORDS, tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock" and path.name != "corpora"]
+
+
+def folder(data: DataOptions, tokenizer: TokenizerOptions, cache: Path) -> Path:
+    return prepare_corpus(data, tokenizer, cache).path
+
+
+def test_choices_about_batches_share_a_folder_and_others_do_not(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(40))
+    first = folder(data, WORDS, tmp_path)
+    batches = replace(data, batch_size=None, batch_tokens=9, valid_batch_size=9, bucket=9, workers=9)
+    assert folder(batches, WORDS, tmp_path) == first
+    others = [
+        (replace(data, limit=9), WORDS),
+        (replace(data, seed=1), WORDS),
+        (replace(data, valid_fraction=0.2), WORDS),
+        (replace(data, source="en", target="fr"), WORDS),
+        (replace(data, source_language="de"), WORDS),
+        (replace(data, deduplicate=False), WORDS),
+        (replace(data, max_tokens=SideLimits(target=29)), WORDS),
+        (replace(data, cut_percentile=99.0), WORDS),
+        (data, replace(WORDS, case="keep")),
+        (data, replace(WORDS, name="chars")),
+    ]
+    write_side(tmp_path / "other.fr", ["une autre"] * 9)
+    write_side(tmp_path / "other.en", ["another"] * 9)
+    others.append((replace(data, valid="other"), WORDS))
+    assert len({folder(*choices, tmp_path) for choices in others} | {first}) == len(others) + 1
+    write_side(tmp_path / "train.en", ["other text", *[english for _, english in numbered(40)[1:]]])
+    assert folder(data, WORDS, tmp_path) != first
+
+
+def test_the_hash_of_a_large_file_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = paired(tmp_path, numbered(40))
+    path = folder(data, WORDS, tmp_path)
+    monkeypatch.setattr(identity, "_LARGE", 0)
+    assert folder(data, WORDS, tmp_path) == path
+    assert len(list((tmp_path / "corpora" / ".digests").iterdir())) == 2
+    monkeypatch.setattr(identity, "digest_file", lambda path: pytest.fail(f"{path} was hashed again"))
+    assert folder(data, WORDS, tmp_path) == path
+
+
+def test_the_phrasebook_has_three_parts_without_common_targets(tmp_path: Path) -> None:
+    store = prepare_corpus(DataOptions(name="phrasebook", format="phrasebook"), WORDS, tmp_path)
+    kept = store.report.kept
+    assert list(kept) == ["train", "valid", "test"]
+    assert kept["train"] > 6 * kept["valid"] > 3 * kept["test"]
+    valid, test = part(store, "valid"), part(store, "test")
+    assert not set(valid.raw_target()) & set(test.raw_target())
+    assert [store.target.decode(ids) for ids in rows(test.target)[:50]] == [
+        normalise(text).lower() for text in test.raw_target()[:50]
+    ]
+
+
+def test_a_ready_store_is_not_built_again(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(40))
+    path = folder(data, WORDS, tmp_path)
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    assert folder(data, WORDS, tmp_path) == path
+    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(40))
+    path = folder(data, WORDS, tmp_path)
+    remains = path.with_name(f".{path.name}.abc.tmp")
+    path.rename(remains)
+    assert folder(data, WORDS, tmp_path) == path
+    assert not remains.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "nonsense", '{"format": 99, "report": {}}'])
+def test_a_damaged_manifest_names_the_folder_to_delete(tmp_path: Path, content: str) -> None:
+    data = paired(tmp_path, numbered(40))
+    path = folder(data, WORDS, tmp_path)
+    (path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=f"{path} is not a whole token store .* delete that folder"):
+        prepare_corpus(data, WORDS, tmp_path)
+
+
+def test_a_damaged_column_names_the_folder_to_delete(tmp_path: Path) -> None:
+    store = prepare_corpus(paired(tmp_path, numbered(40)), WORDS, tmp_path)
+    np.save(store.path / "train" / "source.offsets.npy", np.zeros(3, np.int64))
+    with pytest.raises(UserError, match="its train part has 2 sources"):
+        store.part("train")
+
+
+def test_the_manifest_says_what_shaped_the_store(tmp_path: Path) -> None:
+    store = prepare_corpus(paired(tmp_path, numbered(40), limit=7), WORDS, tmp_path)
+    manifest = json.loads((store.path / "manifest.json").read_text())
+    assert manifest["identity"]["limit"] == 7
+    assert manifest["identity"]["tokenizer"]["name"] == "words"
+    assert manifest["files"]["train"] == [str(tmp_path / "train.fr"), str(tmp_path / "train.en")]
+
+
+def build(data: DataOptions, cache: Path, results: "multiprocessing.Queue[tuple[str, int]]") -> None:
+    calls: list[int] = []
+    store = prepare_corpus(data, WORDS, cache, progress=calls.append)
+    results.put((str(store.path), len(calls)))
+
+
+def test_processes_that_start_together_build_it_once(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(3000))
+    context = multiprocessing.get_context("fork")
+    results: multiprocessing.Queue[tuple[str, int]] = context.Queue()
+    workers = [context.Process(target=build, args=(data, tmp_path, results)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    found = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert len({path for path, _ in found}) == 1
+    assert sorted(calls for _, calls in found) == [0, 0, 4]
+
+
+def test_decoded_text_is_the_normalised_text(tmp_path: Path) -> None:
+    pairs = [("Qu’est-ce que c’est\u202f?", "What’s this?"), ("J’ai dit “non”…", "I said “no”…")]
+    store = prepare_corpus(paired(tmp_path, pairs * 2, deduplicate=False, valid="train"), WORDS, tmp_path)
+    train = part(store, "train")
+    for row, (french, english) in enumerate(pairs):
+        assert store.source.decode(train.source[row]) == normalise(french).lower()
+        assert store.target.decode(train.target[row]) == normalise(english).lower()

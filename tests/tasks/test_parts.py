@@ -1,0 +1,49 @@
+"""Small parts of the task."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqvise.tasks.forcing import draw_forcing
+from seqvise.tasks.precision import choose_precision
+from seqvise.tasks.totals import Totals
+
+
+def test_forcing_everything_needs_no_draw() -> None:
+    assert draw_forcing(3, 4, 1.0, "token") is None
+
+
+@pytest.mark.parametrize(("draw", "distinct"), [("step", (1, 0)), ("sentence", (0, 1)), ("token", (0, 0))])
+def test_draws_are_shared_as_named(draw: str, distinct: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    mask = draw_forcing(40, 50, 0.5, draw)
+    assert mask is not None
+    assert mask.shape == (40, 50)
+    same_over_rows, same_over_steps = (mask == mask[:1]).all(), (mask == mask[:, :1]).all()
+    assert (bool(same_over_rows), bool(same_over_steps)) == (bool(distinct[0]), bool(distinct[1]))
+
+
+def test_the_ratio_is_the_share_that_is_forced() -> None:
+    torch.manual_seed(0)
+    mask = draw_forcing(200, 200, 0.3, "token")
+    assert mask is not None
+    assert float(mask.float().mean()) == pytest.approx(0.3, abs=0.01)
+    none = draw_forcing(5, 5, 0.0, "token")
+    assert none is not None
+    assert not none.any()
+
+
+def test_means_do_not_depend_on_the_cut_into_batches() -> None:
+    # Batches of 1 and 3 words with sums 4 and 2: the mean over words is 6 / 4, that of batch means 2.33.
+    totals = Totals()
+    totals.add("loss", torch.tensor(4.0), 1)
+    totals.add("loss", torch.tensor(2.0), 3)
+    assert totals.means(torch.device("cpu")) == {"loss": 1.5}
+
+
+def test_a_named_precision_is_taken_at_its_word() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision("fp32", cpu).dtype == torch.float32
+    assert choose_precision("bf16", cpu).dtype == torch.bfloat16
+    assert choose_precision("auto", torch.device("meta")).dtype == torch.float32

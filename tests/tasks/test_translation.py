@@ -1,0 +1,204 @@
+"""What the task logs, against plain computations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import pytorch_lightning as pl
+import sacrebleu
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqvise.callbacks.options import ScheduleOptions
+from seqvise.corpus.options import DataOptions
+from seqvise.corpus.store import Part, TokenStore
+from seqvise.datamodules.parallel import PairDataset, ParallelDataModule
+from seqvise.decoding.greedy import greedy
+from seqvise.models.interface import BOS, PAD, PairBatch
+from seqvise.models.options import ForcingOptions, RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.translation import Translation, entropy_of, seed_of, spread
+
+
+def build(store: TokenStore, loss: LossOptions | None = None, schedule: ScheduleOptions | None = None) -> Translation:
+    torch.manual_seed(0)
+    options = RecurrentOptions(embedding=16, encoder_hidden=12, decoder_hidden=16, bidirectional=True)
+    options.attention = "additive"
+    model = Recurrent(options, len(store.source.vocabulary), len(store.target.vocabulary))
+    return Translation(
+        model,
+        loss or LossOptions(precision="fp32"),
+        OptimizerOptions(lr=2e-2),
+        schedule or ScheduleOptions(),
+        ForcingOptions(),
+        MonitorOptions(),
+        store,
+        seed=1,
+        samples=3,
+    )
+
+
+def trainer(**options: object) -> pl.Trainer:
+    quiet: dict[str, object] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    quiet |= {"enable_model_summary": False, "accelerator": "cpu", "num_sanity_val_steps": 0}
+    return pl.Trainer(**{**quiet, **options}, use_distributed_sampler=False)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(store: TokenStore) -> tuple[Translation, dict[str, float]]:
+    """A task after a few steps, so that its words are not all alike, and what validation logged."""
+    task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=20, valid_batch_size=50), 0)
+    runner = trainer(max_epochs=8)
+    runner.fit(task, data)
+    return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
+
+
+def sentences(store: TokenStore) -> Iterator[PairBatch]:
+    part = store.part("valid")
+    assert part is not None
+    dataset = PairDataset(part, 1)
+    return (dataset[[row]] for row in range(len(part)))
+
+
+def stepped(task: Translation, batch: PairBatch, forced: bool, steps: int) -> Tensor:
+    """Logits of one sentence, step by step through the step interface."""
+    model = task.seq2seq
+    memory = model.encode(batch.source)
+    state, word, logits = model.init(memory), torch.tensor([BOS]), []
+    for t in range(steps):
+        output = model.step(word, state, memory)
+        state = output.state
+        logits.append(output.logits[0])
+        own = output.logits.argmax(1)
+        word = batch.target[:, t] if forced and t < batch.target.shape[1] else own
+    return torch.stack(logits)
+
+
+@torch.no_grad()
+def test_losses_are_those_of_a_plain_loop(trained: tuple[Translation, dict[str, float]], store: TokenStore) -> None:
+    task, logged = trained
+    sums, words, right = {"loss": 0.0, "free_loss": 0.0}, 0, 0
+    for batch in sentences(store):
+        target, steps = batch.target[0], batch.target.shape[1]
+        forced = stepped(task, batch, True, steps)
+        sums["loss"] += float(F.cross_entropy(forced, target, reduction="sum"))
+        free = stepped(task, batch, False, steps)
+        sums["free_loss"] += float(F.cross_entropy(free, target, reduction="sum"))
+        right += int((forced.argmax(1) == target).sum())
+        words += steps
+    assert logged["val/loss"] == pytest.approx(sums["loss"] / words, rel=1e-4)
+    assert logged["val/free_loss"] == pytest.approx(sums["free_loss"] / words, rel=1e-4)
+    assert logged["val/accuracy"] == pytest.approx(right / words, rel=1e-6)
+    assert logged["val/ppl"] == pytest.approx(math.exp(logged["val/loss"]), rel=1e-5)
+
+
+@torch.no_grad()
+def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
+    trained: tuple[Translation, dict[str, float]], store: TokenStore
+) -> None:
+    task, logged = trained
+    batches = list(ParallelDataModule(store, DataOptions(valid_batch_size=50), 0).val_dataloader())
+    total, steps = 0.0, 0
+    for batch in batches:
+        width = batch.target.shape[1]
+        for row in range(len(batch)):
+            length = int(batch.source.lengths[row])
+            source = type(batch.source)(batch.source.ids[row : row + 1, :length], batch.source.lengths[row : row + 1])
+            alone = PairBatch(source, batch.target[row : row + 1], batch.rows[row : row + 1])
+            total += float(F.cross_entropy(stepped(task, alone, False, width), alone.target[0], reduction="sum"))
+            steps += width
+    assert logged["val/lesson_loss"] == pytest.approx(total / steps, rel=1e-4)
+
+
+def test_bleu_is_of_detokenised_text_against_the_raw_references(
+    trained: tuple[Translation, dict[str, float]], store: TokenStore
+) -> None:
+    task, logged = trained
+    part = store.part("valid")
+    assert part is not None
+    outputs = [store.target.decode(greedy(task.seq2seq, batch.source).tokens[0].tolist()) for batch in sentences(store)]
+    plain = sacrebleu.corpus_bleu(outputs, [part.raw_target()], lowercase=True).score
+    assert logged["val/bleu"] == pytest.approx(plain, abs=1e-3)
+    assert plain > 0
+    assert "case:lc" in task.signatures["bleu"]
+
+
+def test_samples_show_source_reference_output_and_attention(
+    trained: tuple[Translation, dict[str, float]], store: TokenStore
+) -> None:
+    task, _ = trained
+    part = store.part("valid")
+    assert part is not None
+    sample = task.samples[0]
+    assert (sample.source, sample.reference) == (part.raw_source()[0], part.raw_target()[0])
+    assert sample.attention is not None
+    assert sample.attention.shape == (len(sample.output_words), len(sample.source_words))
+    assert sample.attention.sum(1) == pytest.approx(1, abs=1e-5)
+    assert task.attention_entropy is not None
+    assert 0 < task.attention_entropy[0] <= task.attention_entropy[1]
+
+
+def test_training_lowers_the_loss(trained: tuple[Translation, dict[str, float]], store: TokenStore) -> None:
+    _, logged = trained
+    assert logged["val/loss"] < math.log(len(store.target.vocabulary)) - 1
+
+
+def first_batch(store: TokenStore, rows: list[int]) -> PairBatch:
+    part: Part | None = store.part("train")
+    assert part is not None
+    return PairDataset(part, 1)[rows]
+
+
+@pytest.mark.parametrize(("count_padding", "smoothing"), [(False, 0.0), (True, 0.0), (False, 0.1)])
+def test_the_training_loss_is_a_mean_over_words(store: TokenStore, count_padding: bool, smoothing: float) -> None:
+    task = build(store, LossOptions(count_padding=count_padding, label_smoothing=smoothing, precision="fp32")).eval()
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+    batch = first_batch(store, [0, 1, 2, 3])
+    logits = task.seq2seq.generator(task.seq2seq(batch)).flatten(0, 1)  # type: ignore[operator]
+    target = batch.target.flatten()
+    keep = torch.ones_like(target, dtype=torch.bool) if count_padding else target != PAD
+    plain = F.cross_entropy(logits[keep], target[keep], label_smoothing=smoothing)
+    torch.testing.assert_close(task.training_step(batch, 0), plain, rtol=1e-4, atol=1e-4)
+    assert task.last_tokens == int(keep.sum())
+
+
+def test_steps_draw_from_their_place_alone(store: TokenStore) -> None:
+    task = build(store)
+    batch = first_batch(store, [0, 1])
+    draws = []
+    for _ in range(2):
+        torch.rand(7)
+        task.on_train_batch_start(batch, 5)
+        draws.append(torch.rand(3))
+    assert torch.equal(*draws)
+    assert len({seed_of(0, 0, epoch, step) for epoch in range(9) for step in range(9)}) == 81
+
+
+def test_frozen_and_slower_word_vectors(store: TokenStore) -> None:
+    task = build(store)
+    task.optimizer_options = OptimizerOptions(lr=1e-2, embedding_lr=0.1)
+    groups = task.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == [1e-2, pytest.approx(1e-3)]
+    assert {id(weight) for weight in groups[1]["params"]} == {id(w) for w in task.model.word_embeddings()}  # type: ignore[operator]
+    task.optimizer_options = OptimizerOptions(embedding_lr=0.0)
+    assert len(task.configure_optimizers().param_groups) == 1
+    assert not task.model.encoder.embedding.weight.requires_grad  # type: ignore[union-attr]
+
+
+def test_plateau_is_torchs_own_scheduler(store: TokenStore) -> None:
+    task = build(store, schedule=ScheduleOptions(name="plateau", factor=0.3))
+    found = task.configure_optimizers()["lr_scheduler"]
+    assert isinstance(found["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
+    assert found["scheduler"].factor == 0.3
+    assert found["monitor"] == "val/bleu"
+
+
+def test_spread_and_entropy_by_hand() -> None:
+    assert spread(100, 4) == [0, 25, 50, 75]
+    assert spread(3, 5) == [0, 1, 2]
+    assert spread(3, 0) == []
+    assert entropy_of([]) is None

@@ -1,0 +1,98 @@
+"""The text format: what is found, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqvise.errors import UserError
+from seqvise.vectors.files import file_dim, read_vectors
+from seqvise.vectors.words import Origin
+
+
+def test_words_with_spaces_repeats_and_cases(vec_file: Path) -> None:
+    found = read_vectors(vec_file, ["New York", "cat", "paris", "DOG", "fish", "Paris"])
+    assert found.matrix.tolist() == [[3, 4], [1, 2], [5, 6], [-1, -2.5], [0, 0], [7, 8]]
+    assert found.origins.tolist() == [
+        Origin.EXACT,
+        Origin.EXACT,
+        Origin.CASE,
+        Origin.CASE,
+        Origin.MISSING,
+        Origin.EXACT,
+    ]
+
+
+def test_lower_case_goes_before_the_commonest(tmp_path: Path) -> None:
+    path = tmp_path / "a.vec"
+    path.write_text("3 1\nThe 1\nTHE 2\nthe 3\n", encoding="utf-8")
+    assert read_vectors(path, ["tHe"]).matrix.tolist() == [[3]]
+
+
+def test_gzip_gives_the_same(vec_file: Path) -> None:
+    zipped = vec_file.with_name("tiny.vec.gz")
+    zipped.write_bytes(gzip.compress(vec_file.read_bytes()))
+    assert file_dim(zipped) == 2
+    assert read_vectors(zipped, ["dog"]).matrix.tolist() == [[-1, -2.5]]
+
+
+TOKEN = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\x85"), min_size=1).filter(
+    lambda token: token == token.strip(" ")
+)
+ROWS = st.dictionaries(TOKEN, st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), max_size=8)
+
+
+@given(rows=ROWS)
+def test_what_is_written_is_read(rows: dict[str, list[float]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("round") / "trip.vec"
+    lines = [f"{token} {' '.join(repr(value) for value in values)}\n" for token, values in rows.items()]
+    path.write_bytes(f"{len(rows)} 3\n{''.join(lines)}".encode())
+    found = read_vectors(path, list(rows))
+    assert found.matrix.tolist() == np.array(list(rows.values()), np.float32).reshape(-1, 3).tolist()
+    assert (found.origins == Origin.EXACT).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"cat 1 2\n", "line 1 is 'cat 1 2'"),
+        (b"", "line 1 is ''"),
+        (b"1 0\ncat\n", "line 1 is '1 0'"),
+        (b"2 2\ncat 1 2\n", "ends at line 2, but its first line promises 2 words"),
+        (b"1 2\ncat 1 2\ndog 1 2\n", "line 3 is one too many"),
+        (b"2 2\ncat 1 2\ndog 1\n", "line 3 has 1 number behind its word, but line 1 promises 2"),
+        (b"1 2\ncat 1 two\n", "line 2: what follows 'cat' is not all numbers"),
+        (b"1 2\ncat 1 nan\n", "line 2: the vector of 'cat' holds a number that is not finite"),
+        (b"1 2\ncat inf 1\n", "not finite"),
+        (b"1 2\nc\xe9t 1 2\n", "line 2 is not UTF-8"),
+    ],
+)
+def test_damaged_files_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.vec"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_vectors(path, ["cat"])
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [-20, 30])
+def test_half_a_gzip_file_is_refused(keep: int, vec_file: Path) -> None:
+    zipped = vec_file.with_name("half.vec.gz")
+    zipped.write_bytes(gzip.compress(vec_file.read_bytes())[:keep])
+    with pytest.raises(UserError, match="not a whole gzip file"):
+        read_vectors(zipped, ["cat"])
+
+
+def test_other_endings_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"must end in one of \.bin"):
+        file_dim(tmp_path / "vectors.npz")
+    folder = tmp_path / "folder.vec"
+    folder.mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        file_dim(folder)
