@@ -8,6 +8,7 @@ The lexicon holds words in pairs (``phrasebook_lexicon``); a rule draws words an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, zip_longest
 
 from seqvise.corpus import phrasebook_english as english
 from seqvise.corpus import phrasebook_french as french
@@ -20,13 +21,15 @@ DRAWS_OF_A_RULE = 3 * PAIRS_OF_A_RULE
 
 
 def phrasebook_pairs() -> Iterator[tuple[str, str]]:
-    """French questions and their English translations, each French one once, always in the same order."""
+    """French questions and their English translations, each French one once, always in the same order.
+
+    The rules take turns, so that the first pairs are of all kinds.
+    """
     said: set[str] = set()
-    for rule in RULES:
-        for source, target in _pairs(rule):
-            if source not in said:
-                said.add(source)
-                yield source, target
+    for pair in chain.from_iterable(zip_longest(*map(_pairs, RULES))):
+        if pair is not None and pair[0] not in said:
+            said.add(pair[0])
+            yield pair
 
 
 def _pairs(rule: Rule) -> Iterator[tuple[str, str]]:
