@@ -19,6 +19,8 @@ SPECIALS = 4
 """Entries at the head of a vocabulary that are not words: <bos>, <pad>, <eos>, <unk>."""
 PAD = 1
 SHOWN = 20
+ALIKE = 0.9
+"""A mean cosine above this is reported; vectors of large corpora have about .1 to .4."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Coverage:
         tokens: the share of running words with a vector of their own or another case's; None without counts.
         tokens_subwords: the share of running words with a vector from subwords; None without counts.
         examples: the most frequent words without a vector.
+        likeness: mean cosine between the vectors of two words; near 1, they say nothing.
     """
 
     exact: int
@@ -39,6 +42,7 @@ class Coverage:
     tokens: float | None
     tokens_subwords: float | None
     examples: tuple[str, ...]
+    likeness: float = 0.0
 
     def __str__(self) -> str:
         total = self.exact + self.case + self.subwords + self.missing
@@ -48,7 +52,14 @@ class Coverage:
         )
         if self.tokens is not None and self.tokens_subwords is not None:
             text += f" Of running words, {self.tokens:.1%} have a vector and {self.tokens_subwords:.1%} subwords only."
-        return f"{text} Most frequent without: {', '.join(self.examples)}." if self.examples else text
+        if self.examples:
+            text += f" Most frequent without: {', '.join(self.examples)}."
+        if self.likeness > ALIKE:
+            text += (
+                f" WARNING: the vectors are nearly all alike (mean cosine {self.likeness:.4f}), as after too little "
+                "training: raise vectors.trained.epochs, or take other vectors."
+            )
+        return text
 
 
 def initial_vectors(
@@ -124,7 +135,7 @@ def embedding_matrix(
         drawn[SPECIALS:] = centre
     drawn[PAD] = 0
     drawn[SPECIALS:][has] = rows
-    return drawn.astype(np.float32, copy=False), _coverage(found.words, origins, counts)
+    return drawn.astype(np.float32, copy=False), _coverage(found.words, origins, counts, rows)
 
 
 def _scaled(rows: NDArray[np.float32], options: VectorOptions) -> NDArray[np.float32]:
@@ -143,7 +154,18 @@ def _missing_rows(rows: NDArray[np.float32], options: VectorOptions) -> tuple[ND
     return centre.astype(np.float32, copy=False), np.float32(spread)
 
 
-def _coverage(words: Sequence[str], origins: NDArray[np.uint8], counts: Sequence[int] | None) -> Coverage:
+def likeness(rows: NDArray[np.float32]) -> float:
+    """The mean cosine between two different rows of (n, D), without forming (n, n); 0 below two rows."""
+    count = len(rows)
+    if count < 2:
+        return 0.0
+    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return float((np.square(units.sum(0, dtype=np.float64)).sum() - count) / (count * (count - 1)))
+
+
+def _coverage(
+    words: Sequence[str], origins: NDArray[np.uint8], counts: Sequence[int] | None, rows: NDArray[np.float32]
+) -> Coverage:
     weights = np.ones(len(words)) if counts is None else np.asarray(counts[SPECIALS:], np.float64)
     missing = np.flatnonzero(origins == Origin.MISSING)
     frequent = missing[np.argsort(-weights[missing], kind="stable")][:SHOWN]
@@ -159,6 +181,7 @@ def _coverage(words: Sequence[str], origins: NDArray[np.uint8], counts: Sequence
         tokens=float(weights[own].sum() / total) if known else None,
         tokens_subwords=float(weights[origins == Origin.SUBWORDS].sum() / total) if known else None,
         examples=tuple(words[row] for row in frequent),
+        likeness=likeness(rows),
     )
 
 

@@ -17,7 +17,7 @@ LEAST_THREADS = 10
 class TrainedOptions:
     """How ``vectors=trained`` trains fastText (skip-gram, Bojanowski et al. 2017, arXiv:1607.04606) on the corpus."""
 
-    epochs: int = 5
+    epochs: int | None = None  # null: as many as make five million running words, and five at least
     min_count: int = 1  # rarer words get their vectors from their subwords
     threads: int = LEAST_THREADS
     min_n: int = 3  # characters of the shortest subword; 0 for both trains whole words only
@@ -27,7 +27,7 @@ class TrainedOptions:
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
         for name in ("epochs", "min_count", "buckets"):
-            if getattr(self, name) < 1:
+            if (getattr(self, name) or 0) < 1 and not (name == "epochs" and self.epochs is None):
                 yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
         if self.threads < LEAST_THREADS:
             yield (

@@ -15,6 +15,9 @@ from seqvise.vectors.options import TrainedOptions
 from seqvise.vectors.store import kept
 from seqvise.vectors.words import WordVectors
 
+RUNNING_WORDS = 5_000_000
+LEAST_EPOCHS, MOST_EPOCHS = 5, 200
+
 Lines = Callable[[], Iterable[Sequence[str]]]
 
 
@@ -34,18 +37,31 @@ def trained_vectors(lines: Lines, words: Sequence[str], dim: int, options: Train
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         with text.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{' '.join(line)}\n" for line in lines())
-        origin = digest(json.dumps([digest_file(text), dim, asdict(options)]), 32)
-        return kept("trained", origin, words, cache, lambda: _train(text, words, dim, options))
+            running = 0
+            for line in lines():
+                running += len(line)
+                file.write(f"{' '.join(line)}\n")
+        epochs = options.epochs or epochs_for(running)
+        origin = digest(json.dumps([digest_file(text), dim, asdict(options), epochs]), 32)
+        return kept("trained", origin, words, cache, lambda: _train(text, words, dim, options, epochs))
 
 
-def _train(text: Path, words: Sequence[str], dim: int, options: TrainedOptions) -> WordVectors:
+def epochs_for(running_words: int) -> int:
+    """Epochs that make five million running words, but five at least and 200 at most.
+
+    After five epochs over fifty thousand words, fastText's default, all vectors still point the same way (a mean
+    cosine of .9999): a model that starts from them cannot tell words apart.
+    """
+    return min(max(LEAST_EPOCHS, -(-RUNNING_WORDS // max(running_words, 1))), MOST_EPOCHS)
+
+
+def _train(text: Path, words: Sequence[str], dim: int, options: TrainedOptions, epochs: int) -> WordVectors:
     try:
         model = fasttext_module().train_unsupervised(
             str(text),
             model="skipgram",
             dim=dim,
-            epoch=options.epochs,
+            epoch=epochs,
             minCount=options.min_count,
             thread=options.threads,
             minn=options.min_n,
