@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
 
 from seqvise.errors import UserError
+from seqvise.runs.failure import RunFailedError
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
@@ -19,8 +21,15 @@ def exit_code(command: Callable[[], object]) -> int:
         for problem in error.problems:
             print(f"seqvise: {problem}", file=sys.stderr)
         return REFUSED
+    except RunFailedError as error:
+        print(f"seqvise: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has read enough; Python would complain of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
     except SystemExit as error:
         return _asked_for(error)
     except Exception:

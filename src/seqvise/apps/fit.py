@@ -12,19 +12,23 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import get_class
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from seqvise.apps.folders import cache_folder
 from seqvise.callbacks.banner import banner, survey
 from seqvise.callbacks.build import build_callbacks
+from seqvise.config.classes import TASK, find_class
+from seqvise.config.hyperparameters import hyperparameters
 from seqvise.config.options import Config
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.report import Report
 from seqvise.corpus.store import TokenStore
 from seqvise.corpus.vocabulary import Vocabulary
 from seqvise.datamodules.parallel import ParallelDataModule
+from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
 from seqvise.runs.best import BestMetrics
 from seqvise.runs.directory import RunDirectory
@@ -81,19 +85,20 @@ def build_job(config: Config, run: RunDirectory) -> Job:
     _quieten(run)
     seed = _seed(config)
     pl.seed_everything(seed, workers=True, verbose=False)
-    store = prepare_corpus(config.data, config.tokenizer, Path(config.paths.cache), _log_report)
-    model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
-    load_vectors(model, config, store)
     best = BestMetrics(config.monitor.metric, config.monitor.mode)
     callbacks = build_callbacks(config.callbacks, config.schedule, _forcing(config), config.monitor, run.path)
+    # Before the corpus, which may take minutes: the machine may lack what the trainer node asks for.
     trainer = build_trainer(config, run, [best, *callbacks])
+    store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
+    model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
+    load_vectors(model, config, store)
     data = ParallelDataModule(store, config.data, seed)
     return Job(store, data, build_task(config, model, store, seed), trainer, best)
 
 
 def build_task(config: Config, model: nn.Module, store: TokenStore, seed: int) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
-    make = cast(Any, get_class(option(config.model, "task")))
+    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
     shown = max(config.callbacks.samples, config.callbacks.attention_maps)
     task = make(
         model=model,
@@ -106,6 +111,7 @@ def build_task(config: Config, model: nn.Module, store: TokenStore, seed: int) -
         seed=seed,
         samples=shown,
     )
+    task.save_hyperparameters(hyperparameters(config))
     return cast(pl.LightningModule, task)
 
 
@@ -113,13 +119,18 @@ def load_vectors(model: nn.Module, config: Config, store: TokenStore) -> None:
     """Puts the word vectors of the `vectors` node into the model, and says what was missing."""
     matrices = {side: _side_vectors(config, store, side) for side in ("source", "target")}
     if any(matrix is not None for matrix in matrices.values()):
+        if not hasattr(model, "load_word_vectors"):
+            raise UserError(
+                f"vectors={config.vectors.name}, but {type(model).__name__} has no load_word_vectors: "
+                "choose vectors=none, or write it as seqvise.models.recurrent.Recurrent does."
+            )
         cast(Any, model).load_word_vectors(matrices["source"], matrices["target"])
 
 
 def train(config: Config, job: Job) -> dict[str, float | str | None]:
     """Fits and tests, and gives the results as one flat object."""
     started = time.perf_counter()
-    job.trainer.fit(job.task, job.data)
+    _fit(job)
     seconds = time.perf_counter() - started
     return {
         **job.best.metrics,
@@ -133,6 +144,17 @@ def train(config: Config, job: Job) -> dict[str, float | str | None]:
         "precision": str(job.trainer.precision),
         "seed": config.seed,
     }
+
+
+def _fit(job: Job) -> None:
+    try:
+        job.trainer.fit(job.task, job.data)
+    except (MisconfigurationException, ValueError) as error:
+        # Lightning refuses with a ValueError an interval that is longer than the epoch, which only now is known.
+        if isinstance(error, ValueError) and "val_check_interval" not in str(error):
+            raise
+        told = " ".join(str(error).split())
+        raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
 
 
 def show_plan(job: Job) -> None:
@@ -188,8 +210,8 @@ def _test(config: Config, job: Job) -> dict[str, float]:
     if job.store.part("test") is None:
         log.info("No test: the data set has no test part (data.test).")
         return {}
-    # A run of one batch (debug=fast) keeps no checkpoint.
-    checkpoint = None if config.trainer.fast_dev_run else "best"
+    # There is none of a run of one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
+    checkpoint = getattr(job.trainer.checkpoint_callback, "best_model_path", "") or None
     (found,) = job.trainer.test(job.task, job.data, ckpt_path=checkpoint, verbose=False)
     return {name: float(value) for name, value in found.items()}
 
@@ -199,6 +221,8 @@ def _quieten(run: RunDirectory) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # Lightning 2.6 warns of its own use of torch's tree functions.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # The run's folder is the logger's folder, and holds more than the logger's files.
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     if not run.writes:
         logging.getLogger().setLevel(logging.WARNING)
 

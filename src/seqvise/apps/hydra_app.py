@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import islice, product
+from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -42,12 +45,27 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
     start = sys.argv[: len(sys.argv) - len(words)]
 
     def command() -> None:
+        find_own_modules()
         refuse(words)
         register()
-        with _process_words([start[0], *fixed, *words]):
+        with _process_words([start[0], *_with_fixed(words, fixed)]):
             _run(task, start)
 
     return exit_code(command)
+
+
+def _with_fixed(words: list[str], fixed: Sequence[str]) -> list[str]:
+    """The words with the fixed overrides before the person's; argparse wants all overrides in one place."""
+    overrides = get_args_parser().parse_known_args(words)[0].overrides
+    place = words.index(overrides[0]) if overrides else len(words)
+    return [*words[:place], *fixed, *words[place:]]
+
+
+def find_own_modules() -> None:
+    """Lets the config name classes of a person's own modules, in the folder where the command was started."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def refuse(words: Sequence[str]) -> None:
@@ -91,11 +109,19 @@ def _alternatives(override: Override) -> list[str]:
 
 
 def _run(task: Task, start: list[str]) -> None:
+    failures: list[Exception] = []
+
     @wraps(task)
     def job(cfg: DictConfig) -> None:
-        if problems := validate(cfg):
-            raise UserError(*problems)
-        task(cfg, start)
+        try:
+            if problems := validate(cfg):
+                raise UserError(*problems)
+            task(cfg, start)
+        except Exception as error:
+            # Of a single job that fails, Hydra would first print all its overrides. A sweep has to see the failure.
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            failures.append(error)
 
     # Hydra then raises what went wrong instead of printing it and exiting with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -104,6 +130,10 @@ def _run(task: Task, start: list[str]) -> None:
         decorate(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except OSError as error:
+        raise UserError(f"The run's folder cannot be made ({error}): set paths.outputs to another.") from error
+    for failure in failures:
+        raise failure
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from seqvise.apps.folders import cache_folder
 from seqvise.apps.hydra_app import hydra_command
 from seqvise.config.schema import typed
 from seqvise.corpus.report import Report, SideReport
@@ -26,7 +27,7 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
 
     config = typed(cfg)
     with _counting() as progress:
-        store = prepare_corpus(config.data, config.tokenizer, Path(config.paths.cache), progress=progress)
+        store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), progress=progress)
     show(store.report, store.path)
 
 

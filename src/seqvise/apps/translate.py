@@ -45,22 +45,24 @@ def translate(options: TranslateOptions) -> None:
     """Translates the input line by line: order and empty lines are kept.
 
     Raises:
-        UserError: a wrong option, a missing file or run, a line that is not UTF-8.
+        UserError: a wrong option, a missing file or run, an output that cannot be written, a line that is not UTF-8.
     """
     if options.batch < 1:
         raise UserError(f"batch is {options.batch}, but at least one sentence must be translated at once.")
-    with _reading(options.input) as source:
+    with _reading(options.input) as source, _writing(options.output) as target:
+        from seqvise.apps.hydra_app import find_own_modules
         from seqvise.runs.translator import load_run
+
+        find_own_modules()
 
         translator = load_run(options.run, options.device, options.batch)
         # A person at a terminal wants an answer to each line, not to each thousand.
         chunk = 1 if source.isatty() else 16 * options.batch
-        lines = _lines(source, options.input)
-        with _writing(options.output) as target:
-            while texts := list(islice(lines, chunk)):
-                for translation in translator.translate(texts):
-                    target.write(f"{translation.text}\n".encode())
-                target.flush()
+        lines = _lines(source, "standard input" if options.input == STREAM else options.input)
+        while texts := list(islice(lines, chunk)):
+            for translation in translator.translate(texts):
+                target.write(f"{translation.text}\n".encode())
+            target.flush()
 
 
 def _lines(source: BinaryIO, name: str) -> Iterator[str]:
@@ -95,5 +97,11 @@ def _writing(name: str) -> Iterator[BinaryIO]:
     if name == STREAM:
         yield sys.stdout.buffer
         return
-    with atomic_write(Path(name)) as temporary, temporary.open("wb") as file:
-        yield file
+    path = Path(name)
+    if path.is_dir():
+        raise UserError(f"output={name} is a folder: give the name of a file.")
+    try:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"output={name} cannot be written: {error.strerror}.") from None

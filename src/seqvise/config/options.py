@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,18 @@ from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.vectors.options import VectorOptions
 
 PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+PROFILERS = ("simple", "advanced", "pytorch")
 COUNTS = ("max_epochs", "num_nodes", "accumulate_grad_batches", "log_every_n_steps", "check_val_every_n_epoch")
+
+SHARES = {
+    "limit_train_batches": 1,
+    "limit_val_batches": 0,
+    "limit_test_batches": 0,
+    "overfit_batches": 0,
+    "val_check_interval": 1,
+}
+"""Keys of the trainer that are a number of batches, at least this, or a share of them."""
 
 
 @dataclass
@@ -56,12 +68,41 @@ class TrainerOptions:
         for name in COUNTS:
             if getattr(self, name) < 1:
                 yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
-        if self.precision not in PRECISIONS:
-            yield f"{key}.precision is '{self.precision}', but must be one of {', '.join(PRECISIONS)}."
+        for name, allowed in (("precision", PRECISIONS), ("accelerator", ACCELERATORS), ("profiler", PROFILERS)):
+            value = getattr(self, name)
+            if value not in allowed and (name, value) != ("profiler", None):
+                yield f"{key}.{name} is '{value}', but must be one of {', '.join(allowed)}."
         if self.gradient_clip_val is not None and self.gradient_clip_val <= 0:
             yield f"{key}.gradient_clip_val is {self.gradient_clip_val}, but must be above 0, or null not to clip."
         if self.gradient_clip_algorithm not in (None, "norm", "value"):
             yield f"{key}.gradient_clip_algorithm is '{self.gradient_clip_algorithm}', but must be norm or value."
+        if not _are_devices(self.devices):
+            yield f"{key}.devices is {self.devices}, but must be a number from 1, a list of device numbers, -1 or auto."
+        yield from self._problems_of_length(key)
+
+    def _problems_of_length(self, key: str) -> Iterator[str]:
+        if self.max_steps != -1 and self.max_steps < 1:
+            yield f"{key}.max_steps is {self.max_steps}, but must be at least 1, or -1 for no limit."
+        if self.max_time is not None and not re.fullmatch(r"\d+:\d+:\d+:\d+", self.max_time):
+            yield f"{key}.max_time is '{self.max_time}', but must be days:hours:minutes:seconds, as in 00:02:30:00."
+        for name, least in SHARES.items():
+            value = getattr(self, name)
+            if value is not None and not _is_share(value, least):
+                yield f"{key}.{name} is {value}, but must be a number of batches from {least}, or a share up to 1.0."
+
+
+def _are_devices(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(item, int) and item >= 0 for item in value)
+    if isinstance(value, str):
+        return value == "auto" or bool(re.fullmatch(r"-1|\d+(,\d+)*,?", value)) and value != "0"
+    return isinstance(value, int) and not isinstance(value, bool) and (value >= 1 or value == -1)
+
+
+def _is_share(value: Any, least: int) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return value >= least if isinstance(value, int) else 0 <= value <= 1 and (value > 0 or least == 0)
 
 
 @dataclass

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.classes import dotted, find_class
 from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
+from seqvise.errors import UserError
 from seqvise.models.options import RecurrentOptions
 
 MODEL_OPTIONS: dict[str, type] = {"seqvise.models.recurrent.Recurrent": RecurrentOptions}
@@ -23,12 +25,17 @@ def register() -> None:
     store.store(group="options", name="recurrent", node=RecurrentOptions)
     _resolve_as("run_name", _run_name)
     _resolve_as("own_conf", _own_conf)
+    # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
+    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
 
 
 def typed(cfg: DictConfig) -> Config:
     """The config as dataclasses, interpolations resolved. It may come from Hydra or from a run's plain config.yaml.
 
     The model's node becomes the dataclass of its class where one is known, else stays a plain dictionary.
+
+    Raises:
+        UserError: the model's node names no class that can be imported.
     """
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), cfg))
     config = cast(Config, OmegaConf.to_object(merged))
@@ -38,7 +45,9 @@ def typed(cfg: DictConfig) -> Config:
 
 
 def _typed_model(node: dict[str, Any]) -> object:
-    options = _model_options(str(node.get("_target_")))
+    if not node.get("_target_"):
+        raise UserError("model._target_ is not set: give the class of the model.")
+    options = _model_options(str(node["_target_"]))
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), node)) if options else node
 
 
@@ -46,8 +55,8 @@ def _model_options(target: str) -> type | None:
     """The options of a class by its dotted path: its ``options_type``, or of a shipped class that it extends."""
     if target in MODEL_OPTIONS:
         return MODEL_OPTIONS[target]
-    model = get_class(target)
-    named = (MODEL_OPTIONS.get(f"{base.__module__}.{base.__qualname__}") for base in model.__mro__)
+    model = find_class("model._target_", target)
+    named = (MODEL_OPTIONS.get(dotted(base)) for base in model.__mro__)
     return cast(type | None, getattr(model, "options_type", None) or next(filter(None, named), None))
 
 
@@ -57,6 +66,14 @@ def _resolve_as(name: str, function: Callable[..., str]) -> None:
 
 def _run_name(experiment: str | None, model: str | None) -> str:
     return experiment or model or "run"
+
+
+def _sweep_name(experiment: str | None, model: str | None) -> str:
+    """``models`` or ``experiments`` for a sweep over them, else the one that all jobs have."""
+    for group in ("experiment", "model"):
+        if any(word.startswith(f"{group}=") and "," in word for word in sys.argv):
+            return f"{group}s"
+    return _run_name(experiment, model)
 
 
 def _own_conf() -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
-from seqvise.config.schema import typed
+from seqvise.config.schema import MODEL_OPTIONS, typed
+from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
 
 METRICS: dict[str, tuple[str, ...]] = {
@@ -28,6 +30,13 @@ METRICS: dict[str, tuple[str, ...]] = {
     )
 }
 
+SHIPPED = (
+    *METRICS,
+    *MODEL_OPTIONS,
+    "pytorch_lightning.loggers.TensorBoardLogger",
+    "pytorch_lightning.loggers.CSVLogger",
+)
+
 
 def validate(cfg: DictConfig) -> list[str]:
     """A sentence for each value, or combination of values, that cannot be right. An empty list is a good config."""
@@ -36,12 +45,17 @@ def validate(cfg: DictConfig) -> list[str]:
         return missing
     try:
         config = typed(cfg)
-    except (OmegaConfBaseException, ImportError) as error:
+    except OmegaConfBaseException as error:
         return [one_line(error)]
-    return [*_each_node(config), *_together(config)]
+    except UserError as error:
+        return list(error.problems)
+    return [*node_problems(config), *_together(config)]
 
 
-def _each_node(config: Config) -> Iterator[str]:
+def node_problems(config: Config) -> Iterator[str]:
+    """A sentence for each value that cannot be right by itself."""
+    if config.seed is not None and not 0 <= config.seed < 2**32:
+        yield f"seed is {config.seed}, but must be at least 0 and below 2**32, or null for a new one each run."
     for field in fields(config):
         problems = getattr(getattr(config, field.name), "problems", None)
         if problems is not None:
@@ -54,6 +68,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _monitor(config)
     yield from _vectors(config)
     yield from _packages(config)
+    yield from _classes(config)
 
 
 def _forcing(config: Config) -> Iterator[str]:
@@ -84,6 +99,22 @@ def _monitor(config: Config) -> Iterator[str]:
     known = METRICS.get(task)
     if known and metric not in known:
         yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {', '.join(known)}."
+    elif metric.startswith("val/") and not config.trainer.fast_dev_run:
+        yield from _never_validated(config)
+
+
+def _never_validated(config: Config) -> Iterator[str]:
+    trainer, metric = config.trainer, config.monitor.metric
+    if trainer.limit_val_batches == 0:
+        yield (
+            f"trainer.limit_val_batches is 0, so that monitor.metric={metric} is never logged: raise it, or set "
+            "monitor.metric=train/loss and monitor.mode=min."
+        )
+    if 0 < trainer.max_epochs < trainer.check_val_every_n_epoch:
+        yield (
+            f"trainer.check_val_every_n_epoch is {trainer.check_val_every_n_epoch}, longer than training "
+            f"(trainer.max_epochs={trainer.max_epochs}), so that monitor.metric={metric} is never logged: lower it."
+        )
 
 
 def _vectors(config: Config) -> Iterator[str]:
@@ -102,6 +133,30 @@ def _packages(config: Config) -> Iterator[str]:
             f"vectors={config.vectors.name} needs fastText: pip install 'seqvise[fasttext]', "
             "or choose vectors=none, or vectors in a .vec file."
         )
+
+
+def _classes(config: Config) -> Iterator[str]:
+    """Looks for the classes that are a person's own; the shipped ones are there, and importing them takes seconds."""
+    named = [
+        ("model._target_", _choice(config.model, "_target_"), MODULE),
+        ("model.task", _choice(config.model, "task"), TASK),
+        ("logger._target_", _choice(config.logger, "_target_") if config.logger else "", LOGGER),
+    ]
+    for name, node in config.callbacks.extra.items():
+        # A node without a class, or with a bare name, is told by the callbacks' own options.
+        named.append((f"callbacks.extra.{name}._target_", _choice(node, "_target_") or "", CALLBACK))
+    for key, path, kind in named:
+        if path is None:
+            yield f"{key} is not set: give the dotted path of a class."
+        elif "." in str(path) and path not in SHIPPED:
+            yield from _class_problems(key, str(path), kind)
+
+
+def _class_problems(key: str, path: str, kind: str) -> Iterator[str]:
+    try:
+        find_class(key, path, kind)
+    except UserError as error:
+        yield from error.problems
 
 
 def _choice(node: Any, name: str) -> Any:

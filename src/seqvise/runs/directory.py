@@ -15,7 +15,9 @@ from omegaconf import OmegaConf
 
 from seqvise.config.options import Config
 from seqvise.corpus.codec import TextCodec
+from seqvise.errors import UserError
 from seqvise.files import write_text
+from seqvise.runs.failure import kept
 
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
@@ -69,7 +71,11 @@ class RunDirectory:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Keeps ``status.json``: running, then ok, or failed with the reason and whether it was interrupted."""
+        """Keeps ``status.json``: running, then ok, or failed with the reason and whether it was interrupted.
+
+        Raises:
+            RunFailedError: instead of an unexpected error, whose traceback goes to the run's log.
+        """
         started = time.time()
         self._write_status("running", started)
         try:
@@ -79,6 +85,8 @@ class RunDirectory:
             interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
             why = "interrupted" if interrupted else str(error) or type(error).__name__
             self._write_status("failed", started, why=why, interrupted=interrupted)
+            if self.writes and isinstance(error, Exception) and not isinstance(error, UserError):
+                raise kept(error, self.path) from error
             raise
         self._write_status("ok", started)
 

@@ -15,6 +15,7 @@ from yaml import YAMLError
 from seqvise.config.faults import one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
+from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, STATUS
@@ -42,12 +43,17 @@ class Run:
         folder = Path(path)
         file = folder / CONFIG
         if not file.is_file():
-            found = "it has no config.yaml" if folder.is_dir() else "there is no such folder"
+            found = "it has no config.yaml" if folder.is_dir() else _absent(folder)
             raise UserError(f"{folder} is not a run directory: {found}.")
         try:
-            return cls(folder, typed(cast(DictConfig, OmegaConf.load(file))))
-        except (OmegaConfBaseException, YAMLError, ImportError) as error:
+            config = typed(cast(DictConfig, OmegaConf.load(file)))
+        except UserError as error:
+            raise UserError(*(f"{file}: {problem}" for problem in error.problems)) from error
+        except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {one_line(error)}.") from error
+        if problems := [f"{file}: {problem}" for problem in node_problems(config)]:
+            raise UserError(*problems)
+        return cls(folder, config)
 
     @cached_property
     def source(self) -> TextCodec:
@@ -78,3 +84,7 @@ class Run:
             return ""
         why = status.get("why")
         return f" (status: {status.get('status')}{f', {why}' if why else ''})"
+
+
+def _absent(folder: Path) -> str:
+    return "it is a file" if folder.exists() else "there is no such folder"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import torch
-from hydra.utils import get_class
 from torch import Tensor, nn
 
+from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.runs.load import Run
@@ -17,7 +18,7 @@ PREFIX = "model."  # of the task's attribute that holds the model
 
 def build_model(config: Config, source_size: int, target_size: int) -> nn.Module:
     """A new model. source_size, target_size: number of words of each side, the four specials included."""
-    make = cast(Any, get_class(option(config.model, "_target_")))
+    make = cast(Any, find_class("model._target_", option(config.model, "_target_"), MODULE))
     return cast(nn.Module, make(config.model, source_size, target_size))
 
 
@@ -25,17 +26,33 @@ def load_model(run: Run) -> nn.Module:
     """A run's model with the weights of its checkpoint, on the CPU and in evaluation mode.
 
     Raises:
-        UserError: the run has no checkpoint, or its weights are those of another model.
+        UserError: the run has no checkpoint, or a damaged one, or its weights are those of another model.
     """
     path = run.checkpoint()
     model = build_model(run.config, len(run.source.vocabulary), len(run.target.vocabulary))
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    weights = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {error}") from error
+    weights = _weights(path)
+    if misfit := _misfit(model.state_dict(), weights):
+        raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {misfit}.")
+    model.load_state_dict(weights)
     return model.eval()
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+    except Exception as error:  # which one, depends on where the bytes are damaged
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{path} is not a whole checkpoint of weights alone ({reason}): take another run.") from error
+
+
+def _misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    shapes = [{name: tuple(weight.shape) for name, weight in weights.items()} for weights in (wanted, found)]
+    wrong = [name for name in sorted({**wanted, **found}) if shapes[0].get(name) != shapes[1].get(name)]
+    if not wrong:
+        return ""
+    here, there = (names.get(wrong[0], "none") for names in shapes)
+    return f"{len(wrong)} weights differ, the first {wrong[0]}, of shape {here} in the model and {there} in the file"
 
 
 def option(model: Any, name: str) -> Any:
