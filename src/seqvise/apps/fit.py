@@ -135,6 +135,7 @@ def train(config: Config, job: Job) -> dict[str, float | str | None]:
     return {
         **job.best.metrics,
         **_test(config, job),
+        **{f"signature/{name}": text for name, text in getattr(job.task, "signatures", {}).items()},
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.classes import dotted, find_class
+from seqvise.config.faults import nearest
 from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
 from seqvise.errors import UserError
@@ -48,7 +50,12 @@ def _typed_model(node: dict[str, Any]) -> object:
     if not node.get("_target_"):
         raise UserError("model._target_ is not set: give the class of the model.")
     options = _model_options(str(node["_target_"]))
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), node)) if options else node
+    if options is None:
+        return node
+    known = [item.name for item in fields(options)]
+    if strangers := [key for key in node if key not in known]:
+        raise UserError(*(f"model.{key}: there is no such key{nearest(key, known)}" for key in strangers))
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), node))
 
 
 def _model_options(target: str) -> type | None:

@@ -6,11 +6,13 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
+CPU_FACTS = Path("/proc/cpuinfo")
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
 
 
@@ -21,6 +23,7 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
+        "processor": processor_name(),
         "device": device_name(trainer.strategy.root_device),
         "threads": torch.get_num_threads(),
         "world_size": trainer.world_size,
@@ -32,6 +35,13 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
 def device_name(device: torch.device) -> str:
     """The device's kind, and for CUDA its model."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def processor_name() -> str:
+    """The processor as the system names it; its architecture where it has no name."""
+    told = CPU_FACTS.read_text(encoding="utf-8") if CPU_FACTS.is_file() else ""
+    names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

@@ -70,6 +70,7 @@ class Translation(pl.LightningModule):
         self.samples: list[Sample] = []
         self.attention_entropy: tuple[float, float] | None = None
         self.last_tokens = 0
+        self.signatures: dict[str, str] = {}
 
     @property
     def seq2seq(self) -> Seq2SeqModel[Any, Any]:

@@ -1,0 +1,121 @@
+"""Measures speed: a training step against the lesson's own loop, and how long a command takes to answer.
+
+    python -m benchmarks [--json FILE] [--quick]
+
+It wants a quiet machine: other processes change ratios as well as seconds. It prints the load it has found, and keeps
+it in the JSON. Each forcing ratio is measured in a process of its own, so that peak memory is its own, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import code, machine
+from benchmarks.start_up import measure_start_up
+from benchmarks.training_step import measure
+from seqvise.files import write_text
+
+FORCING = (1.0, 0.5, 0.0)
+STEPS, QUICK_STEPS = 20, 2
+STARTS, QUICK_STARTS = 5, 2
+BUSY = 0.5  # load of the last minute from which timings are doubtful
+STEP_COLUMNS = {
+    "forcing": ("forcing", "g"),
+    "seconds": ("s a step", ".3f"),
+    "lesson_seconds": ("lesson's loop", ".3f"),
+    "ratio": ("times faster", ".2f"),
+    "tokens_per_second": ("tokens/s", ",.0f"),
+    "share_of_products": ("share of products", ".0%"),
+    "peak_mib": ("peak MiB", ",.0f"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints tables, and writes the JSON file where one is asked for."""
+    arguments = parser().parse_args(argv)
+    console = Console()
+    measured = {**code(), "command": shown_command(arguments), "machine": machine()}
+    _warn(measured["machine"])
+    steps, starts = (QUICK_STEPS, QUICK_STARTS) if arguments.quick else (STEPS, STARTS)
+    measured["start_up"] = measure_start_up(starts)
+    console.print(_start_table(measured["start_up"]))
+    measured["training_step"] = [_measure_alone(forcing, steps) for forcing in FORCING]
+    console.print(_step_table(measured["training_step"]))
+    if arguments.json:
+        write_text(arguments.json, json.dumps(_rounded(measured), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words that the command takes."""
+    words = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    words.add_argument("--json", type=Path, metavar="FILE", help="as results/benchmarks/NAME.json for RESULTS.md")
+    words.add_argument("--quick", action="store_true", help="a few steps, to see that it works; not for a result")
+    return words
+
+
+def shown_command(arguments: argparse.Namespace) -> str:
+    """The command without this machine's folders."""
+    words = ["python", "-m", "benchmarks"]
+    if arguments.json:
+        words += ["--json", arguments.json.name if arguments.json.is_absolute() else arguments.json.as_posix()]
+    return shlex.join([*words, "--quick"] if arguments.quick else words)
+
+
+def _measure_alone(forcing: float, steps: int) -> dict[str, float]:
+    # Peak memory of a process only grows, and what a fork inherits would count.
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, forcing, steps).result()
+
+
+def _warn(found: dict[str, Any]) -> None:
+    if found["load"] > BUSY:
+        print(
+            f"The machine is busy: load {found['load']} on {os.cpu_count()} cores. The numbers will be off.",
+            file=sys.stderr,
+        )
+
+
+def _step_table(rows: list[dict[str, float]]) -> Table:
+    table = Table(title="One training step, attention model, lesson's sizes", title_justify="left")
+    for head, _ in STEP_COLUMNS.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*(format(row[name], text) for name, (_, text) in STEP_COLUMNS.items()))
+    return table
+
+
+def _start_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Answering", title_justify="left")
+    table.add_column("command")
+    table.add_column("seconds", justify="right")
+    for row in rows:
+        table.add_row(row["command"], f"{row['seconds']:.2f}")
+    return table
+
+
+def _rounded(content: Any) -> Any:
+    """The same content, its fractions with four significant digits."""
+    if isinstance(content, float):
+        return float(f"{content:.4g}")
+    if isinstance(content, dict):
+        return {name: _rounded(value) for name, value in content.items()}
+    return [_rounded(item) for item in content] if isinstance(content, list) else content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""What a run's command line tells a reader on another machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+NOT_SHOWN = ("paths", "hydra")
+NAMED_ELSEWHERE = ("experiment", "data", "seed")
+# Where and how it ran, as the device column says, and what it showed on the way.
+NOT_OF_THE_RESULT = ("trainer", "logger", "callbacks.progress", "callbacks.samples", "data.root", "data.workers")
+NOT_OF_THE_DATA = ("root", "workers", "batch_size", "batch_tokens", "valid_batch_size", "bucket")
+# The folders of an absolute path; an interpolation's end, a name or a dot before the slash make it a relative one.
+FOLDERS = re.compile(r"(?<![\w.\-/}])(?:~[\w.\-]*)?/(?:[^/,\[\]{}'\"]+/)*")
+
+
+def shown(overrides: Sequence[str]) -> list[str]:
+    """The overrides without this machine's folders: those that only say where things lie are left out."""
+    return [FOLDERS.sub("", word) for word in overrides if _key(word).split(".")[0].split("/")[0] not in NOT_SHOWN]
+
+
+def command(overrides: Sequence[str]) -> str:
+    """What to type to have the run again."""
+    return shlex.join(["python", "train.py", *overrides])
+
+
+def of_data(overrides: Sequence[str]) -> list[str]:
+    """Those that change what the data set holds."""
+    return [word for word in overrides if _changes_data(_key(word))]
+
+
+def of_run(overrides: Sequence[str], experiment: str) -> list[str]:
+    """Those that may change the result and are told by neither the data set, the experiment nor the seed."""
+    told = {f"model={experiment}", *of_data(overrides)}
+    passed = (*NAMED_ELSEWHERE, *NOT_OF_THE_RESULT)
+    return [word for word in overrides if word not in told and _key(word) not in passed]
+
+
+def _changes_data(key: str) -> bool:
+    room, _, name = key.partition(".")
+    return room == "data" and name != "" and name not in NOT_OF_THE_DATA
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")

@@ -1,0 +1,106 @@
+"""RESULTS.md: all of it from the files of the results folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.pictures import alternative, draw, drawable
+from results.provenance import run_text
+from results.published import Published
+from results.record import Record
+from results.speed import speed_section
+from results.tables import row_names, run_table
+from seqvise.errors import UserError
+from seqvise.files import write_text
+
+PUBLISHED, BENCHMARKS, PICTURES = "published.json", "benchmarks", "pictures"
+ADD = "python -m results add RUN_DIRECTORY"
+HEAD = """\
+# Results
+
+Written by `python -m results` from the files in `results/`; `{add}` adds a finished run.
+
+`val/lesson_loss` is the lesson's measure: the model reads its own output, and padding counts. `val/free_loss` is the
+same over real words, `val/loss` and `val/ppl` over real words with the reference read. `val/bleu` and `val/chrf`
+(sacreBLEU) compare detokenised greedy output with the raw reference. Losses can be compared only where tokenizer and
+vocabulary are the same. All are of the epoch named first in *epochs*, the best one by the run's monitored metric;
+minutes are of training with its validations. The best value of a column is bold.
+"""
+SPEED = """\
+## Speed
+
+One training step of the attention model at the lesson's sizes, against the lesson's own loop over the same batches, in
+turn in one process; and how long a command takes to answer.
+"""
+
+
+def render(results: Path, page: Path) -> None:
+    """Writes the page and the pictures beside the results, and removes pictures that belong to no data set.
+
+    Raises:
+        UserError: a file of the results folder is not what it should be.
+    """
+    text = page_text(results, page.parent)
+    groups = by_dataset(load_records(results), Published.load(results / PUBLISHED))
+    drawn = {dataset: found for dataset, records in groups.items() if (found := drawable(records))}
+    for dataset, records in drawn.items():
+        draw(picture_of(results, dataset), dataset, records)
+    kept = {picture_of(results, dataset) for dataset in drawn}
+    for stale in set((results / PICTURES).glob("*.svg")) - kept:
+        stale.unlink()
+    write_text(page, text)
+
+
+def page_text(results: Path, beside: Path) -> str:
+    """The page. beside: the folder that its links start from."""
+    published = Published.load(results / PUBLISHED)
+    groups = by_dataset(load_records(results), published)
+    parts = [HEAD.format(add=ADD)]
+    parts += [_section(results, beside, dataset, records, published) for dataset, records in groups.items()]
+    speeds = [speed_section(path) for path in sorted((results / BENCHMARKS).glob("*.json"))]
+    if speeds:
+        parts += [SPEED, *speeds]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def load_records(results: Path) -> list[Record]:
+    """All results; each is in a folder of its experiment.
+
+    Raises:
+        UserError: with all files that are no results.
+    """
+    records: list[Record] = []
+    problems: list[str] = []
+    for path in sorted(results.glob("*/**/*.json")):
+        if path.relative_to(results).parts[0] == BENCHMARKS:
+            continue
+        try:
+            records.append(Record.load(path))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return records
+
+
+def by_dataset(records: Sequence[Record], published: Published) -> dict[str, list[Record]]:
+    """The records of each data set, in the published order, what is not in it behind by name."""
+    ordered = sorted(records, key=lambda record: (published.place(record), record.label, record.seed, record.command))
+    names = sorted({record.dataset for record in records})
+    return {name: [record for record in ordered if record.dataset == name] for name in names}
+
+
+def picture_of(results: Path, dataset: str) -> Path:
+    """The picture's file."""
+    return results / PICTURES / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', dataset)}.svg"
+
+
+def _section(results: Path, beside: Path, dataset: str, records: list[Record], published: Published) -> str:
+    parts = [f"## {dataset}", run_table(records, published), published.remarks(records)]
+    if drawn := drawable(records):
+        link = picture_of(results, dataset).relative_to(beside).as_posix()
+        parts.append(f"![{alternative(dataset, drawn)}]({link})")
+    parts += [run_text(name, record) for name, record in zip(row_names(records), records, strict=True)]
+    return "\n\n".join(part for part in parts if part)

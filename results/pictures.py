@@ -1,0 +1,146 @@
+"""Learning curves, drawn the same to the byte by one version of matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from results.curves import EPOCH
+from results.record import Record
+from results.tables import row_names
+from seqvise.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {"val/bleu": "higher is better", "val/free_loss": "lower is better"}
+DASHES = ("solid", "dashed", "dashdot", "dotted")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0457b", "#7a5c00", "#4d4d4d")  # told apart by the colour-blind
+SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "seqvise",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+}
+SMALLEST_GAP = 0.085  # between two labels, in heights of a panel
+
+
+def drawable(records: Sequence[Record]) -> list[Record]:
+    """The records that have curves to draw."""
+    return [record for record in records if any(record.curves.get(name) for name in PANELS)]
+
+
+def alternative(dataset: str, records: Sequence[Record]) -> str:
+    """What the picture shows, for who cannot see it: where each line ends."""
+    ends = [
+        f"{name} {', '.join(f'{value:.4g} {panel}' for panel, value in _ends(record).items())}"
+        for name, record in zip(row_names(records), records, strict=True)
+    ]
+    return f"Learning curves on {dataset}, {' and '.join(PANELS)} over epochs. At the end: {'; '.join(ends)}."
+
+
+def draw(path: Path, dataset: str, records: Sequence[Record]) -> None:
+    """Writes the data set's picture: a panel a metric, a line a run, labelled at its end."""
+    from matplotlib import rc_context
+
+    with rc_context(SETTINGS), atomic_write(path) as temporary:
+        curves_figure(dataset, records).savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def curves_figure(dataset: str, records: Sequence[Record]) -> Figure:
+    """The figure of a data set's runs."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6.8), layout="constrained", facecolor="white")
+    panels = figure.subplots(len(PANELS), 1, sharex=True)
+    for axes, (name, meaning) in zip(panels, PANELS.items(), strict=True):
+        _panel(axes, name, records)
+        axes.set_ylabel(f"{name}\n({meaning})")
+    panels[0].set_title(f"Learning curves on {dataset}", loc="left", fontsize=12)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def spread_out(places: Sequence[float], gap: float) -> list[float]:
+    """The places moved as little as can be (in squares) so that neighbours are ``gap`` apart, within 0 and 1.
+
+    Less i gaps, the i-th place from below must not fall: that is isotonic regression, by pooling what falls.
+    """
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    pools: list[list[float]] = []
+    for rank, index in enumerate(order):
+        pools.append([places[index] - rank * gap])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    highest = 1 - gap * (len(places) - 1)
+    level = [min(max(fmean(pool), 0.0), highest) for pool in pools for _ in pool]
+    moved = {index: level[rank] + rank * gap for rank, index in enumerate(order)}
+    return [moved[index] for index in range(len(places))]
+
+
+def _panel(axes: Axes, name: str, records: Sequence[Record]) -> None:
+    ends: list[tuple[float, float, str, str]] = []
+    labels = row_names(records)
+    for number, record in enumerate(records):
+        points = _points(record, name)
+        if not points:
+            continue
+        colour = COLOURS[number % len(COLOURS)]
+        dash = DASHES[number // len(COLOURS) % len(DASHES)]
+        dot = "o" if len(points) == 1 else None
+        axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=1.8, marker=dot)
+        ends.append((*points[-1], labels[number], colour))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.02, y=0.06)
+    _fix_heights(axes, [[value for _, value in _points(record, name)] for record in records])
+    _label(axes, ends)
+
+
+def _fix_heights(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
+    """Cuts off the first losses, which would press the rest of the lines together, and says so."""
+    low, high = axes.get_ylim()
+    settled = [value for curve in curves for value in curve[len(curve) // 6 :]]
+    lowest, highest = min(settled, default=low), max(settled, default=high)
+    room = 0.06 * (highest - lowest)
+    if room > 0 and high - low > 1.3 * (highest + room - low):
+        low, high = lowest - room, highest + room
+        axes.set_title("The first epochs lie above the frame.", loc="left", fontsize=9, color="#555555")
+    axes.set_ylim(low, high)
+
+
+def _label(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Writes each name right of the panel at the height of its line's end, with a thread from one to the other."""
+    low, high = axes.get_ylim()
+    heights = spread_out([(value - low) / (high - low) for _, value, _, _ in ends], SMALLEST_GAP)
+    thread = {
+        "arrowstyle": "-",
+        "linewidth": 0.7,
+        "linestyle": "dotted",
+        "shrinkA": 1,
+        "shrinkB": 1,
+        "relpos": (0, 0.5),
+    }
+    for (epoch, value, label, colour), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            label.replace("$", r"\$"),
+            xy=(epoch, value),
+            xytext=(1.03, height),
+            textcoords="axes fraction",
+            color=colour,
+            verticalalignment="center",
+            arrowprops={**thread, "color": colour},
+        )
+
+
+def _points(record: Record, name: str) -> list[tuple[float, float]]:
+    pairs = zip(record.curves.get(EPOCH, []), record.curves.get(name, []), strict=False)
+    return [(epoch, value) for epoch, value in pairs if epoch is not None and value is not None]
+
+
+def _ends(record: Record) -> dict[str, float]:
+    return {name: points[-1][1] for name in PANELS if (points := _points(record, name))}

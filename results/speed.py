@@ -1,0 +1,63 @@
+"""Tables of what ``python -m benchmarks --json`` has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from results.provenance import commit_text
+from results.record import read_object
+from results.tables import counted, markdown
+from seqvise.errors import UserError
+
+STEP_COLUMNS = {
+    "forcing": ("teacher forcing", "g"),
+    "seconds": ("seconds a step", ".3f"),
+    "lesson_seconds": ("lesson's loop", ".3f"),
+    "ratio": ("times faster", ".2f"),
+    "tokens_per_second": ("target tokens/s", ",.0f"),
+    "lesson_tokens_per_second": ("lesson's tokens/s", ",.0f"),
+    "share_of_products": ("share of products", ".0%"),
+    "peak_mib": ("peak MiB", ",.0f"),
+}
+
+
+def speed_section(path: Path) -> str:
+    """A benchmark's tables, with machine, date, commit and command.
+
+    Raises:
+        UserError: the file is not of ``python -m benchmarks --json``.
+    """
+    measured = read_object(path)
+    try:
+        parts = [
+            f"### {path.stem}",
+            _provenance(measured),
+            _steps(measured["training_step"]),
+            _starts(measured["start_up"]),
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is not a file of `python -m benchmarks --json`: {error!r}.") from error
+    return "\n\n".join(parts)
+
+
+def _provenance(measured: Mapping[str, Any]) -> str:
+    machine = measured["machine"]
+    size = f"{counted(machine['cores'], 'core')}, {counted(machine['threads'], 'thread')}"
+    versions = f"torch {machine['torch']}, Python {machine['python']}"
+    commit = commit_text(measured["commit"], measured["dirty"])
+    return (
+        f"{machine['processor']}, {size}, {versions}, load {machine['load']} at the start. "
+        f"{measured['date']}, {commit}: `{measured['command']}`"
+    )
+
+
+def _steps(rows: list[dict[str, float]]) -> str:
+    heads = [head for head, _ in STEP_COLUMNS.values()]
+    return markdown(heads, [[format(row[name], text) for name, (_, text) in STEP_COLUMNS.items()] for row in rows])
+
+
+def _starts(rows: list[dict[str, Any]]) -> str:
+    cells = [[f"`{row['command']}`", format(row["seconds"], ".2f")] for row in rows]
+    return markdown(["command", "seconds"], cells, words=("command",))

@@ -1,0 +1,117 @@
+"""Markdown tables, and the one of a data set's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from results.published import Published
+from results.record import Record
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of runs.
+
+    Attributes:
+        head: its name.
+        cell: a run's value; None where it has none.
+        text: how a value is written.
+        best: chooses the best value, to be set bold; None where there is no better and worse.
+    """
+
+    head: str
+    cell: Callable[[Record], float | None]
+    text: str
+    best: Callable[[Sequence[float]], float] | None = None
+
+    def cells(self, records: Sequence[Record]) -> list[str]:
+        """A text for each run; the best of several is bold, and so is what reads the same."""
+        values = [self.cell(record) for record in records]
+        texts = [NOTHING if value is None else format(value, self.text) for value in values]
+        present = [value for value in values if value is not None]
+        if self.best is None or len(present) < 2:
+            return texts
+        best = format(self.best(present), self.text)
+        return [f"**{text}**" if text == best else text for text in texts]
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[str] = ()) -> str:
+    """A table. words: the heads of the columns that hold words, set left; numbers are set right."""
+    marks = ["---" if head in words else "---:" for head in heads]
+    lines = [[_escaped(cell) for cell in row] for row in (heads, marks, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def run_table(records: Sequence[Record], published: Published) -> str:
+    """One row a run; a column that no run fills is left out."""
+    columns = [column for column in _columns(published) if any(column.cell(record) is not None for record in records)]
+    cells = [column.cells(records) for column in columns]
+    epochs = [_epochs(record) for record in records]
+    heads = ["experiment", "epochs", *(column.head for column in columns), "device"]
+    names = row_names(records)
+    rows = [
+        [names[place], epochs[place], *(column[place] for column in cells), device(record)]
+        for place, record in enumerate(records)
+    ]
+    return markdown(heads, rows, words=("experiment", "device"))
+
+
+def row_names(records: Sequence[Record]) -> list[str]:
+    """Labels that tell the runs apart: with the seed where one experiment has several."""
+    labels = [record.label for record in records]
+    return [
+        f"{record.label}, seed {record.seed}" if labels.count(record.label) > 1 else record.label for record in records
+    ]
+
+
+def device(record: Record) -> str:
+    """What the run ran on."""
+    if record.device != "cpu":
+        world = record.number("world_size") or 1
+        return f"{world:g} × {record.device}" if world > 1 else record.device
+    name = record.processor or "cpu"
+    return name if record.threads is None else f"{name}, {counted(record.threads, 'thread')}"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things: one thread, two threads."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def _columns(published: Published) -> list[Column]:
+    columns = [
+        Column("parameters", lambda record: record.number("parameters"), ",.0f"),
+        _metric("val/lesson_loss", ".3f", min),
+        _metric("val/free_loss", ".3f", min),
+        _metric("val/loss", ".3f", min),
+        _metric("val/ppl", ".2f", min),
+        _metric("val/bleu", ".2f", max),
+        _metric("val/chrf", ".2f", max),
+        _metric("test/bleu", ".2f", max),
+        _metric("test/chrf", ".2f", max),
+        Column("minutes", _minutes, ".1f"),
+    ]
+    heads = [column.head for column in columns]
+    place = heads.index(published.metric) + 1 if published.metric in heads else len(heads)
+    return [*columns[:place], Column(published.name, published.value, ".3f"), *columns[place:]]
+
+
+def _metric(name: str, text: str, best: Callable[[Sequence[float]], float]) -> Column:
+    return Column(name, lambda record: record.number(name), text, best)
+
+
+def _minutes(record: Record) -> float | None:
+    seconds = record.number("seconds")
+    return None if seconds is None else seconds / 60
+
+
+def _epochs(record: Record) -> str:
+    best, trained = record.number("epoch"), record.number("epochs")
+    return " of ".join(NOTHING if count is None else f"{count:g}" for count in (best, trained))
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", r"\|").replace("\n", " ")

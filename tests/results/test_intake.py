@@ -1,0 +1,93 @@
+"""A run directory becomes a record, or is refused with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results.curves import by_epoch, read_curves
+from results.intake import file_of, read_run
+from results.record import Record
+from seqvise.errors import UserError
+
+from .runs import SCALARS, Run, write_events
+
+
+def test_curves_have_one_value_an_epoch(tmp_path: Path) -> None:
+    write_events(tmp_path, SCALARS)
+    assert read_curves(tmp_path) == {
+        "epoch": [1, 2, 3],
+        "val/free_loss": [5.0, 4.0, 3.5],
+        "val/bleu": [1.0, 2.1235, 1.5],
+        "train/loss_smooth": [6.5, 5.25, 4.0],
+    }
+
+
+def test_the_last_validation_of_an_epoch_counts() -> None:
+    epochs = {5: 0.0, 10: 0.0, 20: 1.0}
+    found = by_epoch({"epoch": epochs, "val/bleu": {5: 1.0, 10: 2.0, 20: 3.0}, "val/loss": {20: float("nan")}})
+    assert found == {"epoch": [1, 2], "val/loss": [None, None], "val/bleu": [2.0, 3.0]}
+
+
+def test_a_run_without_events_has_no_curves(tmp_path: Path) -> None:
+    assert read_run(Run(scalars={}).write(tmp_path / "run")).curves == {}
+
+
+def test_a_finished_run_is_read_and_kept(tmp_path: Path) -> None:
+    found = read_run(Run().write(tmp_path / "run"), note="slow day")
+    assert (found.experiment, found.dataset, found.overrides, found.seed) == ("seed/rnn", "tatoeba", [], 4)
+    assert found.command == "python train.py experiment=seed/rnn data=tatoeba"
+    assert (found.commit, found.dirty, found.date) == ("880f561da68e260a078e", False, "2026-11-21")
+    assert (found.number("val/loss"), found.number("parameters"), found.note) == (3.6808, 3550512, "slow day")
+    file = file_of(found, tmp_path)
+    assert file == tmp_path / "seed" / "rnn" / "tatoeba-seed4.json"
+    found.save(file)
+    assert Record.load(file) == found
+    assert '"val/bleu": [1.0, 2.1235, 1.5]' in file.read_text()
+
+
+def test_no_folder_of_the_machine_is_kept(tmp_path: Path) -> None:
+    overrides = ["experiment=seed/rnn", f"data.root={tmp_path}/my corpus/tatoeba", f"paths.data={tmp_path}"]
+    overrides += [f"+callbacks.extra={{x: [{tmp_path}/a.txt, /b/c.txt]}}", "hydra.sweep.dir=x", "logger.dir=~me/logs"]
+    found = read_run(Run(overrides=overrides).write(tmp_path / "run"))
+    found.save(tmp_path / "record.json")
+    assert str(tmp_path) not in (tmp_path / "record.json").read_text()
+    assert found.command == (
+        "python train.py experiment=seed/rnn data.root=tatoeba '+callbacks.extra={x: [a.txt, c.txt]}' logger.dir=logs"
+    )
+
+
+def test_what_was_changed_is_told_apart(tmp_path: Path) -> None:
+    overrides = ["data=tatoeba", "data.limit=100", "data.batch_size=8", "seed=3", "model=rnn", "optimizer.lr=1e-3"]
+    overrides += ["trainer=cpu", "callbacks.progress=false", "data.workers=1"]
+    found = read_run(Run(overrides=overrides, experiment="null", seed=3).write(tmp_path / "run"))
+    assert (found.experiment, found.dataset) == ("rnn", "tatoeba data.limit=100")
+    assert found.label == "rnn data.batch_size=8 optimizer.lr=1e-3"
+
+
+def test_changes_in_no_commit_are_recorded(tmp_path: Path) -> None:
+    dirty = read_run(Run(git={"revision": "abc", "diff": "--- a"}).write(tmp_path / "dirty"))
+    unknown = read_run(Run(git={"revision": None, "diff": None}).write(tmp_path / "unknown"))
+    assert (dirty.dirty, unknown.commit, unknown.dirty) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        (Run(status={"status": "running"}), "its status is 'running', but must be 'ok'"),
+        (Run(status={"status": "failed", "why": "the loss is nan"}), "'failed' (the loss is nan)"),
+        (Run(metrics={}), "no validation metrics"),
+    ],
+)
+def test_an_unfinished_run_is_refused(tmp_path: Path, run: Run, sentence: str) -> None:
+    with pytest.raises(UserError) as refused:
+        read_run(run.write(tmp_path / "run"))
+    assert sentence in str(refused.value)
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not a run directory: it has no status\.json"):
+        read_run(tmp_path)
+    with pytest.raises(UserError, match="there is no such folder"):
+        read_run(tmp_path / "nowhere")

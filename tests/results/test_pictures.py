@@ -1,0 +1,52 @@
+"""Labels of lines stand apart; alternative text says what is drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from results.pictures import alternative, curves_figure, spread_out
+
+from .runs import record
+
+GAP = 0.1
+
+
+def test_a_pair_that_is_too_near_is_moved_apart_evenly() -> None:
+    assert spread_out([0.5, 0.9, 0.52], GAP) == pytest.approx([0.46, 0.9, 0.56])
+
+
+@given(st.lists(st.floats(0, 1), max_size=9))
+def test_places_are_apart_inside_and_in_order(places: list[float]) -> None:
+    moved = spread_out(places, GAP)
+    ranked = [moved[index] for index in sorted(range(len(places)), key=lambda index: places[index])]
+    assert all(above - below >= GAP - 1e-9 for below, above in pairwise(ranked))
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in moved)
+
+
+def test_places_that_are_apart_stay() -> None:
+    assert spread_out([0.9, 0.1, 0.4], GAP) == pytest.approx([0.9, 0.1, 0.4])
+
+
+def test_alternative_text_names_the_ends() -> None:
+    told = alternative("tatoeba", [record("a", 6.512345, 3), record("b", 2, 3)])
+    assert "a 6.512 val/bleu, 4 val/free_loss; b 2 val/bleu, 4 val/free_loss." in told
+
+
+def test_each_line_is_named_at_its_end() -> None:
+    figure = curves_figure("tatoeba", [record("a", 2, 3), record("b", 9, 3)])
+    top, bottom = figure.axes
+    assert [text.get_text() for text in top.texts] == ["a", "b"]
+    assert [np.asarray(line.get_ydata()).tolist() for line in top.lines] == [[1, 2], [1, 9]]
+    assert (top.get_ylabel(), bottom.get_xlabel()) == ("val/bleu\n(higher is better)", "epoch")
+
+
+def test_first_losses_do_not_press_the_rest_together() -> None:
+    losses: list[float | None] = [60.0, 5.0, 4.5, 4.2, 4.1, 4.0]
+    curves = {"epoch": [float(n) for n in range(1, 7)], "val/free_loss": losses}
+    low, high = curves_figure("x", [record("a", 1, 2, curves=curves)]).axes[1].get_ylim()
+    assert (low, high) == pytest.approx((3.94, 5.06))
