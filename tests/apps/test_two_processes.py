@@ -21,7 +21,7 @@ SHORT = ["trainer.max_epochs=2", "loss.precision=fp32", "logger=none", "test=tru
 
 def train(folder: Path, *words: str) -> tuple[dict[str, Tensor], dict[str, float]]:
     """The weights and metrics of a run."""
-    command = [sys.executable, ROOT / "train.py", *SMALL, *STILL, *SHORT, f"hydra.run.dir={folder}", *words]
+    command = [sys.executable, str(ROOT / "train.py"), *SMALL, *STILL, *SHORT, f"hydra.run.dir={folder}", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQVISE_OUTPUTS": str(folder.parent)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stderr

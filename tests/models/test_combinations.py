@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seqvise.models.interface import BOS, EOS, PAD, PairBatch, SourceBatch
+from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 
@@ -78,3 +79,18 @@ def test_dropout_acts_in_training_alone() -> None:
     assert not torch.equal(model(pairs), model(pairs))
     model.options.dropout.scale = 0.0
     assert torch.equal(model(pairs), model(pairs))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_half_precision_autocast_trains(cell: str) -> None:
+    model, pairs = build(cell, (2, 2), True, "none", False), batch()
+    exact = model(pairs).sum()
+    expected = torch.autograd.grad(exact, model.bridge.weight)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(pairs)
+        near = linear_cross_entropy(outputs[:, 0], model.generator.weight, model.generator.bias, pairs.target[:, 0])
+        total = outputs.sum()
+    near.backward(retain_graph=True)
+    assert model.encoder.embedding.weight.grad is not None
+    found = torch.autograd.grad(total, model.bridge.weight)[0]
+    assert torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.99

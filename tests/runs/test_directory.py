@@ -11,6 +11,7 @@ from seqvise.config.compose import compose
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
 from seqvise.runs.directory import RunDirectory, is_first_process
+from seqvise.runs.failure import RunFailedError
 from seqvise.runs.load import Run
 
 
@@ -109,3 +110,17 @@ def test_a_run_without_checkpoint_says_how_it_stands(tmp_path: Path) -> None:
         raise RuntimeError("no space left")
     with pytest.raises(UserError, match="status: failed, no space left"):
         Run(tmp_path, typed(compose())).checkpoint()
+
+
+def test_an_unexpected_error_becomes_a_sentence_and_its_traceback_goes_to_the_log(tmp_path: Path) -> None:
+    with pytest.raises(RunFailedError) as caught, RunDirectory(tmp_path).recorded():
+        raise KeyError("wings")
+    assert str(caught.value) == f"KeyError: 'wings'. The traceback is in {tmp_path / 'train.log'}."
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert "Traceback" in (tmp_path / "train.log").read_text()
+
+
+def test_a_persons_mistake_is_no_failure_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^wrong$"), RunDirectory(tmp_path).recorded():
+        raise UserError("wrong")
+    assert not (tmp_path / "train.log").exists()

@@ -202,3 +202,12 @@ def test_spread_and_entropy_by_hand() -> None:
     assert spread(3, 5) == [0, 1, 2]
     assert spread(3, 0) == []
     assert entropy_of([]) is None
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_every_precision_trains_with_clipping(store: TokenStore, precision: str) -> None:
+    task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=20), 0)
+    runner = trainer(max_epochs=1, precision=precision, gradient_clip_val=1.0, limit_train_batches=3)
+    runner.fit(task, data)
+    assert runner.global_step == 3
+    assert math.isfinite(float(runner.callback_metrics["val/loss"]))

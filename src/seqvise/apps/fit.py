@@ -35,7 +35,7 @@ from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import device_name, environment
 from seqvise.runs.model import build_model, option
 from seqvise.runs.trainer import build_trainer
-from seqvise.vectors.initialise import initial_vectors
+from seqvise.vectors.initialise import check_files, initial_vectors
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ def build_job(config: Config, run: RunDirectory) -> Job:
     callbacks = build_callbacks(config.callbacks, config.schedule, _forcing(config), config.monitor, run.path)
     # Before the corpus, which may take minutes: the machine may lack what the trainer node asks for.
     trainer = build_trainer(config, run, [best, *callbacks])
+    check_files(config.vectors, option(config.model, "embedding"))
     store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     load_vectors(model, config, store)
@@ -211,7 +212,7 @@ def _test(config: Config, job: Job) -> dict[str, float]:
     if job.store.part("test") is None:
         log.info("No test: the data set has no test part (data.test).")
         return {}
-    # There is none of a run of one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
+    # There is none after one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
     checkpoint = getattr(job.trainer.checkpoint_callback, "best_model_path", "") or None
     (found,) = job.trainer.test(job.task, job.data, ckpt_path=checkpoint, verbose=False)
     return {name: float(value) for name, value in found.items()}

@@ -13,8 +13,8 @@ from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -71,6 +71,8 @@ def find_own_modules() -> None:
 def refuse(words: Sequence[str]) -> None:
     """Raises UserError with all that is wrong with the overrides; does nothing where Hydra only shows something."""
     arguments, _ = get_args_parser().parse_known_args(list(words))
+    if arguments.multirun and (arguments.cfg or arguments.info):
+        raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} do not go together: leave one out.")
     shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
     # Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts.
     elsewhere = (arguments.config_dir, arguments.config_path, arguments.config_name)

@@ -23,7 +23,6 @@ SHARES = {
     "limit_train_batches": 1,
     "limit_val_batches": 0,
     "limit_test_batches": 0,
-    "overfit_batches": 0,
     "val_check_interval": 1,
 }
 """Keys of the trainer that are a number of batches, at least this, or a share of them."""
@@ -56,7 +55,6 @@ class TrainerOptions:
     limit_train_batches: Any = None
     limit_val_batches: Any = None
     limit_test_batches: Any = None
-    overfit_batches: Any = 0.0
     profiler: str | None = None
     detect_anomaly: bool = False
     enable_model_summary: bool = False
@@ -95,7 +93,7 @@ def _are_devices(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return bool(value) and all(isinstance(item, int) and item >= 0 for item in value)
     if isinstance(value, str):
-        return value == "auto" or bool(re.fullmatch(r"-1|\d+(,\d+)*,?", value)) and value != "0"
+        return value == "auto" or (bool(re.fullmatch(r"-1|\d+(,\d+)*,?", value)) and value != "0")
     return isinstance(value, int) and not isinstance(value, bool) and (value >= 1 or value == -1)
 
 

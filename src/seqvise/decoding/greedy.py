@@ -54,7 +54,7 @@ def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool 
         words, state = stepped.logits.argmax(1), stepped.state
         tokens[alive, t] = words
         if maps is not None and stepped.attention is not None:
-            maps[alive, t] = stepped.attention
+            maps[alive, t] = stepped.attention.float()
         going = (words != EOS) & (t + 1 < limits[alive])
         if not going.all():
             rows = going.nonzero().squeeze(1)

@@ -43,6 +43,7 @@ class WordPicker:
 
     def __call__(self, outputs: Tensor) -> Tensor:
         """(N, D) to (N,) int64."""
-        scores = torch.addmm(self.bias, outputs.detach().to(self.weight.dtype), self.weight.t())
+        with torch.autocast(outputs.device.type, enabled=False):
+            scores = torch.addmm(self.bias, outputs.detach().to(self.weight.dtype), self.weight.t())
         # An arg max over bfloat16 is three times slower on a CPU than the conversion and an arg max over floats.
         return scores.float().argmax(1)

@@ -36,7 +36,7 @@ class _Tensors:
         return self._map("pin_memory")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: Lightning rebuilds batches field by field where it changes their precision
 class SourceBatch(_Tensors):
     """Source sentences, ``<eos>`` included.
 
@@ -54,7 +54,7 @@ class SourceBatch(_Tensors):
         return steps < self.lengths.unsqueeze(1)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class PairBatch(_Tensors):
     """Source sentences with their references.
 

@@ -28,9 +28,9 @@ def linear_cross_entropy(
     """The sum over rows of ``-(1 - e) log p(target) - e mean_v log p(v)``, ``p = softmax(W outputs + b)``.
 
     Args:
-        outputs: (N, D) float32.
-        weight: (V, D) float32.
-        bias: (V,) float32.
+        outputs: (N, D).
+        weight: (V, D).
+        bias: (V,).
         targets: (N,) int64.
         label_smoothing: e, as in ``torch.nn.functional.cross_entropy``.
         chunk: rows projected at once.
@@ -39,8 +39,9 @@ def linear_cross_entropy(
     Returns:
         A scalar, float32.
     """
-    arguments = (outputs, weight, bias, targets, label_smoothing, chunk, dtype)
-    result: Tensor = _LinearCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
+    arguments = (outputs.float(), weight.float(), bias.float(), targets, label_smoothing, chunk, dtype)
+    with torch.autocast(outputs.device.type, enabled=False):  # the format of each product is chosen here
+        result: Tensor = _LinearCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return result
 
 

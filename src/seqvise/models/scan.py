@@ -50,13 +50,19 @@ def lstm_step(gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias:
 
 def gru_scan(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """All states of a GRU. gates: (S, N, 3H), hidden: (N, H), weight: (3H, H), bias: (3H,). Returns (S, N, H)."""
-    result: Tensor = _GruScan.apply(gates, hidden, weight, bias)  # type: ignore[no-untyped-call]
-    return result
+    return _in_one_format(_GruScan, gates, hidden, weight, bias)
 
 
 def lstm_scan(gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """All outputs of an LSTM. gates: (S, N, 4H), hidden and cell: (N, H). Returns (S, N, H)."""
-    result: Tensor = _LstmScan.apply(gates, hidden, cell, weight, bias)  # type: ignore[no-untyped-call]
+    return _in_one_format(_LstmScan, gates, hidden, cell, weight, bias)
+
+
+def _in_one_format(scan: type[torch.autograd.Function], *inputs: Tensor) -> Tensor:
+    """Under autocast the gates come in half precision; forward and backward both run in the weights' own format."""
+    kind = inputs[-1].dtype
+    with torch.autocast(inputs[0].device.type, enabled=False):
+        result: Tensor = scan.apply(*[value.to(kind) for value in inputs])
     return result
 
 

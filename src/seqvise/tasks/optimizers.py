@@ -12,11 +12,16 @@ from torch.optim import Optimizer
 from seqvise.tasks.options import OptimizerOptions
 
 
-def build_optimizer(model: nn.Module, options: OptimizerOptions) -> Optimizer:
+def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = True) -> Optimizer:
     """The optimizer over a model's trainable parameters.
 
     Word vectors get a group with ``options.embedding_lr`` times the rate, and are frozen where that is 0. Each group
     keeps the rate it was configured with as ``initial_lr``, which schedules multiply.
+
+    Args:
+        model: whose parameters are trained.
+        options: the `optimizer` node.
+        fused: one kernel for all parameters; Lightning does not clip gradients of such an optimizer in mixed precision.
     """
     vectors = word_vectors(model)
     if options.embedding_lr == 0:
@@ -25,7 +30,7 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions) -> Optimizer:
     of_vectors = {id(weight) for weight in vectors}
     rest = [weight for weight in model.parameters() if id(weight) not in of_vectors]
     groups = [_group(rest, options.lr), _group(vectors, options.lr * options.embedding_lr)]
-    return _create([group for group in groups if group["params"]], options)
+    return _create([group for group in groups if group["params"]], options, fused)
 
 
 def word_vectors(model: nn.Module) -> list[Tensor]:
@@ -39,13 +44,13 @@ def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
     return {"params": [weight for weight in weights if weight.requires_grad], "lr": rate, "initial_lr": rate}
 
 
-def _create(groups: list[dict[str, Any]], options: OptimizerOptions) -> Optimizer:
+def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:
     if options.name == "sgd":
         return torch.optim.SGD(
-            groups, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=True
+            groups, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=fused
         )
     create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
     first, second = options.betas
     return create(
-        groups, lr=options.lr, betas=(first, second), eps=options.eps, weight_decay=options.weight_decay, fused=True
+        groups, lr=options.lr, betas=(first, second), eps=options.eps, weight_decay=options.weight_decay, fused=fused
     )

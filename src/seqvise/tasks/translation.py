@@ -84,7 +84,7 @@ class Translation(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
-        optimizer = build_optimizer(self.model, self.optimizer_options)
+        optimizer = build_optimizer(self.model, self.optimizer_options, fused=not self._mixed_precision())
         if self.schedule_options.name != "plateau":
             return optimizer
         options, monitor = self.schedule_options, self.monitor
@@ -214,6 +214,9 @@ class Translation(pl.LightningModule):
         part = self.store.part(name)
         assert part is not None, name
         return part
+
+    def _mixed_precision(self) -> bool:
+        return self._trainer is not None and str(self.trainer.precision).endswith("-mixed")
 
     def _world(self) -> int:
         return torch.distributed.get_world_size() if distributed() else 1

@@ -199,8 +199,18 @@ def _trained(
     return trained_vectors(lines, words, dim, options.trained, cache)
 
 
+def check_files(options: VectorOptions, dim: int) -> None:
+    """The checks that cost nothing, for before the long work.
+
+    Raises:
+        UserError: a file of ``vectors=fasttext`` is missing or has vectors of another width than ``dim``.
+    """
+    for path in (options.source, options.target) if options.name == "fasttext" else ():
+        if path is not None:
+            _checked(options, path, dim)
+
+
 def _checked(options: VectorOptions, path: str, dim: int) -> Path:
-    """The file, after the checks that cost nothing."""
     key = "vectors.source" if path == options.source else "vectors.target"
     file = Path(path).expanduser()
     if not file.is_file():

@@ -1,0 +1,71 @@
+"""What the documents say is what the code has."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from seqvise.apps.main import COMMANDS
+from seqvise.apps.translate import TranslateOptions
+from seqvise.config.options import Config
+from seqvise.config.tree import conf_folder
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".yaml") and path.read_text())
+
+
+def document(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def shipped() -> dict[str, set[str]]:
+    """Every group with its choices, as ``experiment`` and ``seed/rnn``."""
+    files = [path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/**/*.yaml")]
+    groups = {file.partition("/")[0] for file in files}
+    return {group: {file.partition("/")[2] for file in files if file.startswith(f"{group}/")} for group in groups}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_the_worked_example_is_shown_as_it_is(file: Path) -> None:
+    name = file.relative_to(ROOT / "examples").as_posix()
+    shown = re.search(rf"^`{re.escape(name)}`:\n\n```\w+\n(.*?)^```$", document("extending.md"), re.S | re.M)
+    assert shown is not None
+    assert shown[1] == file.read_text(encoding="utf-8")
+
+
+def test_every_group_and_choice_is_named_and_no_other() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .*\|$", document("configuration.md"), re.M)
+    named = {group: set(re.findall(r"`([\w/]+)`", choices)) for group, choices in rows}
+    assert named == shipped()
+
+
+def test_the_default_choices_are_named() -> None:
+    defaults = re.findall(r"^  - (\w+): (\w+)$", (conf_folder() / "train.yaml").read_text(), re.M)
+    text = document("configuration.md")
+    for group, choice in defaults:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{group}` |"))
+        assert f"`{choice}` (the default)" in row or row.count("| `default`") == 1, group
+
+
+def test_the_explaining_files_exist() -> None:
+    named = set(re.findall(r"`(conf/[\w/]+\.yaml)`", document("configuration.md")))
+    assert len(named) >= len(shipped()) - 1
+    assert [name for name in named if not (conf_folder().parent / name).is_file()] == []
+
+
+def test_every_top_level_key_is_named() -> None:
+    text = document("configuration.md")
+    assert [item.name for item in fields(Config) if f"`{item.name}`" not in text] == []
+
+
+def test_every_command_and_every_key_of_translate_is_named() -> None:
+    text = document("commands.md")
+    assert [name for name in COMMANDS if f"seqvise {name} " not in text] == []
+    assert [item.name for item in fields(TranslateOptions) if f"| `{item.name}=` |" not in text] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
