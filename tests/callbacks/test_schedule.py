@@ -132,6 +132,12 @@ class Unscheduled(TinyTask):
         (TinyTask(), {"teacher_forcing": Linear(1, 0, 10)}, {}, "over is 10 epochs, but training has 2"),
         (TinyTask(), {"lr": Constant()}, {"max_epochs": -1}, "needs an end of training"),
         (Unscheduled(), {"teacher_forcing": Linear(1, 0)}, {}, "no `scheduled` dict to receive teacher_forcing"),
+        (
+            TinyTask(),
+            {"dropuot": Linear(1, 0)},
+            {},
+            "no number called dropuot to be scheduled; it has: teacher_forcing",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_refused(

@@ -21,7 +21,7 @@ class TinyTask(pl.LightningModule):
         self.body = torch.nn.Linear(2, 2)
         self.head = torch.nn.Linear(2, 1)
         self.kind, self.momentum = optimizer, momentum
-        self.scheduled: dict[str, float] = {}
+        self.scheduled: dict[str, float] = {"teacher_forcing": 1.0}
         self.seen: list[dict[str, float]] = []
         self.last_tokens = 12
 

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqvise.callbacks.options import ScheduleOptions
+from seqvise.callbacks.options import RampOptions, ScheduleOptions
+from seqvise.callbacks.schedule import ScheduleCallback
+from seqvise.callbacks.schedules import build_schedules
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.store import Part, TokenStore
 from seqvise.datamodules.parallel import PairDataset, ParallelDataModule
@@ -211,3 +213,21 @@ def test_every_precision_trains_with_clipping(store: TokenStore, precision: str)
     runner.fit(task, data)
     assert runner.global_step == 3
     assert math.isfinite(float(runner.callback_metrics["val/loss"]))
+
+
+def test_the_factor_of_all_dropouts_is_scheduled(store: TokenStore) -> None:
+    options = ScheduleOptions(others={"dropout": RampOptions(start=0.0, end=1.0, over=2, unit="epoch")})
+    task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=100), 0)
+    seen: list[float] = []
+    step = task.training_step
+
+    def noting(batch: PairBatch, batch_idx: int) -> Tensor:
+        assert task.dropout is not None
+        seen.append(task.dropout.scale)
+        return step(batch, batch_idx)
+
+    task.training_step = noting  # type: ignore[method-assign]
+    runner = trainer(max_epochs=3, limit_train_batches=2, limit_val_batches=0)
+    runner.callbacks.append(ScheduleCallback(build_schedules(options, ForcingOptions())))  # type: ignore[attr-defined]
+    runner.fit(task, data)
+    assert seen == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]

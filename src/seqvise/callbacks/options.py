@@ -10,6 +10,23 @@ RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plat
 
 
 @dataclass
+class RampOptions:
+    """A number that moves in a straight line during training."""
+
+    start: float = 0.0
+    end: float = 1.0
+    over: float | None = None  # units until `end` is reached; null: all of training
+    unit: str = "step"  # `over` counts in it; `epoch` moves the number between epochs only
+
+    def problems(self, key: str) -> Iterator[str]:
+        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        if self.over is not None and self.over <= 0:
+            yield f"{key}.over is {self.over}, but it must be above 0, or null for all of training."
+        if self.unit not in ("step", "epoch"):
+            yield f"{key}.unit is '{self.unit}', but must be step or epoch."
+
+
+@dataclass
 class ScheduleOptions:
     """How the rate and the momentum move over training. Teacher forcing has its own node, `model.teacher_forcing`."""
 
@@ -25,6 +42,7 @@ class ScheduleOptions:
     unit: str = "step"  # `epoch`: the rate moves between epochs only
     cycle_epochs: float | None = None  # length of the cycle; null: all of training
     extend: bool = False  # a resumed run may have another horizon than the one it started with
+    others: dict[str, RampOptions] = field(default_factory=dict)  # any other number that the task lets be scheduled
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -40,6 +58,8 @@ class ScheduleOptions:
                 yield f"{key}.{name} is {getattr(self, name)}, but a momentum lies between 0 and 1."
         if self.warmup < 1 or self.patience < 0 or not 0 < self.factor < 1:
             yield f"{key}: warmup must be at least 1, patience at least 0, factor between 0 and 1."
+        for name, ramp in self.others.items():
+            yield from ramp.problems(f"{key}.others.{name}")
         if self.cycle_epochs is not None and self.cycle_epochs <= 0:
             yield f"{key}.cycle_epochs is {self.cycle_epochs}, but must be above 0, or null for all of training."
 

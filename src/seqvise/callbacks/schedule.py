@@ -175,7 +175,12 @@ class ScheduleCallback(pl.Callback):
         if others and not hasattr(pl_module, "scheduled"):
             yield (
                 f"{type(pl_module).__name__} has no `scheduled` dict to receive {', '.join(others)}: "
-                "set `self.scheduled = {}` in its constructor, or remove the schedule."
+                "set `self.scheduled` in its constructor, or remove the schedule."
+            )
+        elif unknown := [name for name in others if name not in scheduled_numbers(pl_module)]:
+            yield (
+                f"{type(pl_module).__name__} has no number called {', '.join(unknown)} to be scheduled; it has: "
+                f"{', '.join(sorted(scheduled_numbers(pl_module))) or 'none'}."
             )
 
     def _overruns(self, horizon: Horizon) -> Iterator[str]:

@@ -215,9 +215,12 @@ def build_schedules(options: ScheduleOptions, forcing: ForcingOptions | None) ->
 
     Returns:
         ``lr``, a factor of each group's rate (none with ``plateau``, which watches a metric instead); ``momentum``, an
-        absolute value, with ``one_cycle_annihilate`` only; ``teacher_forcing``, a ratio.
+        absolute value, with ``one_cycle_annihilate`` only; ``teacher_forcing``, a ratio; and those of ``others``.
     """
-    curves: dict[str, Curve] = {}
+    curves: dict[str, Curve] = {
+        name: Linear(ramp.start, ramp.end, ramp.over, ramp.unit, f"schedule.others.{name}.over")
+        for name, ramp in options.others.items()
+    }
     for name, curve in _optimizer_curves(options).items():
         curves[name] = Paced(curve, options.unit, options.cycle_epochs)
     if forcing is not None:

@@ -18,7 +18,7 @@ from seqvise.metrics.text import score_text
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
-from seqvise.models.options import ForcingOptions
+from seqvise.models.options import DropoutOptions, ForcingOptions
 from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.optimizers import build_optimizer
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
@@ -42,7 +42,8 @@ class Translation(pl.LightningModule):
         loss: the `loss` node.
         optimizer: the `optimizer` node.
         schedule: the `schedule` node.
-        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback.
+        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback, as is the factor of all
+            dropouts where `schedule.others.dropout` moves it.
         monitor: the `monitor` node.
         store: the corpus, for references and for ids to text.
         seed: with rank, epoch and batch it decides every random draw of training.
@@ -67,6 +68,9 @@ class Translation(pl.LightningModule):
         self.schedule_options, self.forcing, self.monitor = schedule, forcing, monitor
         self.store, self.seed, self.sample_count = store, seed, samples
         self.scheduled: dict[str, float] = {"teacher_forcing": forcing.start}
+        self.dropout = dropout_of(model)
+        if self.dropout is not None:
+            self.scheduled["dropout"] = self.dropout.scale
         self.samples: list[Sample] = []
         self.attention_entropy: tuple[float, float] | None = None
         self.last_tokens = 0
@@ -95,6 +99,8 @@ class Translation(pl.LightningModule):
 
     def on_train_batch_start(self, batch: PairBatch, batch_idx: int) -> None:
         """Seeds the step by its place alone, so that a resumed run draws what the uninterrupted one would have."""
+        if self.dropout is not None:
+            self.dropout.scale = self.scheduled["dropout"]
         torch.manual_seed(seed_of(self.seed, self.global_rank, self.current_epoch, batch_idx))
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
@@ -220,6 +226,12 @@ class Translation(pl.LightningModule):
 
     def _world(self) -> int:
         return torch.distributed.get_world_size() if distributed() else 1
+
+
+def dropout_of(model: nn.Module) -> DropoutOptions | None:
+    """The dropouts of a model's options, whose common factor can be scheduled; None where it has none such."""
+    found = getattr(getattr(model, "options", None), "dropout", None)
+    return found if isinstance(found, DropoutOptions) else None
 
 
 def seed_of(*place: int) -> int:
