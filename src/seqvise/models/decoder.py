@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from seqvise.models.attention import AdditiveAttention
 from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.layers import LAYERS, GruLayer, LayerState, LstmLayer
+from seqvise.models.lookup import StepLookup
 from seqvise.models.options import RecurrentOptions
 
 DecoderState = tuple[LayerState, ...]
@@ -120,6 +121,7 @@ class RecurrentDecoder(nn.Module):
         given = [True] * words.shape[1] if forced is None else [True, *forced[:, 1:].all(0).tolist()]
         inputs = self._inputs(embedded)
         choose = None if forced is None else forced.to(words.device)
+        said = StepLookup(self.embedding.weight, words.shape[1], words.shape[0])
         state = self.start(memory)
         outputs: list[Tensor] = []
         for t in range(words.shape[1]):
@@ -127,7 +129,7 @@ class RecurrentDecoder(nn.Module):
             if not given[t]:
                 assert choose is not None
                 tokens = torch.where(choose[:, t], words[:, t], pick(outputs[-1]))
-                now = self._embed(tokens)
+                now = self._drop_words(said(t, tokens))
                 read = self._inputs(now)
             stepped = self._advance(now, read, state, memory)
             state = stepped.state
@@ -149,7 +151,10 @@ class RecurrentDecoder(nn.Module):
         return Stepped(self._output(inputs, context, embedded), tuple(after), weights)
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        return F.dropout(self.embedding(tokens), self.dropout.target * self.dropout.scale, self.training)
+        return self._drop_words(self.embedding(tokens))
+
+    def _drop_words(self, embedded: Tensor) -> Tensor:
+        return F.dropout(embedded, self.dropout.target * self.dropout.scale, self.training)
 
     def _inputs(self, embedded: Tensor) -> Tensor:
         """What the first layer reads of the word alone; a step adds the context's share."""

@@ -1,0 +1,51 @@
+"""Word vectors looked up one step after another, with one gradient for all steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from seqvise.models.interface import PAD
+
+
+class StepLookup:
+    """Looks up the words that a model says, while it says them.
+
+    An embedding's own gradient is a (V, D) matrix for every look-up, so a loop of T steps would write T of them. Here
+    the steps' gradients are kept, (T, N, D) together, and become one matrix at the end.
+
+    Args:
+        weight: (V, D), the word vectors.
+        steps: T, the most look-ups.
+        rows: N, words a look-up.
+    """
+
+    def __init__(self, weight: Tensor, steps: int, rows: int) -> None:
+        self.weight = weight.detach()
+        self.tokens = torch.full((steps, rows), PAD, device=weight.device)
+        zeros: Tensor = _Slots.apply(weight, self.tokens)  # type: ignore[no-untyped-call]
+        self.slots = zeros.unbind(0)
+
+    def __call__(self, step: int, tokens: Tensor) -> Tensor:
+        """The vectors (N, D) of the words (N,) said at a step; each step once."""
+        self.tokens[step] = tokens
+        return F.embedding(tokens, self.weight) + self.slots[step]
+
+
+class _Slots(torch.autograd.Function):
+    """Zeros for each step, to which vectors are added; their gradient is that of the vectors."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, tokens: Tensor) -> Tensor:
+        # Not saved for backward: the tokens are filled in after this.
+        ctx.tokens, ctx.words = tokens, weight.shape[0]
+        return weight.new_zeros(*tokens.shape, weight.shape[1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return torch.ops.aten.embedding_dense_backward(grad, ctx.tokens, ctx.words, PAD, False), None
