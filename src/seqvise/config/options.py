@@ -32,7 +32,7 @@ SHARES = {
 class TrainerOptions:
     """Lightning's own names for its Trainer; those of the logger, callbacks and sampler are ours to fill in."""
 
-    max_epochs: int = 12
+    max_epochs: int = 7
     min_epochs: int | None = None
     max_steps: int = -1
     min_steps: int | None = None
