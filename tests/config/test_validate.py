@@ -33,6 +33,7 @@ def test_several_wrong_values_are_told_together() -> None:
         (["trainer.precision=bf32"], "trainer.precision is 'bf32'"),
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0"),
         (["data=files"], "data.root is not set"),
+        (["data.kind=sound"], "data.kind is 'sound'"),
         (["find_lr.steps=1"], "find_lr.steps is 1"),
     ],
 )

@@ -23,13 +23,13 @@ def _find(cfg: DictConfig, _start: list[str]) -> None:
         cfg.seed = secrets.randbelow(2**31)
     cfg.paths.run = str(job_directory())
 
-    from seqvise.apps.fit import build_job
+    from seqvise.apps.jobs.job import build_job
     from seqvise.callbacks.find_lr import find_lr
     from seqvise.runs.directory import RunDirectory
 
     config = typed(cfg)
     plot = Path(cfg.paths.run) / "find_lr.png"
     job = build_job(config, RunDirectory(plot.parent))
-    found = find_lr(job.trainer, job.task, job.data, plot, config.find_lr)
+    found = find_lr(job.trainer, job.parts.task, job.parts.data, plot, config.find_lr)
     print(f"the loss falls fastest at optimizer.lr={found:.2g}")
     print(f"plot: {plot}")

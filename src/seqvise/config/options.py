@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from seqvise.callbacks.options import CallbackOptions, RangeTestOptions, ScheduleOptions
-from seqvise.corpus.options import DataOptions, TokenizerOptions
+from seqvise.corpus.options import TokenizerOptions
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.vectors.options import VectorOptions
 
@@ -117,7 +117,7 @@ class PathOptions:
 class Config:
     """Every choice of a run."""
 
-    data: DataOptions = MISSING
+    data: Any = MISSING  # each kind of data brings its own keys
     tokenizer: TokenizerOptions = MISSING
     vectors: VectorOptions = MISSING
     model: Any = MISSING  # a person's own class brings its own keys

@@ -14,10 +14,13 @@ from seqvise.config.classes import dotted, find_class
 from seqvise.config.faults import nearest
 from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
+from seqvise.corpus.options import DataOptions
 from seqvise.errors import UserError
 from seqvise.models.options import RecurrentOptions
 
 MODEL_OPTIONS: dict[str, type] = {"seqvise.models.recurrent.Recurrent": RecurrentOptions}
+DATA_OPTIONS: dict[str, type] = {"parallel": DataOptions}
+"""For each `data.kind` the type of the `data` node."""
 
 
 def register() -> None:
@@ -25,6 +28,8 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     store.store(group="options", name="recurrent", node=RecurrentOptions)
+    for kind, options in DATA_OPTIONS.items():
+        store.store(group="options", name=kind, node=options)
     _resolve_as("run_name", _run_name)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
@@ -34,16 +39,27 @@ def register() -> None:
 def typed(cfg: DictConfig) -> Config:
     """The config as dataclasses, interpolations resolved. It may come from Hydra or from a run's plain config.yaml.
 
-    The model's node becomes the dataclass of its class where one is known, else stays a plain dictionary.
+    The data node becomes the dataclass of its kind, the model's that of its class where one is known, else it stays a
+    plain dictionary.
 
     Raises:
         UserError: the model's node names no class that can be imported.
     """
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), cfg))
+    data = _typed_data(merged)  # before the others: of a config of another shape, it says more than what is missing
     config = cast(Config, OmegaConf.to_object(merged))
+    config.data = data
     if isinstance(config.model, dict):
         config.model = _typed_model(config.model)
     return config
+
+
+def _typed_data(cfg: DictConfig) -> object:
+    node = cast(dict[str, Any], OmegaConf.to_container(cfg.data, resolve=True))
+    kind = node.get("kind", "parallel")
+    if kind not in DATA_OPTIONS:
+        raise UserError(f"data.kind is '{kind}', but must be one of {', '.join(DATA_OPTIONS)}.")
+    return _as_options(DATA_OPTIONS[kind], node, "data")
 
 
 def _typed_model(node: dict[str, Any]) -> object:
@@ -52,9 +68,13 @@ def _typed_model(node: dict[str, Any]) -> object:
     options = _model_options(str(node["_target_"]))
     if options is None:
         return node
+    return _as_options(options, node, "model")
+
+
+def _as_options(options: type, node: dict[str, Any], name: str) -> object:
     known = [item.name for item in fields(options)]
     if strangers := [key for key in node if key not in known]:
-        raise UserError(*(f"model.{key}: there is no such key{nearest(key, known)}" for key in strangers))
+        raise UserError(*(f"{name}.{key}: there is no such key{nearest(key, known)}" for key in strangers))
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), node))
 
 

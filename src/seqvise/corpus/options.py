@@ -25,6 +25,7 @@ class SideLimits:
 class DataOptions:
     """A parallel corpus: where it lies, what is kept of it, how it becomes batches."""
 
+    kind: str = "parallel"
     name: str = "files"
     format: str = "paired"
     root: str | None = None

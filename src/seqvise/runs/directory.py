@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from seqvise.config.options import Config
-from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.files import write_text
 from seqvise.runs.failure import kept
@@ -63,11 +62,10 @@ class RunDirectory:
         """Writes one flat object of results as ``metrics.json``."""
         self._write(METRICS, _json(metrics))
 
-    def write_assets(self, source: TextCodec, target: TextCodec) -> None:
-        """Writes vocabularies and tokenizers."""
+    def write_assets(self, write: Callable[[Path], None]) -> None:
+        """Writes what the trained model needs beside its weights. write: called with the folder."""
         if self.writes:
-            source.save(self.assets, "source")
-            target.save(self.assets, "target")
+            write(self.assets)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:

@@ -1,0 +1,90 @@
+"""All that training needs, built from a config whatever its data are."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import pytorch_lightning as pl
+
+from seqvise.callbacks.build import build_callbacks
+from seqvise.config.options import Config
+from seqvise.models.options import ForcingOptions
+from seqvise.runs.best import BestMetrics
+from seqvise.runs.directory import RunDirectory
+from seqvise.runs.model import option
+from seqvise.runs.trainer import build_trainer
+
+BUILDERS = {"parallel": "seqvise.apps.jobs.translation"}
+"""For each `data.kind` the module whose ``build(config, seed)`` gives its parts."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one kind of data brings to training.
+
+    Attributes:
+        data: its batches.
+        task: what is optimised and measured on them.
+        tested: whether there is a test part.
+        write_assets: puts into a folder what the trained model needs beside its weights.
+    """
+
+    data: pl.LightningDataModule
+    task: pl.LightningModule
+    tested: bool
+    write_assets: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The parts, the trainer, and who remembers the best validation."""
+
+    parts: Parts
+    trainer: pl.Trainer
+    best: BestMetrics
+
+
+def build_job(config: Config, run: RunDirectory) -> Job:
+    """Builds trainer, data and task, all from the config's seed.
+
+    Raises:
+        UserError: a file, a package or a device is not there.
+    """
+    _quieten(run)
+    seed = _seed(config)
+    pl.seed_everything(seed, workers=True, verbose=False)
+    best = BestMetrics(config.monitor.metric, config.monitor.mode)
+    callbacks = build_callbacks(config.callbacks, config.schedule, forcing_of(config), config.monitor, run.path)
+    # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
+    trainer = build_trainer(config, run, [best, *callbacks])
+    build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
+    return Job(build(config, seed), trainer, best)
+
+
+def forcing_of(config: Config) -> ForcingOptions:
+    """The model's teacher forcing, or that of a model that always reads the reference."""
+    forcing = option(config.model, "teacher_forcing")
+    return forcing if isinstance(forcing, ForcingOptions) else ForcingOptions()
+
+
+def _quieten(run: RunDirectory) -> None:
+    """Leaves out what Lightning says of itself, and what the other processes would repeat."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # Lightning 2.6 warns of its own use of torch's tree functions.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # The run's folder is the logger's folder, and holds more than the logger's files.
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    if not run.writes:
+        logging.getLogger().setLevel(logging.WARNING)
+
+
+def _seed(config: Config) -> int:
+    if config.seed is None:
+        raise ValueError("A seed must be drawn before processes are started, so that all have the same.")
+    return config.seed

@@ -1,0 +1,115 @@
+"""Parallel text to a translation task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from seqvise.apps.folders import cache_folder
+from seqvise.apps.jobs.job import Parts, forcing_of
+from seqvise.config.classes import TASK, find_class
+from seqvise.config.hyperparameters import hyperparameters
+from seqvise.config.options import Config
+from seqvise.corpus.prepare import prepare_corpus
+from seqvise.corpus.report import Report
+from seqvise.corpus.store import TokenStore
+from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.datamodules.parallel import ParallelDataModule
+from seqvise.errors import UserError
+from seqvise.runs.model import build_model, option
+from seqvise.vectors.initialise import check_files, initial_vectors
+
+log = logging.getLogger(__name__)
+
+
+def build(config: Config, seed: int) -> Parts:
+    """Prepares the corpus, and builds the model and its task.
+
+    Raises:
+        UserError: a file or a package is not there.
+    """
+    check_files(config.vectors, option(config.model, "embedding"))
+    store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
+    model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
+    _load_vectors(model, config, store, seed)
+    data = ParallelDataModule(store, config.data, seed)
+
+    def write_assets(folder: Path) -> None:
+        store.source.save(folder, "source")
+        store.target.save(folder, "target")
+
+    return Parts(data, _build_task(config, model, store, seed), store.part("test") is not None, write_assets)
+
+
+def _build_task(config: Config, model: nn.Module, store: TokenStore, seed: int) -> pl.LightningModule:
+    """The LightningModule that `model.task` names."""
+    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
+    task = make(
+        model=model,
+        loss=config.loss,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        forcing=forcing_of(config),
+        monitor=config.monitor,
+        store=store,
+        seed=seed,
+        samples=max(config.callbacks.samples, config.callbacks.attention_maps),
+    )
+    task.save_hyperparameters(hyperparameters(config))
+    return cast(pl.LightningModule, task)
+
+
+def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int) -> None:
+    """Puts the word vectors of the `vectors` node into the model, and says what was missing."""
+    matrices = {side: _side_vectors(config, store, side, seed) for side in ("source", "target")}
+    if any(matrix is not None for matrix in matrices.values()):
+        if not hasattr(model, "load_word_vectors"):
+            raise UserError(
+                f"vectors={config.vectors.name}, but {type(model).__name__} has no load_word_vectors: "
+                "choose vectors=none, or write it as seqvise.models.recurrent.Recurrent does."
+            )
+        cast(Any, model).load_word_vectors(matrices["source"], matrices["target"])
+
+
+def _side_vectors(config: Config, store: TokenStore, side: str, seed: int) -> torch.Tensor | None:
+    vocabulary: Vocabulary = getattr(store, side).vocabulary
+    found = initial_vectors(
+        config.vectors,
+        words=vocabulary.words,
+        counts=vocabulary.counts,
+        path=getattr(config.vectors, side),
+        dim=option(config.model, "embedding"),
+        cache=Path(config.paths.cache),
+        seed=seed,
+        lines=lambda: _training_words(store, side),
+    )
+    if found is None:
+        return None
+    matrix, coverage = found
+    log.info("Word vectors, %s side: %s", side, coverage)
+    return torch.from_numpy(matrix)
+
+
+def _training_words(store: TokenStore, side: str) -> Iterable[list[str]]:
+    part = store.part("train")
+    codec, column = getattr(store, side), getattr(part, side)
+    return (codec.words(column[row]) for row in range(len(column)))
+
+
+def _log_report(report: Report) -> None:
+    for name, tally in report.inputs.items():
+        log.info("data.%s: %s", name, tally.summary())
+    for name, side in (("source", report.source), ("target", report.target)):
+        log.info(
+            "%s (%s): %s words, %.1f %% of validation words unknown",
+            name,
+            side.language,
+            side.words,
+            100 * side.unknown,
+        )
