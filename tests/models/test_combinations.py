@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
 from seqvise.models.interface import BOS, EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.losses import linear_cross_entropy
-from seqvise.models.options import RecurrentOptions
+from seqvise.models.options import PLACES, STARTS, RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 
-SOURCE, TARGET = 15, 13
-CHOICES = list(
-    itertools.product(["gru", "lstm"], [(1, 1), (1, 3), (3, 2)], [False, True], ["none", "additive"], [False, True])
-)
+SOURCE = TARGET = 15
+ATTENTIONS = [("none", "before"), *itertools.product(["additive", "dot", "general"], PLACES)]
+BOTH_WAYS: list[bool | str] = [False, True, "first"]
+ENCODERS = list(itertools.product([(1, 1), (1, 3), (3, 2)], BOTH_WAYS, STARTS))
+SWITCHES = ("input_feeding", "residual", "layer_norm", "readout")
+DECODERS = list(itertools.product(["gru", "lstm"], ATTENTIONS, itertools.product([False, True], repeat=len(SWITCHES))))
+Encoder = tuple[tuple[int, int], bool | str, str]
 
 
-def build(cell: str, layers: tuple[int, int], bidirectional: bool, attention: str, readout: bool) -> Recurrent:
-    torch.manual_seed(0)
-    options = RecurrentOptions(
+def options_of(cell: str, attention: tuple[str, str], switches: tuple[bool, ...], encoder: Encoder) -> RecurrentOptions:
+    """Sizes that fit the choices. encoder: the layers of both sides, ``bidirectional`` and ``start``."""
+    layers, bidirectional, start = encoder
+    chosen: dict[str, Any] = dict(zip(SWITCHES, switches, strict=True))
+    hidden = 8 if chosen["readout"] or attention[1] == "after" else 6
+    top = bidirectional is True or (bidirectional == "first" and layers[0] == 1)
+    width = hidden // (2 if top else 1) if attention[0] == "dot" else 5
+    return RecurrentOptions(
         cell=cell,
         embedding=6,
-        encoder_hidden=5,
+        encoder_hidden=width,
         encoder_layers=layers[0],
-        decoder_hidden=7 if readout else 6,
+        decoder_hidden=hidden,
         decoder_layers=layers[1],
         bidirectional=bidirectional,
-        attention=attention,
+        start=start,
+        attention=attention[0],
+        attention_place=attention[1],
         attention_activation="relu" if bidirectional else "tanh",
-        readout=readout,
+        share_embeddings=bool(bidirectional),
+        **chosen,
     )
-    return Recurrent(options, SOURCE, TARGET).eval()
+
+
+def build(**choices: Any) -> Recurrent:
+    torch.manual_seed(0)
+    return Recurrent(RecurrentOptions(**{"embedding": 6, "encoder_hidden": 5, "decoder_hidden": 6, **choices}), 15, 15)
 
 
 def batch() -> PairBatch:
@@ -41,39 +60,87 @@ def batch() -> PairBatch:
     return PairBatch(SourceBatch(source, torch.tensor([4, 2, 3])), target, torch.arange(3))
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_batches_and_steps_agree(choice: tuple[str, tuple[int, int], bool, str, bool]) -> None:
-    model, pairs = build(*choice), batch()
-    at_once = model.generator(model(pairs))
+def stepwise(model: Recurrent, pairs: PairBatch, forced: Tensor) -> Tensor:
+    """The logits (B, T, V) word by word, reading the reference where ``forced`` (B, T) and else the likeliest word."""
     memory = model.encode(pairs.source)
-    state, words = model.init(memory), torch.full((3,), BOS)
-    for t in range(3):
+    state, words, logits = model.init(memory), torch.full((len(pairs),), BOS), []
+    for t in range(pairs.target.shape[1]):
         stepped = model.step(words, state, memory)
-        torch.testing.assert_close(stepped.logits, at_once[:, t], rtol=1e-4, atol=1e-5)
-        state, words = stepped.state, pairs.target[:, t]
+        logits.append(stepped.logits)
+        state = stepped.state
+        if t + 1 < pairs.target.shape[1]:
+            words = torch.where(forced[:, t + 1], pairs.target[:, t], stepped.logits.argmax(1))
+    return torch.stack(logits, 1)
 
 
-@pytest.mark.parametrize("choice", CHOICES[:: len(CHOICES) // 8], ids=str)
-def test_reordered_rows_go_on_as_they_would_have(choice: tuple[str, tuple[int, int], bool, str, bool]) -> None:
-    model, pairs = build(*choice), batch()
+def batches_and_steps_agree(options: RecurrentOptions) -> None:
+    assert list(options.problems("model")) == []
+    torch.manual_seed(0)
+    model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
+    every = torch.ones_like(pairs.target, dtype=torch.bool)
+    some = torch.tensor([[True, True, False], [False, False, True], [True, True, True]])
+    for forced, mask in ((None, every), (some, some)):
+        at_once = model.generator(model(pairs, forced))
+        torch.testing.assert_close(at_once, stepwise(model, pairs, mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("place", range(len(DECODERS)), ids=lambda place: str(DECODERS[place]))
+def test_batches_and_steps_agree(place: int) -> None:
+    batches_and_steps_agree(options_of(*DECODERS[place], ENCODERS[place % (len(ENCODERS) - 1)]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cell=st.sampled_from(["gru", "lstm"]),
+    attention=st.sampled_from(ATTENTIONS),
+    switches=st.tuples(*[st.booleans()] * len(SWITCHES)),
+    encoder=st.sampled_from(ENCODERS),
+)
+def test_any_encoder_goes_with_any_decoder(
+    cell: str, attention: tuple[str, str], switches: tuple[bool, ...], encoder: Encoder
+) -> None:
+    batches_and_steps_agree(options_of(cell, attention, switches, encoder))
+
+
+@pytest.mark.parametrize("place", range(0, len(DECODERS), 13))
+def test_reordered_rows_go_on_as_they_would_have(place: int) -> None:
+    options = options_of(*DECODERS[place], ENCODERS[place % len(ENCODERS)])
+    model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     memory = model.encode(pairs.source)
     words = torch.tensor([4, 5, 6])
     state = model.step(torch.full((3,), BOS), model.init(memory), memory).state
     rows = torch.tensor([2, 0, 2])
     expected = model.step(words, state, memory).logits[rows]
-    torch.testing.assert_close(model.step(words[rows], *model.reorder(state, memory, rows)).logits, expected)
+    chosen = model.reorder(state, rows), model.select(memory, rows)
+    torch.testing.assert_close(model.step(words[rows], *chosen).logits, expected)
 
 
-@pytest.mark.parametrize("attention", ["none", "additive"])
-def test_padding_changes_nothing(attention: str) -> None:
-    model, pairs = build("gru", (2, 2), True, attention, False), batch()
+@pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
+def test_rows_of_a_sentence_share_its_memory(attention: tuple[str, str]) -> None:
+    options = options_of("gru", attention, (True, False, False, True), ((2, 2), True, "last"))
+    model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
+    memory = model.encode(pairs.source)
+    twice, words = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([4, 5, 6, 7, 8, 9])
+    state = model.reorder(model.init(memory), twice)
+    expected = model.step(words, state, model.select(memory, twice))
+    found = model.step(words, state, memory)
+    torch.testing.assert_close(found.logits, expected.logits)
+    torch.testing.assert_close(found.attention, expected.attention)
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
+def test_padding_changes_nothing(attention: tuple[str, str], start: str) -> None:
+    options = options_of("gru", attention, (False, True, True, False), ((2, 2), True, start))
+    model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     wider = torch.nn.functional.pad(pairs.source.ids, (0, 5), value=PAD)
     padded = PairBatch(SourceBatch(wider, pairs.source.lengths), pairs.target, pairs.rows)
     torch.testing.assert_close(model(padded), model(pairs))
 
 
 def test_dropout_acts_in_training_alone() -> None:
-    model, pairs = build("gru", (2, 2), False, "additive", False), batch()
+    model, pairs = build(attention="additive").eval(), batch()
+    model.options.dropout.words = model.options.dropout.weights = 0.3
     assert torch.equal(model(pairs), model(pairs))
     model.train()
     assert not torch.equal(model(pairs), model(pairs))
@@ -81,15 +148,19 @@ def test_dropout_acts_in_training_alone() -> None:
     assert torch.equal(model(pairs), model(pairs))
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_half_precision_autocast_trains(cell: str) -> None:
-    model, pairs = build(cell, (2, 2), True, "none", False), batch()
-    exact = model(pairs).sum()
-    expected = torch.autograd.grad(exact, model.bridge.weight)[0]
+def test_half_precision_autocast_trains(cell: str, attention: tuple[str, str]) -> None:
+    options = options_of(cell, attention, (True, True, True, False), ((2, 2), True, "last"))
+    torch.manual_seed(0)
+    model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
+    exact = model(pairs)
+    seen = torch.randn_like(exact)
+    expected = torch.autograd.grad((exact * seen).sum(), model.bridge.weight)[0]
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(pairs)
         near = linear_cross_entropy(outputs[:, 0], model.generator.weight, model.generator.bias, pairs.target[:, 0])
-        total = outputs.sum()
+        total = (outputs * seen).sum()
     near.backward(retain_graph=True)
     assert model.encoder.embedding.weight.grad is not None
     found = torch.autograd.grad(total, model.bridge.weight)[0]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from seqvise.models.dropout import dropping, dropping_words
 from seqvise.models.interface import PAD, SourceBatch
-from seqvise.models.layers import LAYERS, GruLayer, LstmLayer, last_real, reverse
-from seqvise.models.options import DropoutOptions
+from seqvise.models.joint import joints
+from seqvise.models.layers import LAYERS, GruLayer, LstmLayer, reverse
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.pooling import POOLINGS, beside
 
 
 class Encoded(NamedTuple):
     """What the encoder read.
 
     Attributes:
-        outputs: (B, S, M), the top layer at every step; M is twice the hidden size when bidirectional.
-        finals: for each layer (B, M), its state after the last real word (the first one, read backward).
+        outputs: (B, S, M), the top layer at every step; M is twice the hidden size where it reads both ways.
+        finals: for each layer (B, P), what the decoder begins with: by default the state after the last real word
+            (the first one, read backward).
     """
 
     outputs: Tensor
@@ -28,55 +30,56 @@ class Encoded(NamedTuple):
 class RecurrentEncoder(nn.Module):
     """A stack of recurrent layers that never reads padding.
 
+    A layer that reads both ways gives both outputs side by side.
+
     Args:
+        options: the choices.
         words: vocabulary size.
-        embedding: width of the word vectors.
-        hidden: width of a layer and direction.
-        layers: how many.
-        cell: ``gru`` or ``lstm``.
-        bidirectional: every layer reads both ways, the next one reads both outputs side by side.
-        dropout: probabilities; ``source`` and ``encoder`` are used.
+
+    Attributes:
+        output_size: M.
+        final_sizes: P of each layer.
     """
 
-    def __init__(
-        self,
-        words: int,
-        embedding: int,
-        hidden: int,
-        layers: int,
-        cell: str,
-        bidirectional: bool,
-        dropout: DropoutOptions,
-    ) -> None:
+    def __init__(self, options: RecurrentOptions, words: int) -> None:
         super().__init__()
-        directions = 2 if bidirectional else 1
-        widths = [embedding] + [hidden * directions] * (layers - 1)
-        self.embedding = nn.Embedding(words, embedding, padding_idx=PAD)
-        self.forwards = nn.ModuleList(LAYERS[cell](width, hidden) for width in widths)
-        self.backwards = nn.ModuleList(LAYERS[cell](width, hidden) for width in widths if bidirectional)
-        self.output_size = hidden * directions
-        self.dropout = dropout
+        hidden, layers, both = options.encoder_hidden, options.encoder_layers, options.backward_layers()
+        outputs = [hidden * (2 if index < both else 1) for index in range(layers)]
+        widths = list(zip([options.embedding, *outputs], outputs, strict=False))
+        make = LAYERS[options.cell]
+        self.embedding = nn.Embedding(words, options.embedding, padding_idx=PAD)
+        self.forwards = nn.ModuleList(make(width, hidden) for width, _ in widths)
+        self.backwards = nn.ModuleList(make(width, hidden) for width, _ in widths[:both])
+        self.joints = joints(widths, options.residual, options.layer_norm)
+        self.pool, times = POOLINGS[options.start]
+        self.output_size = outputs[-1]
+        self.final_sizes = [times * width for width in outputs]
+        self.dropout = options.dropout
 
     def forward(self, src: SourceBatch) -> Encoded:
         """Reads a batch of sentences."""
-        sequence = F.dropout(self.embedding(src.ids), self.dropout.source * self.dropout.scale, self.training)
+        rates = self.dropout.scaled(self.training)
+        drop_words = dropping_words(rates.words, self.embedding.weight)
+        drop = dropping(rates.source, rates.variational)
+        sequence = drop(drop_words(src.ids, self.embedding(src.ids)))
         finals = []
-        for index in range(len(self.forwards)):
+        for index, joint in enumerate(self.joints):
             if index:
-                sequence = F.dropout(sequence, self.dropout.encoder * self.dropout.scale, self.training)
-            sequence, final = self._layer(index, sequence, src.lengths)
-            finals.append(final)
+                sequence = dropping(rates.encoder, rates.variational)(sequence)
+            ahead, back = self._read(index, sequence, src.lengths, rates.weights)
+            finals.append(self.pool(ahead, back, src.lengths))
+            sequence = joint(beside(ahead, back), sequence)
         return Encoded(sequence, tuple(finals))
 
-    def _layer(self, index: int, sequence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        ahead = _run(self.forwards[index], sequence)
-        if not self.backwards:
-            return ahead, last_real(ahead, lengths)
-        back = _run(self.backwards[index], reverse(sequence, lengths))
-        final = torch.cat([last_real(ahead, lengths), last_real(back, lengths)], 1)
-        return torch.cat([ahead, reverse(back, lengths)], 2), final
+    def _read(self, index: int, sequence: Tensor, lengths: Tensor, rate: float) -> tuple[Tensor, Tensor | None]:
+        """A layer's outputs forward and backward, both in the order of the sentence."""
+        ahead = _run(self.forwards[index], sequence, rate)
+        if index >= len(self.backwards):
+            return ahead, None
+        return ahead, reverse(_run(self.backwards[index], reverse(sequence, lengths), rate), lengths)
 
 
-def _run(layer: nn.Module, sequence: Tensor) -> Tensor:
+def _run(layer: nn.Module, sequence: Tensor, rate: float) -> Tensor:
     assert isinstance(layer, (GruLayer, LstmLayer))
-    return layer.run(sequence, layer.start(sequence.new_zeros(sequence.shape[0], layer.hidden_size)))
+    start = layer.start(sequence.new_zeros(sequence.shape[0], layer.hidden_size))
+    return layer.run(sequence, start, layer.recurrent(rate))

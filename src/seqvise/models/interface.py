@@ -105,11 +105,19 @@ class StepModel(Protocol[MemoryT, StateT]):
         ...
 
     def step(self, tokens: Tensor, state: StateT, memory: MemoryT) -> StepOutput[StateT]:
-        """One step. tokens: (N,) int64, the words said last (``BOS`` first)."""
+        """One step. tokens: (N,) int64, the words said last (``BOS`` first).
+
+        The memory has B sentences and N is a multiple of B: a sentence's N / B rows stand side by side, so that the
+        hypotheses of a beam read one copy of their sentence.
+        """
         ...
 
-    def reorder(self, state: StateT, memory: MemoryT, rows: Tensor) -> tuple[StateT, MemoryT]:
-        """State and memory of the chosen rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
+    def reorder(self, state: StateT, rows: Tensor) -> StateT:
+        """The state of the chosen rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
+        ...
+
+    def select(self, memory: MemoryT, rows: Tensor) -> MemoryT:
+        """The memory of the chosen sentences. rows: (M,) int64, indices into the B sentences; repeats are allowed."""
         ...
 
 

@@ -6,16 +6,26 @@ values, and neither masks: padding stands at the end, so it never reaches a real
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqvise.models.scan import gru_scan, gru_step, lstm_scan, lstm_step
+from seqvise.models.cells import gru_step, lstm_step
+from seqvise.models.products import MakeProduct, Product
+from seqvise.models.scan import gru_scan, lstm_scan
 
 LayerState = tuple[Tensor, ...]
 """(h,) of a GRU, (h, c) of an LSTM, each (N, H)."""
+
+
+class Cell(Protocol):
+    """A layer with the weights of one pass over a batch."""
+
+    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
+        """The next state. inputs: (N, I)."""
+        ...
 
 
 class RecurrentLayer(Protocol):
@@ -27,16 +37,19 @@ class RecurrentLayer(Protocol):
         """The state that begins with ``hidden``: (N, H)."""
         ...
 
-    def gates(self, inputs: Tensor) -> Tensor:
-        """The input's share of all gates: (..., I) to (..., G), one product for as many steps as are given."""
+    def recurrent(self, rate: float) -> Tensor:
+        """The recurrent weight (G, H) for one pass, numbers of it dropped with a chance of ``rate``.
+
+        Merity et al. 2018, section 2. The parameter itself stays whole, and gets the gradient.
+        """
         ...
 
-    def step(self, gates: Tensor, state: LayerState) -> LayerState:
-        """The next state. gates: (N, G)."""
+    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
+        """The cell with the weights of one pass. weight: from ``recurrent``."""
         ...
 
-    def run(self, inputs: Tensor, state: LayerState) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H)."""
+    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
         ...
 
 
@@ -55,20 +68,21 @@ class GruLayer(nn.GRU):
         """The state that begins with ``hidden``: (N, H)."""
         return (hidden,)
 
-    def gates(self, inputs: Tensor) -> Tensor:
-        """The input's share of the gates r, z, n: (..., I) to (..., 3H)."""
-        return F.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
+    def recurrent(self, rate: float) -> Tensor:
+        """The recurrent weight (3H, H) for one pass; see ``RecurrentLayer``."""
+        return F.dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
-    def step(self, gates: Tensor, state: LayerState) -> LayerState:
-        """The next state. gates: (N, 3H)."""
-        return (gru_step(gates, state[0], self.weight_hh_l0, self.bias_hh_l0),)
+    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
+        """The cell with the weights of one pass. weight: from ``recurrent``."""
+        return _GruCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
-    def run(self, inputs: Tensor, state: LayerState) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H)."""
+    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
+        weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
-            return self.forward(inputs, state[0].unsqueeze(0))[0]
-        gates = self.gates(inputs.transpose(0, 1))
-        return gru_scan(gates, state[0], self.weight_hh_l0, self.bias_hh_l0).transpose(0, 1)
+            return run_fused(self, inputs, state[0].unsqueeze(0), weight)
+        gates = F.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
+        return gru_scan(gates, state[0], weight, self.bias_hh_l0).transpose(0, 1)
 
 
 class LstmLayer(nn.LSTM):
@@ -86,23 +100,56 @@ class LstmLayer(nn.LSTM):
         """The state whose output and cell both begin with ``hidden``: (N, H)."""
         return (hidden, hidden)
 
-    def gates(self, inputs: Tensor) -> Tensor:
-        """The input's share of the gates i, f, g, o: (..., I) to (..., 4H)."""
-        return F.linear(inputs, self.weight_ih_l0, self.bias_ih_l0)
+    def recurrent(self, rate: float) -> Tensor:
+        """The recurrent weight (4H, H) for one pass; see ``RecurrentLayer``."""
+        return F.dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
-    def step(self, gates: Tensor, state: LayerState) -> LayerState:
-        """The next state. gates: (N, 4H)."""
-        return lstm_step(gates, state[0], state[1], self.weight_hh_l0, self.bias_hh_l0)
+    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
+        """The cell with the weights of one pass. weight: from ``recurrent``."""
+        return _LstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
-    def run(self, inputs: Tensor, state: LayerState) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H)."""
+    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
+        weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
-            return self.forward(inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)))[0]
-        gates = self.gates(inputs.transpose(0, 1))
-        return lstm_scan(gates, state[0], state[1], self.weight_hh_l0, self.bias_hh_l0).transpose(0, 1)
+            return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), weight)
+        gates = F.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
+        return lstm_scan(gates, state[0], state[1], weight, self.bias_hh_l0).transpose(0, 1)
+
+
+class _GruCell(NamedTuple):
+    enter: Product
+    recur: Product
+
+    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
+        return (gru_step(self.enter(inputs), self.recur(state[0]), state[0]),)
+
+
+class _LstmCell(NamedTuple):
+    enter: Product
+    recur: Product
+
+    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
+        return lstm_step(self.enter(inputs) + self.recur(state[0]), state[1])
 
 
 LAYERS: dict[str, type[GruLayer] | type[LstmLayer]] = {"gru": GruLayer, "lstm": LstmLayer}
+
+
+def run_fused(layer: nn.Module, inputs: Tensor, state: Tensor | tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
+    """The library's kernel over a whole sequence: (N, S, I) to (N, S, H).
+
+    Args:
+        layer: a ``GruLayer`` or ``LstmLayer``.
+        inputs: (N, S, I).
+        state: h or (h, c), each (1, N, H).
+        weight: the recurrent weight, the layer's own or a dropped one.
+    """
+    if weight is layer.weight_hh_l0:
+        outputs: Tensor = layer(inputs, state)[0]
+        return outputs
+    dropped: Tensor = torch.func.functional_call(layer, {"weight_hh_l0": weight}, (inputs, state))[0]
+    return dropped
 
 
 def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:

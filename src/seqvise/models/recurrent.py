@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqvise.models.decoder import DecoderState, Memory, RecurrentDecoder
+from seqvise.models.decoder import make_decoder
 from seqvise.models.encoder import RecurrentEncoder
 from seqvise.models.generator import Generator, WordPicker
 from seqvise.models.interface import PairBatch, PickWords, SourceBatch, StepOutput
 from seqvise.models.options import RecurrentOptions
+from seqvise.models.state import DecoderState, Memory
 
 
 class Recurrent(nn.Module):
@@ -25,17 +26,13 @@ class Recurrent(nn.Module):
     def __init__(self, options: RecurrentOptions, source_size: int, target_size: int) -> None:
         super().__init__()
         self.options = options
-        self.encoder = RecurrentEncoder(
-            source_size,
-            options.embedding,
-            options.encoder_hidden,
-            options.encoder_layers,
-            options.cell,
-            options.bidirectional,
-            options.dropout,
-        )
-        self.bridge = nn.Linear(self.encoder.output_size, options.decoder_hidden, bias=False)
-        self.decoder = RecurrentDecoder(options, target_size, self.encoder.output_size)
+        self.encoder = RecurrentEncoder(options, source_size)
+        first, top = self.encoder.final_sizes[0], self.encoder.final_sizes[-1]
+        self.bridge = nn.Linear(top, options.decoder_hidden, bias=False)
+        self.first_bridge = nn.Linear(first, options.decoder_hidden, bias=False) if first != top else None
+        self.decoder = make_decoder(options, target_size, self.encoder.output_size)
+        if options.share_embeddings:
+            self._share_embeddings(source_size, target_size)
         tied = self.decoder.embedding.weight if options.tie_output else None
         self.generator = Generator(target_size, self.decoder.output_size, tied)
         self._initialise()
@@ -57,10 +54,8 @@ class Recurrent(nn.Module):
         attention = self.decoder.attention
         rate = self.options.dropout.state * self.options.dropout.scale
         finals = [F.dropout(final, rate, self.training) for final in encoded.finals]
-        top = len(finals) - 1
         return Memory(
-            # Where the decoder is deeper than the encoder, its upper layers begin at the encoder's top.
-            start=tuple(self.bridge(finals[min(layer, top)]) for layer in range(self.options.decoder_layers)),
+            start=tuple(self._begin(layer, finals) for layer in range(self.options.decoder_layers)),
             outputs=encoded.outputs if attention is not None else None,
             keys=attention.keys(encoded.outputs) if attention is not None else None,
             mask=src.mask(),
@@ -71,14 +66,17 @@ class Recurrent(nn.Module):
         return self.decoder.start(memory)
 
     def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
-        """One step. tokens: (N,) int64, the words said last. Logits are (N, V), attention (N, S) or None."""
+        """One step; see ``StepModel``. tokens: (N,) int64. Logits are (N, V), attention (N, S) or None."""
         stepped = self.decoder.step(tokens, state, memory)
         return StepOutput(self.generator(stepped.output), stepped.state, stepped.attention)
 
-    def reorder(self, state: DecoderState, memory: Memory, rows: Tensor) -> tuple[DecoderState, Memory]:
-        """State and memory of the chosen rows. rows: (M,) int64, repeats allowed."""
-        chosen = tuple(tuple(part[rows] for part in layer) for layer in state)
-        return chosen, memory.rows(rows)
+    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        """The state of the chosen rows. rows: (M,) int64, repeats allowed."""
+        return state.rows(rows)
+
+    def select(self, memory: Memory, rows: Tensor) -> Memory:
+        """The memory of the chosen sentences. rows: (M,) int64, repeats allowed."""
+        return memory.rows(rows)
 
     def load_word_vectors(self, source: Tensor | None, target: Tensor | None) -> None:
         """Puts word vectors into the embeddings. source, target: (V, D) each, or None to leave a side as it is."""
@@ -90,6 +88,19 @@ class Recurrent(nn.Module):
     def word_embeddings(self) -> list[Tensor]:
         """The parameters that hold word vectors, for a rate of their own."""
         return [self.encoder.embedding.weight, self.decoder.embedding.weight]
+
+    def _begin(self, layer: int, finals: list[Tensor]) -> Tensor:
+        """Where a decoder layer begins; those above the encoder's top begin at its top."""
+        place = min(layer, len(finals) - 1)
+        # Where the first layer alone reads both ways, its state is wider than those above it.
+        bridge = self.first_bridge if place == 0 and self.first_bridge is not None else self.bridge
+        begin: Tensor = bridge(finals[place])
+        return begin
+
+    def _share_embeddings(self, source_size: int, target_size: int) -> None:
+        if source_size != target_size:
+            raise ValueError(f"One embedding for vocabularies of {source_size} and {target_size} words.")
+        self.encoder.embedding.weight = self.decoder.embedding.weight
 
     def _initialise(self) -> None:
         for embedding in (self.encoder.embedding, self.decoder.embedding):

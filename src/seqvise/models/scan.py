@@ -16,38 +16,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def gru_step(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One step of a GRU.
-
-    ``r, z = sigmoid(x + U h)``, ``n = tanh(x_n + r (U_n h + b_n))``, ``h' = (1 - z) n + z h``.
-
-    Args:
-        gates: (N, 3H), the input's share of r, z, n with its bias.
-        hidden: (N, H).
-        weight: (3H, H).
-        bias: (3H,).
-    """
-    size = hidden.shape[1]
-    recurrent = torch.addmm(bias, hidden, weight.t())
-    reset, update = torch.sigmoid(gates[:, : 2 * size] + recurrent[:, : 2 * size]).chunk(2, 1)
-    candidate = torch.tanh(torch.addcmul(gates[:, 2 * size :], reset, recurrent[:, 2 * size :]))
-    return torch.lerp(candidate, hidden, update)
-
-
-def lstm_step(gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM: ``c' = f c + i g``, ``h' = o tanh(c')``.
-
-    Args:
-        gates: (N, 4H), the input's share of i, f, g, o with its bias.
-        hidden, cell: (N, H).
-        weight: (4H, H).
-        bias: (4H,).
-    """
-    enter, forget, new, out = (gates + torch.addmm(bias, hidden, weight.t())).chunk(4, 1)
-    cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
-    return torch.sigmoid(out) * torch.tanh(cell), cell
-
-
 def gru_scan(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """All states of a GRU. gates: (S, N, 3H), hidden: (N, H), weight: (3H, H), bias: (3H,). Returns (S, N, H)."""
     return _in_one_format(_GruScan, gates, hidden, weight, bias)

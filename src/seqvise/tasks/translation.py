@@ -18,7 +18,7 @@ from seqvise.metrics.text import score_text
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
-from seqvise.models.options import DropoutOptions, ForcingOptions
+from seqvise.models.options import ForcingOptions, ScaledDropoutOptions
 from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.optimizers import build_optimizer
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
@@ -228,10 +228,10 @@ class Translation(pl.LightningModule):
         return torch.distributed.get_world_size() if distributed() else 1
 
 
-def dropout_of(model: nn.Module) -> DropoutOptions | None:
+def dropout_of(model: nn.Module) -> ScaledDropoutOptions | None:
     """The dropouts of a model's options, whose common factor can be scheduled; None where it has none such."""
     found = getattr(getattr(model, "options", None), "dropout", None)
-    return found if isinstance(found, DropoutOptions) else None
+    return found if isinstance(found, ScaledDropoutOptions) else None
 
 
 def seed_of(*place: int) -> int:

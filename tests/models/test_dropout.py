@@ -1,0 +1,120 @@
+"""What is dropped, and for how long it stays dropped."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
+import torch
+
+from seqvise.models.dropout import dropping, dropping_words
+from seqvise.models.interface import PairBatch
+from seqvise.models.options import DropoutOptions, RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+from tests.models.test_combinations import batch
+
+NONE: dict[str, Any] = {"source": 0.0, "encoder": 0.0, "decoder": 0.0, "output": 0.0}
+
+
+def build(dropout: DropoutOptions, **choices: Any) -> Recurrent:
+    torch.manual_seed(0)
+    options = RecurrentOptions(embedding=8, encoder_hidden=6, decoder_hidden=8, dropout=dropout, **choices)
+    return Recurrent(options, 15, 15).train()
+
+
+def test_nothing_is_dropped_out_of_training_nor_at_rate_0() -> None:
+    values = torch.randn(2, 3)
+    assert dropping(0.0, True)(values) is values
+    assert dropping_words(0.0, values)(torch.tensor([1]), values) is values
+
+
+def test_variational_dropout_has_one_mask_for_all_steps() -> None:
+    torch.manual_seed(0)
+    drop = dropping(0.25, True)
+    at_once = drop(torch.ones(50, 3, 40))
+    step = drop(torch.ones(50, 40))
+    assert all(torch.equal(at_once[:, t], step) for t in range(3))
+    torch.testing.assert_close(step.unique(), torch.tensor([0.0, 4 / 3]))
+    assert 0.2 < float((step == 0).float().mean()) < 0.3
+    assert not torch.equal(step[0], step[1]), "each sentence has a mask of its own"
+
+
+def test_plain_dropout_has_a_mask_for_each_step() -> None:
+    drop = dropping(0.5, False)
+    assert not torch.equal(drop(torch.ones(5, 40)), drop(torch.ones(5, 40)))
+
+
+def test_words_are_dropped_whole_and_wherever_they_stand() -> None:
+    torch.manual_seed(0)
+    weight = torch.ones(200, 3)
+    drop = dropping_words(0.5, weight)
+    tokens = torch.arange(200)
+    kept = drop(tokens, weight)
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(kept, kept[:, :1].expand(-1, 3))
+    assert torch.equal(drop(tokens.view(20, 10), weight.view(20, 10, 3)).view(200, 3), kept)
+
+
+def zeros(model: Recurrent, pairs: PairBatch, forced: torch.Tensor | None) -> torch.Tensor:
+    outputs: torch.Tensor = model(pairs, forced)
+    return outputs == 0
+
+
+@pytest.mark.parametrize("forced", [None, "free"])
+@pytest.mark.parametrize("attention", ["none", "additive"])
+def test_a_model_drops_the_same_of_its_outputs_at_every_step(attention: str, forced: str | None) -> None:
+    pairs = batch()
+    mask = None if forced is None else torch.zeros_like(pairs.target, dtype=torch.bool)
+    rates = {**NONE, "output": 0.5}
+    found = zeros(build(DropoutOptions(**rates, variational=True), attention=attention), pairs, mask)
+    assert found.any()
+    assert torch.equal(found, found[:, :1].expand_as(found))
+    found = zeros(build(DropoutOptions(**rates), attention=attention), pairs, mask)
+    assert not torch.equal(found, found[:, :1].expand_as(found))
+
+
+def test_the_encoder_drops_the_same_of_each_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(DropoutOptions(**{**NONE, "source": 0.5}, variational=True))
+    with torch.no_grad():
+        model.encoder.embedding.weight.fill_(1.0)
+    layer = cast(Any, model.encoder.forwards[0])
+    run = Mock(wraps=layer.run)
+    monkeypatch.setattr(layer, "run", run)
+    model.encode(batch().source)
+    inputs = run.call_args.args[0]
+    assert set(inputs.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(inputs, inputs[:, :1].expand_as(inputs))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_weight_drop_is_one_mask_a_pass_over_the_recurrent_matrix(cell: str) -> None:
+    model = build(DropoutOptions(**NONE, weights=0.5), cell=cell, encoder_layers=1)
+    layer, source = cast(Any, model.encoder.forwards[0]), batch().source
+    plain = cast(Any, {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell](8, 6, batch_first=True))
+    plain.load_state_dict(layer.state_dict())
+    torch.manual_seed(5)
+    with torch.no_grad():
+        plain.weight_hh_l0.copy_(torch.nn.functional.dropout(layer.weight_hh_l0, 0.5))
+    torch.manual_seed(5)
+    found = model.encoder(source).outputs
+    torch.testing.assert_close(found, plain(model.encoder.embedding(source.ids))[0])
+    gradient = torch.autograd.grad(found.square().sum(), layer.weight_hh_l0)[0]
+    dropped = plain.weight_hh_l0 == 0
+    assert torch.equal(gradient == 0, dropped), "the gradient goes through what was kept, and nothing else"
+
+
+@pytest.mark.parametrize("attention", ["none", "additive"])
+def test_weight_drop_reaches_the_decoder_and_leaves_the_model_as_it_was(attention: str) -> None:
+    model = build(DropoutOptions(**NONE, weights=0.5), attention=attention)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    outputs = model(batch())
+    assert not torch.equal(outputs, model(batch()))
+    outputs.sum().backward()
+    gradient = cast(Any, model.decoder.layers[1]).weight_hh_l0.grad
+    assert 0.3 < float((gradient == 0).float().mean()) < 0.7
+    assert {name: value.tolist() for name, value in model.state_dict().items()} == {
+        name: value.tolist() for name, value in before.items()
+    }
+    whole = build(DropoutOptions(scale=0.0), attention=attention)
+    torch.testing.assert_close(model.eval()(batch()), whole(batch()))

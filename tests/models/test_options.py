@@ -1,0 +1,54 @@
+"""What is refused about a recurrent model, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seqvise.models.options import DropoutOptions, RecurrentOptions
+
+
+@pytest.mark.parametrize(
+    ("choices", "start"),
+    [
+        ({"attention": "location"}, "model.attention is 'location', but must be one of none, additive, dot, general."),
+        ({"attention_place": "between"}, "model.attention_place is 'between'"),
+        ({"start": "middle"}, "model.start is 'middle'"),
+        ({"bidirectional": "last"}, "model.bidirectional is 'last', but must be true, false or first."),
+        ({"attention": "dot"}, "model.decoder_hidden is 300 and the encoder's outputs are 256 wide"),
+        ({"attention": "dot", "bidirectional": True}, "model.decoder_hidden is 300 and the encoder's outputs are 512"),
+        ({"decoder_hidden": 200}, "model.decoder_hidden is 200 and model.embedding is 300"),
+        ({"dropout": DropoutOptions(weights=1.0)}, "model.dropout.weights times model.dropout.scale is 1"),
+        ({"dropout": DropoutOptions(words=-0.1)}, "model.dropout.words times model.dropout.scale is -0.1"),
+    ],
+)
+def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) -> None:
+    (found,) = RecurrentOptions(**choices).problems("model")
+    assert found.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {},
+        {"bidirectional": "first"},
+        {"attention": "dot", "encoder_hidden": 150, "bidirectional": True},
+        {"attention": "dot", "encoder_hidden": 300, "bidirectional": "first"},
+        {"attention": "dot", "encoder_hidden": 150, "bidirectional": "first", "encoder_layers": 1},
+        {"attention": "general", "attention_place": "after", "decoder_hidden": 200},
+        {"dropout": DropoutOptions(variational=True)},
+    ],
+)
+def test_what_fits_is_not_refused(choices: dict[str, Any]) -> None:
+    assert list(RecurrentOptions(**choices).problems("model")) == []
+
+
+def test_scaled_dropouts_are_the_probabilities_that_act() -> None:
+    options = DropoutOptions(source=0.2, words=0.1, output=0.5, variational=True, scale=0.5)
+    found = options.scaled(training=True)
+    assert (found.source, found.words, found.output, found.scale) == (0.1, 0.05, 0.25, 1.0)
+    assert found.variational
+    still = options.scaled(training=False)
+    assert (still.source, still.words, still.output, still.weights) == (0.0, 0.0, 0.0, 0.0)
+    assert options.scale == 0.5
