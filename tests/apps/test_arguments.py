@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqvise.apps.arguments import parse, usage
+from seqvise.apps.arguments import keys_of, parse, usage
 from seqvise.errors import UserError
 
 
@@ -38,6 +38,18 @@ def test_accents_equal_signs_and_commas_stay(value: str) -> None:
     assert parse([f"query={value}", "run=x"], Options).query == value
 
 
+def test_a_key_that_may_be_left_out_has_the_type_that_it_has_when_given() -> None:
+    @dataclass(frozen=True)
+    class Optional:
+        plot: Annotated[Path | None, "a file"] = None
+        limit: Annotated[int | None, "how many"] = None
+
+    assert parse([], Optional) == Optional(None, None)
+    assert parse(["plot=a", "limit=2"], Optional) == Optional(Path("a"), 2)
+    with pytest.raises(UserError, match="limit is 'x', but must be a whole number"):
+        parse(["limit=x"], Optional)
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(UserError) as caught:
         parse(["querry=x", "k=many", "quiet=perhaps", "stray"], Options)
@@ -48,6 +60,31 @@ def test_all_problems_are_told_at_once() -> None:
         "'stray' is not key=value; the keys are run, query, k, scale, quiet.",
         "run=... is missing: the run directory.",
     )
+
+
+def test_a_key_of_many_keeps_every_value() -> None:
+    @dataclass(frozen=True)
+    class Several:
+        run: Annotated[tuple[Path, ...], "run directories"]
+        sizes: Annotated[tuple[int, ...], "numbers"] = ()
+
+    assert parse(["run=a", "sizes=1", "run=b=c"], Several) == Several((Path("a"), Path("b=c")), (1,))
+    with pytest.raises(UserError) as caught:
+        parse(["sizes=1", "sizes=x"], Several)
+    assert caught.value.problems == (
+        "sizes is 'x', but must be a whole number.",
+        "run=... is missing: run directories.",
+    )
+
+
+def test_a_commands_own_keys_stand_before_those_it_inherits() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Fast(Options):
+        run: Annotated[Path, "where"]
+        speed: Annotated[int | None, "how fast"] = None
+
+    assert list(keys_of(Fast)) == ["run", "speed", "query", "k", "scale", "quiet"]
+    assert keys_of(Fast)["speed"].kind is int
 
 
 def test_a_key_whose_value_is_wrong_is_not_also_missing() -> None:

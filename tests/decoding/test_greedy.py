@@ -32,8 +32,11 @@ class Copier:
         attention = torch.nn.functional.one_hot(place, memory.ids.shape[1]).float()
         return StepOutput(torch.nn.functional.one_hot(words, 20).float(), state + 1, attention)
 
-    def reorder(self, state: Tensor, memory: Copied, rows: Tensor) -> tuple[Tensor, Copied]:
-        return state[rows], Copied(memory.ids[rows])
+    def reorder(self, state: Tensor, rows: Tensor) -> Tensor:
+        return state[rows]
+
+    def select(self, memory: Copied, rows: Tensor) -> Copied:
+        return Copied(memory.ids[rows])
 
 
 def test_sentences_end_each_in_its_time() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from seqvise.errors import UserError
 
@@ -23,12 +23,16 @@ READERS: dict[Any, tuple[Callable[[str], object], str]] = {
 
 @dataclass(frozen=True)
 class Key:
-    """A key that a command knows: a field written ``name: Annotated[type, "what it is"] = default``."""
+    """A key that a command knows: a field written ``name: Annotated[type, "what it is"] = default``.
+
+    A key of type ``tuple[type, ...]`` may be given several times.
+    """
 
     name: str
     kind: Any
     about: str
     default: Any
+    many: bool = False
 
     def read(self, value: str) -> object:
         """The value as the key's type.
@@ -45,28 +49,32 @@ class Key:
 
 def keys_of(options: type[Any]) -> dict[str, Key]:
     """The keys of an options dataclass, by name."""
-    hints = get_type_hints(options, include_extras=True)
-    told = {name: get_args(hint) for name, hint in hints.items()}
-    return {item.name: Key(item.name, told[item.name][0], told[item.name][1], item.default) for item in fields(options)}
+    told = {name: get_args(hint) for name, hint in get_type_hints(options, include_extras=True).items()}
+    # A command's own keys stand before those that it shares with others.
+    items = sorted(fields(options), key=lambda item: item.name not in options.__annotations__)
+    return {item.name: _key(item, *told[item.name]) for item in items}
 
 
 def parse(words: Sequence[str], options: type[OptionsT]) -> OptionsT:
-    """The dataclass that the words fill in. Each is split at its first ``=``; a later one wins over an earlier.
+    """The dataclass that the words fill in. Each is split at its first ``=``.
+
+    A later value wins over an earlier one; of a key that may be given several times all are kept.
 
     Raises:
         UserError: for unknown, missing and unreadable words, all of them at once.
     """
     keys = keys_of(options)
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     problems: list[str] = []
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or name not in keys:
             problems.append(_unknown(word, name, sign, list(keys)))
             continue
-        given[name] = None
+        before = given.setdefault(name, ())
         try:
-            given[name] = keys[name].read(value)
+            read = keys[name].read(value)
+            given[name] = (*before, read) if keys[name].many else read
         except UserError as error:
             problems += error.problems
     absent = [key for key in keys.values() if key.default is MISSING and key.name not in given]
@@ -84,6 +92,12 @@ def usage(command: str, options: type[Any]) -> str:
     return "\n".join([f"usage: seqvise {command} key=value ...", "", *lines])
 
 
+def _key(item: Field[Any], hint: Any, about: str) -> Key:
+    """The key of a field, which may also be None where it is not given, or a tuple."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return Key(item.name, kinds[0] if kinds else hint, about, item.default, get_origin(hint) is tuple)
+
+
 def _unknown(word: str, name: str, sign: str, known: list[str]) -> str:
     if not sign:
         return f"'{word}' is not key=value; the keys are {', '.join(known)}."
@@ -93,4 +107,6 @@ def _unknown(word: str, name: str, sign: str, known: list[str]) -> str:
 
 
 def _default(key: Key) -> str:
-    return "" if key.default in (MISSING, None) else f" (default {key.default})"
+    if key.default in (MISSING, None, ()):
+        return ""
+    return f" (default {str(key.default).lower() if key.kind is bool else key.default})"

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from seqvise.apps.arguments import parse, usage
 from seqvise.apps.exits import exit_code
+from seqvise.apps.lines import STREAM, reading, windows, writing
+from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.files import atomic_write
+
+if TYPE_CHECKING:
+    from seqvise.apps.heatmap import AttentionMap
+    from seqvise.runs.translator import Translation, Translator
 
 log = logging.getLogger(__name__)
-STREAM = "-"
+FORMATS = ("text", "json")
+MEANS = ("probs", "log_probs")
+MAPS = 8
+"""Sentences whose attention is drawn."""
 
 
-@dataclass(frozen=True)
-class TranslateOptions:
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(DecodingOptions):
     """What `seqvise translate` is told."""
 
-    run: Annotated[Path, "the run directory whose best checkpoint translates"]
+    run: Annotated[tuple[Path, ...], "the run directory whose best checkpoint translates; several are an ensemble"]
     input: Annotated[str, "a file of one sentence a line, or - for standard input"] = STREAM
     output: Annotated[str, "a file to write, or - for standard output"] = STREAM
+    format: Annotated[str, "text | json, an object a line"] = "text"
+    scores: Annotated[bool, "text: the score and a tab before each translation"] = False
+    attention: Annotated[Path | None, f"a PNG file for the attention of the first {MAPS} sentences"] = None
+    weights: Annotated[bool, "json: attention weights"] = False
+    ensemble: Annotated[str, "probs | log_probs: what several runs' mean is of"] = "probs"
+    rescore: Annotated[Path | None, "a run that ranks the hypotheses anew, usually a right-to-left one"] = None
+    rescore_weight: Annotated[float, "its share in the score, 0 to 1"] = 0.5
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
+
+    def refusals(self) -> Iterator[str]:
+        """Sentences about values that cannot be right."""
+        yield from self.problems("")
+        if self.batch < 1:
+            yield f"batch is {self.batch}, but at least one sentence must be translated at once."
+        for name, allowed in (("format", FORMATS), ("ensemble", MEANS)):
+            if getattr(self, name) not in allowed:
+                yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
+        if self.rescore is not None and self.beam == 1 and not self.samples:
+            yield f"rescore={self.rescore} ranks several hypotheses, but beam is 1: set beam=5."
+        if not 0 <= self.rescore_weight <= 1:
+            yield f"rescore_weight is {self.rescore_weight}, but is a share from 0 to 1."
+        if self.scores and self.format == "json":
+            yield "scores=true is for format=text; format=json always has them."
+        if self.weights and self.format == "text":
+            yield "weights=true is for format=json; attention=FILE.png draws them."
+        if self.attention is not None and self.attention.suffix.lower() != ".png":
+            yield f"attention is '{self.attention}', but must be the name of a .png file."
+        elif self.attention is not None and self.attention.is_dir():
+            yield f"attention={self.attention} is a folder: give the name of a file."
+        if self.input != STREAM and self.input == self.output:
+            yield f"input and output are both {self.input}: give the name of another file."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,63 +83,117 @@ def translate(options: TranslateOptions) -> None:
     """Translates the input line by line: order and empty lines are kept.
 
     Raises:
-        UserError: a wrong option, a missing file or run, an output that cannot be written, a line that is not UTF-8.
+        UserError: a wrong option, a missing file or run, an output that cannot be written, a line that is not UTF-8,
+            runs that cannot work as one, or a model that cannot do what is asked.
     """
-    if options.batch < 1:
-        raise UserError(f"batch is {options.batch}, but at least one sentence must be translated at once.")
-    with _reading(options.input) as source, _writing(options.output) as target:
+    if problems := list(options.refusals()):
+        raise UserError(*problems)
+    with reading(options.input) as source, writing(options.output) as target:
         from seqvise.apps.hydra_app import find_own_modules
-        from seqvise.runs.translator import load_run
+        from seqvise.runs.translator import load_ensemble
 
         find_own_modules()
+        translator = load_ensemble(options.run, options.device, options.batch, options.ensemble)
+        if options.rescore is not None:
+            from seqvise.runs.rescore import rescored
 
-        translator = load_run(options.run, options.device, options.batch)
-        # A person at a terminal wants an answer to each line, not to each thousand.
-        chunk = 1 if source.isatty() else 16 * options.batch
-        lines = _lines(source, "standard input" if options.input == STREAM else options.input)
-        while texts := list(islice(lines, chunk)):
-            for translation in translator.translate(texts):
-                target.write(f"{translation.text}\n".encode())
+            translator = rescored(translator, options.rescore, options.rescore_weight)
+        translator.check(options, [key for key in ("attention", "weights") if getattr(options, key)])
+        if source.isatty():
+            log.info("A sentence a line; the end is Ctrl-D.")
+        _run(translator, options, source, target)
+
+
+def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, target: BinaryIO) -> None:
+    name = "standard input" if options.input == STREAM else options.input
+    drawn: list[tuple[int, Translation]] = []
+    number = 0
+    with _counting(options, source) as count:
+        for texts in windows(source, name, 16 * options.batch):
+            looks = options.weights or (options.attention is not None and len(drawn) < MAPS)
+            found = translator.hypotheses(texts, looks, options)
+            for text, translations in zip(texts, found, strict=True):
+                number += 1
+                target.writelines(f"{line}\n".encode() for line in lines(options, number, text, translations))
+                if looks and translations[0].attention is not None and len(drawn) < MAPS:
+                    drawn.append((number, translations[0]))
             target.flush()
+            count(number)
+    if options.attention is not None:
+        _draw(options.attention, drawn)
 
 
-def _lines(source: BinaryIO, name: str) -> Iterator[str]:
-    for number, line in enumerate(source, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{name}, line {number}: not UTF-8 text ({error.reason}); convert the file first."
-            ) from None
+def lines(options: TranslateOptions, number: int, text: str, translations: Sequence[Translation]) -> Iterator[str]:
+    """What is written for one line of the input.
+
+    As text a line for each translation: of several with the number of the input's line before it, and with its score
+    where asked for, tabs between. As JSON one object.
+
+    Args:
+        number: of the line, from 1.
+        text: the line.
+        translations: the best first.
+    """
+    if options.format == "json":
+        yield json.dumps(_object(options, text, translations), ensure_ascii=False)
+        return
+    for one in translations:
+        numbered = [str(number)] if options.nbest > 1 else []
+        scored = [f"{one.score:.4f}"] if options.scores else []
+        yield "\t".join([*numbered, *scored, one.text])
+
+
+def _object(options: TranslateOptions, text: str, translations: Sequence[Translation]) -> dict[str, Any]:
+    found = []
+    for one in translations:
+        shown: dict[str, Any] = {"text": one.text, "score": one.score, "log_prob": one.log_prob, "words": one.words}
+        if options.weights:
+            shown["attention"] = None if one.attention is None else one.attention.astype(float).round(4).tolist()
+        found.append(shown)
+    return {"source": text, "source_words": translations[0].source_words, "translations": found}
+
+
+def _draw(path: Path, drawn: list[tuple[int, Translation]]) -> None:
+    from seqvise.apps.heatmap import attention_maps
+    from seqvise.callbacks.pictures import save
+
+    if not drawn:
+        log.info("%s is not drawn: no line had a word.", path)
+        return
+    try:
+        save(attention_maps([_map(number, one) for number, one in drawn]), path)
+    except OSError as error:
+        raise UserError(f"attention={path} cannot be written: {error.strerror}.") from None
+    log.info("attention: %s", path)
+
+
+def _map(number: int, one: Translation) -> AttentionMap:
+    from seqvise.apps.heatmap import AttentionMap
+
+    assert one.attention is not None
+    return AttentionMap(f"line {number}", one.attention, one.source_words, one.words)
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[BinaryIO]:
-    if name == STREAM:
-        yield sys.stdin.buffer
+def _counting(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[[int], object]]:
+    """Shows how many lines are done where a person sees it and nothing else is written there."""
+    shared = options.output == STREAM and sys.stdout.isatty()
+    if not sys.stderr.isatty() or shared or source.isatty():
+        yield lambda _: None
         return
-    with _opened(Path(name)) as file:
-        yield file
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} lines, {task.fields[speed]} a second"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None, speed="-")
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise UserError(f"input={path} cannot be read: {error.strerror}.") from None
+        def count(number: int) -> None:
+            seconds = progress.tasks[task].elapsed or 1e-9
+            progress.update(task, completed=number, speed=f"{number / seconds:,.0f}")
 
-
-@contextmanager
-def _writing(name: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is there, whole, only when the last line is written."""
-    if name == STREAM:
-        yield sys.stdout.buffer
-        return
-    path = Path(name)
-    if path.is_dir():
-        raise UserError(f"output={name} is a folder: give the name of a file.")
-    try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            yield file
-    except OSError as error:
-        raise UserError(f"output={name} cannot be written: {error.strerror}.") from None
+        yield count

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from seqvise.decoding.topk import best_words
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 
 MemoryT = TypeVar("MemoryT")
@@ -51,7 +52,7 @@ def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool 
     words = torch.full_like(alive, BOS)
     for t in range(tokens.shape[1]):
         stepped = model.step(words, state, memory)
-        words, state = stepped.logits.argmax(1), stepped.state
+        words, state = likeliest(stepped.logits), stepped.state
         tokens[alive, t] = words
         if maps is not None and stepped.attention is not None:
             maps[alive, t] = stepped.attention.float()
@@ -60,9 +61,14 @@ def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool 
             rows = going.nonzero().squeeze(1)
             if not len(rows):
                 break
-            state, memory = model.reorder(state, memory, rows)
+            state, memory = model.reorder(state, rows), model.select(memory, rows)
             alive, words = alive[rows], words[rows]
     return _trimmed(tokens, maps)
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """The likeliest word that can be said, which neither ``BOS`` nor ``PAD`` is: (N, V) to (N,)."""
+    return best_words(logits[:, EOS:], 1)[1].squeeze(1) + EOS
 
 
 def _trimmed(tokens: Tensor, maps: Tensor | None) -> Hypotheses:

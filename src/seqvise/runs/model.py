@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.runs.load import Run
+
+if TYPE_CHECKING:
+    from seqvise.images.backbones import Network
 
 PREFIX = "model."  # of the task's attribute that holds the model
 
@@ -22,14 +26,46 @@ def build_model(config: Config, source_size: int, target_size: int) -> nn.Module
     return cast(nn.Module, make(config.model, source_size, target_size))
 
 
+def build_image_model(
+    config: Config, network: Network, dim: int, groups: Sequence[Sequence[nn.Parameter]] = ()
+) -> nn.Module:
+    """A new model over the features of a network, or over the network itself where it is trained too.
+
+    Args:
+        network: looks at images.
+        dim: the width of the word vectors.
+        groups: the network's parameters, its early and its late layers, for a rate each.
+
+    Raises:
+        UserError: `model.prior` asks for classes that the network does not have.
+    """
+    make = cast(Any, find_class("model._target_", option(config.model, "_target_"), MODULE))
+    classifier = network.head if option(config.model, "prior") else None
+    if option(config.model, "prior") and classifier is None:
+        raise UserError(
+            f"model.prior is above 0, but {network.name} with data.weights={config.data.weights} has no classifier that "
+            "reads its features: set model.prior=0, or take weights with a classifier."
+        )
+    backbone = None if config.data.precompute else network.backbone
+    return cast(nn.Module, make(config.model, network.features, dim, backbone, classifier, groups))
+
+
 def load_model(run: Run) -> nn.Module:
     """A run's model with the weights of its checkpoint, on the CPU and in evaluation mode.
 
     Raises:
         UserError: the run has no checkpoint, or a damaged one, or its weights are those of another model.
     """
+    return with_weights(run, build_model(run.config, len(run.source.vocabulary), len(run.target.vocabulary)))
+
+
+def with_weights(run: Run, model: nn.Module) -> nn.Module:
+    """A model of the run's config with the weights of its checkpoint, in evaluation mode.
+
+    Raises:
+        UserError: the run has no checkpoint, or a damaged one, or its weights are those of another model.
+    """
     path = run.checkpoint()
-    model = build_model(run.config, len(run.source.vocabulary), len(run.target.vocabulary))
     weights = _weights(path)
     if misfit := _misfit(model.state_dict(), weights):
         raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {misfit}.")

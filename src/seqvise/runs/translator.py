@@ -1,8 +1,9 @@
-"""A trained model that turns text into text."""
+"""Trained models that turn text into text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,13 +15,24 @@ from torch import nn
 
 from seqvise.corpus.codec import TextCodec
 from seqvise.datamodules.parallel import source_batch
-from seqvise.decoding.greedy import greedy
+from seqvise.decoding.ensemble import Ensemble
+from seqvise.decoding.hypotheses import NBest
+from seqvise.decoding.options import KEEP, DecodingOptions
+from seqvise.decoding.search import decode
+from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
 from seqvise.errors import UserError
-from seqvise.models.interface import StepModel
+from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 from seqvise.runs.load import Run
-from seqvise.runs.model import load_model
+from seqvise.runs.seq2seq import check_same_words, load_seq2seq
+
+log = logging.getLogger(__name__)
 
 Ids = NDArray[np.int32]
+LONGEST = 1000
+"""Words of a source that are read; of a longer one the rest is left out."""
+USUAL = 40
+"""Words of a sentence for which a batch has its full number of sentences; of longer ones it has fewer."""
+DEFAULT = DecodingOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +44,16 @@ class Translation:
         source_words: S words the encoder read, its end mark included.
         words: T words the decoder said, its end mark included if it was said.
         attention: (T, S) weights, each row summing to 1; None where not asked for or the model has none.
+        score: what hypotheses are ranked by; see ``NBest``.
+        log_prob: the sum of the words' log-probabilities.
     """
 
     text: str
     source_words: Sequence[str]
     words: Sequence[str]
     attention: NDArray[np.float32] | None = None
+    score: float = 0.0
+    log_prob: float = 0.0
 
 
 NOTHING = Translation("", (), ())
@@ -45,7 +61,7 @@ NOTHING = Translation("", (), ())
 
 @dataclass(frozen=True)
 class Translator:
-    """A model with the codecs of its two sides.
+    """A model, or several as one, with the codecs of its two sides.
 
     Attributes:
         model: has the step interface; in evaluation mode.
@@ -58,33 +74,139 @@ class Translator:
     target: TextCodec
     batch_size: int = 64
 
-    def translate(self, texts: Sequence[str], attention: bool = False) -> list[Translation]:
+    def translate(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+    ) -> list[Translation]:
         """A translation of each text, in the order given; a text without words stays empty.
 
         Args:
             texts: one sentence each.
             attention: also give the weights over the source words.
+            options: how words are searched for.
+
+        Raises:
+            UserError: the options do not fit the model; see ``check``.
         """
-        ids = self.source.encode(texts)
-        rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(ids[row]))
-        found = [NOTHING] * len(texts)
-        for start in range(0, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            for row, translation in zip(batch, self._batch([ids[row] for row in batch], attention), strict=True):
-                found[row] = translation
+        return [found[0] for found in self.hypotheses(texts, attention, options)]
+
+    def hypotheses(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+    ) -> list[list[Translation]]:
+        """The ``options.nbest`` best translations of each text, the best first; at least one. See ``translate``."""
+        table = self.check(options)
+        ids = [_cut(one) for one in self.source.encode(texts)]
+        rows = [row for row, text in enumerate(texts) if text.strip()]
+        found = [[NOTHING]] * len(texts)
+        for batch in batches(rows, [len(one) for one in ids], self.batch_size):
+            sentences = [Sentence(texts[row], ids[row]) for row in batch]
+            for row, translations in zip(batch, self._batch(sentences, attention, options, table), strict=True):
+                found[row] = translations
         return found
 
-    def _batch(self, sentences: list[Ids], attention: bool) -> list[Translation]:
-        device = next(self.model.parameters()).device
-        found = greedy(cast(StepModel[Any, Any], self.model), source_batch(sentences).to(device), attention)
-        tokens = found.tokens.cpu().numpy()
-        maps = None if found.attention is None else found.attention.float().cpu().numpy()
-        return [self._one(ids, tokens[row], None if maps is None else maps[row]) for row, ids in enumerate(sentences)]
+    def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
+        """Refuses what this model cannot do.
 
-    def _one(self, ids: Ids, tokens: NDArray[np.int64], weights: NDArray[np.float32] | None) -> Translation:
-        heard, said = _spelled(self.source, ids), _spelled(self.target, tokens)
-        shown = None if weights is None else weights[: len(said), : len(heard)]
-        return Translation(self.target.decode(tokens), heard, said, shown)
+        Args:
+            options: the choices.
+            shown: a person's keys that show attention; where a program asks for it, it finds None.
+
+        Returns:
+            what stands for unknown words.
+
+        Raises:
+            UserError: one sentence for each misfit; or the file that ``unknown`` names cannot be read.
+        """
+        problems = list(options.problems(""))
+        words = len(self.target.vocabulary)
+        if options.beam > words:
+            problems.append(f"beam is {options.beam}, but there are only {words} words to choose among.")
+        needs = {"coverage": options.coverage > 0, "unknown": options.unknown != KEEP, **dict.fromkeys(shown, True)}
+        if any(needs.values()) and not self.has_attention():
+            problems += [f"{key}: the model has no attention; leave the key out." for key in needs if needs[key]]
+        if problems:
+            raise UserError(*problems)
+        return read_table(options.unknown)
+
+    @torch.no_grad()
+    def has_attention(self) -> bool:
+        """Whether a step of the model says where it looks."""
+        model, device = self._steps(), self._device()
+        src = SourceBatch(torch.tensor([[EOS]], device=device), torch.ones(1, dtype=torch.long, device=device))
+        memory = model.encode(src)
+        return model.step(torch.tensor([BOS], device=device), model.init(memory), memory).attention is not None
+
+    def _batch(
+        self, sentences: list[Sentence], attention: bool, options: DecodingOptions, table: Table | None
+    ) -> list[list[Translation]]:
+        src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
+        found = decode(self._steps(), src, options, attention)
+        places = None if table is None else places_of_unknown(self._steps(), src, found.tokens).tolist()
+        spelled = [self._one(sentence, found, row) for row, sentence in enumerate(sentences)]
+        if table is None or places is None:
+            return spelled
+        return [
+            [self._known(sentence.text, one, places[row][rank], table) for rank, one in enumerate(spelled[row])]
+            for row, sentence in enumerate(sentences)
+        ]
+
+    def _one(self, sentence: Sentence, found: NBest, row: int) -> list[Translation]:
+        heard = _spelled(self.source, sentence.ids)
+        scores, log_probs = found.scores[row].tolist(), found.log_probs[row].tolist()
+        translations = []
+        for rank, tokens in enumerate(found.tokens[row].tolist()):
+            if rank and scores[rank] == float("-inf"):
+                break
+            tokens = [token for token in tokens if token != PAD]
+            said = _spelled(self.target, tokens)
+            weights = None
+            if found.attention is not None:
+                weights = found.attention[row, rank, : len(said), : len(heard)].float().cpu().numpy()
+            text = self.target.decode(tokens)
+            translations.append(Translation(text, heard, said, weights, scores[rank], log_probs[rank]))
+        return translations
+
+    def _known(self, text: str, found: Translation, places: list[int], table: Table) -> Translation:
+        """The translation without unknown words."""
+        unknown = [word == UNKNOWN for word in found.words]
+        if not any(unknown):
+            return found
+        (tokens,) = self.source.tokenizer.tokenize([text])
+        source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
+        words = replaced(found.words, unknown, places[: len(unknown)], source, table)
+        text = self.target.text([word for word in words if word != END])
+        return Translation(text, found.source_words, words, found.attention, found.score, found.log_prob)
+
+    def _steps(self) -> StepModel[Any, Any]:
+        return cast(StepModel[Any, Any], self.model)
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A text and its ids."""
+
+    text: str
+    ids: Ids
+
+
+def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """The rows sorted by length, in batches of sentences that are about as long as each other.
+
+    Args:
+        rows: places in ``lengths``.
+        lengths: words of each sentence.
+        size: sentences of a batch; fewer where they are longer than ``USUAL``, so that memory stays bounded.
+    """
+    batch: list[int] = []
+    for row in sorted(rows, key=lambda row: lengths[row]):
+        if batch and (len(batch) + 1) * max(lengths[row], USUAL) > size * USUAL:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64) -> Translator:
@@ -96,10 +218,31 @@ def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64) -> Tra
         batch_size: sentences decoded at once.
 
     Raises:
-        UserError: not a run directory, no checkpoint yet, or no such device.
+        UserError: not the run directory of a translation model, no checkpoint yet, or no such device.
     """
-    run = Run.open(path)
-    return Translator(load_model(run).to(find_device(device)), run.source, run.target, batch_size)
+    return load_ensemble([path], device, batch_size)
+
+
+def load_ensemble(
+    paths: Sequence[str | Path], device: str = "cpu", batch_size: int = 64, mean: str = "probs"
+) -> Translator:
+    """The translator of several runs that decode as one.
+
+    Args:
+        paths: the run directories, at least one.
+        device: as torch names them, or ``auto`` for CUDA where there is one.
+        batch_size: sentences decoded at once.
+        mean: of ``probs`` or of ``log_probs``; see ``Ensemble``.
+
+    Raises:
+        UserError: as ``load_run``; or the runs have different vocabularies or tokenizers.
+    """
+    runs = [Run.open(path) for path in paths]
+    models = [load_seq2seq(run) for run in runs]
+    for run in runs[1:]:
+        check_same_words(runs[0], run)
+    model = models[0] if len(models) == 1 else Ensemble(models, mean).eval()
+    return Translator(model.to(find_device(device)), runs[0].source, runs[0].target, batch_size)
 
 
 def find_device(name: str) -> torch.device:
@@ -118,8 +261,18 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+END, UNKNOWN = "<eos>", "<unk>"
+
+
+def _cut(ids: Ids) -> Ids:
+    if len(ids) <= LONGEST:
+        return ids
+    log.warning("A line of %d words is read up to its word %d.", len(ids) - 1, LONGEST - 1)
+    return np.append(ids[: LONGEST - 1], ids[-1:])
+
+
 def _spelled(codec: TextCodec, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
     """The words of the ids up to and with the end mark, if there is one."""
     words = codec.words(ids)
     ended = len(words) < len(ids)
-    return [*words, "<eos>"] if ended else words
+    return [*words, END] if ended else words

@@ -1,0 +1,59 @@
+"""Run directories of models that were never trained, made in a moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from seqvise.config.compose import compose
+from seqvise.config.schema import typed
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.runs.directory import RunDirectory
+from seqvise.runs.model import build_model
+
+SOURCE = ("qui", "est", "là", "?", "où", "es", "-tu", "que", "fait", "-il")
+TARGET = ("who", "is", "there", "?", "where", "are", "you", "what", "does", "he", "do")
+MODEL = ["model.embedding=8", "model.encoder_hidden=8", "model.decoder_hidden=8"]
+
+
+def codec(language: str, words: tuple[str, ...]) -> TextCodec:
+    joins = {"?": (True, False), "-tu": (True, False), "-il": (True, False)}
+    vocabulary = Vocabulary.from_ranked(words, dict.fromkeys(words, 1), joins)
+    return TextCodec(language, TokenizerOptions(name="words", case="lower"), vocabulary)
+
+
+def make_run(
+    path: Path,
+    *overrides: str,
+    seed: int = 0,
+    target: tuple[str, ...] = TARGET,
+    unknown: float = 0.0,
+    sizes: Sequence[str] = MODEL,
+) -> Path:
+    """A run whose model says random words. unknown: how much more readily it says ``<unk>``."""
+    config = typed(compose([*sizes, *overrides]))
+    source, said = codec("fr", SOURCE), codec("en", target)
+    torch.manual_seed(seed)
+    model = build_model(config, len(source.vocabulary), len(said.vocabulary))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(4.0)
+        bias = model.get_parameter("generator.bias")
+        bias.normal_()
+        bias[3] += unknown
+    run = RunDirectory(path)
+    path.mkdir(parents=True)
+    run.write_config(replace(config, seed=1))
+    source.save(run.assets, "source")
+    said.save(run.assets, "target")
+    run.checkpoints.mkdir()
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": weights}, run.checkpoints / "best.ckpt")
+    (path / "status.json").write_text(json.dumps({"status": "ok"}))
+    return path
