@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqvise.corpus.normalise import fold
@@ -66,6 +66,7 @@ def test_case_can_be_kept() -> None:
 @pytest.mark.parametrize("name", ["words", "spacy", "chars"])
 @pytest.mark.parametrize("case", ["lower", "marked"])
 @pytest.mark.parametrize("language", ["fr", "en"])
+@settings(deadline=None)  # spaCy takes long over its first text
 @given(text=st.text(max_size=60))
 def test_spaces_bring_the_text_back(name: str, case: str, language: str, text: str) -> None:
     result = next(plain(name, case, language).tokenize([text]))

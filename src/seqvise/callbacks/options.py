@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+AVERAGES = ("none", "ema", "swa")
 RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plateau")
 
 
@@ -73,7 +74,11 @@ class CallbackOptions:
     samples: int = 8  # validation translations shown in TensorBoard and in samples.txt
     attention_maps: int = 4
     keep_best: int = 1  # checkpoints kept by `monitor`; best.ckpt is the first of them, 0 keeps last.ckpt only
+    keep_last: int = 1  # checkpoints kept of the last validations; last.ckpt is always one
     save_steps: int | None = None  # last.ckpt is also written every so many steps; null: after validations only
+    average: str = "none"  # of the weights, which validation measures and checkpoints hold
+    average_decay: float = 0.999  # ema: share of the average that a step keeps
+    average_start: float | None = None  # share of training after which averaging begins; null: ema 0, swa 0.75
     extra: dict[str, Any] = field(default_factory=dict)
 
     def problems(self, key: str) -> Iterator[str]:
@@ -85,9 +90,23 @@ class CallbackOptions:
                 yield f"{key}.{name} is {getattr(self, name)}, but cannot be negative."
         if self.save_steps is not None and self.save_steps < 1:
             yield f"{key}.save_steps is {self.save_steps}, but must be at least 1, or null for validations only."
+        if self.keep_last < 1:
+            yield f"{key}.keep_last is {self.keep_last}, but must be at least 1: last.ckpt is always kept."
+        yield from self._problems_of_average(key)
         for name, node in self.extra.items():
             if not isinstance(node, Mapping) or "." not in str(node.get("_target_", "")):
                 yield f"{key}.extra.{name} has no _target_: give it one, the dotted path of the callback's class."
+
+    def _problems_of_average(self, key: str) -> Iterator[str]:
+        if self.average not in AVERAGES:
+            yield f"{key}.average is '{self.average}', but must be one of {', '.join(AVERAGES)}."
+        if not 0 < self.average_decay < 1:
+            yield f"{key}.average_decay is {self.average_decay}, but must be above 0 and below 1."
+        if self.average_start is not None and not 0 <= self.average_start < 1:
+            yield (
+                f"{key}.average_start is {self.average_start}, but must be a share of training, at least 0 and below "
+                "1, or null."
+            )
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import GradientAccumulationScheduler
+from pytorch_lightning.callbacks import GradientAccumulationScheduler, StochasticWeightAveraging
 from torch.optim import Optimizer
 from typing_extensions import override
 
@@ -154,6 +154,11 @@ class ScheduleCallback(pl.Callback):
 
     def _misfits(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Iterator[str]:
         names = self.schedules.keys()
+        if "lr" in names and any(isinstance(item, StochasticWeightAveraging) for item in callbacks_of(trainer)):
+            yield (
+                "You have a rate schedule and StochasticWeightAveraging, which sets rates of its own. Remove it from "
+                "callbacks.extra and set callbacks.average=swa, which averages and leaves the rates alone."
+            )
         if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks_of(trainer)):
             yield (
                 "You have a GradientAccumulationScheduler and a schedule, which then cannot know the length of "

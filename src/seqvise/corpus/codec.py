@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,30 +13,59 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.detokenizer import detokenize
 from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.tokenizers import Tokenizer, build_tokenizer
+from seqvise.corpus.subwords import Pieces
+from seqvise.corpus.tokenizers import Tokenizer, build_tokenizer, text_cleaner
 from seqvise.corpus.vocabulary import BOS, EOS, PAD, Vocabulary
 from seqvise.errors import UserError
-from seqvise.files import write_text
+from seqvise.files import atomic_write, write_text
 
 
 @dataclass(frozen=True)
 class TextCodec:
-    """A language's tokenizer and vocabulary. Decoding needs no tokenizer, so it runs without spaCy."""
+    """A language's tokenizer and vocabulary. Decoding needs no tokenizer, so it runs without spaCy.
+
+    Attributes:
+        language: its two-letter code.
+        options: how text becomes words.
+        vocabulary: the words that have an id.
+        model: sentencepiece: the bytes of its file, which decoding needs too; else None.
+        backwards: ids and words stand from the last of a text to its first; text never does.
+    """
 
     language: str
     options: TokenizerOptions
     vocabulary: Vocabulary
+    model: bytes | None = field(default=None, repr=False)
+    backwards: bool = False
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, built when it is first needed."""
-        return build_tokenizer(self.options, self.language)
+        return build_tokenizer(self.options, self.language, self.pieces)
+
+    @cached_property
+    def pieces(self) -> Pieces | None:
+        """The SentencePiece model, if there is one."""
+        return None if self.model is None else Pieces(self.model)
 
     def encode(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
         """The ids of each text, ``EOS`` at the end; an empty text is ``EOS`` alone."""
-        vocabulary = self.vocabulary
-        tokenized = self.tokenizer.tokenize(texts)
-        return [np.array([*vocabulary.ids(tokens.words), EOS], np.int32) for tokens in tokenized]
+        return [self._ids(tokens.words) for tokens in self.tokenizer.tokenize(texts)]
+
+    def sample(self, text: str, alpha: float, seed: int, most: int | None = None) -> NDArray[np.int32]:
+        """The ids of a segmentation drawn at random, ``EOS`` at the end; see ``Pieces.sample``.
+
+        Args:
+            most: ids kept, ``EOS`` counted; None keeps all.
+        """
+        if self.pieces is None:
+            raise ValueError(f"{self.options.name} has but one segmentation.")
+        words = self.pieces.sample(text_cleaner(self.options)(text), alpha, seed)
+        return self._ids(words if most is None else words[: most - 1])
+
+    def _ids(self, words: Sequence[str]) -> NDArray[np.int32]:
+        ordered = reversed(words) if self.backwards else words
+        return np.array([*self.vocabulary.ids(ordered), EOS], np.int32)
 
     def words(self, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
         """The words before the first ``EOS``, without ``BOS`` and ``PAD``; ``UNK`` is shown as ``<unk>``."""
@@ -48,14 +77,28 @@ class TextCodec:
                 words.append(self.vocabulary.words[index])
         return words
 
+    def text(self, words: Sequence[str]) -> str:
+        """Words, in the order of their ids, as text, spaced as the training text was."""
+        ordered = list(reversed(words) if self.backwards else words)
+        if self.pieces is not None:
+            return self.pieces.join(ordered)
+        return detokenize(ordered, self.vocabulary, marked=self.options.case == "marked")
+
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
-        """The ids as text, spaced as the training text was."""
-        return detokenize(self.words(ids), self.vocabulary, marked=self.options.case == "marked")
+        """The ids as text."""
+        return self.text(self.words(ids))
 
     def save(self, folder: Path, side: str) -> None:
-        """Writes ``<side>.vocabulary.tsv`` and ``<side>.codec.json``. side: ``source`` or ``target``."""
+        """Writes ``<side>.vocabulary.tsv``, ``<side>.codec.json`` and of sub-words ``<side>.sentencepiece.model``.
+
+        Args:
+            side: ``source`` or ``target``.
+        """
         self.vocabulary.save(folder / f"{side}.vocabulary.tsv")
-        content = {"language": self.language, "tokenizer": asdict(self.options)}
+        if self.model is not None:
+            with atomic_write(folder / f"{side}.sentencepiece.model") as temporary:
+                temporary.write_bytes(self.model)
+        content = {"language": self.language, "tokenizer": asdict(self.options), "backwards": self.backwards}
         write_text(folder / f"{side}.codec.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
@@ -69,6 +112,9 @@ class TextCodec:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             language, options = str(content["language"]), TokenizerOptions(**content["tokenizer"])
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            backwards = bool(content.get("backwards", False))
+            subwords = options.name == "sentencepiece"
+            model = (folder / f"{side}.sentencepiece.model").read_bytes() if subwords else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{path} is not a codec that seqvise wrote: {error}.") from None
-        return cls(language, options, Vocabulary.load(folder / f"{side}.vocabulary.tsv"))
+        return cls(language, options, Vocabulary.load(folder / f"{side}.vocabulary.tsv"), model, backwards)

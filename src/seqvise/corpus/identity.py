@@ -75,7 +75,7 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "max_tokens": asdict(data.max_tokens),
         "cut_percentile": data.cut_percentile,
         "split": [data.valid_fraction, data.seed] if splits else None,
-        "tokenizer": asdict(tokenizer),
+        "tokenizer": tokenizer.shaping(),
         "version": tokenizer_version(tokenizer),
     }
 

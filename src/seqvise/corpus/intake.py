@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.filters import EMPTY, LIMIT, LONG, Tally, keep_pairs
 from seqvise.corpus.identity import Input
-from seqvise.corpus.options import DataOptions, TokenizerOptions
+from seqvise.corpus.options import DataOptions
 from seqvise.corpus.readers import Pair
 from seqvise.corpus.split import PARTS, choose_part
 from seqvise.corpus.spool import Lexicon, Spool
-from seqvise.corpus.tokenizers import Tokenizer, Tokens, build_tokenizer
+from seqvise.corpus.tokenizers import Tokenizer, Tokens
 from seqvise.corpus.vocabulary import UNK, Vocabulary
 
 _BATCH = 4096
@@ -59,21 +59,36 @@ class Intake:
 
     A context manager: its files are closed at the end of the block, and can be read from then on.
 
+    Args:
+        folder: receives the raw text of each part.
+        data: what is kept of the corpus.
+        inputs: where it lies.
+        tokenizers: of the source and of the target.
+        keep_train_text: the raw text of the training part too.
+
     Attributes:
         sides: source and target.
         tallies: by input, what was read and dropped.
         spool_folder: holds the spools; the caller removes it.
     """
 
-    def __init__(self, folder: Path, data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: DataOptions,
+        inputs: list[Input],
+        tokenizers: Sequence[Tokenizer],
+        keep_train_text: bool = False,
+    ) -> None:
         self._data = data
+        self._with_text = PARTS if keep_train_text else tuple(part for part in PARTS if part != "train")
         self._inputs = inputs
         self._files = ExitStack()
         self._raw: dict[str, tuple[IO[str], IO[str]]] = {}
         self.tallies = {item.name: Tally() for item in inputs}
         self.spool_folder = folder / "spool"
         languages = data.languages()
-        source, target = (build_tokenizer(options, language) for language in languages)
+        source, target = tokenizers
         self.sides = (Side("source", languages[0], source), Side("target", languages[1], target))
         self._open_parts(folder)
 
@@ -92,7 +107,7 @@ class Intake:
         for item in self._inputs:
             tally = self.tallies[item.name]
             pairs = keep_pairs(self._watched(item, progress), self._data, tally, whole=item.name != "train")
-            placed = self._below_limit(((self._part(item, pair), pair) for pair in pairs), tally)
+            placed = self._below_limit(((part_of(pair, item, self._inputs, self._data), pair) for pair in pairs), tally)
             while batch := list(islice(placed, _BATCH)):
                 self._take(batch, tally, whole=item.name != "train")
 
@@ -104,7 +119,7 @@ class Intake:
                 spool = Spool(self.spool_folder / f"{part}.{side.name}", side.lexicon)
                 side.spools[part] = spool
                 self._files.callback(spool.close)
-            if part != "train":
+            if part in self._with_text:
                 self._raw[part] = (
                     self._open_raw(folder / part / "source.txt"),
                     self._open_raw(folder / part / "target.txt"),
@@ -118,10 +133,6 @@ class Intake:
             return PARTS
         named = {item.name for item in self._inputs} | {"valid"}
         return tuple(part for part in PARTS if part in named)
-
-    def _part(self, item: Input, pair: Pair) -> str:
-        splits = item.name == "train" and "valid" not in self.tallies
-        return choose_part(pair.target, self._data) if splits else item.name
 
     def _watched(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[Pair]:
         before = sum(tally.read for tally in self.tallies.values())
@@ -169,3 +180,16 @@ class Intake:
         self.sides[1].spools[part].add(target)
         for file, text in zip(self._raw.get(part, ()), pair, strict=False):
             file.write(f"{text}\n")
+
+
+def part_of(pair: Pair, item: Input, inputs: Sequence[Input], data: DataOptions) -> str:
+    """The part that a pair of an input goes to: validation is taken from the training input where it has none."""
+    splits = item.name == "train" and all(other.name != "valid" for other in inputs)
+    return choose_part(pair.target, data) if splits else item.name
+
+
+def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[Pair]:
+    """The pairs of the training part, before those with too many words are dropped. tally: receives what else is."""
+    item = next(item for item in inputs if item.name == "train")
+    kept = keep_pairs(item.pairs(data), data, tally)
+    return islice((pair for pair in kept if part_of(pair, item, inputs, data) == "train"), data.limit)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.filters import Tally
 from seqvise.corpus.identity import Input, corpus_inputs, store_identity, store_name
-from seqvise.corpus.intake import Intake, Side
+from seqvise.corpus.intake import Intake, Side, training_pairs
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.report import Report, SideReport, length_percentile, length_percentiles
 from seqvise.corpus.store import FORMAT, TokenStore
-from seqvise.corpus.vocabulary import Vocabulary, rank_words
+from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
+from seqvise.corpus.tokenizers import build_tokenizer, text_cleaner
+from seqvise.corpus.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, locked
+
+Models = tuple[bytes | None, bytes | None]
 
 
 def prepare_corpus(
@@ -47,11 +53,12 @@ def prepare_corpus(
             if not folder.is_dir():
                 _remove_remains(folder)
                 with atomic_folder(folder) as temporary:
-                    _build(temporary, data, tokenizer, inputs, identity, progress)
-    store = TokenStore.open(folder)
+                    # Sampling shapes no id of the store.
+                    _build(temporary, data, replace(tokenizer, sampling=None), inputs, identity, progress)
+    store = replace(TokenStore.open(folder), sampling=tokenizer.sampling)
     if report is not None:
         report(store.report)
-    return store
+    return store.backwards() if data.reverse_target else store
 
 
 def _remove_remains(folder: Path) -> None:
@@ -68,10 +75,15 @@ def _build(
     identity: dict[str, Any],
     progress: Callable[[int], None] | None,
 ) -> None:
-    with Intake(folder, data, options, inputs) as intake:
+    models = _train_models(data, options, inputs)
+    tokenizers = [
+        build_tokenizer(options, language, None if model is None else Pieces(model))
+        for language, model in zip(data.languages(), models, strict=True)
+    ]
+    with Intake(folder, data, inputs, tokenizers, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
     _require_pairs(intake, data)
-    reports = _write_sides(folder, intake, data, options)
+    reports = _write_sides(folder, intake, data, options, models)
     shutil.rmtree(intake.spool_folder)
     manifest = {
         "format": FORMAT,
@@ -83,6 +95,23 @@ def _build(
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> Models:
+    """The sub-word models of source and target, one and the same with `tokenizer.shared`; None for other tokenizers."""
+    if options.name != "sentencepiece":
+        return None, None
+    clean = text_cleaner(options)
+    source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), Tally()
+    for pair in training_pairs(data, inputs, tally):
+        source.add(clean(pair.source))
+        target.add(clean(pair.target))
+    if not source.lines:
+        raise UserError(f"Of the corpus '{data.name}' no pair is left for train (data.train: {tally.summary()}).")
+    if options.shared:
+        model = train_pieces([*source.lines, *target.lines], options, "training")
+        return model, model
+    return train_pieces(source.lines, options, "source"), train_pieces(target.lines, options, "target")
+
+
 def _require_pairs(intake: Intake, data: DataOptions) -> None:
     empty = [part for part, kept in intake.kept().items() if not kept]
     if not empty:
@@ -92,19 +121,31 @@ def _require_pairs(intake: Intake, data: DataOptions) -> None:
     raise UserError(f"Of the corpus '{data.name}' no pair is left for {' and '.join(empty)} ({tallies}).{advice}")
 
 
-def _write_sides(folder: Path, intake: Intake, data: DataOptions, options: TokenizerOptions) -> list[SideReport]:
+def _write_sides(
+    folder: Path, intake: Intake, data: DataOptions, options: TokenizerOptions, models: Models
+) -> list[SideReport]:
     counts = [side.train_counts() for side in intake.sides]
     if options.shared:
         counts = [_sum(*counts)] * 2
-    return [_write_side(folder, side, words, data, options) for side, words in zip(intake.sides, counts, strict=True)]
+    codecs = [
+        _codec(side, words, options, model) for side, words, model in zip(intake.sides, counts, models, strict=True)
+    ]
+    return [_write_side(folder, side, codec, data) for side, codec in zip(intake.sides, codecs, strict=True)]
 
 
-def _write_side(
-    folder: Path, side: Side, counts: dict[str, int], data: DataOptions, options: TokenizerOptions
-) -> SideReport:
-    ranked = rank_words(counts, options.min_count, options.max_words)
-    vocabulary = Vocabulary.from_ranked(ranked, counts, side.joins())
-    TextCodec(side.language, options, vocabulary).save(folder, side.name)
+def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
+    if model is None:
+        ranked = rank_words(counts, options.min_count, options.max_words)
+        return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
+    # A piece keeps the id that it has in the model.
+    pieces = Pieces(model).names[len(SPECIALS) :]
+    counted = {piece: counts.get(piece, 0) for piece in pieces}
+    return TextCodec(side.language, options, Vocabulary.from_ranked(pieces, counted, {}), model)
+
+
+def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -> SideReport:
+    vocabulary = codec.vocabulary
+    codec.save(folder, side.name)
     lengths = side.spools["train"].lengths + 1
     percentiles = length_percentiles(lengths)
     cut = None if data.cut_percentile is None else max(2, length_percentile(lengths, data.cut_percentile))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.report import Report
+from seqvise.corpus.sampling import Lines, SampledColumn
 from seqvise.corpus.split import PARTS
 from seqvise.errors import UserError
 
@@ -27,10 +28,12 @@ class TokenColumn:
     Attributes:
         ids: (tokens,) int32, mapped, ``EOS`` at the end of each sentence.
         offsets: (n + 1,) int64, where each sentence starts, and the end of the last.
+        backwards: rows are given from the last word to the first, then ``EOS``.
     """
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    backwards: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -38,7 +41,8 @@ class TokenColumn:
     def __getitem__(self, row: int) -> NDArray[np.int32]:
         if not 0 <= row < len(self):
             raise IndexError(f"Row {row} of {len(self)}.")
-        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+        ids = self.ids[self.offsets[row] : self.offsets[row + 1]]
+        return np.append(ids[-2::-1], ids[-1:]) if self.backwards else ids
 
     @cached_property
     def lengths(self) -> NDArray[np.int32]:
@@ -46,10 +50,10 @@ class TokenColumn:
         return np.diff(self.offsets).astype(np.int32)
 
     @classmethod
-    def open(cls, folder: Path, side: str) -> TokenColumn:
+    def open(cls, folder: Path, side: str, backwards: bool = False) -> TokenColumn:
         """Maps ``<side>.ids.npy`` and reads ``<side>.offsets.npy``."""
         ids = np.load(folder / f"{side}.ids.npy", mmap_mode="r", allow_pickle=False)
-        return cls(ids, np.load(folder / f"{side}.offsets.npy", allow_pickle=False))
+        return cls(ids, np.load(folder / f"{side}.offsets.npy", allow_pickle=False), backwards)
 
 
 @dataclass(frozen=True)
@@ -65,17 +69,18 @@ class Part:
         return len(self.source)
 
     def raw_source(self) -> list[str]:
-        """The source texts as they were read, uncut; of ``valid`` and ``test`` only."""
+        """The source texts as they were read, uncut; of ``train`` only where it is kept for drawing sub-words."""
         return self._raw("source")
 
     def raw_target(self) -> list[str]:
-        """The references as they were read, uncut; of ``valid`` and ``test`` only."""
+        """The references as they were read, uncut; of ``train`` as ``raw_source``."""
         return self._raw("target")
 
     def _raw(self, side: str) -> list[str]:
-        if self.name == "train":
+        path = self.folder / f"{side}.txt"
+        if self.name == "train" and not path.is_file():
             raise ValueError("The training part keeps no raw text.")
-        text = (self.folder / f"{side}.txt").read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8")
         return text.removesuffix("\n").split("\n")
 
 
@@ -87,12 +92,18 @@ class TokenStore:
         path: its folder.
         manifest: all that shaped it, and the report.
         source, target: codecs of the two sides.
+        sampling: how training draws its sub-words, see ``Pieces.sample``; None takes the likeliest, as they are stored.
     """
 
     path: Path
     manifest: dict[str, Any]
     source: TextCodec
     target: TextCodec
+    sampling: float | None = None
+
+    def backwards(self) -> TokenStore:
+        """The same corpus with its targets from the last word to the first, for a right-to-left model."""
+        return replace(self, target=replace(self.target, backwards=True))
 
     @property
     def report(self) -> Report:
@@ -107,12 +118,22 @@ class TokenStore:
         if not folder.is_dir():
             return None
         try:
-            source, target = (TokenColumn.open(folder, side) for side in SIDES)
+            source, target = (TokenColumn.open(folder, side, getattr(self, side).backwards) for side in SIDES)
         except (OSError, ValueError) as error:
             raise _broken(self.path, str(error)) from None
         if len(source) != len(target):
             raise _broken(self.path, f"its {name} part has {len(source)} sources and {len(target)} targets")
         return Part(name, folder, source, target)
+
+    def sampled(self, seed: int) -> tuple[SampledColumn, SampledColumn]:
+        """Source and target of the training part, in sub-words that are drawn. Defined where ``sampling`` is."""
+        if self.sampling is None:
+            raise ValueError("This corpus is read as it is stored.")
+        report, folder = self.report, self.path / "train"
+        source = SampledColumn(self.source, Lines(folder / "source.txt"), self.sampling, seed, report.source.cut)
+        # Another seed, lest both sides of a row draw alike where they have one model.
+        target = SampledColumn(self.target, Lines(folder / "target.txt"), self.sampling, seed + 1, report.target.cut)
+        return source, target
 
     @classmethod
     def open(cls, path: Path) -> TokenStore:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from seqvise.corpus.normalise import fold, normalise
 from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.subwords import Pieces, no_sentencepiece
 from seqvise.errors import UserError
 
 UP = "t_up"
@@ -49,18 +50,14 @@ class TextTokenizer:
     """
 
     def __init__(self, options: TokenizerOptions, split: Splitter) -> None:
-        self._clean = normalise if options.normalise else fold
+        self._clean = text_cleaner(options)
         self._case = options.case
         self._split = split
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[Tokens]:
         """See ``Tokenizer``."""
         cleaned = map(self._clean, texts)
-        if self._case == "keep":
-            return self._split(cleaned)
-        if self._case == "lower":
-            return self._split(map(str.lower, cleaned))
-        return self._marked(cleaned)
+        return self._marked(cleaned) if self._case == "marked" else self._split(cleaned)
 
     def _marked(self, texts: Iterator[str]) -> Iterator[Tokens]:
         kept: deque[str] = deque()
@@ -74,12 +71,25 @@ class TextTokenizer:
             yield mark_capitals(tokens, kept.popleft())
 
 
-def build_tokenizer(options: TokenizerOptions, language: str) -> Tokenizer:
+def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
+    """What is done to a text before it is split; capitals that are to be marked are left."""
+    clean = normalise if options.normalise else fold
+    return (lambda text: clean(text).lower()) if options.case == "lower" else clean
+
+
+def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | None = None) -> Tokenizer:
     """The tokenizer that the options name, for a language's two-letter code.
+
+    Args:
+        pieces: sentencepiece: its trained model.
 
     Raises:
         UserError: spaCy is not installed or does not know the language.
     """
+    if options.name == "sentencepiece":
+        if pieces is None:
+            raise ValueError("A sub-word tokenizer needs its trained model.")
+        return TextTokenizer(options, piece_splitter(pieces))
     if options.name == "chars":
         return TextTokenizer(options, split_characters)
     if options.name == "words":
@@ -89,12 +99,12 @@ def build_tokenizer(options: TokenizerOptions, language: str) -> Tokenizer:
 
 def tokenizer_version(options: TokenizerOptions) -> str:
     """What must be the same for the same text to give the same words."""
-    if options.name != "spacy":
+    if options.name not in ("spacy", "sentencepiece"):
         return f"{options.name} {_SPLITTER_VERSION}"
     try:
-        return f"spacy {metadata.version('spacy')}"
+        return f"{options.name} {metadata.version(options.name)}"
     except metadata.PackageNotFoundError:
-        raise _no_spacy() from None
+        raise (_no_spacy() if options.name == "spacy" else no_sentencepiece()) from None
 
 
 def spacy_splitter(language: str) -> Splitter:
@@ -127,6 +137,17 @@ def split_characters(texts: Iterable[str]) -> Iterator[Tokens]:
     """Every character is a word, the space too, so that a model of characters can say where words end."""
     for text in texts:
         yield Tokens(list(text), [False] * len(text))
+
+
+def piece_splitter(pieces: Pieces) -> Splitter:
+    """The likeliest pieces of a SentencePiece model, which mark by themselves where words begin."""
+
+    def split(texts: Iterable[str]) -> Iterator[Tokens]:
+        for text in texts:
+            found = pieces.split(text)
+            yield Tokens(found, [False] * len(found))
+
+    return split
 
 
 def lower_aligned(text: str) -> str:

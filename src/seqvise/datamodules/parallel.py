@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.options import DataOptions
-from seqvise.corpus.store import Part, TokenColumn, TokenStore
-from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches
+from seqvise.corpus.store import Part, TokenStore
+from seqvise.datamodules.sampler import BatchSize, EpochRows, EpochSampler, TrainingSampler, evaluation_batches
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, PairBatch, SourceBatch
 
@@ -49,13 +49,36 @@ class PairDataset(Dataset[PairBatch]):
         return len(self.source)
 
     def __getitem__(self, rows: list[int]) -> PairBatch:
-        source = source_batch(_sentences(self.source, rows), self.bucket)
-        target, _ = pad(_sentences(self.target, rows))
-        return PairBatch(source, target, torch.tensor(rows))
+        return pair_batch([self.source[row] for row in rows], [self.target[row] for row in rows], rows, self.bucket)
 
 
-def _sentences(column: TokenColumn, rows: list[int]) -> list[NDArray[np.int32]]:
-    return [column[row] for row in rows]
+class SampledPairDataset(Dataset[PairBatch]):
+    """The training pairs in sub-words that are drawn anew each epoch, fetched a whole batch at a time.
+
+    Args:
+        store: a corpus with ``sampling``.
+        seed: of the draws.
+        bucket: as of ``PairDataset``.
+    """
+
+    def __init__(self, store: TokenStore, seed: int, bucket: int) -> None:
+        self.source, self.target = store.sampled(seed)
+        self.bucket = bucket
+
+    def __len__(self) -> int:
+        return len(self.source.lines)
+
+    def __getitem__(self, batch: EpochRows) -> PairBatch:
+        epoch, rows = batch
+        sources = [self.source.draw(epoch, row) for row in rows]
+        return pair_batch(sources, [self.target.draw(epoch, row) for row in rows], rows, self.bucket)
+
+
+def pair_batch(
+    sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], rows: Sequence[int], bucket: int
+) -> PairBatch:
+    """Encoded pairs, ``EOS`` included, as one batch. bucket: sources are padded to a multiple of this."""
+    return PairBatch(source_batch(sources, bucket), pad(targets)[0], torch.tensor(rows))
 
 
 class ParallelDataModule(pl.LightningDataModule):
@@ -79,7 +102,10 @@ class ParallelDataModule(pl.LightningDataModule):
         size = BatchSize(self.options.batch_size, self.options.batch_tokens)
         _check_share(part, world)
         _check_budget(lengths, size)
-        return self._loader(part, TrainingSampler(lengths, size, self.seed, rank, world))
+        batches = TrainingSampler(lengths, size, self.seed, rank, world)
+        if self.store.sampling is None:
+            return self._loader(PairDataset(part, self.options.bucket), batches)
+        return self._loader(SampledPairDataset(self.store, self.seed, self.options.bucket), EpochSampler(batches))
 
     def val_dataloader(self) -> DataLoader[PairBatch]:
         """This process's validation batches."""
@@ -98,7 +124,7 @@ class ParallelDataModule(pl.LightningDataModule):
         rank, world = self._place()
         _check_share(part, world)
         batches = evaluation_batches(self._lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
-        return self._loader(part, [batch.tolist() for batch in batches])
+        return self._loader(PairDataset(part, self.options.bucket), [batch.tolist() for batch in batches])
 
     def _part(self, name: str) -> Part:
         part = self.store.part(name)
@@ -113,10 +139,11 @@ class ParallelDataModule(pl.LightningDataModule):
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _loader(self, part: Part, batches: TrainingSampler | list[list[int]]) -> DataLoader[PairBatch]:
-        dataset = PairDataset(part, self.options.bucket)
+    def _loader(
+        self, dataset: Dataset[PairBatch], batches: TrainingSampler | EpochSampler | list[list[int]]
+    ) -> DataLoader[PairBatch]:
         return DataLoader(
-            cast(Dataset[PairBatch], dataset),
+            dataset,
             # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
             sampler=cast("TrainingSampler", batches),
             batch_size=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,3 +110,30 @@ class TrainingSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         return (batch.tolist() for batch in self._batches())
+
+
+class EpochRows(NamedTuple):
+    """A batch of rows, with the epoch that reads it."""
+
+    epoch: int
+    rows: list[int]
+
+
+class EpochSampler(Sampler[EpochRows]):
+    """The batches of another sampler with their epoch, for data that is drawn anew each epoch.
+
+    Loader workers copy the data set before they are told of an epoch; what they are asked for tells them.
+    """
+
+    def __init__(self, batches: TrainingSampler) -> None:
+        self.batches = batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch whose batches come next."""
+        self.batches.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[EpochRows]:
+        return (EpochRows(self.batches.epoch, rows) for rows in self.batches)

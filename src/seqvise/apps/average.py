@@ -1,0 +1,45 @@
+"""``seqvise average``: several checkpoints of a run become one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from seqvise.apps.arguments import parse, usage
+from seqvise.apps.exits import exit_code
+
+
+@dataclass(frozen=True)
+class AverageOptions:
+    """What `seqvise average` is told."""
+
+    run: Annotated[Path, "the run directory, trained with callbacks.keep_best or callbacks.keep_last above 1"]
+    of: Annotated[str, "best | last, the checkpoints averaged"] = "best"
+    output: Annotated[str, "the new run directory; by default, averaged-best or averaged-last in the run's"] = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Averages as the words say and gives the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(item in ("-h", "--help") for item in words):
+        print(usage("average", AverageOptions))
+        return 0
+    return exit_code(lambda: average(parse(words, AverageOptions)))
+
+
+def average(options: AverageOptions) -> None:
+    """Makes the run directory and prints what was averaged, and last where it is.
+
+    Raises:
+        UserError: a wrong option, no run, or too few checkpoints.
+    """
+    from seqvise.runs.average import average_run
+    from seqvise.runs.load import Run
+
+    output = Path(options.output or options.run / f"averaged-{options.of}")
+    paths = average_run(Run.open(options.run), options.of, output)
+    print(f"averaged: {', '.join(path.name for path in paths)}")
+    print(f"run: {output}")

@@ -1,0 +1,86 @@
+"""A run whose weights are the mean of several checkpoints of another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seqvise.errors import UserError
+from seqvise.files import atomic_folder
+from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG
+from seqvise.runs.load import Run
+
+Weights = dict[str, Tensor]
+
+KINDS = {"best": "epoch*.ckpt", "last": "last-epoch*.ckpt"}
+"""Names of the checkpoints that `callbacks.keep_best` and `callbacks.keep_last` keep."""
+
+
+def average_run(run: Run, of: str, output: Path) -> list[Path]:
+    """Makes ``output`` a run directory like ``run``, whose one checkpoint is the mean of several of the run's.
+
+    Args:
+        run: a run trained with `callbacks.keep_best` or `callbacks.keep_last` above 1.
+        of: ``best`` or ``last``, which of them are averaged.
+        output: the new folder.
+
+    Returns:
+        the checkpoints averaged.
+
+    Raises:
+        UserError: the folder is there already, the run keeps fewer than two checkpoints, or one is damaged.
+    """
+    if of not in KINDS:
+        raise UserError(f"of is '{of}', but must be one of {', '.join(KINDS)}.")
+    if output.exists():
+        raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+    paths = sorted((run.path / CHECKPOINTS).glob(KINDS[of]))
+    if len(paths) < 2:
+        raise UserError(
+            f"{run.path} has {len(paths)} of the checkpoints that callbacks.keep_{of} keeps, but an average is of two "
+            f"at least: train with callbacks.keep_{of}=5."
+        )
+    weights = mean_weights(paths)
+    with atomic_folder(output) as folder:
+        shutil.copy(run.path / CONFIG, folder)
+        shutil.copytree(run.path / ASSETS, folder / ASSETS)
+        (folder / CHECKPOINTS).mkdir()
+        torch.save({"state_dict": weights}, folder / CHECKPOINTS / "best.ckpt")
+        (folder / "averaged.json").write_text(json.dumps([str(path) for path in paths], indent=2) + "\n")
+    return paths
+
+
+def mean_weights(paths: Sequence[Path]) -> Weights:
+    """The mean of each tensor over checkpoints, summed in double precision; of whole numbers, the last file's.
+
+    Raises:
+        UserError: a file is no checkpoint, or holds other weights than the first.
+    """
+    first = _weights(paths[0])
+    sums = {name: weight.double() for name, weight in first.items() if weight.is_floating_point()}
+    last = first
+    for path in paths[1:]:
+        last = _weights(path)
+        if _shapes(last) != _shapes(first):
+            raise UserError(f"{path} and {paths[0]} hold weights of different names or shapes.")
+        for name, total in sums.items():
+            total += last[name]
+    means = {name: (total / len(paths)).to(first[name].dtype) for name, total in sums.items()}
+    return {**last, **means}
+
+
+def _shapes(weights: Weights) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in weights.items()}
+
+
+def _weights(path: Path) -> Weights:
+    try:
+        found: Weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception as error:  # which one, depends on where the bytes are damaged
+        raise UserError(f"{path} is not a whole checkpoint ({type(error).__name__}): delete it.") from error
+    return found

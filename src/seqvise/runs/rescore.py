@@ -1,0 +1,132 @@
+"""Translations ranked anew by a second run, which reads them as a whole.
+
+A model that says a sentence from its last word to its first errs elsewhere than one that says it from its first to its
+last; what both find likely is better (Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.vocabulary import EOS
+from seqvise.datamodules.parallel import pair_batch
+from seqvise.decoding.options import DecodingOptions
+from seqvise.errors import UserError
+from seqvise.models.interface import Seq2SeqModel
+from seqvise.models.scoring import sentence_log_probs
+from seqvise.runs.load import Run
+from seqvise.runs.seq2seq import load_seq2seq
+from seqvise.runs.translator import DEFAULT, Translation, Translator, batches
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Rescorer:
+    """A model that says how likely it finds translations of another.
+
+    Attributes:
+        model: in evaluation mode.
+        source, target: its codecs; the target's words are those of the other model, in this order or the other.
+        weight: its share in the new score, 0 to 1.
+        batch_size: as of ``Translator``.
+    """
+
+    model: nn.Module
+    source: TextCodec
+    target: TextCodec
+    weight: float = 0.5
+    batch_size: int = 64
+
+    def rank(
+        self, texts: Sequence[str], found: Sequence[Sequence[Translation]], backwards: bool
+    ) -> list[list[Translation]]:
+        """The translations of each text, best first by ``(1 - weight) a + weight b``, which becomes their score.
+
+        a and b are the log-probabilities a word, the end mark counted, of the model that found them and of this one.
+
+        Args:
+            texts: the sources.
+            found: translations of each; those of an empty text are left as they are.
+            backwards: whether their words stand from the last to the first.
+        """
+        places = [(row, one) for row, some in enumerate(found) for one in some if one.words]
+        sources = self.source.encode([texts[row] for row, _ in places])
+        targets = [self._ids(one.words, backwards) for _, one in places]
+        log_probs = self._log_probs(sources, targets)
+        ranked: list[list[Translation]] = [[one for one in some if not one.words] for some in found]
+        for (row, one), ids, log_prob in zip(places, targets, log_probs, strict=True):
+            score = (1 - self.weight) * one.log_prob / len(one.words) + self.weight * log_prob / len(ids)
+            ranked[row].append(replace(one, score=score))
+        return [sorted(some, key=lambda one: -one.score) if len(some) > 1 else some for some in ranked]
+
+    def _ids(self, words: Sequence[str], backwards: bool) -> Ids:
+        """The ids in this model's order, ``EOS`` at the end even where there was no time to say it."""
+        said = [index for index in self.target.vocabulary.ids(words) if index != EOS]
+        return np.array([*(said if backwards == self.target.backwards else reversed(said)), EOS], np.int32)
+
+    def _log_probs(self, sources: Sequence[Ids], targets: Sequence[Ids]) -> list[float]:
+        found = [0.0] * len(targets)
+        model = cast(Seq2SeqModel[Any, Any], self.model)
+        device = next(self.model.parameters()).device
+        lengths = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
+        for rows in batches(range(len(targets)), lengths, self.batch_size):
+            batch = pair_batch([sources[row] for row in rows], [targets[row] for row in rows], rows, 1)
+            for row, value in zip(rows, sentence_log_probs(model, batch.to(device)).tolist(), strict=True):
+                found[row] = value
+        return found
+
+
+@dataclass(frozen=True)
+class RescoredTranslator(Translator):
+    """A translator whose n-best lists are ranked anew by another run.
+
+    Attributes:
+        rescorer: the other run.
+    """
+
+    rescorer: Rescorer = field(kw_only=True)
+
+    def hypotheses(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+    ) -> list[list[Translation]]:
+        """As ``Translator.hypotheses``; every hypothesis of the beam is ranked, whatever ``options.nbest`` is."""
+        whole = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
+        found = super().hypotheses(texts, attention, whole)
+        ranked = self.rescorer.rank(texts, found, self.target.backwards)
+        return [some[: options.nbest] for some in ranked]
+
+
+def rescored(translator: Translator, path: str | Path, weight: float = 0.5) -> RescoredTranslator:
+    """The translator with its n-best lists ranked anew by the run of that directory.
+
+    Args:
+        translator: finds the translations.
+        path: a run trained on the same target vocabulary, usually with `data.reverse_target=true`.
+        weight: the run's share in the score, 0 to 1.
+
+    Raises:
+        UserError: the run cannot translate, or says other words; the weight is no share.
+    """
+    if not 0 <= weight <= 1:
+        raise UserError(f"rescore_weight is {weight}, but must be at least 0 and at most 1.")
+    run = Run.open(path)
+    model = load_seq2seq(run)
+    if run.target.vocabulary.words != translator.target.vocabulary.words:
+        raise UserError(
+            f"rescore={path}: that run has another target vocabulary than the one that translates, so that it cannot "
+            "read the translations. Train it on the same corpus and tokenizer, with data.reverse_target=true."
+        )
+    device = next(translator.model.parameters()).device
+    rescorer = Rescorer(model.to(device), run.source, run.target, weight, translator.batch_size)
+    return RescoredTranslator(
+        translator.model, translator.source, translator.target, translator.batch_size, rescorer=rescorer
+    )
