@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+"""Names of the metrics of ``text_metrics``; of TER alone, less is better."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,31 @@ def score_text(outputs: Sequence[str], references: Sequence[str], lowercase: boo
         references: the raw reference lines, as many.
         lowercase: compare without case, for models whose tokenizer lower-cases.
     """
-    from sacrebleu.metrics import BLEU, CHRF
-
-    bleu, chrf = BLEU(lowercase=lowercase), CHRF(lowercase=lowercase)
+    metrics = text_metrics(lowercase)
+    bleu, chrf = metrics["bleu"], metrics["chrf"]
     references = [list(references)]  # type: ignore[list-item]
     scores = {"bleu": bleu.corpus_score(outputs, references), "chrf": chrf.corpus_score(outputs, references)}
     signatures = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
     return TextScores(scores["bleu"].score, scores["chrf"].score, signatures)
+
+
+def text_metrics(lowercase: bool) -> dict[str, Any]:
+    """sacreBLEU's metrics for detokenised text, by name: BLEU, chrF2 and TER (Snover et al. 2006).
+
+    Args:
+        lowercase: compare without case; TER too keeps case where this is false, other than sacreBLEU's default.
+    """
+    from sacrebleu.metrics import BLEU, CHRF, TER
+
+    return {
+        "bleu": BLEU(lowercase=lowercase),
+        "chrf": CHRF(lowercase=lowercase),
+        "ter": TER(case_sensitive=not lowercase),
+    }
+
+
+def token_metric() -> Any:
+    """sacreBLEU's BLEU for text whose tokens stand between spaces, compared as they are."""
+    from sacrebleu.metrics import BLEU
+
+    return BLEU(tokenize="none", force=True)

@@ -1,0 +1,99 @@
+"""Scores by kind of sentence, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from seqvise.evaluation.report import GroupReport, Report, Score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {"bleu": "BLEU", "chrf": "chrF"}
+COLOURS = {"run": "#0072b2", "against": "#d55e00"}  # told apart by the colour-blind
+MARKS = {"run": "o", "against": "s"}
+SHIFT = 0.1  # of the two systems' points beside each other, in distances of two ranges
+
+
+def groups_figure(report: Report) -> Figure:
+    """BLEU and chrF with their 95 % intervals over ranges of source length and of unknown words, and the sentences
+    of each range below."""
+    from matplotlib.figure import Figure
+
+    columns = {"words of the source": report.by_length, "source words unknown to the vocabulary": report.by_unknown}
+    widths = [len(groups) + 1.5 for groups in columns.values()]
+    figure = Figure(figsize=(11, 7), dpi=100, layout="constrained")
+    panels = figure.subplots(
+        len(PANELS) + 1,
+        len(columns),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        gridspec_kw={"height_ratios": [3, 3, 1.4], "width_ratios": widths},
+    )
+    for column, (title, groups) in enumerate(columns.items()):
+        for row, name in enumerate(PANELS):
+            _points(panels[row][column], name, groups)
+        _bars(panels[-1][column], groups)
+        panels[-1][column].set_xlabel(title)
+    for row, name in enumerate([*(f"{name}, 95 % interval" for name in PANELS.values()), "sentences"]):
+        panels[row][0].set_ylabel(name)
+    _explain(figure, report, panels[0][0])
+    return figure
+
+
+def _explain(figure: Figure, report: Report, axes: Axes) -> None:
+    """Above the panels: which system is which, and what they translated."""
+    names = [f"run: {report.run.name}"]
+    if report.against is not None:
+        names.append(f"against: {report.against.name}")
+    title = f"{report.sentences:,} sentences of {report.source}, references {report.target}"
+    figure.legend(
+        axes.get_legend_handles_labels()[0],
+        [_literal(name) for name in names],
+        loc="outside upper left",
+        title=_literal(title),
+        alignment="left",
+        frameon=False,
+    )
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", r"\$")
+
+
+def _points(axes: Axes, name: str, groups: Sequence[GroupReport]) -> None:
+    systems = {"run": [group.run for group in groups]}
+    if groups[0].against:
+        systems["against"] = [group.against for group in groups]
+    for number, (system, scores) in enumerate(systems.items()):
+        shift = SHIFT * (2 * number - 1) if len(systems) > 1 else 0.0
+        _line(axes, [place + shift for place in range(len(groups))], [each[name] for each in scores], system)
+    _plain(axes)
+
+
+def _line(axes: Axes, places: Sequence[float], scores: Sequence[Score], system: str) -> None:
+    values = [score.value for score in scores]
+    # The middle of the resamples need not hold the score itself.
+    below = [max(0.0, score.value - score.interval.low) for score in scores]
+    above = [max(0.0, score.interval.high - score.value) for score in scores]
+    axes.errorbar(
+        places, values, [below, above], fmt=f"{MARKS[system]}-", color=COLOURS[system], capsize=3, lw=1.2, label=system
+    )
+
+
+def _bars(axes: Axes, groups: Sequence[GroupReport]) -> None:
+    bars = axes.bar(range(len(groups)), [group.sentences for group in groups], color="#9aa5b1", width=0.7)
+    axes.bar_label(bars, [f"{group.sentences:,}" for group in groups], fontsize=8, padding=2)
+    axes.set_xticks(range(len(groups)), [group.label for group in groups])
+    axes.margins(y=0.25)
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", lw=0.7)
+    axes.set_axisbelow(True)
