@@ -168,7 +168,7 @@ def test_options_import_nothing_heavy() -> None:
         (VectorOptions(dim=0), "vectors.dim is 0"),
         (VectorOptions(factor=0), "vectors.factor is 0"),
         (VectorOptions("fasttext"), "vectors=fasttext needs a file"),
-        (VectorOptions(source="x.npz"), "vectors.source is 'x.npz'"),
+        (VectorOptions(source="x.csv"), "vectors.source is 'x.csv'"),
         (VectorOptions(trained=TrainedOptions(threads=2)), "vectors.trained.threads is 2, but must be at least 10"),
         (VectorOptions(trained=TrainedOptions(epochs=0)), "vectors.trained.epochs is 0"),
         (VectorOptions(trained=TrainedOptions(min_n=4, max_n=3)), "vectors.trained.min_n is 4"),

@@ -91,7 +91,7 @@ def test_half_a_gzip_file_is_refused(keep: int, vec_file: Path) -> None:
 
 def test_other_endings_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must end in one of \.bin"):
-        file_dim(tmp_path / "vectors.npz")
+        file_dim(tmp_path / "vectors.csv")
     folder = tmp_path / "folder.vec"
     folder.mkdir()
     with pytest.raises(UserError, match="cannot be read"):

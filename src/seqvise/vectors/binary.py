@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from seqvise.errors import UserError
-from seqvise.vectors.words import Casings, Origin, WordVectors, resolve
+from seqvise.vectors.subwords import Subwords
+from seqvise.vectors.words import Casings, Origin, WholeFile, WordVectors, resolve
 
 MAGIC = 793712314
 VERSIONS = (11, 12)
@@ -48,6 +49,39 @@ def read_binary(path: Path, words: Sequence[str]) -> WordVectors:
     """
     binary_dim(path)
     return look_up(fasttext_module().load_model(str(path)), words)
+
+
+def read_all_binary(path: Path, limit: int | None) -> WholeFile:
+    """The first ``limit`` words, their vectors, and those of subwords.
+
+    Raises:
+        UserError: the file is damaged, or fastText is not installed.
+    """
+    binary_dim(path)
+    model = fasttext_module().load_model(str(path))
+    words = model.get_words(on_unicode_error="replace")
+    matrix = np.zeros((len(words[:limit]), model.get_dimension()), np.float32)
+    for row, word in enumerate(words[:limit]):
+        matrix[row] = model.get_word_vector(word)
+    return WholeFile(words[:limit], matrix, len(words), read_subwords(path))
+
+
+def read_subwords(path: Path) -> Subwords | None:
+    """The vectors of subwords, mapped from the file; None where it was trained on whole words only.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    dim = binary_dim(path)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        fields = _HEAD.unpack_from(content)
+        words = _DICTIONARY.unpack_from(content, _HEAD.size)[0]
+        start = _dictionary_end(path, content) + _SHAPE.size + 4 * dim * words
+    buckets, shortest, longest = fields[10:13]
+    if not buckets or not longest:
+        return None
+    matrix = np.memmap(path, np.dtype("<f4"), "r", offset=start, shape=(buckets, dim))
+    return Subwords(matrix, shortest, longest)
 
 
 def look_up(model: Any, words: Sequence[str]) -> WordVectors:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 NAMES = ("none", "fasttext", "trained")
 SCALES = ("unit", "times", "none")
 MISSING = ("subwords", "mean", "random")
-ENDINGS = (".bin", ".vec", ".vec.gz", ".txt", ".txt.gz")
+ENDINGS = (".bin", ".vec", ".vec.gz", ".txt", ".txt.gz", ".npz")
 LEAST_THREADS = 10
 """With fewer, fastText leaves the rows of the missing threads uninitialised."""
 
@@ -51,6 +51,8 @@ class VectorOptions:
     dim: int = 300  # equal to model.embedding
     scale: str = "unit"  # unit: found vectors get deviation 1 as a whole; times: times `factor`; none: as they are
     factor: float = 3.0
+    words: int = 50_000  # images: the most frequent words that a run keeps, beside those of labels and nouns
+    whiten: float = 0.0  # images: by how much directions that all words share are made weaker, 0 to 1
     missing: str = "subwords"  # words without a vector: from their subwords, else `mean`; the `mean`; or `random`
     trained: TrainedOptions = field(default_factory=TrainedOptions)
 
@@ -61,6 +63,10 @@ class VectorOptions:
                 yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         if self.dim < 1:
             yield f"{key}.dim is {self.dim}, but must be at least 1."
+        if self.words < 0:
+            yield f"{key}.words is {self.words}, but must be at least 0."
+        if not 0 <= self.whiten <= 1:
+            yield f"{key}.whiten is {self.whiten}, but must be from 0 (vectors as they are) to 1."
         if self.factor <= 0:
             yield f"{key}.factor is {self.factor}, but must be above 0."
         yield from self._file_problems(key)

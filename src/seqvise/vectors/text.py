@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.errors import UserError
-from seqvise.vectors.words import Casings, WordVectors, resolve
+from seqvise.vectors.words import Casings, WholeFile, WordVectors, resolve
 
 
 def text_dim(path: Path) -> int:
@@ -40,6 +41,23 @@ def read_text(path: Path, words: Sequence[str]) -> WordVectors:
             if word not in written and casings.concern(word):
                 written[word] = _vector(path, number, word, numbers)
     return resolve(words, written, dim)
+
+
+def read_all_text(path: Path, limit: int | None) -> WholeFile:
+    """The first ``limit`` words and their vectors.
+
+    Raises:
+        UserError: as ``read_text``, of the lines that are read.
+    """
+    words: list[str] = []
+    with _reading(path) as file:
+        count, dim = _header(path, file)
+        matrix = np.zeros((count if limit is None else min(limit, count), dim), np.float32)
+        # Reading on past the last row wanted would look for the end of the file.
+        for number, word, numbers in islice(_rows(path, file, count, dim), None if len(matrix) == count else limit):
+            matrix[len(words)] = _vector(path, number, word, numbers)
+            words.append(word)
+    return WholeFile(words, matrix, count)
 
 
 @contextmanager

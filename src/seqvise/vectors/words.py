@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqvise.vectors.subwords import Subwords
 
 
 class Origin(IntEnum):
@@ -37,6 +40,22 @@ class WordVectors:
     def dim(self) -> int:
         """D."""
         return int(self.matrix.shape[1])
+
+
+class WholeFile(NamedTuple):
+    """The words of a vector file.
+
+    Attributes:
+        words: W of them, in the file's order.
+        matrix: (W, D).
+        total: how many words the file has, with those that were left out.
+        subwords: what it knows of parts of words.
+    """
+
+    words: Sequence[str]
+    matrix: NDArray[np.float32]
+    total: int
+    subwords: Subwords | None = None
 
 
 class Casings:
