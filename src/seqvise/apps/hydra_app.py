@@ -31,25 +31,27 @@ from seqvise.errors import UserError
 
 JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
 Task = Callable[[DictConfig, list[str]], None]
+Check = Callable[[DictConfig], list[str]]
 
 
-def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] = ()) -> int:
+def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] = (), check: Check = validate) -> int:
     """Runs ``task`` once, or once for each job of a sweep, and gives the exit code.
 
     Args:
         task: called with the config, and with the words that start this program again up to its overrides.
         argv: the command's words; null: those of the process.
         fixed: overrides that make the command what it is; the person's come after.
+        check: tells what is wrong with a config.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: len(sys.argv) - len(words)]
 
     def command() -> None:
         find_own_modules()
-        refuse(words)
+        refuse(words, check)
         register()
         with _process_words([start[0], *_with_fixed(words, fixed)]):
-            _run(task, start)
+            _run(task, start, check)
 
     return exit_code(command)
 
@@ -68,7 +70,7 @@ def find_own_modules() -> None:
         sys.path.append(folder)
 
 
-def refuse(words: Sequence[str]) -> None:
+def refuse(words: Sequence[str], check: Check = validate) -> None:
     """Raises UserError with all that is wrong with the overrides; does nothing where Hydra only shows something."""
     arguments, _ = get_args_parser().parse_known_args(list(words))
     if arguments.multirun and (arguments.cfg or arguments.info):
@@ -79,13 +81,13 @@ def refuse(words: Sequence[str]) -> None:
     if any(shows) or any(elsewhere):
         return
     for overrides in _jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]:
-        refuse_job(overrides)
+        refuse_job(overrides, check)
 
 
-def refuse_job(overrides: Sequence[str]) -> None:
+def refuse_job(overrides: Sequence[str], check: Check = validate) -> None:
     """Raises UserError with all that is wrong with one job: overrides that do not fit, values, combinations."""
     cfg, problems = compose_what_fits(overrides)
-    problems += validate(cfg)
+    problems += check(cfg)
     if problems:
         raise UserError(*problems)
 
@@ -110,13 +112,13 @@ def _alternatives(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
-def _run(task: Task, start: list[str]) -> None:
+def _run(task: Task, start: list[str], check: Check) -> None:
     failures: list[Exception] = []
 
     @wraps(task)
     def job(cfg: DictConfig) -> None:
         try:
-            if problems := validate(cfg):
+            if problems := check(cfg):
                 raise UserError(*problems)
             task(cfg, start)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""``seqvise prepare``: a corpus becomes a token store, and one sees what was kept."""
+"""``seqvise prepare``: a corpus becomes a token store, images become features, and one sees what was kept."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from rich.table import Table
 
 from seqvise.apps.folders import cache_folder
 from seqvise.apps.hydra_app import hydra_command
+from seqvise.apps.prepare_images import prepare_images
 from seqvise.config.schema import typed
+from seqvise.config.validate import validate_data
 from seqvise.corpus.report import Report, SideReport
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepares the corpus of the given Hydra overrides and gives the exit code."""
-    return hydra_command(_prepare, argv, fixed=["hydra=bare"])
+    return hydra_command(_prepare, argv, fixed=["hydra=bare"], check=validate_data)
 
 
 def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     from seqvise.corpus.prepare import prepare_corpus
 
     config = typed(cfg)
+    if config.data.kind == "images":
+        prepare_images(config)
+        return
     with _counting() as progress:
         store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), progress=progress)
     show(store.report, store.path)

@@ -1,0 +1,216 @@
+"""Images, or their stored features, as batches for Lightning."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from seqvise.datamodules.sampler import BatchSize, EpochRows, Rows, cut_into_batches, share
+from seqvise.errors import UserError
+from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
+from seqvise.images.listing import ImageList, ImageSplit
+from seqvise.images.options import ImageOptions
+from seqvise.images.transforms import Preset, Transform, drawn, evaluation_transform, training_transform
+from seqvise.models.interface import _Tensors
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class ImageBatch(_Tensors):
+    """Images or their features, with what they show.
+
+    Attributes:
+        inputs: (B, F) float32 features, or (B, 3, H, W) uint8 images.
+        labels: (B,) int64, places in the names of the split.
+        rows: (B,) int64, places in the images of the split.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+
+class FeatureDataset(Dataset[ImageBatch]):
+    """Stored features, fetched a whole batch at a time."""
+
+    def __init__(self, store: FeatureStore, labels: Tensor) -> None:
+        self.store, self.labels = store, labels
+
+    def __getitem__(self, batch: EpochRows) -> ImageBatch:
+        rows = torch.tensor(batch.rows)
+        features = self.store.read(np.array(batch.rows, np.int64)).astype(np.float32)
+        return ImageBatch(torch.from_numpy(features), self.labels[rows], rows)
+
+
+class DecodedDataset(Dataset[ImageBatch]):
+    """Images read from their files, fetched a whole batch at a time.
+
+    What cannot be read is left out of its batch, named and counted in the log.
+
+    Args:
+        images: all of the data set.
+        transform: for each image.
+        seed: of random transforms; null where there is nothing random.
+    """
+
+    def __init__(self, images: ImageList, transform: Transform, seed: int | None) -> None:
+        self.images, self.transform, self.seed = images, transform, seed
+        self.labels = torch.from_numpy(images.labels.astype(np.int64))
+        self.bad: set[int] = set()
+
+    def __getitem__(self, batch: EpochRows) -> ImageBatch:
+        decoded = decode_batch(self.images, batch.rows, lambda row, image: self._transformed(image, batch.epoch, row))
+        for row, reason in decoded.bad.items():
+            if row not in self.bad:
+                self.bad.add(row)
+                logger.warning("%s is left out: %s (%d so far).", self.images.file(row), reason, len(self.bad))
+        if not len(decoded.rows):
+            raise UserError(
+                f"None of the {len(batch.rows)} images of a batch can be read, as {self.images.file(batch.rows[0])}: "
+                "see the log for the reasons, and take them out of data.root."
+            )
+        return ImageBatch(decoded.images, self.labels[decoded.rows], decoded.rows)
+
+    def _transformed(self, image: Any, epoch: int, row: int) -> Tensor:
+        return self.transform(image) if self.seed is None else drawn(self.transform, image, (self.seed, epoch, row))
+
+
+def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[Rows]:
+    """One process's batches of one epoch, a pure function of its arguments.
+
+    Every row is in exactly one batch of one process, and all processes have the same number of batches.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    return [share(batch, rank, world) for batch in _cut(order, size, world)]
+
+
+def batches_in_order(rows: Rows, size: int, rank: int = 0, world: int = 1) -> list[Rows]:
+    """One process's batches for validation and test: all rows once."""
+    return [share(batch, rank, world) for batch in _cut(rows, size, world)]
+
+
+def _cut(order: Rows, size: int, world: int) -> list[Rows]:
+    # By a number of images, the lengths of sentences do not matter.
+    return cut_into_batches(order, np.empty((0, 2), np.int32), BatchSize(size), world)
+
+
+class ImageSampler(Sampler[EpochRows]):
+    """Batches of rows with their epoch; Lightning calls ``set_epoch`` on a loader's sampler before each epoch.
+
+    Args:
+        rows: of one use.
+        size: images a process and batch.
+        seed: of a random order, new each epoch; null for the order of the rows.
+        rank, world: which process this is, of how many.
+    """
+
+    def __init__(self, rows: Rows, size: int, seed: int | None, rank: int, world: int) -> None:
+        self.rows, self.size, self.seed = rows, size, seed
+        self.rank, self.world, self.epoch = rank, world, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch whose batches come next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(batches_in_order(self.rows, self.size, self.rank, self.world))
+
+    def __iter__(self) -> Iterator[EpochRows]:
+        return (EpochRows(self.epoch, batch.tolist()) for batch in self._batches())
+
+    def _batches(self) -> list[Rows]:
+        if self.seed is None:
+            return batches_in_order(self.rows, self.size, self.rank, self.world)
+        return random_batches(self.rows, self.size, self.seed, self.epoch, self.rank, self.world)
+
+
+class ImageDataModule(pl.LightningDataModule):
+    """Training batches in random order; validation and test batches in the list's, held-out labels in a loader apart.
+
+    Args:
+        split: which image serves what.
+        training: gives the batches of training.
+        evaluation: gives those of validation and test; the same as ``training`` where nothing is random.
+        options: the `data` node; its batch sizes are used.
+        workers: processes that read batches ahead.
+        seed: of the order of batches, which is a function of it and the epoch alone.
+    """
+
+    def __init__(
+        self,
+        split: ImageSplit,
+        training: Dataset[ImageBatch],
+        evaluation: Dataset[ImageBatch],
+        options: ImageOptions,
+        workers: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.split, self.options, self.workers, self.seed = split, options, workers, seed
+        self.training, self.evaluation = training, evaluation
+
+    def train_dataloader(self) -> DataLoader[ImageBatch]:
+        """This process's training batches."""
+        return self._loader(self.training, "train", self.options.batch_size, self.seed)
+
+    def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """This process's validation batches: of seen labels, and where there are any of held-out ones."""
+        return self._evaluation("valid")
+
+    def test_dataloader(self) -> list[DataLoader[ImageBatch]]:
+        """This process's test batches: of seen labels, and where there are any of held-out ones.
+
+        Raises:
+            UserError: there is no test part.
+        """
+        if "test" not in self.split.rows:
+            raise UserError(f"The images '{self.options.name}' have no test part: set data.test, or test=false.")
+        return self._evaluation("test")
+
+    def _evaluation(self, part: str) -> list[DataLoader[ImageBatch]]:
+        parts = [part, *(name for name in (f"{part}_held_out",) if len(self.split.rows[name]))]
+        return [self._loader(self.evaluation, name, self.options.valid_batch_size, None) for name in parts]
+
+    def _loader(self, dataset: Dataset[ImageBatch], part: str, size: int, seed: int | None) -> DataLoader[ImageBatch]:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        rows = self.split.rows[part]
+        if len(rows) < world:
+            raise UserError(
+                f"Of the images '{self.options.name}' {len(rows)} are left for {part}, for {world} processes: give "
+                f"more, or set trainer.devices to fewer."
+            )
+        return DataLoader(
+            dataset,
+            # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
+            sampler=ImageSampler(rows, size, seed, rank, world),
+            batch_size=None,
+            num_workers=self.workers,
+            persistent_workers=False,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def feature_module(split: ImageSplit, store: FeatureStore, options: ImageOptions, seed: int) -> ImageDataModule:
+    """Batches of stored features; images without features are in no part."""
+    rows = {part: store.good(rows) for part, rows in split.rows.items()}
+    dataset = FeatureDataset(store, torch.from_numpy(split.images.labels.astype(np.int64)))
+    return ImageDataModule(replace(split, rows=rows), dataset, dataset, options, 0, seed)
+
+
+def image_module(split: ImageSplit, preset: Preset, options: ImageOptions, seed: int) -> ImageDataModule:
+    """Batches of images, those of training changed at random."""
+    training = DecodedDataset(split.images, training_transform(preset, options.augment), seed)
+    evaluation = DecodedDataset(split.images, evaluation_transform(preset), None)
+    return ImageDataModule(split, training, evaluation, options, decoding_workers(options), seed)

@@ -1,0 +1,131 @@
+"""The files of a feature store: shards that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.files import atomic_write, digest_file, write_text
+
+logger = logging.getLogger(__name__)
+
+NOT_FINITE = "its features are not finite in half precision"
+
+
+class Shards:
+    """The files of a feature store: for each shard an array, and a record with its hash and its bad images.
+
+    Args:
+        folder: holds them.
+        count: of all rows.
+        size: rows of a shard; the last may have fewer.
+        width: F.
+    """
+
+    def __init__(self, folder: Path, count: int, size: int, width: int) -> None:
+        self.folder, self.count, self.size, self.width = folder, count, size, width
+
+    def __len__(self) -> int:
+        return -(-self.count // self.size)
+
+    def rows(self, shard: int) -> range:
+        """The rows of a shard."""
+        return range(shard * self.size, min(self.count, (shard + 1) * self.size))
+
+    def missing(self) -> list[int]:
+        """The shards that are not there whole."""
+        return [shard for shard in range(len(self)) if not self._is_whole(shard)]
+
+    def write(self, shard: int, features: NDArray[np.float16], bad: Mapping[int, str]) -> None:
+        """Puts a shard on the disk. bad: by row of the store."""
+        array = self._array(shard)
+        with atomic_write(array) as temporary, temporary.open("wb") as file:
+            np.save(file, features)
+        record = {"digest": digest_file(array), "bad": {str(row): reason for row, reason in bad.items()}}
+        write_text(self._record(shard), json.dumps(record, indent=2) + "\n")
+
+    def opened(self) -> Iterator[NDArray[np.float16]]:
+        """Every shard, mapped."""
+        for shard in range(len(self)):
+            yield np.load(self._array(shard), mmap_mode="r", allow_pickle=False)
+
+    def bad(self) -> dict[int, str]:
+        """The bad images of all shards, by row."""
+        records = [json.loads(self._record(shard).read_text(encoding="utf-8")) for shard in range(len(self))]
+        return {int(row): reason for record in records for row, reason in record["bad"].items()}
+
+    def _is_whole(self, shard: int) -> bool:
+        try:
+            record = json.loads(self._record(shard).read_text(encoding="utf-8"))
+            if record["digest"] == digest_file(self._array(shard)):
+                return True
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        logger.warning("%s is damaged and is made again.", self._array(shard))
+        return False
+
+    def _array(self, shard: int) -> Path:
+        return self.folder / f"features-{shard:05}.npy"
+
+    def _record(self, shard: int) -> Path:
+        return self.folder / f"features-{shard:05}.json"
+
+
+class ShardWriter:
+    """Gathers rows, which come in order, and writes each shard when its last has come."""
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+        self._open: dict[int, NDArray[np.float16]] = {}
+        self._left: dict[int, int] = {}
+        self._bad: dict[int, dict[int, str]] = {}
+
+    def add(self, rows: Sequence[int], features: NDArray[np.float16], bad: Mapping[int, str]) -> None:
+        """Takes features (n, F) of the rows, and of the bad rows why they have none."""
+        for row, vector in zip(rows, features, strict=True):
+            self._put(row, vector if np.isfinite(vector).all() else NOT_FINITE)
+        for row, reason in bad.items():
+            self._put(row, reason)
+
+    def _put(self, row: int, found: NDArray[np.float16] | str) -> None:
+        shard = row // self.shards.size
+        rows = self.shards.rows(shard)
+        if shard not in self._open:
+            self._open[shard] = np.zeros((len(rows), self.shards.width), np.float16)
+            self._left[shard], self._bad[shard] = len(rows), {}
+        if isinstance(found, str):
+            self._bad[shard][row] = found
+        else:
+            self._open[shard][row - rows.start] = found
+        self._left[shard] -= 1
+        if not self._left[shard]:
+            self.shards.write(shard, self._open.pop(shard), self._bad.pop(shard))
+
+
+def own_manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """A store's own manifest, which has the shard size that it was begun with.
+
+    Where there is none, or a damaged one, the wanted one is written, and shards that nothing explains are removed.
+    """
+    path = folder / "manifest.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if {**wanted, "shard": int(found["shard"])} == found:
+            return dict(found)
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    remains = list(folder.glob("features-*"))
+    if remains:
+        logger.warning("%s is damaged: all features of that folder are made again.", path)
+    for file in remains:
+        file.unlink()
+    write_text(path, json.dumps(wanted, indent=2) + "\n")
+    return wanted

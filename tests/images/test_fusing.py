@@ -1,0 +1,64 @@
+"""Fused networks say what the others say."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqvise.images.backbones import load_network
+from seqvise.images.fusing import fused
+from seqvise.images.options import ImageOptions, TransformOptions
+from tests.images.draw import TINY
+
+pytest.importorskip("torchvision")
+
+
+def norms(module: nn.Module) -> list[nn.BatchNorm2d]:
+    return [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+def lively(module: nn.Module) -> None:
+    """Gives batch norms statistics that are not those they begin with."""
+    generator = torch.Generator().manual_seed(1)
+    for norm in norms(module):
+        for value in (norm.running_mean, norm.bias.data, norm.running_var, norm.weight.data):
+            assert value is not None
+            value.copy_(0.5 + 0.5 * torch.rand(value.shape, generator=generator))
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [(TINY, 0), ("mobilenet_v2", 0), ("resnet18", 0), ("shufflenet_v2_x0_5", 0), ("densenet121", 62)]
+)
+def test_a_fused_network_says_the_same_with_fewer_modules(name: str, left: int) -> None:
+    transform = TransformOptions(resize=32, crop=32)
+    network = load_network(ImageOptions(backbone=name, weights=None, transform=transform)).backbone
+    lively(network)
+    before = len(norms(network))
+    quick = fused(network, 32)
+    assert len(norms(quick)) == left
+    assert len(norms(network)) == before > left
+    images = torch.randint(0, 256, (3, 3, 48, 40), dtype=torch.uint8)
+    with torch.inference_mode():
+        wanted = network(images)
+        torch.testing.assert_close(quick(images), wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
+class Crossed(nn.Module):
+    """Defined in one order and run in another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.norm(self.second(self.first(images.float()))))
+
+
+@pytest.mark.parametrize("network", [Crossed(), nn.Sequential(nn.Conv2d(3, 4, 3))])
+def test_what_cannot_be_fused_stays_as_it_is(network: nn.Module) -> None:
+    network.eval()
+    lively(network)
+    assert fused(network, 8) is network

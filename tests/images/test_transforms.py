@@ -1,0 +1,85 @@
+"""What the network sees of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+if TYPE_CHECKING:
+    import torchvision
+    from PIL import Image
+    from PIL.Image import Image as Picture
+else:
+    torchvision = pytest.importorskip("torchvision")
+    Image = pytest.importorskip("PIL.Image")
+
+from seqvise.images.backbones import Backbone
+from seqvise.images.options import AugmentOptions, TransformOptions
+from seqvise.images.transforms import Preset, drawn, evaluation_transform, training_transform
+
+
+def noise(height: int, width: int) -> Picture:
+    return Image.fromarray(np.random.default_rng(height).integers(0, 255, (height, width, 3)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["MobileNet_V2_Weights.IMAGENET1K_V2", "Swin_T_Weights.IMAGENET1K_V1"])
+@pytest.mark.parametrize("size", [(300, 260), (120, 500), (224, 224)])
+def test_evaluation_is_the_weights_own_transform(name: str, size: tuple[int, int]) -> None:
+    weights = torchvision.models.get_weight(name)
+    preset = Preset.of_weights(weights)
+    seen = evaluation_transform(preset)(noise(*size))
+    assert seen.dtype == torch.uint8
+    assert seen.shape == (3, preset.crop, preset.crop)
+    # The backbone does the rest: its body here gives back what it reads.
+    read = Backbone(torch.nn.Identity(), preset, False)
+    read.pool = torch.nn.Identity()  # type: ignore[assignment]
+    torch.testing.assert_close(read(seen[None])[0], weights.transforms()(noise(*size)), rtol=0, atol=2e-6)
+
+
+def test_choices_replace_what_the_weights_want() -> None:
+    preset = Preset(232, 224, interpolation="bicubic")
+    assert preset.changed(TransformOptions()) == preset
+    changed = preset.changed(TransformOptions(mean=[0.5, 0.5, 0.5], interpolation="bilinear"))
+    assert changed == Preset(232, 224, mean=(0.5, 0.5, 0.5))
+    assert preset.changed(TransformOptions(crop=112)).resize == 116
+    assert preset.changed(TransformOptions(crop=112, resize=112)).resize == 112
+
+
+def test_a_random_transform_is_a_function_of_its_place() -> None:
+    transform = training_transform(Preset(20, 16), AugmentOptions())
+    image = noise(40, 50)
+    state = torch.get_rng_state()
+    first = drawn(transform, image, (1, 2, 3))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(5)
+    assert torch.equal(drawn(transform, image, (1, 2, 3)), first)
+    others = [drawn(transform, image, place) for place in ((1, 2, 4), (1, 3, 3), (2, 2, 3))]
+    assert all(not torch.equal(other, first) for other in others)
+
+
+def test_without_augmentation_a_square_image_stays_as_it_is() -> None:
+    transform = training_transform(Preset(16, 16), AugmentOptions(zoom=1.0, flip=False, rotate=0.0, lighting=0.0))
+    image = noise(16, 16)
+    np.testing.assert_array_equal(drawn(transform, image, (0,)).permute(1, 2, 0), np.asarray(image))
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    transform = training_transform(Preset(16, 16), AugmentOptions(zoom=1.0, flip=True, rotate=0.0, lighting=0.0))
+    image = noise(16, 16)
+    as_it_is = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    found = [drawn(transform, image, (number,)) for number in range(200)]
+    assert all(torch.equal(one, as_it_is) or torch.equal(one, as_it_is.flip(2)) for one in found)
+    assert 70 <= sum(torch.equal(one, as_it_is) for one in found) <= 130
+
+
+def test_zoom_and_lighting_stay_within_their_bounds() -> None:
+    augment = AugmentOptions(zoom=1.5, flip=False, rotate=0.0, lighting=0.2)
+    transform = training_transform(Preset(16, 16), augment)
+    grey = Image.new("RGB", (32, 32), (100, 100, 100))
+    levels = [drawn(transform, grey, (number,)).float().mean().item() for number in range(100)]
+    assert 79 <= min(levels) < 90
+    assert 110 < max(levels) <= 121
+    assert {tuple(drawn(transform, noise(40, 60), (number,)).shape) for number in range(20)} == {(3, 16, 16)}
