@@ -1,6 +1,8 @@
-"""Measures speed: a training step against the lesson's own loop, and how long a command takes to answer.
+"""Measures speed: a training step against the lesson's own loop, how long a command takes to answer, and search.
 
-    python -m benchmarks [--json FILE] [--quick]
+    python -m benchmarks [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
+
+With a run and a file, decoding too: see ``python -m benchmarks.decoding``, which measures it alone.
 
 It wants a quiet machine: other processes change ratios as well as seconds. It prints the load it has found, and keeps
 it in the JSON. Each forcing ratio is measured in a process of its own, so that peak memory is its own, too.
@@ -22,7 +24,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.decoding import add_words, measure_decoding
 from benchmarks.machine import code, machine
+from benchmarks.search import measure_search
 from benchmarks.start_up import measure_start_up
 from benchmarks.training_step import measure
 from seqvise.files import write_text
@@ -30,6 +34,8 @@ from seqvise.files import write_text
 FORCING = (1.0, 0.5, 0.0)
 STEPS, QUICK_STEPS = 20, 2
 STARTS, QUICK_STARTS = 5, 2
+ROUNDS, QUICK_ROUNDS = 5, 1
+VECTORS, QUICK_VECTORS = 200_000, 5_000
 BUSY = 0.5  # load of the last minute from which timings are doubtful
 STEP_COLUMNS = {
     "forcing": ("forcing", "g"),
@@ -40,11 +46,31 @@ STEP_COLUMNS = {
     "share_of_products": ("share of products", ".0%"),
     "peak_mib": ("peak MiB", ",.0f"),
 }
+SEARCH_COLUMNS = {
+    "kind": ("index", "s"),
+    "build_seconds": ("s to build", ",.1f"),
+    "recall": ("recall@10", ".3f"),
+    "batch_rate": ("queries/s together", ",.0f"),
+    "batch_ratio": ("times exact", ".1f"),
+    "single_rate": ("queries/s one by one", ",.0f"),
+    "single_ratio": ("times exact", ".1f"),
+    "memory_ratio": ("memory / vectors", ".2f"),
+}
+DECODING_COLUMNS = {
+    "beam": ("beam", "d"),
+    "sentences_per_second": ("sentences/s", ",.0f"),
+    "joey_sentences_per_second": ("JoeyNMT", ",.0f"),
+    "ratio": ("times faster", ".2f"),
+    "same": ("same words", ".0%"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints tables, and writes the JSON file where one is asked for."""
-    arguments = parser().parse_args(argv)
+    words = parser()
+    arguments = words.parse_args(argv)
+    if (arguments.run is None) != (arguments.source is None):
+        words.error("--run and --source go together: the run translates the file.")
     console = Console()
     measured = {**code(), "command": shown_command(arguments), "machine": machine()}
     _warn(measured["machine"])
@@ -53,6 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(_start_table(measured["start_up"]))
     measured["training_step"] = [_measure_alone(forcing, steps) for forcing in FORCING]
     console.print(_step_table(measured["training_step"]))
+    measured["search"] = measure_search(QUICK_VECTORS if arguments.quick else VECTORS)
+    console.print(_search_table(measured["search"]))
+    if arguments.run:
+        rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
+        measured["decoding"] = measure_decoding(arguments.run, arguments.source, arguments.joey, rounds)
+        console.print(_decoding_table(measured["decoding"]))
     if arguments.json:
         write_text(arguments.json, json.dumps(_rounded(measured), indent=2, ensure_ascii=False) + "\n")
     return 0
@@ -65,14 +97,17 @@ def parser() -> argparse.ArgumentParser:
     )
     words.add_argument("--json", type=Path, metavar="FILE", help="as results/benchmarks/NAME.json for RESULTS.md")
     words.add_argument("--quick", action="store_true", help="a few steps, to see that it works; not for a result")
+    add_words(words)
     return words
 
 
 def shown_command(arguments: argparse.Namespace) -> str:
     """The command without this machine's folders."""
     words = ["python", "-m", "benchmarks"]
-    if arguments.json:
-        words += ["--json", arguments.json.name if arguments.json.is_absolute() else arguments.json.as_posix()]
+    for name in ("json", "run", "source", "joey"):
+        path = getattr(arguments, name)
+        if path is not None:
+            words += [f"--{name}", path.name if path.is_absolute() else path.as_posix()]
     return shlex.join([*words, "--quick"] if arguments.quick else words)
 
 
@@ -96,6 +131,25 @@ def _step_table(rows: list[dict[str, float]]) -> Table:
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(*(format(row[name], text) for name, (_, text) in STEP_COLUMNS.items()))
+    return table
+
+
+def _search_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"Search among {rows[0]['vectors']:,} vectors of {rows[0]['dim']}", title_justify="left")
+    for head, _ in SEARCH_COLUMNS.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*(format(row[name], text) for name, (_, text) in SEARCH_COLUMNS.items()))
+    return table
+
+
+def _decoding_table(rows: list[dict[str, float]]) -> Table:
+    columns = {name: column for name, column in DECODING_COLUMNS.items() if name in rows[0]}
+    table = Table(title=f"Decoding {rows[0]['sentences']:,.0f} sentences", title_justify="left")
+    for head, _ in columns.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*(format(row[name], text) for name, (_, text) in columns.items()))
     return table
 
 

@@ -21,6 +21,25 @@ STEP_COLUMNS = {
     "share_of_products": ("share of products", ".0%"),
     "peak_mib": ("peak MiB", ",.0f"),
 }
+SEARCH_COLUMNS = {
+    "kind": ("index", "s"),
+    "build_seconds": ("seconds to build", ",.1f"),
+    "width": ("efSearch", "d"),
+    "recall": ("recall@10", ".3f"),
+    "batch_rate": ("queries/s together", ",.0f"),
+    "batch_ratio": ("times exact", ".1f"),
+    "single_rate": ("queries/s one by one", ",.0f"),
+    "single_ratio": ("times exact", ".1f"),
+    "memory_ratio": ("memory / vectors", ".2f"),
+}
+DECODING_COLUMNS = {
+    "beam": ("beam", "d"),
+    "words": ("words a sentence", ".1f"),
+    "sentences_per_second": ("sentences/s", ",.0f"),
+    "joey_sentences_per_second": ("JoeyNMT's", ",.0f"),
+    "ratio": ("times faster", ".2f"),
+    "same": ("same words", ".1%"),
+}
 
 
 def speed_section(path: Path) -> str:
@@ -37,6 +56,10 @@ def speed_section(path: Path) -> str:
             _steps(measured["training_step"]),
             _starts(measured["start_up"]),
         ]
+        if measured.get("search"):
+            parts.append(_search(measured["search"]))
+        if measured.get("decoding"):
+            parts.append(_decoding(measured["decoding"]))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a file of `python -m benchmarks --json`: {error!r}.") from error
     return "\n\n".join(parts)
@@ -61,3 +84,19 @@ def _steps(rows: list[dict[str, float]]) -> str:
 def _starts(rows: list[dict[str, Any]]) -> str:
     cells = [[f"`{row['command']}`", format(row["seconds"], ".2f")] for row in rows]
     return markdown(["command", "seconds"], cells, words=("command",))
+
+
+def _search(rows: list[dict[str, Any]]) -> str:
+    cells = [[format(row[name], text) for name, (_, text) in SEARCH_COLUMNS.items()] for row in rows]
+    told = (
+        f"Search among {rows[0]['vectors']:,} clustered vectors of {rows[0]['dim']} numbers, ten answers a query; the "
+        "queries are not among the vectors."
+    )
+    return f"{told}\n\n{markdown([head for head, _ in SEARCH_COLUMNS.values()], cells, words=('index',))}"
+
+
+def _decoding(rows: list[dict[str, float]]) -> str:
+    columns = {name: column for name, column in DECODING_COLUMNS.items() if name in rows[0]}
+    cells = [[format(row[name], text) for name, (_, text) in columns.items()] for row in rows]
+    told = f"Decoding {rows[0]['sentences']:,.0f} sentences, both from ids to ids with the same weights and batches."
+    return f"{told}\n\n{markdown([head for head, _ in columns.values()], cells)}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.__main__ import parser, shown_command
 from benchmarks.machine import code, machine
+from benchmarks.search import measure_search, mixture
 from benchmarks.start_up import measure_start_up
 from results.speed import speed_section
 from seqvise.errors import UserError
@@ -42,3 +45,22 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"machine": {}}')
     with pytest.raises(UserError, match="not a file of `python -m benchmarks --json`"):
         speed_section(tmp_path / "x.json")
+
+
+def test_a_search_among_few_vectors_is_measured_and_shown(tmp_path: Path) -> None:
+    rows = measure_search(400)
+    assert rows[0]["kind"] == "exact"
+    assert (rows[0]["recall"], rows[0]["batch_ratio"], rows[0]["single_ratio"]) == (1.0, 1.0, 1.0)
+    assert all(row["recall"] > 0.9 and row["batch_rate"] > 0 and row["build_seconds"] > 0 for row in rows)
+    content = {"machine": machine(), **code(), "command": "x", "training_step": [], "start_up": [], "search": rows}
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    shown = speed_section(tmp_path / "x.json")
+    assert "400 clustered vectors of 300 numbers" in shown
+    assert [line.split(" | ")[0] for line in shown.splitlines()[-len(rows) :]] == [f"| {row['kind']}" for row in rows]
+
+
+def test_vectors_of_one_cluster_are_neighbours() -> None:
+    vectors = mixture(3000, 1)
+    nearest = np.sort(vectors[:200] @ vectors.T, axis=1)[:, -2]
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert 0.65 < float(np.median(nearest)) < 0.85

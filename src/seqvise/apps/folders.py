@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from seqvise.config.options import PathOptions
@@ -20,3 +21,13 @@ def cache_folder(paths: PathOptions) -> Path:
     except OSError as error:
         raise UserError(f"paths.cache is {folder}, but that folder cannot be made: {error.strerror}.") from error
     return folder
+
+
+def unwritable(path: Path) -> str:
+    """Why a file cannot be written, as far as can be known before; nothing where it can."""
+    if path.is_dir():
+        return "it is a folder"
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        return f"{folder} is a file"
+    return "" if os.access(folder, os.W_OK) else f"{folder} may not be written to"

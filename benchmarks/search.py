@@ -1,0 +1,143 @@
+"""Approximate search against exact search over many vectors that have neighbours, as embeddings do.
+
+    python -m benchmarks.search [--vectors 200000] [--json FILE]
+
+The vectors are a mixture of Gaussians on the sphere: random unit vectors have no neighbours worth finding. Queries are
+drawn from the same mixture and are not in the index. Each kind is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqvise.retrieval.index import find_kind
+from seqvise.retrieval.options import KINDS, GraphOptions, is_installed
+from seqvise.retrieval.recall import Probe, tune
+from seqvise.retrieval.vectors import Rows
+
+DIM, CLUSTERS, SPREAD = 300, 1000, 0.6
+TUNED, ASKED, SINGLE, K = 500, 2000, 200, 10
+REPEATS = 3
+WANTED = 0.96
+"""Recall for which the width of search is chosen, on other queries than those that are reported."""
+
+
+def mixture(count: int, seed: int) -> Rows:
+    """(count, DIM) unit vectors around the same 1,000 centres whatever the seed.
+
+    A vector is its centre and noise of SPREAD times its length: two of one cluster have a cosine of about .74.
+    """
+    centres = np.random.default_rng(0).normal(size=(CLUSTERS, DIM)).astype(np.float32)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    rows = centres[rng.integers(0, CLUSTERS, count)]
+    rows += SPREAD / DIM**0.5 * rng.standard_normal((count, DIM), np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def measure_search(count: int) -> list[dict[str, Any]]:
+    """A row for each kind of index that is installed, ratios to the exact one's queries a second among them."""
+    rows = [_alone(kind, count) for kind in KINDS if is_installed(kind)]
+    exact = rows[0]
+    for row in rows:
+        row["batch_ratio"] = row["batch_rate"] / exact["batch_rate"]
+        row["single_ratio"] = row["single_rate"] / exact["single_rate"]
+    return rows
+
+
+def measure_kind(kind: str, count: int) -> dict[str, Any]:
+    """Seconds to build and load, recall@10, queries a second together and one by one, and memory of one kind."""
+    vectors = mixture(count, 1)
+    queries = mixture(ASKED, 3)
+    ids = np.arange(count)
+    started = time.perf_counter()
+    index = find_kind(kind).build(vectors, ids, GraphOptions())
+    seconds = time.perf_counter() - started
+    if kind != "exact":
+        tune(index, [Probe.of(index, mixture(TUNED, 2), own=False)], WANTED)
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(Path(folder))
+        np.save(Path(folder) / "vectors.npy", vectors)
+        memory = _memory_alone(kind, index.width, Path(folder))
+    return {
+        "kind": kind,
+        "vectors": count,
+        "dim": DIM,
+        "build_seconds": seconds,
+        "width": index.width,
+        "recall": Probe.of(index, queries, own=False).recall(index),
+        "batch_rate": len(queries) / _fastest(lambda: index.search(queries, K)),
+        "single_rate": SINGLE / _fastest(lambda: [index.search(one[None], K) for one in queries[:SINGLE]]),
+        "memory_ratio": memory,
+    }
+
+
+def loaded_memory(kind: str, width: int, folder: Path) -> float:
+    """Memory that a loaded index takes after it has answered, as a multiple of its vectors."""
+    queries = mixture(ASKED, 3)
+    vectors = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
+    find_kind("exact").build(queries, np.arange(len(queries)), GraphOptions()).search(queries, K)
+    before = _resident()
+    index = find_kind(kind).load(vectors, np.arange(len(vectors)), folder, width, 0)
+    index.search(queries[:200], K)
+    return (_resident() - before) / vectors.nbytes
+
+
+def _fastest(work: Callable[[], object]) -> float:
+    work()
+    return min(_timed(work) for _ in range(REPEATS))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _alone(kind: str, count: int) -> dict[str, Any]:
+    with _process() as pool:
+        return pool.submit(measure_kind, kind, count).result()
+
+
+def _memory_alone(kind: str, width: int, folder: Path) -> float:
+    with _process() as pool:
+        return pool.submit(loaded_memory, kind, width, folder).result()
+
+
+def _process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _resident() -> int:
+    """Bytes of this process in memory, mapped files that were read included."""
+    with Path("/proc/self/statm").open() as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def main() -> None:
+    """Prints a row for each kind; writes JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vectors", type=int, default=200_000)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = measure_search(arguments.vectors)
+    for row in rows:
+        print("  ".join(f"{name} {value if isinstance(value, str) else f'{value:.4g}'}" for name, value in row.items()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""``python search.py run=DIR query="sail boat"``: the same as ``seqvise search``."""
+
+import sys
+
+from seqvise.apps.search import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""``seqvise index``: the images of a folder become searchable by the words of a run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+from seqvise.apps.arguments import parse, usage
+from seqvise.apps.exits import exit_code
+from seqvise.apps.folders import unwritable
+from seqvise.errors import UserError
+from seqvise.files import digest
+from seqvise.retrieval.options import AUTO, index_problems
+
+if TYPE_CHECKING:
+    from seqvise.images.listing import ImageList
+    from seqvise.retrieval.build import Changes, Embedded
+    from seqvise.retrieval.collection import ImageIndex
+    from seqvise.runs.embedder import Embedder
+
+log = logging.getLogger(__name__)
+INDEXES = "indexes"
+"""The folder in a run directory that its indexes are in."""
+WORDS = 500
+"""Words that an approximate index's recall is measured with."""
+SHOWN = 20
+"""Unreadable images that are named."""
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """What `seqvise index` is told."""
+
+    run: Annotated[Path, "the run directory whose model looks at the images"]
+    images: Annotated[Path, "a folder of images; the folders in it are their labels"]
+    index: Annotated[str, "exact | nmslib | faiss; auto: exact below 100,000 images"] = AUTO
+    output: Annotated[Path | None, "the index's folder; by default one in the run's indexes/"] = None
+    suspects: Annotated[Path | None, "an HTML file for images that are nearer to another label than to theirs"] = None
+    cache: Annotated[Path | None, "the folder of features; by default the run's paths.cache"] = None
+    device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+
+    def problems(self) -> Iterator[str]:
+        """Sentences about values that cannot be right."""
+        from seqvise.retrieval.collection import is_index
+        from seqvise.retrieval.thumbnails import pillow_problem
+
+        yield from index_problems(self.index)
+        if problem := pillow_problem("images"):
+            yield problem
+        if self.output is not None and self.output.exists() and not is_index(self.output):
+            yield f"output={self.output} is there and is no index: give the name of another folder."
+        if self.suspects is not None and self.suspects.suffix.lower() not in (".html", ".htm"):
+            yield f"suspects={self.suspects} must end in .html."
+        elif self.suspects is not None and (reason := unwritable(self.suspects)):
+            yield f"suspects={self.suspects} cannot be written: {reason}."
+
+    def folder(self) -> Path:
+        """Where the index goes: two folders of one name have two indexes."""
+        if self.output is not None:
+            return self.output
+        images = self.images.resolve()
+        return self.run / INDEXES / f"{images.name or 'images'}-{digest(str(images), 6)}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Makes an index as the words say and gives the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(item in ("-h", "--help") for item in words):
+        print(usage("index", IndexOptions))
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return exit_code(lambda: index(parse(words, IndexOptions)))
+
+
+def index(options: IndexOptions) -> None:
+    """Makes or brings up to date the index, and prints what it holds and last where it is.
+
+    Raises:
+        UserError: a wrong option, no run of images and words, or no image that can be read.
+    """
+    from seqvise.images.listing import list_folder
+    from seqvise.retrieval.build import labelled
+
+    if problems := list(options.problems()):
+        raise UserError(*problems)
+    listed = list_folder(options.images)
+
+    from seqvise.apps.hydra_app import find_own_modules
+    from seqvise.runs.embedder import load_embedder
+
+    find_own_modules()
+    started = perf_counter()
+    embedder = load_embedder(options.run, options.device)
+    images = labelled(listed, embedder.labels.names)
+    found, changes = _built(options, embedder, images)
+    found.save(options.folder())
+    if options.suspects is not None:
+        write_suspects(options.suspects, embedder, found)
+    _report(found, changes, perf_counter() - started)
+    print(f"index: {options.folder()}")
+
+
+def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:
+    from seqvise.apps.prepare_images import counting_images
+    from seqvise.retrieval.build import build_index
+
+    cache = options.cache or Path(embedder.run.config.paths.cache)
+
+    def embed(fresh: ImageList) -> Embedded:
+        with counting_images() as progress:
+            return embedder.images(fresh, cache, progress)
+
+    earlier, words = _earlier(options.folder(), embedder), embedder.sample_words(WORDS)
+    return build_index(images, embed, embedder.binding, options.index, earlier, words)
+
+
+def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
+    """The index that is there, if its vectors can be used again."""
+    from seqvise.retrieval.collection import ImageIndex
+
+    if not folder.exists():
+        return None
+    try:
+        # Its images are looked for where the new ones are; only their paths, sizes and times count.
+        return ImageIndex.load(folder, embedder.binding, root=folder)
+    except UserError as error:
+        log.info("Made anew: %s", error.problems[0])
+        return None
+
+
+def write_suspects(path: Path, embedder: Embedder, images: ImageIndex) -> None:
+    """Writes the page of images that are nearer to another label than to their own, and says how many there are."""
+    from seqvise.retrieval.page import write_suspects as write
+    from seqvise.retrieval.suspects import find_suspects
+
+    labels = embedder.with_labels(sorted({image.label for image in images.images.values()} - {""}))
+    found = find_suspects(images, labels.names, labels.vectors)
+    write(images, found, dict(zip(labels.names, labels.titles, strict=True)), path)
+    if found.unknown:
+        told = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unknown.items())
+        log.warning("Not judged, as their labels have no vector: %s.", told)
+    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {path}")
+
+
+def _report(found: ImageIndex, changes: Changes, seconds: float) -> None:
+    for fault in changes.faults[:SHOWN]:
+        log.warning("unreadable: %s", fault)
+    if len(changes.faults) > SHOWN:
+        log.warning("... and %s more", f"{len(changes.faults) - SHOWN:,}")
+    print(f"images: {len(found.images):,} ({_told(changes)})")
+    recall = ", ".join(f"{value:.3f} for {name}" for name, value in found.recall.items())
+    print(f"kind: {found.kind}{f', recall@10 {recall}, efSearch {found.index.width}' if recall else ''}")
+    print(f"seconds: {seconds:.1f}")
+
+
+def _told(changes: Changes) -> str:
+    counts = {
+        "added": changes.added,
+        "removed": changes.removed,
+        "as before": changes.kept,
+        "unreadable": len(changes.faults),
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "added")

@@ -1,0 +1,72 @@
+"""ImageNet's classes and WordNet's nouns as things that can be found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from seqvise.errors import UserError
+from seqvise.files import digest, digest_file, locked
+from seqvise.images.labels import LabelTable, label_table
+from seqvise.images.wordnet import WordNet, read_class_index
+from seqvise.retrieval.answers import Candidates
+from seqvise.retrieval.options import IMAGENET, WORDNET
+from seqvise.vectors.lexicon import Lexicon
+
+FORMAT = 1
+WORDS, CLASSES = "words.txt", "imagenet_class_index.json"
+
+
+class Classes(NamedTuple):
+    """What can be found, and how many of all there are have no vector and cannot."""
+
+    candidates: Candidates
+    total: int
+    without: int
+
+
+def class_problems(to: str, folder: Path | None) -> list[str]:
+    """Sentences about the files that a kind of candidates needs. folder: of WordNet's files."""
+    if folder is None:
+        return [f"to={to} needs the folder of WordNet's files: give wordnet=FOLDER."]
+    needed = [WORDS, CLASSES] if to == IMAGENET else [WORDS]
+    missing = [folder / name for name in needed if not (folder / name).is_file()]
+    return [f"to={to} needs {path}, which is not there: give wordnet=FOLDER." for path in missing]
+
+
+def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Path) -> Classes:
+    """The classes that have a vector. Made once for each lexicon and policy.
+
+    Args:
+        to: ``imagenet`` for the 1,000 classes of ILSVRC 2012, ``wordnet`` for all noun synsets.
+        folder: of ``words.txt`` and, for ImageNet, ``imagenet_class_index.json``.
+        policy: how a class gets its vector; see ``label_table``.
+        lexicon: words of the space.
+        cache: folder of what is made once.
+
+    Raises:
+        UserError: a file is not there or damaged.
+    """
+    if problems := class_problems(to, folder):
+        raise UserError(*problems)
+    files = [digest_file(folder / WORDS), digest_file(folder / CLASSES) if to == IMAGENET else ""]
+    words = [lexicon.name, len(lexicon), digest("\n".join(lexicon.words)), digest(lexicon.matrix[:100].tobytes())]
+    store = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, words]))}"
+    with locked(store.with_name(f".{store.name}.lock")):
+        if not store.exists():
+            _make(to, folder, policy, lexicon).save(store)
+    table = LabelTable.load(store)
+    total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _lines(folder / WORDS)
+    return Classes(Candidates.of(table.names, table.titles, table.vectors), total, total - len(table))
+
+
+def _make(to: str, folder: Path, policy: str, lexicon: Lexicon) -> LabelTable:
+    wordnet = WordNet.read(folder / WORDS)
+    names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
+    return label_table(names, policy, lexicon, wordnet, missing="leave_out")[0]
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())

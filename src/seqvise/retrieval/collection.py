@@ -1,0 +1,228 @@
+"""An index of images in a folder of its own, bound to the model that placed the images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+
+from seqvise.errors import UserError
+from seqvise.files import atomic_folder, digest, digest_file
+from seqvise.retrieval.index import Index, find_kind
+from seqvise.retrieval.options import index_problems
+
+FORMAT = 1
+MANIFEST, VECTORS, IMAGES = "manifest.json", "vectors.npy", "images.json"
+COLUMNS = ("paths", "labels", "sizes", "changed")
+
+
+@dataclass(frozen=True)
+class IndexedImage:
+    """An image of an index.
+
+    Attributes:
+        path: below the index's root, with slashes.
+        label: the name of its label, empty where it has none.
+        size: of the file, in bytes.
+        changed: when the file was, in nanoseconds.
+    """
+
+    path: str
+    label: str = ""
+    size: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What vectors belong to: those of another model lie elsewhere.
+
+    Attributes:
+        model: the hash of all that makes a vector of an image.
+        policy: how labels get their vectors.
+        run: the run directory, for a person to read.
+    """
+
+    model: str
+    policy: str
+    run: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageIndex:
+    """Images and their vectors.
+
+    Attributes:
+        root: the folder that the paths are below.
+        images: by id, in the order of the index's ids.
+        index: of their vectors.
+        kind: of the index: ``exact``, ``nmslib`` or ``faiss``.
+        binding: the model.
+        recall: recall@10 by what it was measured with; empty where the index is exact.
+    """
+
+    root: Path
+    images: Mapping[int, IndexedImage]
+    index: Index
+    kind: str
+    binding: Binding
+    recall: Mapping[str, float] = field(default_factory=dict)
+
+    def file(self, image: int) -> Path:
+        """Where the image of that id lies."""
+        return self.root / self.images[image].path
+
+    def save(self, folder: Path) -> None:
+        """Writes all of it as a folder, in the place of an index that is there.
+
+        Raises:
+            UserError: something else is there.
+        """
+        with _replaced(folder) as temporary:
+            np.save(temporary / VECTORS, self.index.vectors)
+            (temporary / IMAGES).write_text(json.dumps(self._columns()) + "\n", encoding="ascii")
+            self.index.save(temporary)
+            manifest = self._manifest({path.name: digest_file(path) for path in sorted(temporary.iterdir())})
+            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
+
+    @classmethod
+    def load(cls, folder: Path, binding: Binding, root: Path | None = None, threads: int = 0) -> Self:
+        """Reads an index back, its vectors mapped.
+
+        Args:
+            folder: see ``save``.
+            binding: of the model that will ask.
+            root: where the images are now; None: where they were.
+            threads: of a search for many queries; 0: one a processor.
+
+        Raises:
+            UserError: the folder holds no whole index, or one of another model, or the images are gone.
+        """
+        manifest = read_manifest(folder)
+        _check_binding(folder, manifest, binding)
+        root = _found_root(folder, Path(manifest["root"]), root)
+        _check_files(folder, manifest["files"])
+        if problems := list(index_problems(manifest["kind"])):
+            raise UserError(*(f"{folder}: {problem}" for problem in problems))
+        columns = json.loads((folder / IMAGES).read_text(encoding="ascii"))
+        vectors = np.asarray(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False))
+        rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+        images = {image: IndexedImage(*row) for image, row in zip(columns["ids"], rows, strict=True)}
+        ids = np.array(columns["ids"], np.int64)
+        index = find_kind(manifest["kind"]).load(vectors, ids, folder, manifest["width"], threads)
+        return cls(root, images, index, manifest["kind"], Binding(**manifest["binding"]), manifest["recall"])
+
+    def _columns(self) -> dict[str, list[Any]]:
+        images = self.images.values()
+        return {
+            "ids": list(self.images),
+            "paths": [image.path for image in images],
+            "labels": [image.label for image in images],
+            "sizes": [image.size for image in images],
+            "changed": [image.changed for image in images],
+        }
+
+    def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
+        told = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "count": len(self.index),
+            "dim": int(self.index.vectors.shape[1]),
+            "width": self.index.width,
+            "recall": dict(self.recall),
+            "root": str(self.root.absolute()),
+            "binding": vars(replace(self.binding)),
+            "files": dict(files),
+        }
+        return {**told, "hash": _hash(told)}
+
+
+def is_index(folder: Path) -> bool:
+    """Whether the folder looks like one that ``ImageIndex.save`` wrote."""
+    return (folder / MANIFEST).is_file() and (folder / IMAGES).is_file()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What an index says of itself.
+
+    Raises:
+        UserError: there is none, or it is not as it was written.
+    """
+    if not folder.is_dir():
+        raise UserError(f"index={folder}: there is no such folder.")
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"index={folder} is no index: it has no {MANIFEST}.")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="ascii"))
+        if manifest["format"] != FORMAT:
+            raise _damaged(folder, f"its format is {manifest['format']}, not {FORMAT}")
+        if manifest.pop("hash") != _hash(manifest):
+            raise _damaged(folder, f"{MANIFEST} is not as it was written")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(folder, f"{MANIFEST} cannot be read: {type(error).__name__}") from None
+    return cast(dict[str, Any], manifest)
+
+
+def _check_binding(folder: Path, manifest: Mapping[str, Any], binding: Binding) -> None:
+    theirs = Binding(**manifest["binding"])
+    if theirs.model != binding.model:
+        raise UserError(
+            f"index={folder} was made by another model (of {theirs.run}, {theirs.model}; here it is {binding.model}): "
+            f"make one with `seqvise index run={binding.run} images={manifest['root']}`."
+        )
+    if theirs.policy != binding.policy:
+        raise UserError(
+            f"index={folder} was made with labels by the policy '{theirs.policy}', but {binding.run} has "
+            f"'{binding.policy}': make it again with `seqvise index`."
+        )
+
+
+def _found_root(folder: Path, told: Path, given: Path | None) -> Path:
+    if given is not None and not given.is_dir():
+        raise UserError(f"images={given}: there is no such folder.")
+    if given is None and not told.is_dir():
+        raise UserError(
+            f"The images of index={folder} were in {told}, which is not there any more: give images= the folder that "
+            "they are in now."
+        )
+    return given or told
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, told in files.items():
+        if not (folder / name).is_file():
+            raise _damaged(folder, f"{name} is missing")
+        if digest_file(folder / name) != told:
+            raise _damaged(folder, f"{name} is not as it was written")
+
+
+def _damaged(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"index={folder} is damaged ({reason}): delete that folder and make it again with `seqvise index`."
+    )
+
+
+def _hash(manifest: Mapping[str, Any]) -> str:
+    return digest(json.dumps(manifest, sort_keys=True), 32)
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """As ``atomic_folder``, but the new folder takes the place of an index that is there."""
+    if folder.exists() and not is_index(folder):
+        raise UserError(f"output={folder} is there and is no index: give the name of another folder.")
+    fresh, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
+    for path in (fresh, old):
+        shutil.rmtree(path, ignore_errors=True)
+    with atomic_folder(fresh) as temporary:
+        yield temporary
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
