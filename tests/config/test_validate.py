@@ -34,6 +34,8 @@ def test_several_wrong_values_are_told_together() -> None:
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0"),
         (["data=files"], "data.root is not set"),
         (["data.kind=sound"], "data.kind is 'sound'"),
+        (["model=devise"], "model=devise needs images"),
+        (["data=image_folder", "data.root=pictures", "data.train=train"], "data.kind is images"),
         (["find_lr.steps=1"], "find_lr.steps is 1"),
     ],
 )
@@ -102,7 +104,7 @@ def test_words_that_do_not_fit_do_not_hide_each_other_nor_wrong_values() -> None
 def test_the_metrics_are_those_the_task_logs() -> None:
     from seqvise.tasks.translation import METRICS as LOGGED
 
-    (known,) = METRICS.values()
+    known = METRICS["seqvise.tasks.translation.Translation"]
     assert set(known) == {"train/loss"} | {f"val/{name}" for name in LOGGED}
 
 

@@ -16,10 +16,17 @@ from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
 from seqvise.corpus.options import DataOptions
 from seqvise.errors import UserError
+from seqvise.images.options import ImageOptions
+from seqvise.models.devise_options import DeviseOptions
 from seqvise.models.options import RecurrentOptions
+from seqvise.models.transformer_options import TransformerOptions
 
-MODEL_OPTIONS: dict[str, type] = {"seqvise.models.recurrent.Recurrent": RecurrentOptions}
-DATA_OPTIONS: dict[str, type] = {"parallel": DataOptions}
+MODEL_OPTIONS: dict[str, type] = {
+    "seqvise.models.recurrent.Recurrent": RecurrentOptions,
+    "seqvise.models.transformer.Transformer": TransformerOptions,
+    "seqvise.models.devise.Devise": DeviseOptions,
+}
+DATA_OPTIONS: dict[str, type] = {"parallel": DataOptions, "images": ImageOptions}
 """For each `data.kind` the type of the `data` node."""
 
 
@@ -28,6 +35,8 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     store.store(group="options", name="recurrent", node=RecurrentOptions)
+    store.store(group="options", name="transformer", node=TransformerOptions)
+    store.store(group="options", name="devise", node=DeviseOptions)
     for kind, options in DATA_OPTIONS.items():
         store.store(group="options", name=kind, node=options)
     _resolve_as("run_name", _run_name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any
@@ -17,6 +17,7 @@ from seqvise.config.schema import MODEL_OPTIONS, typed
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
 
+_IMAGES = ("", "held_out/", "seen_among_all/", "held_out_among_all/")
 METRICS: dict[str, tuple[str, ...]] = {
     "seqvise.tasks.translation.Translation": (
         "train/loss",
@@ -27,9 +28,17 @@ METRICS: dict[str, tuple[str, ...]] = {
         "val/accuracy",
         "val/bleu",
         "val/chrf",
-    )
+    ),
+    "seqvise.tasks.devise.ImageToWord": (
+        "train/loss",
+        "val/loss",
+        *(f"val/{images}hit@{k}" for images in _IMAGES for k in (1, 2, 5, 10, 20)),
+        *(f"val/{images}hp@{k}" for images in _IMAGES for k in (2, 5, 10, 20)),
+        *(f"val/{images}{name}_map" for images in _IMAGES for name in ("text_to_image", "image_to_label")),
+    ),
 }
 
+DEVISE = "seqvise.models.devise.Devise"
 SHIPPED = (
     *METRICS,
     *MODEL_OPTIONS,
@@ -40,6 +49,15 @@ SHIPPED = (
 
 def validate(cfg: DictConfig) -> list[str]:
     """A sentence for each value, or combination of values, that cannot be right. An empty list is a good config."""
+    return _problems(cfg, _together)
+
+
+def validate_data(cfg: DictConfig) -> list[str]:
+    """As ``validate``, without the combinations that only training cares for."""
+    return _problems(cfg, _packages)
+
+
+def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> list[str]:
     missing = [f"{key} is not set: give it as {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
     if missing:
         return missing
@@ -49,7 +67,7 @@ def validate(cfg: DictConfig) -> list[str]:
         return [one_line(error)]
     except UserError as error:
         return list(error.problems)
-    return [*node_problems(config), *_together(config)]
+    return [*node_problems(config), *together(config)]
 
 
 def node_problems(config: Config) -> Iterator[str]:
@@ -67,6 +85,8 @@ def _together(config: Config) -> Iterator[str]:
     yield from _cycle(config)
     yield from _monitor(config)
     yield from _vectors(config)
+    yield from _images(config)
+    yield from _shared_embeddings(config)
     yield from _packages(config)
     yield from _classes(config)
 
@@ -123,11 +143,46 @@ def _vectors(config: Config) -> Iterator[str]:
         yield f"vectors.dim is {config.vectors.dim} and model.embedding is {width}, but they must be equal."
 
 
+def _images(config: Config) -> Iterator[str]:
+    data, vectors = config.data, config.vectors
+    kind, target = _choice(data, "kind"), str(_choice(config.model, "_target_"))
+    if target != DEVISE:
+        if kind == "images" and target in MODEL_OPTIONS:
+            yield f"data.kind is images, but {target} reads text: choose model=devise."
+        return
+    if kind != "images":
+        yield f"model=devise needs images, but data.kind is {kind}: choose data=image_folder or data=imagenet."
+        return
+    own = data.layout == "pictures" and vectors.name == "trained"
+    if not own and (vectors.name != "fasttext" or vectors.target is None):
+        yield (
+            "Images need the vectors of their labels' words: set vectors=fasttext and vectors.target=FILE, where FILE "
+            "ends in .bin, .vec, .vec.gz or .npz."
+        )
+    if _choice(config.model, "prior") and data.wordnet is None:
+        yield "model.prior needs the words of the backbone's classes: set data.wordnet, or model.prior=0."
+
+
+def _shared_embeddings(config: Config) -> Iterator[str]:
+    if _choice(config.model, "share_embeddings") and not config.tokenizer.shared:
+        yield (
+            "model.share_embeddings is true, but each side has a vocabulary of its own: "
+            "set tokenizer.shared=true, or model.share_embeddings=false."
+        )
+
+
 def _packages(config: Config) -> Iterator[str]:
+    if _choice(config.data, "kind") == "images" and find_spec("torchvision") is None:
+        yield "data.kind=images needs torchvision: pip install 'seqvise[images]'."
     paths = (config.vectors.source or "", config.vectors.target or "")
     binary = config.vectors.name == "fasttext" and any(path.endswith(".bin") for path in paths)
     if config.tokenizer.name == "spacy" and find_spec("spacy") is None:
         yield "tokenizer=spacy needs spaCy: pip install 'seqvise[spacy]', or choose tokenizer=words."
+    if config.tokenizer.name == "sentencepiece" and find_spec("sentencepiece") is None:
+        yield (
+            "tokenizer=sentencepiece needs SentencePiece: pip install 'seqvise[sentencepiece]', "
+            "or choose tokenizer=words."
+        )
     if (binary or config.vectors.name == "trained") and find_spec("fasttext") is None:
         yield (
             f"vectors={config.vectors.name} needs fastText: pip install 'seqvise[fasttext]', "

@@ -43,8 +43,8 @@ def build_image_model(
     classifier = network.head if option(config.model, "prior") else None
     if option(config.model, "prior") and classifier is None:
         raise UserError(
-            f"model.prior is above 0, but {network.name} with data.weights={config.data.weights} has no classifier that "
-            "reads its features: set model.prior=0, or take weights with a classifier."
+            f"model.prior is above 0, but {network.name} with data.weights={config.data.weights} has no classifier "
+            "that reads its features: set model.prior=0, or take weights with a classifier."
         )
     backbone = None if config.data.precompute else network.backbone
     return cast(nn.Module, make(config.model, network.features, dim, backbone, classifier, groups))
