@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import SCALARS, Even
 
 from results.record import rounded
 
-VALIDATED = ("val/loss", "val/free_loss", "val/lesson_loss", "val/bleu", "val/accuracy")
+VALIDATED = ("val/loss", "val/free_loss", "val/lesson_loss", "val/bleu", "val/accuracy", "val/hit@1")
 SMOOTHED = "train/loss_smooth"
 EPOCH = "epoch"
 Series = Mapping[int, float]

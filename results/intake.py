@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from results.curves import read_curves
-from results.overrides import command, of_data, of_run, shown
+from results.images import is_of_images
+from results.overrides import TRAIN, command, of_data, of_run, shown
 from results.record import Record, read_object, rounded_metrics
 from seqvise.errors import UserError
 
@@ -62,7 +64,7 @@ def read_run(path: Path, note: str | None = None) -> Record:
         experiment=experiment,
         dataset=" ".join([str(folder.yaml("config.yaml", "data.name")), *of_data(overrides)]),
         overrides=of_run(overrides, experiment),
-        command=command(overrides),
+        command=command(overrides, str(metrics.pop("command", TRAIN))),
         seed=int(folder.yaml("config.yaml", "seed")),
         **_code(environment.get("git") or {}),
         date=datetime.fromtimestamp(status["started"], UTC).date().isoformat(),
@@ -78,8 +80,19 @@ def read_run(path: Path, note: str | None = None) -> Record:
 
 
 def file_of(record: Record, results: Path, name: str | None = None) -> Path:
-    """Where a record is kept: named by data set and seed, in its experiment's folder."""
-    return results / record.experiment / f"{name or f'{record.dataset.split()[0]}-seed{record.seed}'}.json"
+    """Where a record is kept: named by data set and seed, in its experiment's folder.
+
+    Of images, which have many runs of an experiment, by what was changed of it too.
+    """
+    parts = [record.dataset.split()[0], f"seed{record.seed}"]
+    if is_of_images(record):
+        parts[1:1] = [*([] if record.curves else ["baselines"]), *map(plain, record.overrides)]
+    return results / record.experiment / f"{name or '-'.join(parts)}.json"
+
+
+def plain(word: str) -> str:
+    """An override as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", word.lstrip("+~")).strip("-")
 
 
 def _finished(folder: Folder) -> dict[str, Any]:
@@ -97,7 +110,7 @@ def _finished(folder: Folder) -> dict[str, Any]:
 
 def _measured(folder: Folder) -> dict[str, Any]:
     metrics = folder.json("metrics.json") if (folder.path / "metrics.json").is_file() else {}
-    if not any(name.startswith("val/") for name in metrics):
+    if not any(name.startswith("val/") or "/hit@" in name for name in metrics):
         raise UserError(f"{folder.path} has no validation metrics in metrics.json; was it a dry run (dry_run=true)?")
     return metrics
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+TRAIN = "python train.py"
 NOT_SHOWN = ("paths", "hydra")
 NAMED_ELSEWHERE = ("experiment", "data", "seed")
 # Where and how it ran, as the device column says, and what it showed on the way.
@@ -20,9 +21,9 @@ def shown(overrides: Sequence[str]) -> list[str]:
     return [FOLDERS.sub("", word) for word in overrides if _key(word).split(".")[0].split("/")[0] not in NOT_SHOWN]
 
 
-def command(overrides: Sequence[str]) -> str:
+def command(overrides: Sequence[str], program: str = TRAIN) -> str:
     """What to type to have the run again."""
-    return shlex.join(["python", "train.py", *overrides])
+    return shlex.join([*program.split(), *overrides])
 
 
 def of_data(overrides: Sequence[str]) -> list[str]:

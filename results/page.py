@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from results.images import HEAD as IMAGES
+from results.images import image_section, is_of_images
 from results.pictures import alternative, draw, drawable
 from results.provenance import run_text
 from results.published import Published
@@ -43,7 +45,8 @@ def render(results: Path, page: Path) -> None:
         UserError: a file of the results folder is not what it should be.
     """
     text = page_text(results, page.parent)
-    groups = by_dataset(load_records(results), Published.load(results / PUBLISHED))
+    records = [record for record in load_records(results) if not is_of_images(record)]
+    groups = by_dataset(records, Published.load(results / PUBLISHED))
     drawn = {dataset: found for dataset, records in groups.items() if (found := drawable(records))}
     for dataset, records in drawn.items():
         draw(picture_of(results, dataset), dataset, records)
@@ -56,9 +59,13 @@ def render(results: Path, page: Path) -> None:
 def page_text(results: Path, beside: Path) -> str:
     """The page. beside: the folder that its links start from."""
     published = Published.load(results / PUBLISHED)
-    groups = by_dataset(load_records(results), published)
+    found = load_records(results)
+    groups = by_dataset([record for record in found if not is_of_images(record)], published)
     parts = [HEAD.format(add=ADD)]
     parts += [_section(results, beside, dataset, records, published) for dataset, records in groups.items()]
+    images = by_dataset([record for record in found if is_of_images(record)], published)
+    if images:
+        parts += [IMAGES.format(add=ADD), *(image_section(dataset, records) for dataset, records in images.items())]
     speeds = [speed_section(path) for path in sorted((results / BENCHMARKS).glob("*.json"))]
     if speeds:
         parts += [SPEED, *speeds]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seqvise.apps.jobs.job import Job, build_job
+from seqvise.apps.pictures import with_pictures
 from seqvise.callbacks.banner import banner, survey
 from seqvise.config.options import Config
 from seqvise.errors import UserError
@@ -38,6 +39,8 @@ def fit(config: Config, directory: Path) -> dict[str, float | str | None]:
     run = RunDirectory(directory)
     with run.recorded():
         run.write_config(config)
+        config = with_pictures(config)
+        run.write_config(config)  # with what was left to be made
         job = build_job(config, run)
         if config.dry_run:
             show_plan(job)
@@ -61,6 +64,7 @@ def train(config: Config, job: Job) -> dict[str, float | str | None]:
         **job.best.metrics,
         **_test(config, job),
         **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
+        **getattr(task, "told", {}),
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),
@@ -113,5 +117,5 @@ def _test(config: Config, job: Job) -> dict[str, float]:
         return {}
     # There is none after one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
     checkpoint = getattr(job.trainer.checkpoint_callback, "best_model_path", "") or None
-    (found,) = job.trainer.test(job.parts.task, job.parts.data, ckpt_path=checkpoint, verbose=False)
-    return {name: float(value) for name, value in found.items()}
+    loaders = job.trainer.test(job.parts.task, job.parts.data, ckpt_path=checkpoint, verbose=False)
+    return {name: float(value) for found in loaders for name, value in found.items()}

@@ -11,10 +11,12 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
+from seqvise.callbacks.averaging import build_average
 from seqvise.callbacks.banner import Banner
 from seqvise.callbacks.dashboard import Dashboard
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
 from seqvise.callbacks.hyperparameters import HyperparameterRow
+from seqvise.callbacks.image_board import ImageBoard
 from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
 from seqvise.callbacks.progress import EpochLines, TokenBar
 from seqvise.callbacks.samples import SampleFile
@@ -28,6 +30,10 @@ from seqvise.tasks.options import MonitorOptions
 
 class BestCheckpoints(ModelCheckpoint):
     """Several of the best checkpoints beside ``best.ckpt``; its own class, so that its state has its own key."""
+
+
+class LastCheckpoints(ModelCheckpoint):
+    """Checkpoints of the last validations beside ``last.ckpt``; its own class, so that its state has its own key."""
 
 
 class StepCheckpoint(ModelCheckpoint):
@@ -61,8 +67,10 @@ def build_callbacks(
         Banner(),
         FiniteLoss(),
         MonitorIsLogged(monitor.metric),
+        *build_average(options),
         TrainingSignals(),
         Dashboard(options.samples, options.attention_maps),
+        ImageBoard(options.samples),
         HyperparameterRow(monitor.metric, monitor.mode),
         SampleFile(run_dir / "samples.txt", options.samples),
         *_progress(options),
@@ -87,9 +95,12 @@ def _checkpoints(options: CallbackOptions, monitor: MonitorOptions, folder: Path
     common: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_name": False}
     # Lightning takes its ckpt_path="best" from the first one.
     yield ModelCheckpoint(folder, "best", save_top_k=min(options.keep_best, 1), save_last=True, **ranked, **common)
+    name = "epoch{epoch:03d}-step{step:06d}"
     if options.keep_best > 1:
-        name = "epoch{epoch:03d}-step{step:06d}"
         yield BestCheckpoints(folder, name, save_top_k=options.keep_best, **ranked, **common)
+    if options.keep_last > 1:
+        latest: dict[str, Any] = {"monitor": "step", "mode": "max", "save_top_k": options.keep_last}
+        yield LastCheckpoints(folder, f"last-{name}", **latest, **common)
     if options.save_steps is not None:
         yield StepCheckpoint(folder, "last", every_n_train_steps=options.save_steps, **common)
 

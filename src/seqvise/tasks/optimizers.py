@@ -13,24 +13,33 @@ from seqvise.tasks.options import OptimizerOptions
 
 
 def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = True) -> Optimizer:
-    """The optimizer over a model's trainable parameters.
+    """The optimizer over a model's parameters.
 
-    Word vectors get a group with ``options.embedding_lr`` times the rate, and are frozen where that is 0. Each group
-    keeps the rate it was configured with as ``initial_lr``, which schedules multiply.
+    A model's ``rate_groups`` give its parameters and the factor on each group's rate. Without it, word vectors get a
+    group with ``options.embedding_lr`` times the rate, and are frozen where that is 0. Each group keeps the rate it was
+    configured with as ``initial_lr``, which schedules multiply.
 
     Args:
         model: whose parameters are trained.
         options: the `optimizer` node.
         fused: one kernel for all parameters; Lightning does not clip gradients of such an optimizer in mixed precision.
     """
+    named = getattr(model, "rate_groups", None)
+    found = _split_off_vectors(model, options) if named is None else named()
+    groups = [_group(weights, options.lr * factor) for weights, factor in found]
+    return _create([group for group in groups if group["params"]], options, fused)
+
+
+def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> list[tuple[list[Tensor], float]]:
+    """The trainable parameters but for word vectors, and these, with the factors on their rates."""
     vectors = word_vectors(model)
     if options.embedding_lr == 0:
         for weight in vectors:
             weight.requires_grad_(False)
     of_vectors = {id(weight) for weight in vectors}
     rest = [weight for weight in model.parameters() if id(weight) not in of_vectors]
-    groups = [_group(rest, options.lr), _group(vectors, options.lr * options.embedding_lr)]
-    return _create([group for group in groups if group["params"]], options, fused)
+    groups = [(rest, 1.0), (vectors, options.embedding_lr)]
+    return [([weight for weight in weights if weight.requires_grad], factor) for weights, factor in groups]
 
 
 def word_vectors(model: nn.Module) -> list[Tensor]:
@@ -41,7 +50,7 @@ def word_vectors(model: nn.Module) -> list[Tensor]:
 
 
 def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
-    return {"params": [weight for weight in weights if weight.requires_grad], "lr": rate, "initial_lr": rate}
+    return {"params": list(weights), "lr": rate, "initial_lr": rate}
 
 
 def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:

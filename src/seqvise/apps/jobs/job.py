@@ -20,7 +20,7 @@ from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import option
 from seqvise.runs.trainer import build_trainer
 
-BUILDERS = {"parallel": "seqvise.apps.jobs.translation"}
+BUILDERS = {"parallel": "seqvise.apps.jobs.translation", "images": "seqvise.apps.jobs.images"}
 """For each `data.kind` the module whose ``build(config, seed)`` gives its parts."""
 
 
@@ -60,7 +60,8 @@ def build_job(config: Config, run: RunDirectory) -> Job:
     seed = _seed(config)
     pl.seed_everything(seed, workers=True, verbose=False)
     best = BestMetrics(config.monitor.metric, config.monitor.mode)
-    callbacks = build_callbacks(config.callbacks, config.schedule, forcing_of(config), config.monitor, run.path)
+    forcing = forcing_of(config) if config.data.kind == "parallel" else None
+    callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
     # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
     trainer = build_trainer(config, run, [best, *callbacks])
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
@@ -80,6 +81,8 @@ def _quieten(run: RunDirectory) -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # The run's folder is the logger's folder, and holds more than the logger's files.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    # A backbone keeps its batch statistics, and the classes of a prior drop nothing.
+    warnings.filterwarnings("ignore", message="Found .* module.* in eval mode")
     if not run.writes:
         logging.getLogger().setLevel(logging.WARNING)
 

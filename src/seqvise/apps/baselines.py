@@ -1,0 +1,111 @@
+"""``seqvise baselines``: what the features of a data set of images can do without a trained head."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from seqvise.apps.hydra_app import hydra_command
+from seqvise.config.schema import typed
+from seqvise.errors import UserError
+from seqvise.runs.launch import job_directory
+
+if TYPE_CHECKING:
+    from seqvise.apps.jobs.images import ImageJob
+    from seqvise.tasks.baselines import Contest
+
+COMMAND = "seqvise baselines"
+SHOWN = ("hit@1", "hit@5", "hit@10", "hp@2", "hp@5", "text_to_image_map")
+WIDTH = 110
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures with the given Hydra overrides and gives the exit code."""
+    return hydra_command(_baselines, argv)
+
+
+def _baselines(cfg: DictConfig, _start: list[str]) -> None:
+    if cfg.seed is None:
+        cfg.seed = secrets.randbelow(2**31)
+    cfg.paths.run = str(job_directory())
+
+    from seqvise.apps.jobs.images import read_job
+    from seqvise.apps.pictures import with_pictures
+    from seqvise.runs.directory import RunDirectory
+    from seqvise.runs.environment import device_name, environment
+    from seqvise.runs.trainer import build_trainer
+
+    config = typed(cfg)
+    if config.data.kind != "images":
+        raise UserError(f"data.kind is {config.data.kind}, but baselines are of images: choose data=image_folder.")
+    run = RunDirectory(Path(cfg.paths.run))
+    with run.recorded():
+        config = with_pictures(config)
+        run.write_config(config)
+        trainer = build_trainer(config, run, [])
+        job = read_job(config, cfg.seed)
+        found = dict(measure_baselines(job, contest_of(job)))
+        run.write_environment(environment(trainer))
+        device = device_name(trainer.strategy.root_device)
+        run.write_metrics({"command": COMMAND, **found, **job.told(), "device": device, "seed": cfg.seed})
+    show(found)
+    print(f"run: {run.path}")
+
+
+def contest_of(job: ImageJob) -> Contest:
+    """The features of training, validation and test, the last two being one where there is no test part."""
+    import numpy as np
+
+    from seqvise.tasks.baselines import Contest, Features
+    from seqvise.tasks.zero_shot import HELD_OUT, SEEN
+
+    store, rows = job.features(), job.split.rows
+
+    def features(part: str) -> Features:
+        good = store.good(rows[part])
+        return Features(store.read(good).astype(np.float32), job.split.images.labels[good].astype(np.int64))
+
+    last = "test" if "test" in rows else "valid"
+    parts = {SEEN: last, HELD_OUT: f"{last}_held_out"}
+    test = {kind: features(part) for kind, part in parts.items() if len(rows[part])}
+    return Contest(features("train"), features("valid"), test, job.protocol())
+
+
+def measure_baselines(job: ImageJob, contest: Contest) -> Iterator[tuple[str, float]]:
+    """``<baseline>/<round>/hit@k`` and the like, and ``chance/<round>/...``."""
+    from seqvise.tasks import baselines
+
+    logits = baselines.train_softmax(contest, job.seed)
+    seen = contest.protocol.labels.vectors[contest.protocol.seen]
+    rounds = {
+        "ridge": baselines.ridge_metrics(contest),
+        "random": baselines.random_metrics(contest, job.seed),
+        "softmax": baselines.softmax_metrics(contest, logits),
+        "conse": baselines.conse_metrics(contest, logits, seen),
+        "chance": contest.chances(),
+    }
+    if job.network.head is not None and job.words.wordnet is not None:
+        own = baselines.logits_of(job.network.head)
+        classes = job.words.classes(own(contest.valid.inputs[:1]).shape[1])
+        rounds["conse_backbone"] = baselines.conse_metrics(contest, own, classes)
+    for name, metrics in rounds.items():
+        yield from ((f"{name}/{metric}", value) for metric, value in metrics)
+
+
+def show(found: dict[str, float]) -> None:
+    """Prints a row for each baseline and round."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for name, value in found.items():
+        baseline, images, metric = name.split("/")
+        rows.setdefault((images, baseline), {})[metric] = value
+    table = Table(*(Column(name, no_wrap=True) for name in ("images", "baseline", *SHOWN)))
+    for place in sorted(rows):
+        table.add_row(*place, *(f"{rows[place][name]:.3f}" if name in rows[place] else "" for name in SHOWN))
+    Console(highlight=False, width=WIDTH).print(table)

@@ -1,0 +1,147 @@
+"""The words behind a data set of images: its labels' vectors, the nouns of WordNet, the backbone's own classes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.apps.folders import cache_folder
+from seqvise.config.options import Config
+from seqvise.errors import UserError
+from seqvise.images.labels import LabelTable, label_table
+from seqvise.images.listing import ImageParts, ImageSplit
+from seqvise.images.options import ImageOptions
+from seqvise.images.synsets import synset_table
+from seqvise.images.wordnet import WordNet, read_class_index
+from seqvise.vectors.lexicon import Lexicon, words_of
+from seqvise.vectors.whiten import whitened
+
+log = logging.getLogger(__name__)
+
+WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
+LABELS_FOLDER, WORDS_FOLDER = "labels", "words"
+
+
+@dataclass(frozen=True, eq=False)
+class WordSpace:
+    """Labels and words as vectors of one space.
+
+    Attributes:
+        data: the `data` node.
+        lexicon: the words that the run keeps.
+        wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
+        labels: of the data set.
+    """
+
+    data: ImageOptions
+    lexicon: Lexicon
+    wordnet: WordNet | None
+    labels: LabelTable
+
+    def nouns(self) -> LabelTable:
+        """Every noun of WordNet that has a vector by the label policy."""
+        assert self.wordnet is not None
+        table, _ = label_table(self.wordnet.synsets, self.data.policy, self.lexicon, self.wordnet, missing="leave_out")
+        return table
+
+    def classes(self, count: int) -> NDArray[np.float32]:
+        """(count, D) vectors of the classes that ImageNet's weights know; zeros where one has none.
+
+        Raises:
+            UserError: WordNet's folder has no list of these classes, or one of another length.
+        """
+        if self.wordnet is None:
+            raise UserError(
+                f"model.prior needs data.wordnet, a folder with {WORDS} and {CLASSES}: set it, or model.prior=0."
+            )
+        file = Path(self.data.wordnet or "") / CLASSES
+        synsets = [synset for synset, _ in read_class_index(file)]
+        if len(synsets) != count:
+            raise UserError(
+                f"The backbone tells {count} classes apart, but {file} names {len(synsets)}: take weights that were "
+                "trained on those, or set model.prior=0."
+            )
+        table, _ = label_table(synsets, self.data.policy, self.lexicon, self.wordnet, missing="leave_out")
+        vectors = np.zeros((count, self.lexicon.dim), np.float32)
+        vectors[[synsets.index(name) for name in table.names]] = table.vectors
+        return vectors
+
+    def known_synsets(self) -> set[str]:
+        """ImageNet's classes and all that they are kinds of; empty without WordNet or without the list of classes."""
+        file = Path(self.data.wordnet or "") / CLASSES
+        if self.wordnet is None or not file.is_file():
+            return set()
+        found = {synset for synset, _ in read_class_index(file) if synset in self.wordnet}
+        return found.union(*map(self.wordnet.ancestors, found))
+
+    def save(self, folder: Path) -> None:
+        """Writes ``labels/`` and ``words/``."""
+        self.labels.save(folder / LABELS_FOLDER)
+        self.lexicon.save(folder / WORDS_FOLDER)
+
+
+def read_words(config: Config, names: Sequence[str]) -> WordSpace:
+    """The space of the `vectors` node's words, with the data set's labels. names: of the labels.
+
+    Raises:
+        UserError: a file is missing or damaged, or a label has no vector; all such labels are named.
+    """
+    data: ImageOptions = config.data
+    wordnet = read_wordnet(data)
+    lexicon = _lexicon(config, names, wordnet)
+    table = synset_table(Path(data.synsets) if data.synsets else None, names)
+    labels, coverage = label_table(names, data.policy, lexicon, wordnet, table, getattr(data, "missing", "refuse"))
+    log.info("%s", coverage)
+    return WordSpace(data, lexicon, wordnet, labels)
+
+
+def read_wordnet(data: ImageOptions) -> WordNet | None:
+    """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set."""
+    if data.wordnet is None:
+        return None
+    folder = Path(data.wordnet)
+    return WordNet.read(folder / WORDS, folder / EDGES if (folder / EDGES).is_file() else None)
+
+
+def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:
+    """What each image serves. names: the labels that have a vector.
+
+    With ``data.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out in
+    their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
+    """
+    split = parts.split(data, names)
+    fold = data.fold
+    if fold is None:
+        return split
+    others = [split.images.names[label] for label in split.seen]
+    apart = np.random.default_rng([data.seed, fold]).permutation(len(others))[: max(1, len(others) // 5)]
+    return parts.split(replace(data, held_out=[others[place] for place in sorted(apart.tolist())]), others)
+
+
+def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:
+    """The most frequent words and those that labels or nouns are made of."""
+    options = config.vectors
+    whole = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
+    nouns = list(_nouns(wordnet)) if wordnet is not None else []
+    kept = whole.subset(options.words, chain(_with_words(names), _with_words(nouns)))
+    if options.whiten == 0:
+        return kept
+    rows = sorted({row for noun in nouns if (row := kept.row(noun)) is not None})
+    return whitened(kept, np.array(rows or range(len(kept))), options.whiten)
+
+
+def _nouns(wordnet: WordNet) -> Iterator[str]:
+    return (lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset))
+
+
+def _with_words(names: Iterable[str]) -> Iterator[str]:
+    """Each name, written as one word too, and its words."""
+    for name in names:
+        words = words_of(name)
+        yield from (name, *(("".join(words), *words) if len(words) > 1 else ()))
