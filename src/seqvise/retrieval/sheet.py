@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqvise.files import atomic_write
 from seqvise.retrieval.answers import Answer, Hit
-from seqvise.retrieval.thumbnails import thumbnail
+from seqvise.retrieval.thumbnails import enlarged, thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,6 +90,7 @@ def _paste(sheet: Image, draw: ImageDraw, tile: _Tile, corner: tuple[int, int]) 
         draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), fill=EMPTY)
         _write(draw, (left + 8, top + TILE // 2 - 9), "cannot be read", TILE - 16, _font(13), FAINT)
     else:
+        image = enlarged(image, TILE)
         sheet.paste(image, (left + (TILE - image.width) // 2, top + (TILE - image.height) // 2))
     if tile.framed:
         draw.rectangle((left - 4, top - 4, left + TILE + 3, top + TILE + 3), outline=FRAME, width=2)

@@ -35,6 +35,14 @@ def thumbnail(path: Path, size: int) -> Image | None:
     return small
 
 
+def enlarged(image: Image, size: int) -> Image:
+    """A tiny image so many times larger as fit into ``size`` pixels; others as they are."""
+    from PIL import Image
+
+    times = size // max(image.size)
+    return image if times < 2 else image.resize((times * image.width, times * image.height), Image.Resampling.BICUBIC)
+
+
 def inlined(path: Path, size: int) -> str | None:
     """The image as a small JPEG in a ``data:`` address; None where it cannot be read."""
     small = thumbnail(path, size)
