@@ -1,0 +1,260 @@
+"""Greedy and beam search over a file with a trained run, in sentences a second, and JoeyNMT 2.3 beside it.
+
+    python -m benchmarks.decoding --run DIR --source FILE [--joey PYTHON] [--rounds 5] [--json FILE]
+
+``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``), which gets the run's own
+weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
+same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort; neither's time has text in
+it. Both search by GNMT's length penalty. Where the weights do not fit JoeyNMT's equations, it says which key to train
+with. In both models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.machine import code, machine
+from seqvise.datamodules.parallel import source_batch
+from seqvise.decoding.options import DecodingOptions
+from seqvise.decoding.search import decode
+from seqvise.errors import UserError
+from seqvise.files import write_text
+from seqvise.models.interface import PAD, SourceBatch, StepModel
+from seqvise.models.options import RecurrentOptions
+from seqvise.runs.load import Run
+from seqvise.runs.model import load_model
+from seqvise.runs.translator import batches
+
+BEAMS = (1, 5)
+ROWS = 64
+NEEDED = {"cell": "gru", "bidirectional": True, "attention": "additive", "attention_place": "after"} | {
+    "attention_activation": "tanh",
+    "input_feeding": True,
+    "readout": False,
+    "residual": False,
+    "layer_norm": False,
+}
+"""Choices with which our equations are JoeyNMT's."""
+
+
+class Decoded(NamedTuple):
+    """How long it took, and what was said for each sentence, ``EOS`` included."""
+
+    seconds: float
+    tokens: list[list[int]]
+
+
+class Joey:
+    """JoeyNMT in a process of its own, which waits while ours is measured."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def decode(self, beam: int) -> Decoded:
+        """Decodes every batch.
+
+        Raises:
+            RuntimeError: the process has ended; its own words stand on standard error.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(beam, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("JoeyNMT's process has ended.")
+        return Decoded(**json.loads(line))
+
+
+def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -> list[dict[str, float]]:
+    """Both in turn; medians, and what follows from them, for each beam.
+
+    Args:
+        path: the run directory.
+        source: a file of a sentence a line.
+        joey: the Python of an environment with JoeyNMT, or None.
+        rounds: of each; one more before is not counted.
+
+    Raises:
+        UserError: no such run or file, or the run's equations are not JoeyNMT's.
+    """
+    run = Run.open(path)
+    if joey is not None:
+        _refuse_other_equations(run)
+    model, parts = load_model(run), source_batches(run, source)
+    if joey is None:
+        return [_row(beam, [(ours(model, parts, beam), None) for _ in range(rounds + 1)][1:]) for beam in BEAMS]
+    begin_with_zeros(model)
+    with joey_process(joey, run, model, parts) as other:
+        return [
+            _row(beam, [(ours(model, parts, beam), other.decode(beam)) for _ in range(rounds + 1)][1:])
+            for beam in BEAMS
+        ]
+
+
+def source_batches(run: Run, path: Path) -> list[SourceBatch]:
+    """The sentences of a file, sorted by length, in batches, in each the longest first, as JoeyNMT needs them."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"--source {path} cannot be read: {error.strerror}.") from error
+    ids = [one for line, one in zip(lines, run.source.encode(lines), strict=True) if line.strip()]
+    parts = batches(range(len(ids)), [len(one) for one in ids], ROWS)
+    return [source_batch([ids[row] for row in reversed(part)]) for part in parts]
+
+
+def ours(model: nn.Module, parts: list[SourceBatch], beam: int) -> Decoded:
+    """Our decoding of every batch."""
+    options = DecodingOptions(beam=beam, length_penalty="gnmt", min_length=1)
+    said: list[list[int]] = []
+    start = time.perf_counter()
+    for part in parts:
+        found = decode(cast(StepModel[Any, Any], model), part, options)
+        said += [[token for token in row if token != PAD] for row in found.tokens[:, 0].tolist()]
+    return Decoded(time.perf_counter() - start, said)
+
+
+def begin_with_zeros(model: nn.Module) -> None:
+    """Makes the first state of the decoder zeros."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "bridge" in name:
+                weight.zero_()
+
+
+@contextmanager
+def joey_process(python: Path, run: Run, model: nn.Module, parts: list[SourceBatch]) -> Iterator[Joey]:
+    """JoeyNMT with the model's weights and the batches, ended with the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "given.pt"
+        content = {"sizes": joey_sizes(run), "weights": joey_weights(model), "threads": torch.get_num_threads()}
+        torch.save({**content, "batches": [(part.ids, part.lengths) for part in parts]}, given)
+        words = [str(python), str(Path(__file__).with_name("joey.py")), str(given)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            yield Joey(process)
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def joey_sizes(run: Run) -> dict[str, int]:
+    """What JoeyNMT must know to build the run's model."""
+    names = ("embedding", "encoder_hidden", "encoder_layers", "decoder_hidden", "decoder_layers")
+    words = {"source_words": len(run.source.vocabulary), "target_words": len(run.target.vocabulary)}
+    return {name: getattr(run.config.model, name) for name in names} | words
+
+
+def joey_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The model's weights under JoeyNMT's names.
+
+    Our decoder's first layer reads ``M [word; fed] + m``, JoeyNMT's ``[word; fed]`` itself, with a weight twice as
+    wide: ``W M``, and the bias ``W m + b``.
+    """
+    own = {name: weight.detach() for name, weight in model.named_parameters(remove_duplicate=False)}
+    decoder = _stacked(own, "decoder.layers", "decoder.rnn", "")
+    enter, mix = own["decoder.layers.0.weight_ih_l0"], own["decoder.mix.weight"]
+    decoder["decoder.rnn.weight_ih_l0"] = enter @ mix
+    decoder["decoder.rnn.bias_ih_l0"] = own["decoder.layers.0.bias_ih_l0"] + enter @ own["decoder.mix.bias"]
+    named = {
+        "src_embed.lut.weight": "encoder.embedding.weight",
+        "trg_embed.lut.weight": "decoder.embedding.weight",
+        "decoder.attention.key_layer.weight": "decoder.attention.key.weight",
+        "decoder.attention.query_layer.weight": "decoder.attention.query.weight",
+        "decoder.attention.query_layer.bias": "decoder.attention.query.bias",
+        "decoder.attention.energy_layer.weight": "decoder.attention.score.weight",
+        "decoder.att_vector_layer.weight": "decoder.readout.weight",
+        "decoder.att_vector_layer.bias": "decoder.readout.bias",
+        "decoder.output_layer.weight": "generator.weight",
+        "decoder.output_layer.bias": "generator.bias",
+    }
+    encoder = _stacked(own, "encoder.forwards", "encoder.rnn", "")
+    back = _stacked(own, "encoder.backwards", "encoder.rnn", "_reverse")
+    return {**encoder, **back, **decoder, **{theirs: own[name] for theirs, name in named.items()}}
+
+
+def _stacked(own: dict[str, Tensor], layers: str, stack: str, direction: str) -> dict[str, Tensor]:
+    """Layers of one each as the layers of one ``nn.GRU``."""
+    count = len({name.split(".")[2] for name in own if name.startswith(f"{layers}.")})
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return {
+        f"{stack}.{kind}_l{layer}{direction}": own[f"{layers}.{layer}.{kind}_l0"]
+        for layer in range(count)
+        for kind in kinds
+    }
+
+
+def _refuse_other_equations(run: Run) -> None:
+    options = run.config.model
+    if not isinstance(options, RecurrentOptions):
+        raise UserError(f"{run.path} has no recurrent model, so that JoeyNMT cannot get its weights.")
+    wrong = [f"model.{name}={str(value).lower()}" for name, value in NEEDED.items() if getattr(options, name) != value]
+    if options.decoder_hidden != options.embedding:
+        wrong.append(f"model.decoder_hidden={options.embedding}")
+    if wrong:
+        raise UserError(f"JoeyNMT's equations are not those of {run.path}: train with {' '.join(wrong)}.")
+
+
+def _row(beam: int, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, float]:
+    said = found[0][0].tokens
+    seconds = statistics.median(mine.seconds for mine, _ in found)
+    row = {
+        "beam": beam,
+        "sentences": len(said),
+        "words": statistics.mean(map(len, said)),
+        "seconds": seconds,
+        "sentences_per_second": len(said) / seconds,
+    }
+    pairs = [(mine, other) for mine, other in found if other is not None]
+    if not pairs:
+        return row
+    theirs = pairs[0][1].tokens
+    other_seconds = statistics.median(other.seconds for _, other in pairs)
+    return row | {
+        "joey_words": statistics.mean(map(len, theirs)),
+        "joey_sentences_per_second": len(theirs) / other_seconds,
+        "ratio": statistics.median(other.seconds / mine.seconds for mine, other in pairs),
+        "same": statistics.mean(mine == other for mine, other in zip(said, theirs, strict=True)),
+    }
+
+
+def add_words(words: argparse.ArgumentParser, required: bool = False) -> None:
+    """Adds to a command what decoding takes."""
+    words.add_argument("--run", type=Path, required=required, metavar="DIR", help="of a model, which decodes")
+    words.add_argument("--source", type=Path, required=required, metavar="FILE", help="a sentence a line")
+    words.add_argument("--joey", type=Path, metavar="PYTHON", help="of an environment with JoeyNMT 2.3")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints a line a beam, and writes JSON where asked."""
+    words = argparse.ArgumentParser(
+        prog="python -m benchmarks.decoding", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_words(words, required=True)
+    words.add_argument("--rounds", type=int, default=5)
+    words.add_argument("--json", type=Path, metavar="FILE")
+    given = words.parse_args(argv)
+    try:
+        rows = measure_decoding(given.run, given.source, given.joey, given.rounds)
+    except UserError as error:
+        words.error(str(error))
+    for row in rows:
+        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+    if given.json:
+        content = {**code(), "machine": machine(), "decoding": rows}
+        write_text(given.json, json.dumps(content, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""``seqvise export``: a run's model as files for other programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from seqvise.apps.arguments import parse, usage
+from seqvise.apps.exits import exit_code
+from seqvise.apps.folders import unwritable
+from seqvise.errors import UserError
+from seqvise.export.options import ExportOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exports as the words say and gives the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(item in ("-h", "--help") for item in words):
+        print(usage("export", ExportOptions))
+        return 0
+    return exit_code(lambda: export(parse(words, ExportOptions)))
+
+
+def export(options: ExportOptions) -> None:
+    """Makes the folder, and prints its files and last where it is.
+
+    Raises:
+        UserError: a wrong option, no run, a package is missing, or the model cannot be exported.
+    """
+    problems = list(options.problems())
+    if not problems and (why := unwritable(options.output)):
+        problems.append(f"output={options.output} cannot be made: {why}.")
+    if problems:
+        raise UserError(*problems)
+    from seqvise.export.folder import export_run
+    from seqvise.runs.load import Run
+
+    for path in export_run(Run.open(options.run), options.output, options.format):
+        print(f"{path.name}: {path.stat().st_size:,} bytes")
+    print(f"folder: {options.output}")

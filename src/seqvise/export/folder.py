@@ -1,0 +1,130 @@
+"""The folder that another program translates from: two files of numbers, the words of both sides, and what is what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import seqvise
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.vocabulary import SPECIALS
+from seqvise.errors import UserError
+from seqvise.export.formats import FORMATS, Format, Program
+from seqvise.export.layers import traceable
+from seqvise.export.parts import Part, Shape, Sizes, make_parts, read_by_step, shapes
+from seqvise.export.readme import README
+from seqvise.files import atomic_folder, write_text
+from seqvise.runs.load import Run
+from seqvise.runs.seq2seq import load_seq2seq
+
+MANIFEST = "manifest.json"
+TRIED = (Sizes(sentences=1, words=1, hypotheses=1, said=0), Sizes(sentences=3, words=9, hypotheses=4, said=3))
+"""Sizes unlike the traced ones, with which each file must give what the model gives."""
+TOLERANCE = 1e-3
+"""Of a tensor's largest number: attention with large scores makes a hundred times as much of a rounding error."""
+
+
+def export_run(run: Run, output: Path, kind: str) -> list[Path]:
+    """Writes a run's encoder and step, its vocabularies and tokenizers, a manifest and a README.
+
+    Before the folder gets its name, both files are run and compared with the model, with other numbers of sentences,
+    words and hypotheses than they were traced with.
+
+    Args:
+        run: of a model with the step interface.
+        output: the new folder.
+        kind: a key of ``FORMATS``.
+
+    Returns:
+        the files, by name.
+
+    Raises:
+        UserError: the run has no such model or no checkpoint; or the model cannot be written, or the files do not give
+            what it gives.
+    """
+    model, form, words = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
+    try:
+        read = read_by_step(model, words)
+    except TypeError as error:
+        raise UserError(f"{run.path} cannot be exported: {error}.") from error
+    with atomic_folder(output) as folder:
+        content = _write_parts(traceable(model), read, words, form, folder)
+        _check(model, read, words, form, folder)
+        run.source.save(folder, "source")
+        run.target.save(folder, "target")
+        sides = {"source": _side(run.source), "target": _side(run.target)}
+        _write_json(folder / MANIFEST, {"format": kind, **_origin(model), **sides, **content})
+        write_text(folder / "README.txt", README)
+    return sorted(output.iterdir())
+
+
+def _write_parts(model: nn.Module, read: Sequence[str], words: int, form: Format, folder: Path) -> dict[str, Any]:
+    """Writes both files, and tells of each what it takes and gives."""
+    told, found = {}, shapes(model, words, read)
+    for part in make_parts(model, words, read=read):
+        path = folder / f"{part.name}{form.ending}"
+        form.write(part, found[part.name], path)
+        told[part.name] = {"file": path.name, **_told(part, found[part.name])}
+    return told
+
+
+@torch.no_grad()
+def _told(part: Part, found: dict[str, Shape]) -> dict[str, list[dict[str, Any]]]:
+    def one(name: str, value: Tensor) -> dict[str, Any]:
+        return {"name": name, "type": str(value.dtype).removeprefix("torch."), "shape": found[name]}
+
+    return {
+        "inputs": [one(name, value) for name, value in part.inputs.items()],
+        "outputs": [one(name, value) for name, value in part.run().items()],
+    }
+
+
+@torch.no_grad()
+def _check(model: nn.Module, read: Sequence[str], words: int, form: Format, folder: Path) -> None:
+    for sizes in TRIED:
+        for part in make_parts(model, words, sizes, read):
+            if difference := _difference(part, form.load(folder / f"{part.name}{form.ending}")):
+                raise UserError(
+                    f"The exported {part.name} {difference} for {sizes}: the model computes with numbers that a trace "
+                    "does not follow. Take sizes from tensor.shape, and neither loop nor branch on them."
+                )
+
+
+def _difference(part: Part, run: Program) -> str:
+    """What the file does otherwise than the model; nothing where they agree."""
+    try:
+        found = run(part.inputs)
+    except Exception as error:  # each format has its own
+        return f"fails ({str(error).strip().splitlines()[-1]})"
+    wrong = [name for (name, value), other in zip(part.run().items(), found, strict=True) if _far(value, other)]
+    return f"does not give the model's {', '.join(wrong)}" if wrong else ""
+
+
+def _far(value: Tensor, other: Tensor) -> bool:
+    if value.shape != other.shape:
+        return True
+    value, other = value.float(), other.float()
+    near = torch.allclose(value, other, rtol=0.0, atol=TOLERANCE * float(value.abs().max())) if value.numel() else True
+    return not near
+
+
+def _origin(model: nn.Module) -> dict[str, Any]:
+    return {
+        "model": f"{type(model).__module__}.{type(model).__qualname__}",
+        "seqvise": seqvise.__version__,
+        "torch": torch.__version__,
+        "specials": {name: index for index, name in enumerate(SPECIALS)},
+    }
+
+
+def _side(codec: TextCodec) -> dict[str, Any]:
+    return {"language": codec.language, "words": len(codec.vocabulary), "backwards": codec.backwards}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

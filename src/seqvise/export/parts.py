@@ -1,0 +1,232 @@
+"""A step model as two modules that take and give plain tensors, with examples of their inputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from seqvise.export.nested import filled, named_tensors
+from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, StepOutput
+
+STATE, NEXT, MEMORY = "state", "next_state", "memory"
+"""What names begin with: of a step's input, of the output that is the next step's input, of what stays."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large an example is.
+
+    Attributes:
+        sentences: B.
+        words: S, of the longest source, its end mark included.
+        hypotheses: rows of each sentence, so that N is B times as many.
+        said: steps made before.
+    """
+
+    sentences: int = 2
+    words: int = 5
+    hypotheses: int = 2
+    said: int = 1
+
+    def __str__(self) -> str:
+        rows = f"{self.hypotheses} hypotheses each, {self.said} words said"
+        return f"{self.sentences} sentences of up to {self.words} words, {rows}"
+
+
+BASE = Sizes()
+VARIED = {
+    "rows": replace(BASE, hypotheses=3),
+    "batch": replace(BASE, sentences=3),
+    "source": replace(BASE, words=7),
+    "said": replace(BASE, said=2),
+}
+"""By what grows in them. Rows come first: where there are more sentences there are more rows, too."""
+
+Shape = tuple[int | str, ...]
+"""Numbers, and names where any number will do."""
+
+
+class EncoderModule(nn.Module):
+    """From a source to the memory and the first state."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        """ids: (B, S) int64, lengths: (B,) int64."""
+        model = _steps(self.model)
+        memory = model.encode(SourceBatch(ids, lengths))
+        state = named_tensors(model.init(memory), STATE).values()
+        # A state may begin as a part of the memory, but a file has no two names for one tensor.
+        return (*named_tensors(memory, MEMORY).values(), *(part.clone() for part in state))
+
+
+class StepModule(nn.Module):
+    """From the words said last, a state and a memory to logits, attention where there is one, and the next state.
+
+    Args:
+        model: with the step interface.
+        state, memory: examples of the form of each.
+        read: names of the tensors that ``forward`` takes; what it is not given stays as in the examples.
+    """
+
+    def __init__(self, model: nn.Module, state: object, memory: object, read: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.form, self.read = (state, memory), tuple(read)
+
+    def forward(self, tokens: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """tokens: (N,) int64, tensors: those read, in the order of their names."""
+        given = _named(*self.form) | dict(zip(self.read, tensors, strict=True))
+        state, memory = filled(self.form, iter(given.values()))
+        stepped = _steps(self.model).step(tokens, state, memory)
+        attention = () if stepped.attention is None else (stepped.attention,)
+        return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())
+
+
+@dataclass(frozen=True)
+class Part:
+    """What becomes one file.
+
+    Attributes:
+        name: of the file.
+        module: takes the inputs in their order and gives the outputs in theirs.
+        inputs: examples by name.
+        outputs: names.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: tuple[str, ...]
+
+    def run(self) -> dict[str, Tensor]:
+        """The outputs for the examples, by name."""
+        return dict(zip(self.outputs, self.module(*self.inputs.values()), strict=True))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A step of a model.
+
+    Attributes:
+        source: (B, S) what was encoded.
+        memory: of it.
+        tokens: (N,) int64, the words said last.
+        state: before the step.
+        output: of the step.
+    """
+
+    source: SourceBatch
+    memory: Any
+    tokens: Tensor
+    state: Any
+    output: StepOutput[Any]
+
+
+@torch.no_grad()
+def make_parts(
+    model: nn.Module, words: int, sizes: Sizes = BASE, read: Sequence[str] | None = None
+) -> tuple[Part, Part]:
+    """The encoder and the step of a model.
+
+    Args:
+        model: with the step interface, in evaluation mode.
+        words: of the source vocabulary, from which the example is made.
+        sizes: of the example.
+        read: what the step takes beside tokens, from ``read_by_step``; None is all there is.
+
+    Raises:
+        TypeError: the model's state or memory holds what is no tensor.
+    """
+    seen = _example(_steps(model), example_source(words, sizes), sizes)
+    there = _named(seen.state, seen.memory)
+    read = tuple(there) if read is None else read
+    given = ("logits", *(() if seen.output.attention is None else ("attention",)))
+    encoder = Part(
+        "encoder",
+        EncoderModule(model).eval(),
+        {"ids": seen.source.ids, "lengths": seen.source.lengths},
+        (*named_tensors(seen.memory, MEMORY), *named_tensors(seen.state, STATE)),
+    )
+    step = Part(
+        "step",
+        StepModule(model, seen.state, seen.memory, read).eval(),
+        {"tokens": seen.tokens, **{name: there[name] for name in read}},
+        (*given, *named_tensors(seen.output.state, NEXT)),
+    )
+    return encoder, step
+
+
+def read_by_step(model: nn.Module, words: int) -> tuple[str, ...]:
+    """The parts of state and memory that a step reads: where a decoder begins, it reads once."""
+    _, step = make_parts(model, words)
+    graph = torch.jit.freeze(traced(step)).graph
+    inputs = list(graph.inputs())[1:]  # the first is the module
+    return tuple(name for name, node in zip(step.inputs, inputs, strict=True) if node.uses() and name != "tokens")
+
+
+def traced(part: Part) -> torch.jit.ScriptModule:
+    """What the part does with its examples."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        made: torch.jit.ScriptModule = torch.jit.trace(part.module, tuple(part.inputs.values()), check_trace=False)
+    return made
+
+
+def _named(state: object, memory: object) -> dict[str, Tensor]:
+    return named_tensors(state, STATE) | named_tensors(memory, MEMORY)
+
+
+def _example(model: StepModel[Any, Any], source: SourceBatch, sizes: Sizes) -> Example:
+    memory = model.encode(source)
+    rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
+    state, tokens = model.reorder(model.init(memory), rows), torch.full_like(rows, BOS)
+    for _ in range(sizes.said):
+        said = model.step(tokens, state, memory)
+        state, tokens = said.state, said.logits.argmax(1)
+    return Example(source, memory, tokens, state, model.step(tokens, state, memory))
+
+
+def example_source(words: int, sizes: Sizes) -> SourceBatch:
+    """Sentences of different lengths, the first the longest, each shorter by one down to its end mark alone."""
+    lengths = (sizes.words - torch.arange(sizes.sentences)).clamp(min=1)
+    ids = UNK + 7 * torch.arange(sizes.sentences * sizes.words).view(sizes.sentences, -1) % (words - UNK)
+    steps = torch.arange(sizes.words)
+    last = (lengths - 1).unsqueeze(1)
+    return SourceBatch(ids.masked_fill(steps == last, EOS).masked_fill(steps > last, PAD), lengths)
+
+
+def shapes(model: nn.Module, words: int, read: Sequence[str]) -> dict[str, dict[str, Shape]]:
+    """For each part the shape of every input and output, with the names of ``VARIED`` for what may grow."""
+    usual = _sizes_of(model, words, BASE, read)
+    varied = {axis: _sizes_of(model, words, sizes, read) for axis, sizes in VARIED.items()}
+    return {
+        part: {name: _shape(name, size, {axis: of[part][name] for axis, of in varied.items()}) for name, size in found}
+        for part, found in ((part, sizes.items()) for part, sizes in usual.items())
+    }
+
+
+def _shape(name: str, usual: torch.Size, varied: dict[str, torch.Size]) -> Shape:
+    shape: list[int | str] = list(usual)
+    for place, size in enumerate(usual):
+        if grows := [axis for axis, found in varied.items() if found[place] != size]:
+            shape[place] = f"{grows[0]} + 1" if grows[0] == "said" and name.startswith(NEXT) else grows[0]
+    return tuple(shape)
+
+
+@torch.no_grad()
+def _sizes_of(model: nn.Module, words: int, sizes: Sizes, read: Sequence[str]) -> dict[str, dict[str, torch.Size]]:
+    parts = make_parts(model, words, sizes, read)
+    tensors = {part.name: {**part.inputs, **part.run()} for part in parts}
+    return {part: {name: value.shape for name, value in found.items()} for part, found in tensors.items()}
+
+
+def _steps(model: nn.Module) -> StepModel[Any, Any]:
+    return cast(StepModel[Any, Any], model)

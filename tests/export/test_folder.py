@@ -1,0 +1,239 @@
+"""Exported models translate as the run does, for other sizes than they were traced with."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from seqvise.corpus.codec import TextCodec
+from seqvise.errors import UserError
+from seqvise.export import folder as exporting
+from seqvise.export.folder import export_run
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+from seqvise.runs.load import Run
+from seqvise.runs.translator import load_run
+from tests.runs.made import make_run
+
+TEXTS = ["Qui est là ?", "où es-tu ?", "que", "Que fait-il ? qui est là ? où es-tu ?", "qui qui qui zoé", "est -il là"]
+MODELS = {
+    "attention": ["model=attention"],
+    "lstm": ["model=full", "model.cell=lstm", "model.decoder_layers=1", "model.encoder_layers=2"],
+    "plain": ["model=rnn", "model.start=concat_pool", "model.input_feeding=true"],
+    "luong": ["model=luong", "model.attention=general", "model.input_feeding=true", "model.layer_norm=true"],
+    "first": ["model=full", "model.bidirectional=first", "model.readout=true", "model.residual=true"],
+    "sinusoidal": ["model=transformer"],
+    "rotary": ["model=transformer", "model.positions=rotary", "model.norm=rms"],
+}
+SMALL = ["model.embedding=8", "model.heads=2", "model.feed_forward=12", "model.encoder_layers=2"]
+Program = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+
+
+def small_run(path: Path, kind: str) -> Path:
+    overrides = MODELS[kind]
+    return make_run(path, *overrides, sizes=SMALL) if "model=transformer" in overrides else make_run(path, *overrides)
+
+
+class Exported:
+    """What another program does: it knows the folder and nothing of seqvise's models."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        load = {"onnx": self._onnx, "torchscript": self._torchscript}[self.manifest["format"]]
+        self.encoder, self.step = (load(folder, self.manifest[part]) for part in ("encoder", "step"))
+        self.specials = self.manifest["specials"]
+
+    @staticmethod
+    def _onnx(folder: Path, part: dict[str, Any]) -> Program:
+        session = pytest.importorskip("onnxruntime").InferenceSession(str(folder / part["file"]))
+        assert [item.name for item in session.get_outputs()] == names(part["outputs"])
+        shown = {item.name: item.shape for item in (*session.get_inputs(), *session.get_outputs())}
+        assert shown == {item["name"]: item["shape"] for item in part["inputs"] + part["outputs"]}
+        wanted = names(part["inputs"])
+
+        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            found = session.run(None, {name: given[name] for name in wanted})
+            return dict(zip(names(part["outputs"]), found, strict=True))
+
+        return run
+
+    @staticmethod
+    def _torchscript(folder: Path, part: dict[str, Any]) -> Program:
+        module = torch.jit.load(str(folder / part["file"]))
+
+        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            found = module(*(torch.from_numpy(given[name]) for name in names(part["inputs"])))
+            return {name: value.numpy() for name, value in zip(names(part["outputs"]), found, strict=True)}
+
+        return run
+
+    def translate(self, sources: list[NDArray[np.int32]]) -> list[list[int]]:
+        """Greedy decoding of a batch, by the steps of README.txt."""
+        bos, pad, eos = (self.specials[name] for name in ("<bos>", "<pad>", "<eos>"))
+        ids = np.full((len(sources), max(map(len, sources))), pad, np.int64)
+        for row, source in enumerate(sources):
+            ids[row, : len(source)] = source
+        lengths = np.array([len(source) for source in sources])
+        kept = self.encoder({"ids": ids, "lengths": lengths})
+        tokens, said = np.full(len(sources), bos), []
+        for _ in range(int(lengths.max() * 3 // 2 + 10)):
+            found = self.step({"tokens": tokens, **kept})
+            found["logits"][:, [bos, pad]] = -np.inf
+            tokens = found["logits"].argmax(1)
+            said.append(tokens)
+            kept |= {name.removeprefix("next_"): value for name, value in found.items() if name.startswith("next_")}
+        limits = lengths * 3 // 2 + 10
+        return [until(row, eos, int(limit)) for row, limit in zip(np.stack(said, 1).tolist(), limits, strict=True)]
+
+
+def names(told: list[dict[str, Any]]) -> list[str]:
+    return [item["name"] for item in told]
+
+
+def until(tokens: list[int], eos: int, limit: int) -> list[int]:
+    tokens = tokens[:limit]
+    return tokens[: tokens.index(eos) + 1] if eos in tokens else tokens
+
+
+@pytest.mark.parametrize("form", ["torchscript", "onnx"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: str) -> None:
+    if form == "onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+    run = small_run(tmp_path / "run", kind)
+    export_run(Run.open(run), tmp_path / "made", form)
+    exported, source = Exported(tmp_path / "made"), TextCodec.load(tmp_path / "made", "source")
+    target = TextCodec.load(tmp_path / "made", "target")
+    wanted = [one.text for one in load_run(run).translate(TEXTS)]
+    assert len(set(wanted)) > len(TEXTS) // 2
+    together = exported.translate(source.encode(TEXTS))
+    alone = [exported.translate(source.encode([text]))[0] for text in TEXTS]
+    assert [target.decode(ids) for ids in together] == wanted
+    assert [target.decode(ids) for ids in alone] == wanted
+
+
+def test_hypotheses_share_their_sentence(tmp_path: Path) -> None:
+    export_run(Run.open(small_run(tmp_path / "run", "attention")), tmp_path / "made", "torchscript")
+    exported = Exported(tmp_path / "made")
+    kept = exported.encoder({"ids": np.array([[4, 5, 2], [6, 2, 1]]), "lengths": np.array([3, 2])})
+    rows = np.array([0, 0, 0, 1, 1, 1])
+    beam = {name: value[rows] if name.startswith("state") else value for name, value in kept.items()}
+    tokens = np.array([4, 5, 6, 4, 5, 6])
+    wide = exported.step({"tokens": tokens, **beam})
+    each = exported.step({"tokens": tokens, **{name: value[rows] for name, value in kept.items()}})
+    assert wide["attention"].shape == (6, 3)
+    assert wide["attention"][3:, 2].tolist() == [0.0] * 3
+    for name in wide:
+        np.testing.assert_allclose(wide[name], each[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_manifest_tells_all_there_is(tmp_path: Path) -> None:
+    made = export_run(Run.open(small_run(tmp_path / "run", "attention")), tmp_path / "made", "torchscript")
+    assert [path.name for path in made] == [
+        "README.txt",
+        "encoder.pt",
+        "manifest.json",
+        "source.codec.json",
+        "source.vocabulary.tsv",
+        "step.pt",
+        "target.codec.json",
+        "target.vocabulary.tsv",
+    ]
+    manifest = json.loads((tmp_path / "made" / "manifest.json").read_text())
+    assert manifest["specials"] == {"<bos>": 0, "<pad>": 1, "<eos>": 2, "<unk>": 3}
+    assert manifest["target"] == {"language": "en", "words": 15, "backwards": False}
+    assert manifest["encoder"]["inputs"] == [
+        {"name": "ids", "type": "int64", "shape": ["batch", "source"]},
+        {"name": "lengths", "type": "int64", "shape": ["batch"]},
+    ]
+    step = {item["name"]: item["shape"] for item in manifest["step"]["inputs"]}
+    assert step["tokens"] == ["rows"]
+    assert step["state_layers_1_0"] == ["rows", 8]
+    assert step["memory_keys"] == ["batch", "source", 8]
+    assert {item["name"]: item["shape"] for item in manifest["step"]["outputs"]} == {
+        "logits": ["rows", 15],
+        "attention": ["rows", "source"],
+        "next_state_layers_0_0": ["rows", 8],
+        "next_state_layers_1_0": ["rows", 8],
+    }
+
+
+def test_a_file_holds_the_weights_of_its_side_alone(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", "model=rnn", target=tuple(f"w{n}" for n in range(3000)))
+    export_run(Run.open(run), tmp_path / "made", "torchscript")
+    target_embedding = 4 * 3004 * 8
+    assert (tmp_path / "made" / "encoder.pt").stat().st_size < target_embedding
+    assert target_embedding < (tmp_path / "made" / "step.pt").stat().st_size < 1.9 * target_embedding
+
+
+class Baked(Recurrent):
+    """Divides by a number that a trace holds fast."""
+
+    def encode(self, src: Any) -> Any:
+        memory = super().encode(src)
+        return replace(memory, start=tuple(part / int(src.lengths.max()) for part in memory.start))
+
+
+class Fixed(Recurrent):
+    """Knows how long sentences are when it is traced."""
+
+    def encode(self, src: Any) -> Any:
+        memory = super().encode(src)
+        assert memory.keys is not None
+        return replace(memory, keys=memory.keys.view(-1, int(src.ids.shape[1]), 8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (Baked, "encoder does not give the model's memory_start_0"),
+        (Fixed, "encoder fails (RuntimeError: shape '[-1, 5, 8]' is invalid"),
+    ],
+)
+def test_numbers_that_a_trace_cannot_follow_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent], told: str
+) -> None:
+    run = replace_model(tmp_path, monkeypatch, kind)
+    with pytest.raises(UserError, match=re.escape(told)):
+        export_run(run, tmp_path / "made", "torchscript")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def replace_model(path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent]) -> Run:
+    """A run whose model is of another class."""
+    run = Run.open(make_run(path / "run", "model=attention"))
+    options = run.config.model
+    assert isinstance(options, RecurrentOptions)
+    made = kind(options, len(run.source.vocabulary), len(run.target.vocabulary)).eval()
+    monkeypatch.setattr(exporting, "load_seq2seq", lambda _: made)
+    return run
+
+
+class Counting(Recurrent):
+    """Its state holds a number."""
+
+    def init(self, memory: Any) -> Any:
+        return (super().init(memory), 0)
+
+    def reorder(self, state: Any, rows: torch.Tensor) -> Any:
+        return (super().reorder(state[0], rows), state[1])
+
+    def step(self, tokens: torch.Tensor, state: Any, memory: Any) -> Any:
+        stepped = super().step(tokens, state[0], memory)
+        return stepped._replace(state=(stepped.state, state[1] + 1))  # type: ignore[arg-type]
+
+
+def test_a_state_of_other_than_tensors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace_model(tmp_path, monkeypatch, Counting)
+    with pytest.raises(UserError, match="state_1 is a int, but what passes from step to step must be tensors"):
+        export_run(run, tmp_path / "made", "torchscript")
