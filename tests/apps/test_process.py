@@ -28,6 +28,14 @@ def test_help_is_light(tmp_path: Path) -> None:
     assert run(tmp_path, "--help")[0] == {"code": 0, "heavy": []}
 
 
+def test_evaluate_explains_itself_and_refuses_files_without_torch(tmp_path: Path) -> None:
+    assert run(tmp_path, "evaluate", "--help")[0] == {"code": 0, "heavy": []}
+    ended, told = run(tmp_path, "evaluate", "run=x", "source=no.fr", "target=no.en", "json=found.json")
+    assert ended == {"code": 2, "heavy": []}
+    assert len(told.splitlines()) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_config_is_light_complete_and_leaves_nothing(tmp_path: Path) -> None:
     ended, told = run(tmp_path, "train", "model=attn", "trainer.max_epochs=abc", "optimizer.lr=-1", "data.rot=x")
     assert ended == {"code": 2, "heavy": []}

@@ -3,13 +3,19 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from seqvise.apps.evaluate import EvaluateOptions
+from seqvise.apps.index import IndexOptions
 from seqvise.apps.main import COMMANDS
+from seqvise.apps.search import SearchOptions
 from seqvise.apps.translate import TranslateOptions
+from seqvise.apps.vectors import VectorsOptions
 from seqvise.config.options import Config
 from seqvise.config.tree import conf_folder
+from seqvise.export.options import ExportOptions
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".yaml") and path.read_text())
@@ -63,6 +69,33 @@ def test_every_command_and_every_key_of_translate_is_named() -> None:
     text = document("commands.md")
     assert [name for name in COMMANDS if f"seqvise {name} " not in text] == []
     assert [item.name for item in fields(TranslateOptions) if f"| `{item.name}=` |" not in text] == []
+
+
+def test_every_key_of_evaluate_is_named_in_its_section() -> None:
+    _, _, section = document("commands.md").partition("\n## Evaluating\n")
+    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
+        item.name for item in fields(EvaluateOptions)
+    ]
+
+
+def test_every_key_of_vectors_is_named_in_its_section() -> None:
+    _, _, section = document("commands.md").partition("\n## Looking at word vectors\n")
+    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
+        item.name for item in fields(VectorsOptions)
+    ]
+
+
+@pytest.mark.parametrize(("command", "options"), [("index", IndexOptions), ("search", SearchOptions)])
+def test_every_key_of_index_and_search_is_named_in_its_table(command: str, options: type[Any]) -> None:
+    _, _, table = document("commands.md").partition(f"\nOf `{command}`:\n\n")
+    assert re.findall(r"^\| `(\w+)=` \|", table.partition("\n\n")[0], re.M) == [item.name for item in fields(options)]
+
+
+def test_every_key_of_export_is_named_in_its_section() -> None:
+    _, _, section = document("commands.md").partition("\n## Exporting\n")
+    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
+        item.name for item in fields(ExportOptions)
+    ]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)

@@ -14,7 +14,14 @@ COMMANDS = {
     "train": "train a model: Hydra overrides, as in data=tatoeba model=attention",
     "prepare": "turn a corpus into tokens, and show what was kept: Hydra overrides",
     "find_lr": "try learning rates and plot the loss of each: Hydra overrides",
+    "baselines": "measure ridge regression, softmax and ConSE on images: Hydra overrides",
+    "average": "average the checkpoints that a run kept: run=DIR of=best|last",
     "translate": "translate lines: run=DIR input=FILE|- output=FILE|-",
+    "index": "make an index of images for search: run=DIR images=FOLDER",
+    "search": "find images, classes or nouns: run=DIR query=\"sail boat\"",
+    "evaluate": "score translations, or compare two runs: run=DIR source=FILE target=FILE",
+    "export": "write a model for other programs: run=DIR output=FOLDER format=onnx|torchscript",
+    "vectors": 'look at word vectors: file=FILE words="cat dog" query="paris - france + rome"',
 }
 
 
