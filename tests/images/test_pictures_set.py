@@ -1,10 +1,13 @@
 """The built-in pictures: what is drawn, always the same, in a folder of images like any other."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from seqvise.config.tree import conf_folder
 from seqvise.images import pictures_set
 from seqvise.images.listing import find_images
 from seqvise.images.options import ImageOptions
@@ -39,6 +42,15 @@ def test_every_quality_of_a_group_is_on_every_thing_of_it() -> None:
     assert {one.name for one in CLASSES} == {f"{q}_{t}" for qs, ts in groups for q in qs for t in ts} == set(NAMES)
     assert list(NAMES) == sorted(NAMES)
     assert len(NAMES) == 44
+
+
+def test_of_what_is_held_out_every_quality_and_every_thing_is_seen_in_other_classes() -> None:
+    held_out = yaml.safe_load((conf_folder() / "data" / "pictures.yaml").read_text())["held_out"]
+    assert len(held_out) == len(set(held_out)) == 11
+    assert set(held_out) <= set(NAMES)
+    seen = [one for one in CLASSES if one.name not in held_out]
+    assert min(Counter(one.quality for one in seen).values()) >= 3
+    assert min(Counter(one.thing for one in seen).values()) >= 2
 
 
 @pytest.mark.parametrize("shown", CLASSES, ids=lambda one: one.name)

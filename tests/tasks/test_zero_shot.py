@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqvise.images.labels import LabelTable
-from seqvise.metrics.retrieval import hit_at_k
+from seqvise.metrics.retrieval import Rows, hit_at_k
 from seqvise.tasks.zero_shot import Images, ZeroShot
 from tests.tasks.made_up import HELD_OUT, LABELS, label_table, protocol, unit, wordnet
 
@@ -17,7 +17,7 @@ def images(rounds: ZeroShot, noise: float = 0.8) -> dict[str, Images]:
     random = np.random.default_rng(3)
     found = {}
     for kind, chosen in (("seen", rounds.seen), ("held_out", rounds.held_out)):
-        labels = np.repeat(chosen, 20)
+        labels = np.repeat(chosen, 20).astype(np.int64)
         vectors = rounds.labels.vectors[labels]
         found[kind] = Images(unit(vectors + noise * random.normal(size=vectors.shape)), labels)
     return found
@@ -40,7 +40,10 @@ def test_each_round_is_hit_at_k_among_its_candidates() -> None:
 def test_chance_is_what_random_scores_get() -> None:
     rounds = protocol()
     random = np.random.default_rng(0)
-    labels = {"seen": np.repeat(rounds.seen, 400), "held_out": np.repeat(rounds.held_out, 900)}
+    labels: dict[str, Rows] = {
+        "seen": np.repeat(rounds.seen, 400).astype(np.int64),
+        "held_out": np.repeat(rounds.held_out, 900).astype(np.int64),
+    }
     asked = {kind: Images(unit(random.normal(size=(len(shown), 6))), shown) for kind, shown in labels.items()}
     found, expected = dict(rounds.metrics(asked)), dict(rounds.chances(asked))
     assert expected["seen/hit@1"] == pytest.approx(1 / 7)

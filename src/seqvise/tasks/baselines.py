@@ -165,6 +165,7 @@ def _fit(model: nn.Linear, values: Tensor, labels: Tensor, draws: torch.Generato
 def _linear(mean: NDArray[np.float64], middle: NDArray[np.float64], weights: NDArray[np.float64]) -> Embed:
     def embed(inputs: Floats) -> Vectors:
         found = (inputs - mean) @ weights + middle
-        return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+        lengths = np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        return np.asarray(found / lengths, np.float32)
 
     return embed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqvise.tasks.options import OptimizerOptions
+
+RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]
+"""Parameters and the factor on their rate."""
 
 
 def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = True) -> Optimizer:
@@ -24,13 +27,13 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = T
         options: the `optimizer` node.
         fused: one kernel for all parameters; Lightning does not clip gradients of such an optimizer in mixed precision.
     """
-    named = getattr(model, "rate_groups", None)
+    named = cast("Callable[[], RateGroups] | None", getattr(model, "rate_groups", None))
     found = _split_off_vectors(model, options) if named is None else named()
     groups = [_group(weights, options.lr * factor) for weights, factor in found]
     return _create([group for group in groups if group["params"]], options, fused)
 
 
-def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> list[tuple[list[Tensor], float]]:
+def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> RateGroups:
     """The trainable parameters but for word vectors, and these, with the factors on their rates."""
     vectors = word_vectors(model)
     if options.embedding_lr == 0:
@@ -44,7 +47,7 @@ def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> list[tupl
 
 def word_vectors(model: nn.Module) -> list[Tensor]:
     """The parameters a model names as its word vectors; none where it names none."""
-    named = getattr(model, "word_embeddings", list)
+    named = cast("Callable[[], list[Tensor]]", getattr(model, "word_embeddings", list))
     unique: dict[int, Tensor] = {id(weight): weight for weight in named()}
     return list(unique.values())
 
