@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 pytest.importorskip("torchvision")
 pytest.importorskip("fasttext")
@@ -62,7 +63,7 @@ def test_what_is_left_out_is_made_once_and_named() -> None:
     assert left_out.data.root is None, "the person's config stays as it was"
     assert with_pictures(config()) == made
     assert with_pictures(made) == made
-    assert validate(OmegaConf.create(OmegaConf.to_container(OmegaConf.structured(made)))) == []
+    assert validate(cast(DictConfig, OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(made))))) == []
 
 
 @pytest.mark.usefixtures("here")

@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from torch.nn import functional
 
+from seqvise.config.tree import conf_folder
 from seqvise.images import pictures_set, pictures_weights
 from seqvise.images.backbones import load_network, read_weights
 from seqvise.images.listing import ImageSplit, find_images
 from seqvise.images.options import ImageOptions, TransformOptions
 from seqvise.images.pictures_classes import NAMES
 from seqvise.images.pictures_network import (
+    MEAN,
     SHIFT,
+    STD,
     WIDTHS,
     PicturesNetwork,
     accuracy,
@@ -23,6 +27,7 @@ from seqvise.images.pictures_network import (
     share_of_rate,
     train_network,
 )
+from seqvise.images.pictures_scene import SIDE
 from seqvise.images.pictures_set import draw_set
 from seqvise.images.pictures_weights import weights_file
 
@@ -64,6 +69,8 @@ def test_features_are_the_means_of_the_last_two_maps() -> None:
 
 
 def test_colours_are_scaled_as_the_data_node_says() -> None:
+    node = yaml.safe_load((conf_folder() / "data" / "pictures.yaml").read_text())["transform"]
+    assert node == {"resize": SIDE, "crop": SIDE, "mean": [MEAN] * 3, "std": [STD] * 3}
     images = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 3, 1, 1)
     assert scaled(images).flatten().tolist() == pytest.approx([-2, (128 / 255 - 0.5) * 4, 2], abs=1e-6)
 

@@ -19,12 +19,6 @@ class Dice:
         """One of the options."""
         return options[int(self._random.random() * len(options))]
 
-    def two(self, options: Sequence[Item]) -> tuple[Item, Item]:
-        """Two different ones of the options, in either order."""
-        first = int(self._random.random() * len(options))
-        second = int(self._random.random() * (len(options) - 1))
-        return options[first], options[second + (second >= first)]
-
     def chance(self, probability: float) -> bool:
         """True as often as ``probability`` says."""
         return self._random.random() < probability

@@ -59,7 +59,7 @@ def train_network(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = PicturesNetwork().to(memory_format=torch.channels_last)
+        network = PicturesNetwork()
         optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
         steps = epochs * math.ceil(len(labels) / BATCH)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate((step + 1) / (steps + 1)))
@@ -69,7 +69,8 @@ def train_network(
                 schedule.step()
             if progress is not None:
                 progress(epoch, epochs)
-    return network.eval()
+    network.eval()
+    return network
 
 
 def share_of_rate(progress: float) -> float:

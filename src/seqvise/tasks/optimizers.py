@@ -41,7 +41,7 @@ def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> RateGroup
             weight.requires_grad_(False)
     of_vectors = {id(weight) for weight in vectors}
     rest = [weight for weight in model.parameters() if id(weight) not in of_vectors]
-    groups = [(rest, 1.0), (vectors, options.embedding_lr)]
+    groups: RateGroups = [(rest, 1.0), (vectors, options.embedding_lr)]
     return [([weight for weight in weights if weight.requires_grad], factor) for weights, factor in groups]
 
 
