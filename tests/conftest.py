@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +22,3 @@ def store(cache: Path) -> TokenStore:
     """Two hundred training pairs of the phrasebook, with its validation and test parts."""
     data = DataOptions(name="phrasebook", format="phrasebook", limit=200)
     return prepare_corpus(data, TokenizerOptions(name="words"), cache)
-
-
-@pytest.fixture(autouse=True)
-def _own_logging() -> Iterator[None]:
-    """Commands run in this process set up logging, which must not write into the next test's standard error."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:], root.level = handlers, level

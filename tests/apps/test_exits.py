@@ -1,7 +1,9 @@
 """Exit codes."""
 
+import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     assert all(f"  {name} " in told for name in ("train", "prepare", "find_lr", "translate"))
+
+
+def test_a_log_ends_with_its_command(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+
+    def command() -> None:
+        root.addHandler(logging.FileHandler(tmp_path / "train.log"))
+        root.setLevel(logging.DEBUG)
+        logging.info("of the command")
+
+    exit_code(command)
+    assert (list(root.handlers), root.level) == before
+    logging.error("of another")
+    assert (tmp_path / "train.log").read_text() == "of the command\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,7 @@ class AverageOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Averages as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("average", AverageOptions))
-        return 0
-    return exit_code(lambda: average(parse(words, AverageOptions)))
+    return words_command("average", AverageOptions, average, argv)
 
 
 def average(options: AverageOptions) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -88,12 +86,7 @@ class EvaluateOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("evaluate", EvaluateOptions))
-        return 0
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: evaluate(parse(words, EvaluateOptions)))
+    return words_command("evaluate", EvaluateOptions, evaluate, argv, logging.WARNING)
 
 
 def evaluate(options: EvaluateOptions) -> None:

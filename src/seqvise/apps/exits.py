@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from seqvise.errors import UserError
 from seqvise.runs.failure import RunFailedError
@@ -16,7 +18,8 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 def exit_code(command: Callable[[], object]) -> int:
     """Runs a command and gives its exit code; problems and tracebacks go to standard error."""
     try:
-        command()
+        with own_log():
+            command()
     except UserError as error:
         for problem in error.problems:
             print(f"seqvise: {problem}", file=sys.stderr)
@@ -36,6 +39,20 @@ def exit_code(command: Callable[[], object]) -> int:
         traceback.print_exc()
         return FAILED
     return 0
+
+
+@contextmanager
+def own_log() -> Iterator[None]:
+    """Takes down what the block sets up for logging: the next command of this process writes into a log of its own."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers).difference(handlers):
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _asked_for(error: SystemExit) -> int:

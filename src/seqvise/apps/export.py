@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.export.options import ExportOptions
@@ -14,11 +12,7 @@ from seqvise.export.options import ExportOptions
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("export", ExportOptions))
-        return 0
-    return exit_code(lambda: export(parse(words, ExportOptions)))
+    return words_command("export", ExportOptions, export, argv)
 
 
 def export(options: ExportOptions) -> None:

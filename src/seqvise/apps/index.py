@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.files import digest
@@ -69,12 +67,7 @@ class IndexOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Makes an index as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("index", IndexOptions))
-        return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: index(parse(words, IndexOptions)))
+    return words_command("index", IndexOptions, index, argv)
 
 
 def index(options: IndexOptions) -> None:

@@ -18,7 +18,7 @@ COMMANDS = {
     "average": "average the checkpoints that a run kept: run=DIR of=best|last",
     "translate": "translate lines: run=DIR input=FILE|- output=FILE|-",
     "index": "make an index of images for search: run=DIR images=FOLDER",
-    "search": "find images, classes or nouns: run=DIR query=\"sail boat\"",
+    "search": 'find images, classes or nouns: run=DIR query="sail boat"',
     "evaluate": "score translations, or compare two runs: run=DIR source=FILE target=FILE",
     "export": "write a model for other programs: run=DIR output=FOLDER format=onnx|torchscript",
     "vectors": 'look at word vectors: file=FILE words="cat dog" query="paris - france + rome"',

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.files import write_text
@@ -78,12 +77,7 @@ class SearchOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Searches as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("search", SearchOptions))
-        return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: search(parse(words, SearchOptions)))
+    return words_command("search", SearchOptions, search, argv)
 
 
 def search(options: SearchOptions) -> None:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.apps.lines import STREAM, reading, windows, writing
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
@@ -71,12 +70,7 @@ class TranslateOptions(DecodingOptions):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Translates as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("translate", TranslateOptions))
-        return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: translate(parse(words, TranslateOptions)))
+    return words_command("translate", TranslateOptions, translate, argv)
 
 
 def translate(options: TranslateOptions) -> None:

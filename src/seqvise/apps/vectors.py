@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from seqvise.apps.arguments import parse, usage
-from seqvise.apps.exits import exit_code
+from seqvise.apps.command import words_command
 from seqvise.apps.folders import cache_folder
 from seqvise.config.options import PathOptions
 from seqvise.errors import UserError
@@ -52,12 +49,7 @@ class VectorsOptions:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints what the words ask for and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(item in ("-h", "--help") for item in words):
-        print(usage("vectors", VectorsOptions))
-        return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: look(parse(words, VectorsOptions)))
+    return words_command("vectors", VectorsOptions, look, argv)
 
 
 def look(options: VectorsOptions) -> None:

@@ -24,7 +24,7 @@ def gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
         hidden: (N, H).
     """
     if torch.is_grad_enabled() and (gates.requires_grad or recurrent.requires_grad):
-        result: Tensor = _GruStep.apply(gates, recurrent, hidden)  # type: ignore[no-untyped-call]
+        result: Tensor = _GruStep.apply(gates, recurrent, hidden)
         return result
     return _gru(gates, recurrent, hidden)[0]
 
@@ -37,7 +37,7 @@ def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         cell: (N, H).
     """
     if torch.is_grad_enabled() and gates.requires_grad:
-        hidden, after = _LstmStep.apply(gates, cell)  # type: ignore[no-untyped-call]
+        hidden, after = _LstmStep.apply(gates, cell)
         return hidden, after
     hidden, after, *_ = _lstm(gates, cell)
     return hidden, after

@@ -27,7 +27,7 @@ class StepLookup:
     def __init__(self, weight: Tensor, steps: int, rows: int) -> None:
         self.weight = weight.detach()
         self.tokens = torch.full((steps, rows), PAD, device=weight.device)
-        zeros: Tensor = _Slots.apply(weight, self.tokens)  # type: ignore[no-untyped-call]
+        zeros: Tensor = _Slots.apply(weight, self.tokens)
         self.slots = zeros.unbind(0)
 
     def __call__(self, step: int, tokens: Tensor) -> Tensor:

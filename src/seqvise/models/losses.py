@@ -41,7 +41,7 @@ def linear_cross_entropy(
     """
     arguments = (outputs.float(), weight.float(), bias.float(), targets, label_smoothing, chunk, dtype)
     with torch.autocast(outputs.device.type, enabled=False):  # the format of each product is chosen here
-        result: Tensor = _LinearCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
+        result: Tensor = _LinearCrossEntropy.apply(*arguments)
     return result
 
 

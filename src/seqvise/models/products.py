@@ -47,7 +47,7 @@ class StepProduct:
     def __init__(self, weight: Tensor, bias: Tensor | None, steps: int, rows: int) -> None:
         self.weight = weight.detach().t()
         self.inputs: list[Tensor] = []
-        slots: Tensor = _Slots.apply(weight, bias, self.inputs, steps, rows)  # type: ignore[no-untyped-call]
+        slots: Tensor = _Slots.apply(weight, bias, self.inputs, steps, rows)
         self.slots = slots.unbind(0)
 
     def __call__(self, values: Tensor) -> Tensor:
