@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import pickle
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -19,6 +21,7 @@ from seqvise.corpus.normalise import normalise
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.sampling import Lines
+from seqvise.corpus.segmentation import MergeDraws
 from seqvise.corpus.store import TokenStore
 from seqvise.corpus.subwords import EvenSample, Pieces, train_pieces
 from seqvise.corpus.vocabulary import EOS, SPECIALS, UNK
@@ -31,9 +34,13 @@ TEXT = [f"{WORDS[a % 9]} {WORDS[a * a % 7]} {WORDS[a // 9 % 9]}" for a in range(
 PAIRS: Pairs = [(text.replace("w", "v"), text) for text in TEXT]
 
 
+def trained(options: TokenizerOptions) -> Pieces:
+    return Pieces(train_pieces(TEXT, options, "source"), options.algorithm)
+
+
 @pytest.fixture(scope="module")
 def pieces() -> Pieces:
-    return Pieces(train_pieces(TEXT, SUBWORDS, "source"))
+    return trained(SUBWORDS)
 
 
 @pytest.fixture
@@ -58,14 +65,14 @@ def test_training_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_small_text_yields_fewer_pieces() -> None:
-    assert 20 < len(Pieces(train_pieces(TEXT, replace(SUBWORDS, max_words=8000), "source")).names) < 300
+    assert 20 < len(trained(replace(SUBWORDS, max_words=8000)).names) < 300
 
 
 def test_fewer_pieces_than_characters_are_refused_with_the_least_number() -> None:
     least = len(set("".join(TEXT)))  # the space counts as the sign that begins a word
     with pytest.raises(UserError, match=rf"max_words is 5, but the target text has {least} .* set it to {least} at"):
         train_pieces(TEXT, replace(SUBWORDS, max_words=5), "target")
-    assert len(Pieces(train_pieces(TEXT, replace(SUBWORDS, max_words=least), "target")).names) == least + 4
+    assert len(trained(replace(SUBWORDS, max_words=least)).names) == least + 4
 
 
 @settings(deadline=None)
@@ -101,14 +108,47 @@ def test_draws_have_the_probabilities_of_the_model(pieces: Pieces) -> None:
         assert drawn[way] / 4000 == pytest.approx(chance, abs=4 * math.sqrt(chance / 4000) + 1e-3)
 
 
-@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_merges_are_left_out_as_by_hand() -> None:
+    draws = MergeDraws(dict.fromkeys("▁abc", 0.0) | {"ab": -1.0, "▁ab": -2.0, "bc": -3.0}, 0.5)
+    numbers = iter([0.6, 0.4, 0.5])  # ab is made, bc is left out; then ▁ab is made
+    assert draws.split("▁abc", lambda: next(numbers)) == ["▁ab", "c"]
+    numbers = iter([0.4, 0.6, 0.9])  # ab is left out, bc is made, and of ▁, a, bc nothing can be
+    assert draws.split("▁abc", lambda: next(numbers)) == ["▁", "a", "bc"]
+
+
+LETTERS = st.text(st.sampled_from("lowernstid Ж"), max_size=30).map(lambda text: " ".join(text.split()))
+
+
+@settings(deadline=None)
+@given(LETTERS)
+def test_without_chance_draws_are_the_likeliest_pieces(text: str) -> None:
+    for algorithm, alpha in (("unigram", 1e4), ("bpe", 0.0)):
+        pieces = PIECES[algorithm]
+        assert pieces.sample(text, alpha, 0) == pieces.split(text)
+
+
+@settings(deadline=None)
+@given(LETTERS, st.integers(0, 2**32 - 1))
+def test_a_draw_is_the_text(text: str, seed: int) -> None:
+    for pieces in PIECES.values():
+        assert pieces.join(pieces.sample(text, 0.3, seed)) == pieces.join(pieces.split(text))
+
+
+PIECES = {name: trained(replace(SUBWORDS, algorithm=name)) for name in ("unigram", "bpe")}
+
+
+@pytest.mark.parametrize("algorithm", PIECES)
 def test_a_seed_decides_its_draw_alone(algorithm: str) -> None:
-    trained = Pieces(train_pieces(TEXT, replace(SUBWORDS, algorithm=algorithm), "source"))
-    first = [trained.sample("lowest newest widest", 0.3, seed) for seed in range(20)]
-    again = [trained.sample("lowest newest widest", 0.3, seed) for seed in reversed(range(20))][::-1]
-    assert first == again
+    text, pieces = "lowest newest widest", PIECES[algorithm]
+    first = [pieces.sample(text, 0.3, seed) for seed in range(20)]
+    assert first == [pieces.sample(text, 0.3, seed) for seed in reversed(range(20))][::-1]
     assert len({tuple(found) for found in first}) > 3
-    assert all(trained.join(found) == "lowest newest widest" for found in first)
+    program = (
+        "import sys, pickle; pieces = pickle.load(sys.stdin.buffer); "
+        "print([pieces.sample(sys.argv[1], 0.3, seed) for seed in range(20)])"
+    )
+    told = subprocess.run([sys.executable, "-c", program, text], input=pickle.dumps(pieces), capture_output=True)
+    assert ast.literal_eval(told.stdout.decode()) == first
 
 
 def test_a_sample_of_lines_is_even_and_bounded() -> None:

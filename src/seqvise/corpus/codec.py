@@ -46,7 +46,7 @@ class TextCodec:
     @cached_property
     def pieces(self) -> Pieces | None:
         """The SentencePiece model, if there is one."""
-        return None if self.model is None else Pieces(self.model)
+        return None if self.model is None else Pieces(self.model, self.options.algorithm)
 
     def encode(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
         """The ids of each text, ``EOS`` at the end; an empty text is ``EOS`` alone."""

@@ -77,7 +77,7 @@ def _build(
 ) -> None:
     models = _train_models(data, options, inputs)
     tokenizers = [
-        build_tokenizer(options, language, None if model is None else Pieces(model))
+        build_tokenizer(options, language, None if model is None else Pieces(model, options.algorithm))
         for language, model in zip(data.languages(), models, strict=True)
     ]
     with Intake(folder, data, inputs, tokenizers, keep_train_text=options.name == "sentencepiece") as intake:
@@ -138,7 +138,7 @@ def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model:
         ranked = rank_words(counts, options.min_count, options.max_words)
         return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
     # A piece keeps the id that it has in the model.
-    pieces = Pieces(model).names[len(SPECIALS) :]
+    pieces = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     counted = {piece: counts.get(piece, 0) for piece in pieces}
     return TextCodec(side.language, options, Vocabulary.from_ranked(pieces, counted, {}), model)
 

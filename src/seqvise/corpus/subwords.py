@@ -6,9 +6,11 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from random import Random
 from typing import Any
 
 from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.segmentation import SPACE, MergeDraws, UnigramDraws
 from seqvise.corpus.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 from seqvise.errors import UserError
 
@@ -55,10 +57,12 @@ class Pieces:
 
     Args:
         model: what ``train_pieces`` gave.
+        algorithm: unigram | bpe, which it was trained with.
     """
 
-    def __init__(self, model: bytes) -> None:
-        self.model = model
+    def __init__(self, model: bytes, algorithm: str) -> None:
+        self.model, self.algorithm = model, algorithm
+        self._drawing: tuple[float, UnigramDraws | MergeDraws] | None = None
 
     @cached_property
     def _processor(self) -> Any:
@@ -74,23 +78,38 @@ class Pieces:
         return [self.names[index] for index in self._processor.encode(text)]
 
     def sample(self, text: str, alpha: float, seed: int) -> list[str]:
-        """Pieces drawn at random: of all segmentations by their probability to the power of ``alpha`` (Kudo 2018,
-        arXiv:1804.10959), or of ``bpe`` with a share ``alpha`` of merges left out (Provilkov et al. 2020,
-        arXiv:1910.13267).
+        """Pieces drawn at random, see ``UnigramDraws`` and ``MergeDraws``.
 
         Args:
-            seed: decides the draw alone; at least 0.
+            alpha: of ``unigram``, the power of the probabilities; of ``bpe``, the share of merges left out.
+            seed: decides the draw alone, in every process.
         """
-        _library().set_random_generator_seed(seed % 2**32)
-        drawn = self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
-        return [self.names[index] for index in drawn]
+        draw, draws = Random(seed).random, self._draws(alpha)
+        drawn = (piece for word in text.split() for piece in draws.split(SPACE + word, draw))
+        pieces: list[str] = []
+        for name in (piece if piece in self._scores else SPECIALS[UNK] for piece in drawn):
+            # Characters without a piece that stand together are one unknown, as in `split`.
+            if name != SPECIALS[UNK] or pieces[-1:] != [name]:
+                pieces.append(name)
+        return pieces
+
+    def _draws(self, alpha: float) -> UnigramDraws | MergeDraws:
+        if self._drawing is None or self._drawing[0] != alpha:
+            kind = MergeDraws if self.algorithm == "bpe" else UnigramDraws
+            self._drawing = alpha, kind(self._scores, alpha)
+        return self._drawing[1]
+
+    @cached_property
+    def _scores(self) -> dict[str, float]:
+        ids = range(len(SPECIALS), len(self.names))
+        return {self.names[index]: self._processor.get_score(index) for index in ids}
 
     def join(self, pieces: Sequence[str]) -> str:
         """The text of the pieces, as SentencePiece writes it; an unknown piece stands between spaces."""
         return " ".join(self._processor.decode(list(pieces)).split()) if pieces else ""
 
-    def __getstate__(self) -> dict[str, bytes]:
-        return {"model": self.model}
+    def __reduce__(self) -> tuple[type[Pieces], tuple[bytes, str]]:
+        return Pieces, (self.model, self.algorithm)
 
 
 class EvenSample:
