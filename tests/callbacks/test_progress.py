@@ -21,7 +21,8 @@ def test_banner_tells_what_follows_from_the_config() -> None:
     plan = Plan(
         parameters=12_345_678,
         trainable=12_000_000,
-        sentences=1000,
+        items=1000,
+        unit="sentences",
         batches=25,
         accumulation=2,
         world=4,
@@ -58,7 +59,7 @@ def test_survey_counts_by_hand(tmp_path: Path) -> None:
     plan = survey(trainer, task, batches, task.configure_optimizers())
     # body 2 x 2 + 2, head 2 + 1 with its bias frozen; Adam holds 4 numbers for each trained one.
     assert (plan.parameters, plan.trainable, plan.bytes) == (9, 8, 4 * (8 * 4 + 1))
-    assert (plan.sentences, plan.tokens, plan.batches, plan.steps_an_epoch) == (10, 65, 5, 3)
+    assert (plan.items, plan.tokens, plan.batches, plan.steps_an_epoch) == (10, 65, 5, 3)
     assert plan.horizon == Horizon(12, 4)
     assert plan.effective_batch == pytest.approx(10 / 3)
     assert (plan.rate, plan.forcing) == (1.0, (1.0, 0.25))
@@ -73,10 +74,10 @@ def test_banner_comes_before_the_first_step(tmp_path: Path, capsys: pytest.Captu
 
 def test_epoch_line_tells_time_speed_and_quality() -> None:
     metrics = {name: torch.tensor(value) for name, value in (("val/bleu", 31.25), ("train/loss_smooth", 2.5), ("x", 1))}
-    line = epoch_line(3, 12, 41.4, 2070.4, metrics, 372.0)
+    line = epoch_line(3, 12, 41.4, "2,070 tokens/s", metrics, 372.0)
     assert line == "epoch 3/12  41 s  2,070 tokens/s  train loss 2.500  val/bleu 31.250  eta 0:06:12"
-    assert epoch_line(12, 12, 41.4, 2070.4, {}, 0.0) == "epoch 12/12  41 s  2,070 tokens/s"
-    assert epoch_line(3, -1, 1.0, 5.0, {}, -3.0) == "epoch 3  1 s  5 tokens/s"
+    assert epoch_line(12, 12, 41.4, "2,070 tokens/s", {}, 0.0) == "epoch 12/12  41 s  2,070 tokens/s"
+    assert epoch_line(3, -1, 1.0, "5 images/s", {}, -3.0) == "epoch 3  1 s  5 images/s"
 
 
 @pytest.mark.parametrize("lines", [True, False])

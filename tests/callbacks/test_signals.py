@@ -82,9 +82,10 @@ def test_speed_leaves_out_what_is_between_resume_and_the_last_batch() -> None:
     speed.add(100, 10)
     speed.resume()
     speed.add(100, 30)
-    assert (speed.tokens_per_second, speed.sentences_per_second) == (50.0, 10.0)
+    assert speed.rates() == {"tokens": 50.0, "sentences": 10.0}
+    assert speed.rates("images") == {"images": 10.0}
 
 
 def test_speed_before_the_first_batch_is_nought() -> None:
     ticks = count()
-    assert Speedometer(lambda: float(next(ticks))).tokens_per_second == 0.0
+    assert Speedometer(lambda: float(next(ticks))).rates() == {"tokens": 0.0, "sentences": 0.0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from seqvise.apps.hydra_app import hydra_command
 from seqvise.config.schema import typed
-from seqvise.errors import UserError
+from seqvise.config.validate import validate
 from seqvise.runs.launch import job_directory
 
 if TYPE_CHECKING:
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from seqvise.tasks.baselines import Contest
 
 COMMAND = "seqvise baselines"
-SHOWN = ("hit@1", "hit@5", "hit@10", "hp@2", "hp@5", "text_to_image_map")
-WIDTH = 110
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures with the given Hydra overrides and gives the exit code."""
-    return hydra_command(_baselines, argv)
+    return hydra_command(_baselines, argv, check=_problems)
+
+
+def _problems(cfg: DictConfig) -> list[str]:
+    if cfg.data.get("kind") != "images":
+        return ["Baselines are of images, but these data are not: choose data=image_folder."]
+    # Nothing is watched here, and what is watched by default is of translations.
+    return validate(cast(DictConfig, OmegaConf.merge(cfg, {"monitor": {"metric": "val/hit@1", "mode": "max"}})))
 
 
 def _baselines(cfg: DictConfig, _start: list[str]) -> None:
@@ -35,13 +40,12 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
 
     from seqvise.apps.jobs.images import read_job
     from seqvise.apps.pictures import with_pictures
+    from seqvise.apps.rounds import show_rounds
     from seqvise.runs.directory import RunDirectory
     from seqvise.runs.environment import device_name, environment
     from seqvise.runs.trainer import build_trainer
 
     config = typed(cfg)
-    if config.data.kind != "images":
-        raise UserError(f"data.kind is {config.data.kind}, but baselines are of images: choose data=image_folder.")
     run = RunDirectory(Path(cfg.paths.run))
     with run.recorded():
         config = with_pictures(config)
@@ -52,7 +56,7 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
         run.write_environment(environment(trainer))
         device = device_name(trainer.strategy.root_device)
         run.write_metrics({"command": COMMAND, **found, **job.told(), "device": device, "seed": cfg.seed})
-    show(found)
+    show_rounds(found)
     print(f"run: {run.path}")
 
 
@@ -94,18 +98,3 @@ def measure_baselines(job: ImageJob, contest: Contest) -> Iterator[tuple[str, fl
         rounds["conse_backbone"] = baselines.conse_metrics(contest, own, classes)
     for name, metrics in rounds.items():
         yield from ((f"{name}/{metric}", value) for metric, value in metrics)
-
-
-def show(found: dict[str, float]) -> None:
-    """Prints a row for each baseline and round."""
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for name, value in found.items():
-        baseline, images, metric = name.split("/")
-        rows.setdefault((images, baseline), {})[metric] = value
-    table = Table(*(Column(name, no_wrap=True) for name in ("images", "baseline", *SHOWN)))
-    for place in sorted(rows):
-        table.add_row(*place, *(f"{rows[place][name]:.3f}" if name in rows[place] else "" for name in SHOWN))
-    Console(highlight=False, width=WIDTH).print(table)

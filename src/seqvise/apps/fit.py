@@ -14,6 +14,7 @@ from rich.table import Table
 
 from seqvise.apps.jobs.job import Job, build_job
 from seqvise.apps.pictures import with_pictures
+from seqvise.apps.rounds import cell_of, show_rounds
 from seqvise.callbacks.banner import banner, survey
 from seqvise.config.options import Config
 from seqvise.errors import UserError
@@ -102,8 +103,10 @@ def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float 
         console.print(samples.read_text(encoding="utf-8"), markup=False)
     table = Table("metric", "value")
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        if cell_of(name) is None:
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
+    show_rounds(metrics)
     if config.logger and "TensorBoard" in str(config.logger.get("_target_")):
         console.print(f"curves: tensorboard --logdir {run.path}", markup=False)
     console.print(f"run: {run.path}", markup=False)

@@ -13,7 +13,7 @@ import torch
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import callbacks_of
+from seqvise.callbacks.hooks import callbacks_of, unit_of
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback, has_momentum, horizon_of
 from seqvise.callbacks.schedules import Position
 
@@ -25,7 +25,8 @@ class Plan:
     Attributes:
         parameters: numbers in the model.
         trainable: those that are trained.
-        sentences: in the training part, None where the loader does not know.
+        items: in the training part, None where the loader does not know.
+        unit: what the items are, sentences or images.
         batches: of an epoch on each rank.
         accumulation: batches an optimizer step.
         world: ranks.
@@ -40,7 +41,8 @@ class Plan:
 
     parameters: int
     trainable: int
-    sentences: int | None
+    items: int | None
+    unit: str
     batches: int
     accumulation: int
     world: int
@@ -59,8 +61,8 @@ class Plan:
 
     @property
     def effective_batch(self) -> float | None:
-        """Mean sentences an optimizer step, over all ranks."""
-        return None if self.sentences is None else self.sentences / self.steps_an_epoch
+        """Mean items an optimizer step, over all ranks."""
+        return None if self.items is None else self.items / self.steps_an_epoch
 
 
 def survey(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> Plan:
@@ -84,7 +86,8 @@ def survey(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimi
     return Plan(
         parameters=parameters,
         trainable=trainable,
-        sentences=_share(len(dataset) if isinstance(dataset, Sized) else None, share),
+        items=_share(len(dataset) if isinstance(dataset, Sized) else None, share),
+        unit=unit_of(task),
         batches=batches,
         accumulation=trainer.accumulate_grad_batches,
         world=trainer.world_size,
@@ -118,8 +121,8 @@ class Banner(pl.Callback):
 
 def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{plan.parameters:,} ({plan.trainable:,} trained)"
-    if plan.sentences is not None:
-        yield "sentences", f"{plan.sentences:,} an epoch"
+    if plan.items is not None:
+        yield plan.unit, f"{plan.items:,} an epoch"
     if plan.tokens is not None:
         yield "tokens", f"{plan.tokens:,} an epoch (target side)"
     yield "batches", f"{plan.batches:,} an epoch" + (f" on each of {plan.world} ranks" if plan.world > 1 else "")
@@ -127,7 +130,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "steps", f"{plan.steps_an_epoch:,} an epoch, {horizon.steps:,} in {horizon.epochs} epochs"
     if plan.effective_batch is not None:
         parts = f" ({plan.accumulation} batches x {plan.world} ranks)" if plan.accumulation * plan.world > 1 else ""
-        yield "effective batch", f"{plan.effective_batch:.4g} sentences a step on average{parts}"
+        yield "effective batch", f"{plan.effective_batch:.4g} {plan.unit} a step on average{parts}"
     yield "peak rate", f"{plan.rate:g}"
     if plan.forcing is not None:
         yield "teacher forcing", "{:g} -> {:g}".format(*plan.forcing)

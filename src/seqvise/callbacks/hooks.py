@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+SENTENCES = "sentences"
+
 
 def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
     """The trainer's callbacks, in the order they are called."""
@@ -37,6 +39,11 @@ def batch_loss(trainer: pl.Trainer, outputs: Any) -> Tensor:
     return loss.detach() * trainer.accumulate_grad_batches
 
 
+def unit_of(pl_module: pl.LightningModule) -> str:
+    """What the task's batches are made of: its ``unit``, such as images; else sentences."""
+    return str(getattr(pl_module, "unit", SENTENCES))
+
+
 def counts(pl_module: pl.LightningModule, batch: object) -> tuple[int, int]:
-    """Tokens and sentences of the step that has just ended; 0 where the task or the batch does not tell."""
+    """Tokens and items of the step that has just ended; 0 where the task or the batch does not tell."""
     return int(getattr(pl_module, "last_tokens", 0)), len(batch) if isinstance(batch, Sized) else 0

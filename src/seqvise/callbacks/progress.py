@@ -14,10 +14,13 @@ from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTh
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import counts
+from seqvise.callbacks.hooks import counts, unit_of
 from seqvise.callbacks.speed import Speedometer
 
-SHOWN = {"train/loss_smooth": "train loss", "val/loss": "val/loss", "val/bleu": "val/bleu"}
+SHOWN = {
+    "train/loss_smooth": "train loss",
+    **{name: name for name in ("val/loss", "val/bleu", "val/hit@1", "val/held_out/hit@5")},
+}
 REFRESH_SECONDS = 0.5
 
 THEME = RichProgressBarTheme(
@@ -33,7 +36,7 @@ THEME = RichProgressBarTheme(
 
 
 class TokenBar(RichProgressBar):
-    """Lightning's Rich bar on standard error, with tokens a second and the losses as they stand."""
+    """Lightning's Rich bar on standard error, with tokens or images a second and the losses as they stand."""
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=10, theme=THEME, console_kwargs={"stderr": True})
@@ -69,8 +72,8 @@ class TokenBar(RichProgressBar):
         now = time.monotonic()
         if now - self._shown_at >= REFRESH_SECONDS:
             self._shown_at = now
-            speed = f"{self._speed.tokens_per_second * trainer.world_size:,.0f}"
-            self._shown = {"tokens/s": speed, **shown_metrics(trainer.callback_metrics)}
+            unit, rate = first_rate(self._speed, trainer, pl_module)
+            self._shown = {f"{unit}/s": f"{rate:,.0f}", **shown_metrics(trainer.callback_metrics)}
         return self._shown
 
 
@@ -118,18 +121,25 @@ class EpochLines(ProgressBar):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Prints the epoch's line."""
         if self._enabled:
-            print(self._line(trainer), file=sys.stderr, flush=True)
+            print(self._line(trainer, pl_module), file=sys.stderr, flush=True)
 
-    def _line(self, trainer: pl.Trainer) -> str:
+    def _line(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> str:
         now, epoch = time.monotonic(), trainer.current_epoch + 1
         first, began = self._first or (trainer.current_epoch, self._began)
         left = ((trainer.max_epochs or 0) - epoch) * (now - began) / (epoch - first)
-        speed = self._speed.tokens_per_second * trainer.world_size
+        unit, rate = first_rate(self._speed, trainer, pl_module)
+        speed = f"{rate:,.0f} {unit}/s"
         return epoch_line(epoch, trainer.max_epochs, now - self._began, speed, trainer.callback_metrics, left)
 
 
+def first_rate(speed: Speedometer, trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[str, float]:
+    """The unit that progress is told in, and how many a second all ranks do together."""
+    unit, rate = next(iter(speed.rates(unit_of(pl_module)).items()))
+    return unit, rate * trainer.world_size
+
+
 def epoch_line(
-    epoch: int, epochs: int | None, seconds: float, speed: float, metrics: Mapping[str, Tensor], left: float
+    epoch: int, epochs: int | None, seconds: float, speed: str, metrics: Mapping[str, Tensor], left: float
 ) -> str:
     """One epoch in one line.
 
@@ -137,7 +147,7 @@ def epoch_line(
         epoch: its number, from 1.
         epochs: how many there will be; None or below 1 where training ends otherwise.
         seconds: how long it took, validation included.
-        speed: tokens a second.
+        speed: items a second, with their unit.
         metrics: all that is logged; the losses and BLEU are shown.
         left: seconds until the last epoch ends.
     """
@@ -145,7 +155,7 @@ def epoch_line(
     shown = [f"{name} {value}" for name, value in shown_metrics(metrics).items()]
     end = [f"eta {timedelta(seconds=round(left))}"] if bounded and left > 0 else []
     number = f"epoch {epoch}/{epochs}" if bounded else f"epoch {epoch}"
-    return "  ".join([number, f"{seconds:.0f} s", f"{speed:,.0f} tokens/s", *shown, *end])
+    return "  ".join([number, f"{seconds:.0f} s", speed, *shown, *end])
 
 
 def shown_metrics(metrics: Mapping[str, Tensor]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import batch_loss, counts, is_logged
+from seqvise.callbacks.hooks import batch_loss, counts, is_logged, unit_of
 from seqvise.callbacks.smoothing import Smoothed
 from seqvise.callbacks.speed import Speedometer
 
 
 class TrainingSignals(pl.Callback):
-    """Logs ``train/loss_smooth``, ``train/gradient_norm`` and ``speed/{tokens,sentences}_per_second``.
+    """Logs ``train/loss_smooth``, ``train/gradient_norm`` and ``speed/{tokens,sentences}_per_second``, or the speed
+    in what else the task has as its ``unit``.
 
     The gradient norm is taken before clipping, at steps that are logged. The speed is the mean since it was last
     logged, over all ranks if they are as fast as this one; tokens are the module's ``last_tokens``.
@@ -70,8 +71,8 @@ class TrainingSignals(pl.Callback):
         self._loss.mean, self._loss.count = state_dict["mean"], state_dict["count"]
 
     def _tell_speed(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.log("speed/tokens_per_second", self._speed.tokens_per_second * trainer.world_size)
-        pl_module.log("speed/sentences_per_second", self._speed.sentences_per_second * trainer.world_size)
+        for name, rate in self._speed.rates(unit_of(pl_module)).items():
+            pl_module.log(f"speed/{name}_per_second", rate * trainer.world_size)
         self._speed.reset()
         self._told_at = trainer.global_step
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from seqvise.callbacks.hooks import SENTENCES
+
 
 class Speedometer:
-    """Counts tokens and sentences over the time between laps; data loading counts, validation does not.
+    """Counts tokens and items, such as sentences, over the time between laps; data loading counts, validation does not.
 
     Args:
         clock: seconds from some fixed moment.
@@ -20,27 +22,23 @@ class Speedometer:
 
     def reset(self) -> None:
         """Forgets what was counted, and counts time from now."""
-        self.seconds, self.tokens, self.sentences = 0.0, 0, 0
+        self.seconds, self.tokens, self.items = 0.0, 0, 0
         self.resume()
 
     def resume(self) -> None:
         """Leaves out the time since the last batch."""
         self._mark = self._clock()
 
-    def add(self, tokens: int, sentences: int) -> None:
+    def add(self, tokens: int, items: int) -> None:
         """Counts a batch that has just ended."""
         now = self._clock()
         self.seconds += now - self._mark
         self._mark = now
         self.tokens += tokens
-        self.sentences += sentences
+        self.items += items
 
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens a second since the last reset; 0 before the first batch."""
-        return self.tokens / self.seconds if self.seconds else 0.0
-
-    @property
-    def sentences_per_second(self) -> float:
-        """Sentences a second since the last reset; 0 before the first batch."""
-        return self.sentences / self.seconds if self.seconds else 0.0
+    def rates(self, unit: str = SENTENCES) -> dict[str, float]:
+        """Items a second since the last reset, by the name of their unit, behind the tokens of sentences; 0 before the
+        first batch."""
+        found = {"tokens": self.tokens, unit: self.items} if unit == SENTENCES else {unit: self.items}
+        return {name: count / self.seconds if self.seconds else 0.0 for name, count in found.items()}

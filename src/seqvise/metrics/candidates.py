@@ -14,8 +14,9 @@ from seqvise.metrics.retrieval import (
     KS,
     Rows,
     Scores,
-    correct_sets,
+    hierarchical_chance,
     hierarchical_precisions,
+    hit_chance,
     hits,
 )
 
@@ -77,13 +78,10 @@ def measure(score: Score, labels: Rows, candidates: Candidates) -> dict[str, flo
 
 def chance(labels: Rows, candidates: Candidates) -> dict[str, float]:
     """What ``measure`` gives on average for scores drawn at random."""
-    count = len(candidates)
-    found = {f"hit@{k}": k / count for k in candidates.ks["hit"]}
-    for k in candidates.ks.get("hp", ()):
-        assert candidates.distances is not None
-        correct, possible = correct_sets(candidates.distances, k)
-        found[f"hp@{k}"] = _mean(np.where(possible, correct.mean(1), np.nan)[labels])
-    return found
+    found = {"hit": hit_chance(len(candidates), candidates.ks["hit"])}
+    if candidates.distances is not None:
+        found["hp"] = hierarchical_chance(labels, candidates.distances, candidates.ks["hp"])
+    return {f"{name}@{k}": value for name, values in found.items() for k, value in values.items()}
 
 
 def _values(scores: Scores, labels: Rows, candidates: Candidates) -> Iterator[tuple[str, NDArray[np.float64]]]:

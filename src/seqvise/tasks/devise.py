@@ -46,6 +46,8 @@ class ImageToWord(pl.LightningModule):
         seed: with rank, epoch and batch it decides every random draw of training.
     """
 
+    unit = "images"
+
     def __init__(
         self,
         model: Devise,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from seqvise.apps.folders import cache_folder
 from seqvise.config.options import Config
 from seqvise.errors import UserError
-from seqvise.images.labels import LabelTable, label_table
+from seqvise.files import write_text
+from seqvise.images.labels import Coverage, LabelTable, label_table
 from seqvise.images.listing import ImageParts, ImageSplit
 from seqvise.images.options import ImageOptions
 from seqvise.images.synsets import synset_table
@@ -25,7 +26,7 @@ from seqvise.vectors.whiten import whitened
 log = logging.getLogger(__name__)
 
 WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
-LABELS_FOLDER, WORDS_FOLDER = "labels", "words"
+LABELS_FOLDER, WORDS_FOLDER, COVERAGE = "labels", "words", "coverage.tsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +38,14 @@ class WordSpace:
         lexicon: the words that the run keeps.
         wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
         labels: of the data set.
+        coverage: how each label found its vector, or why not.
     """
 
     data: ImageOptions
     lexicon: Lexicon
     wordnet: WordNet | None
     labels: LabelTable
+    coverage: Coverage
 
     def nouns(self) -> LabelTable:
         """Every noun of WordNet that has a vector by the label policy."""
@@ -81,8 +84,9 @@ class WordSpace:
         return found.union(*map(self.wordnet.ancestors, found))
 
     def save(self, folder: Path) -> None:
-        """Writes ``labels/`` and ``words/``."""
+        """Writes ``labels/``, with how each label was found, and ``words/``."""
         self.labels.save(folder / LABELS_FOLDER)
+        write_text(folder / LABELS_FOLDER / COVERAGE, self.coverage.table())
         self.lexicon.save(folder / WORDS_FOLDER)
 
 
@@ -98,7 +102,7 @@ def read_words(config: Config, names: Sequence[str]) -> WordSpace:
     table = synset_table(Path(data.synsets) if data.synsets else None, names)
     labels, coverage = label_table(names, data.policy, lexicon, wordnet, table, getattr(data, "missing", "refuse"))
     log.info("%s", coverage)
-    return WordSpace(data, lexicon, wordnet, labels)
+    return WordSpace(data, lexicon, wordnet, labels, coverage)
 
 
 def read_wordnet(data: ImageOptions) -> WordNet | None:
