@@ -1,6 +1,6 @@
 # make train and make test make the environment by themselves, in $(VENV).
 #   TORCH=cpu     the small CPU build of torch;  TORCH=default  the one of the package index, with CUDA on Linux
-#   ARGS="..."    overrides for make train:      make train ARGS="model=attention trainer.max_epochs=5"
+#   ARGS="..."    overrides for make train:      make train ARGS="model=attention trainer.max_epochs=10"
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= default

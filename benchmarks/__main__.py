@@ -1,4 +1,5 @@
-"""Measures speed: a training step against the lesson's own loop, how long a command takes to answer, and search.
+"""Measures speed: a training step against the lesson's own loop, how long a command takes to answer, features of images
+against the bare forward pass, and search.
 
     python -m benchmarks [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
 
@@ -25,6 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.decoding import add_words, measure_decoding
+from benchmarks.features import IMAGES, QUICK_IMAGES, measure_features
+from benchmarks.features import QUICK_ROUNDS as QUICK_FEATURE_ROUNDS
+from benchmarks.features import ROUNDS as FEATURE_ROUNDS
 from benchmarks.machine import code, machine
 from benchmarks.search import measure_search
 from benchmarks.start_up import measure_start_up
@@ -56,6 +60,14 @@ SEARCH_COLUMNS = {
     "single_ratio": ("times exact", ".1f"),
     "memory_ratio": ("memory / vectors", ".2f"),
 }
+FEATURE_COLUMNS = {
+    "backbone": ("network", "s"),
+    "extraction_rate": ("images/s", ".1f"),
+    "forward_rate": ("forward pass", ".1f"),
+    "forward_ratio": ("share of it", ".0%"),
+    "fused_rate": ("fused", ".1f"),
+    "fused_ratio": ("share of it", ".0%"),
+}
 DECODING_COLUMNS = {
     "beam": ("beam", "d"),
     "sentences_per_second": ("sentences/s", ",.0f"),
@@ -79,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(_start_table(measured["start_up"]))
     measured["training_step"] = [_measure_alone(forcing, steps) for forcing in FORCING]
     console.print(_step_table(measured["training_step"]))
+    images, turns = (QUICK_IMAGES, QUICK_FEATURE_ROUNDS) if arguments.quick else (IMAGES, FEATURE_ROUNDS)
+    measured["features"] = [measure_features(images, turns)]
+    console.print(_feature_table(measured["features"]))
     measured["search"] = measure_search(QUICK_VECTORS if arguments.quick else VECTORS)
     console.print(_search_table(measured["search"]))
     if arguments.run:
@@ -131,6 +146,15 @@ def _step_table(rows: list[dict[str, float]]) -> Table:
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(*(format(row[name], text) for name, (_, text) in STEP_COLUMNS.items()))
+    return table
+
+
+def _feature_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"Features of {rows[0]['images']:,} images from the disk", title_justify="left")
+    for head, _ in FEATURE_COLUMNS.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*(format(row[name], text) for name, (_, text) in FEATURE_COLUMNS.items()))
     return table
 
 

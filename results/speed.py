@@ -32,6 +32,14 @@ SEARCH_COLUMNS = {
     "single_ratio": ("times exact", ".1f"),
     "memory_ratio": ("memory / vectors", ".2f"),
 }
+FEATURE_COLUMNS = {
+    "backbone": ("network", "s"),
+    "extraction_rate": ("images/s from the disk", ".1f"),
+    "forward_rate": ("forward pass alone", ".1f"),
+    "forward_ratio": ("share of it", ".0%"),
+    "fused_rate": ("fused forward pass", ".1f"),
+    "fused_ratio": ("share of it", ".0%"),
+}
 DECODING_COLUMNS = {
     "beam": ("beam", "d"),
     "words": ("words a sentence", ".1f"),
@@ -56,6 +64,8 @@ def speed_section(path: Path) -> str:
             _steps(measured["training_step"]),
             _starts(measured["start_up"]),
         ]
+        if measured.get("features"):
+            parts.append(_features(measured["features"]))
         if measured.get("search"):
             parts.append(_search(measured["search"]))
         if measured.get("decoding"):
@@ -84,6 +94,15 @@ def _steps(rows: list[dict[str, float]]) -> str:
 def _starts(rows: list[dict[str, Any]]) -> str:
     cells = [[f"`{row['command']}`", format(row["seconds"], ".2f")] for row in rows]
     return markdown(["command", "seconds"], cells, words=("command",))
+
+
+def _features(rows: list[dict[str, Any]]) -> str:
+    cells = [[format(row[name], text) for name, (_, text) in FEATURE_COLUMNS.items()] for row in rows]
+    told = (
+        f"Features of {rows[0]['images']:,} JPEG files, decoding and writing included, against forward passes over "
+        "images that are ready in memory: torchvision's network as it is, and with batch norm fused and channels last."
+    )
+    return f"{told}\n\n{markdown([head for head, _ in FEATURE_COLUMNS.values()], cells, words=('network',))}"
 
 
 def _search(rows: list[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from benchmarks.search import measure_search, mixture
 from benchmarks.start_up import measure_start_up
 from results.speed import speed_section
 from seqvise.errors import UserError
+from tests.images.draw import TINY
 
 
 def test_machine_and_code_have_what_the_page_names() -> None:
@@ -57,6 +58,18 @@ def test_a_search_among_few_vectors_is_measured_and_shown(tmp_path: Path) -> Non
     shown = speed_section(tmp_path / "x.json")
     assert "400 clustered vectors of 300 numbers" in shown
     assert [line.split(" | ")[0] for line in shown.splitlines()[-len(rows) :]] == [f"| {row['kind']}" for row in rows]
+
+
+def test_extraction_is_timed_against_the_forward_pass(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    from benchmarks.features import measure_features
+
+    row = measure_features(6, 1, TINY)
+    assert row["forward_ratio"] == pytest.approx(row["extraction_rate"] / row["forward_rate"])
+    assert row["fused_ratio"] == pytest.approx(row["extraction_rate"] / row["fused_rate"])
+    content = {"machine": machine(), **code(), "command": "x", "training_step": [], "start_up": [], "features": [row]}
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    assert "Features of 6 JPEG files" in speed_section(tmp_path / "x.json")
 
 
 def test_vectors_of_one_cluster_are_neighbours() -> None:
