@@ -10,6 +10,8 @@ import pytest
 from seqvise.apps.evaluate import EvaluateOptions
 from seqvise.apps.index import IndexOptions
 from seqvise.apps.main import COMMANDS
+from seqvise.apps.report import ReportOptions
+from seqvise.apps.runs import RunsOptions
 from seqvise.apps.search import SearchOptions
 from seqvise.apps.translate import TranslateOptions
 from seqvise.apps.vectors import VectorsOptions
@@ -75,6 +77,14 @@ def test_every_key_of_evaluate_is_named_in_its_section() -> None:
     _, _, section = document("commands.md").partition("\n## Evaluating\n")
     assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
         item.name for item in fields(EvaluateOptions)
+    ]
+
+
+@pytest.mark.parametrize(("title", "options"), [("Reading a sweep", ReportOptions), ("Known runs", RunsOptions)])
+def test_every_key_of_report_and_runs_is_named_in_its_section(title: str, options: type[Any]) -> None:
+    _, _, section = document("commands.md").partition(f"\n## {title}\n")
+    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
+        item.name for item in fields(options)
     ]
 
 

@@ -1,0 +1,71 @@
+"""How runs differ: config, environment and results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqvise.errors import UserError
+from seqvise.files import digest
+from seqvise.reports.differences import text
+from seqvise.reports.grid import Grid, number_text
+from seqvise.reports.job import ABSENT, Job, is_run, read_job
+
+
+def read_runs(folders: Sequence[Path]) -> list[Job]:
+    """The runs that are compared.
+
+    Raises:
+        UserError: fewer than two, or a folder that is no run directory or cannot be read.
+    """
+    if len(folders) < 2:
+        raise UserError(f"compare={folders[0]} needs another run: give compare= twice.")
+    if problems := [f"compare={folder} is not a run directory." for folder in folders if not is_run(folder)]:
+        raise UserError(*problems)
+    jobs = [read_job(folder) for folder in folders]
+    if problems := [problem for job in jobs for problem in job.problems]:
+        raise UserError(*problems)
+    return jobs
+
+
+def compare_runs(jobs: Sequence[Job]) -> dict[str, Grid]:
+    """Tables of what differs, by title: a column a run, a dash where it has no such key."""
+    heads = [str(job.path) for job in jobs]
+    settings = [{name: text(value) for name, value in job.settings.items()} for job in jobs]
+    environments = [_environment(job.environment) for job in jobs]
+    metrics = [{name: _result(value) for name, value in job.metrics.items()} for job in jobs]
+    return {
+        "config": _differing(heads, settings),
+        "environment": _differing(heads, environments),
+        "results": _differing(heads, metrics, numeric=True),
+    }
+
+
+def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Versions by package, the git revision, and a hash of the changes since."""
+    git = environment.get("git") or {}
+    diff = str(git.get("diff") or "") if isinstance(git, Mapping) else ""
+    lines = diff.count("\n") + 1
+    changes = f"{lines} lines ({digest(diff, 6)})" if diff else "none"
+    flat = {name: value for name, value in environment.items() if name != "git" and not isinstance(value, Mapping)}
+    versions = environment.get("versions")
+    packages = {f"versions.{name}": value for name, value in versions.items()} if isinstance(versions, Mapping) else {}
+    known = {"git.revision": git.get("revision"), "git.changes": changes} if isinstance(git, Mapping) else {}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in (flat | packages | known).items()
+    }
+
+
+def _result(value: Any) -> str:
+    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return number_text(float(value)) if is_plain else str(value)
+
+
+def _differing(heads: list[str], columns: Sequence[Mapping[str, str]], numeric: bool = False) -> Grid:
+    names = dict.fromkeys(name for column in columns for name in column)
+    lines = [[name, *(column.get(name, ABSENT) for column in columns)] for name in names]
+    differing = [line for line in lines if len(set(line[1:])) > 1]
+    return Grid(["", *heads], differing, [False, *[numeric] * len(heads)])

@@ -1,0 +1,112 @@
+"""A report as cells of text, the same for every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqvise.reports.differences import text
+from seqvise.reports.metrics import UNITS
+from seqvise.reports.report import Report, Result, Row
+
+if TYPE_CHECKING:
+    from seqvise.reports.importance import Importance, Share
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text.
+
+    Attributes:
+        head: of each column.
+        lines: the cells of each row.
+        numeric: whether a column is of numbers.
+    """
+
+    head: list[str]
+    lines: list[list[str]]
+    numeric: list[bool]
+
+
+def results_grid(report: Report) -> Grid:
+    """Rank, parameters, metrics with their deviation, seeds, and how the jobs stand where not all are done."""
+    parameters = list(report.differing.parameters)
+    metrics = [f"{name} ({UNITS[name]})" if name in UNITS else name for name in report.metrics]
+    whole = all(job.state() == "ok" for row in report.rows for job in row.jobs)
+    head = ["", *parameters, *metrics, "n", *([] if whole else ["jobs"]), *(["ran on"] if report.marks else [])]
+    lines = [_line(rank, row, whole, bool(report.marks)) for rank, row in enumerate(report.rows, 1)]
+    numeric = [True, *[False] * len(parameters), *[True] * (len(metrics) + 1)]
+    return Grid(head, lines, numeric + [False] * (len(head) - len(numeric)))
+
+
+def troubles_grid(report: Report) -> Grid:
+    """The jobs that are no result, and why."""
+    lines = [[job.name, label, job.state(), job.reason()] for job, label in report.troubles()]
+    return Grid(["job", "configuration", "state", "why"], lines, [False] * 4)
+
+
+def importance_grid(found: Importance) -> Grid:
+    """Each hyperparameter's share of the variance, by both measures, and what none explains alone."""
+    lines = [[name, *map(_share, shares)] for name, shares in found.parameters.items()]
+    lines.append(["several together", "", f"{found.together:.0%}"])
+    return Grid(["hyperparameter", "forest (impurity)", "fANOVA (alone)"], lines, [False, True, True])
+
+
+def result_text(result: Result) -> str:
+    """Mean, and where there are several, standard deviation: of this two digits, and of the mean as many places."""
+    if not result.n:
+        return ""
+    if result.deviation is None:
+        return number_text(result.mean)
+    if not result.deviation:
+        return f"{number_text(result.mean)} ± 0"
+    places = max(0, 1 - math.floor(math.log10(result.deviation)))
+    return f"{result.mean:,.{places}f} ± {result.deviation:,.{places}f}"
+
+
+def number_text(value: float) -> str:
+    """Four digits, and all of those before the point."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def as_csv(report: Report) -> str:
+    """A line a configuration with full numbers: ``<metric>`` the mean, ``<metric> sd`` and ``<metric> n``."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    columns = [column for name in report.metrics for column in (name, f"{name} sd", f"{name} n")]
+    writer.writerow(["rank", *report.differing.parameters, *columns, "jobs", "states", "ran on"])
+    for rank, row in enumerate(report.rows, 1):
+        found = [cell for result in row.results for cell in _exact(result)]
+        names = " ".join(job.name for job in row.jobs)
+        told = "; ".join(report.marks[mark] for mark in row.marks)
+        values = [repr(value) if isinstance(value, float) else text(value) for value in row.values]
+        writer.writerow([rank, *values, *found, names, row.states(), told])
+    return file.getvalue()
+
+
+def as_markdown(grid: Grid) -> str:
+    """A table of Markdown."""
+    rule = ["---:" if numeric else "---" for numeric in grid.numeric]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (grid.head, rule, *grid.lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _line(rank: int, row: Row, whole: bool, marked: bool) -> list[str]:
+    states = [] if whole else [row.states()]
+    marks = [", ".join(row.marks)] if marked else []
+    place = str(rank) if row.best.n else ""
+    return [place, *map(text, row.values), *map(result_text, row.results), str(row.best.n), *states, *marks]
+
+
+def _share(share: Share) -> str:
+    return f"{share.mean:.0%} ± {share.deviation:.0%}"
+
+
+def _exact(result: Result) -> list[str]:
+    mean = "" if not result.n else repr(result.mean)
+    return [mean, "" if result.deviation is None else repr(result.deviation), str(result.n)]

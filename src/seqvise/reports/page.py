@@ -1,0 +1,69 @@
+"""A report as a page: HTML that holds its figures, and Markdown beside them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+
+from seqvise.reports.grid import Grid, as_markdown, importance_grid, results_grid, troubles_grid
+from seqvise.reports.importance import Importance
+from seqvise.reports.report import Report
+from seqvise.reports.tables import headline, remarks
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; } td, th { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top; }
+th { border-bottom: 1px solid #8886; font-weight: 600; } tr:first-child td { padding-top: .4rem; }
+.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
+p { color: #767676; margin: .4rem 0; }
+img { background: white; display: block; height: auto; max-width: 100%; }
+""".strip()
+
+
+def as_html(report: Report, found: Importance, figures: Sequence[tuple[str, bytes]]) -> str:
+    """A page without outside parts. figures: title and SVG of each."""
+    parts = [f"<h1>{escape(headline(report))}</h1>"]
+    parts += [_html_table(results_grid(report))] if report.rows else []
+    parts += [f"<p>{escape(note)}</p>" for note in remarks(report)]
+    if report.troubles():
+        parts += ["<h2>Jobs without a result</h2>", _html_table(troubles_grid(report))]
+    for title, svg in figures:
+        source = f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
+        parts.append(f'<h2>{escape(title)}</h2>\n<img src="{source}" alt="{escape(title)}">')
+    parts += ["<h2>Importance</h2>" if found.parameters else "", f"<p>{escape(found.verdict)}</p>"]
+    parts += [_html_table(importance_grid(found))] if found.parameters else []
+    body = "\n".join(part for part in parts if part)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(headline(report))}</title>\n"
+        f'<meta name="viewport" content="width=device-width">\n<style>\n{STYLE}\n</style>\n</head>\n'
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def as_markdown_page(report: Report, found: Importance, figures: Sequence[tuple[str, str]]) -> str:
+    """Markdown with the figures as files beside it. figures: name and title of each."""
+    table = [as_markdown(results_grid(report)).strip()] if report.rows else []
+    parts = [headline(report) + ".", *table, *remarks(report)]
+    if report.troubles():
+        parts += ["Jobs without a result:", as_markdown(troubles_grid(report)).strip()]
+    parts += [f"![{title}]({name}.svg)" for name, title in figures]
+    parts.append(found.verdict)
+    parts += [as_markdown(importance_grid(found)).strip()] if found.parameters else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _html_table(grid: Grid) -> str:
+    head = "".join(_cell("th", *each) for each in zip(grid.head, grid.numeric, strict=True))
+    lines = ["".join(_cell("td", *each) for each in zip(line, grid.numeric, strict=True)) for line in grid.lines]
+    rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+
+
+def _cell(tag: str, content: str, numeric: bool) -> str:
+    kind = ' class="number"' if numeric else ""
+    return f"<{tag}{kind}>{escape(content)}</{tag}>"

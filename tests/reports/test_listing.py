@@ -1,0 +1,114 @@
+"""Which runs are listed, and in which order."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from seqvise.errors import UserError
+from seqvise.reports.job import Job
+from seqvise.reports.listing import Condition, conditions, filtered, find_runs, runs_grid, sort_runs
+from tests.reports.folders import make_run, running
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """Four runs, three of them done."""
+    folder = tmp_path / "outputs"
+    for number, (name, model, data, bleu, seconds) in enumerate(
+        [
+            ("runs/rnn/a", "rnn", "tatoeba", 10.0, 50.0),
+            ("runs/full/b", "full", "tatoeba", 30.0, 10.0),
+            ("sweeps/models/c/0", "full", "multi30k", 20.0, 90.0),
+        ]
+    ):
+        make_run(
+            folder / name,
+            {"optimizer": {"lr": 0.001}, "test": True},
+            {"val/bleu": bleu, "val/loss": 1 / bleu, "val/nan": float("nan")},
+            {"model": model, "data": data, "experiment": "None"},
+            (f"model={model}", "optimizer.lr=1e-3"),
+            {"status": "ok", "started": 1000.0 * number, "written": 1000.0 * number + seconds},
+        )
+    make_run(folder / "runs/full/d", status=running(), environment={"device": "NVIDIA H100"})
+    make_run(folder / "cache/x")
+    (folder / "find_lr/rnn/e/.hydra").mkdir(parents=True)
+    make_run(folder / "runs/rnn/a/averaged-best")
+    return folder
+
+
+def names(jobs: list[Job]) -> str:
+    return "".join(job.path.name for job in jobs)
+
+
+def test_runs_are_found_but_not_within_runs_and_caches(outputs: Path) -> None:
+    assert names(find_runs(outputs)) == "bda0"
+
+
+@pytest.mark.parametrize(
+    ("by", "order"), [("date", "d0ba"), ("duration", "0dab"), ("val/bleu", "b0ad"), ("val/loss", "b0ad")]
+)
+def test_runs_are_sorted(outputs: Path, by: str, order: str) -> None:
+    assert names(sort_runs(find_runs(outputs), by)) == order
+
+
+def test_no_number_is_last(outputs: Path) -> None:
+    assert names(sort_runs(find_runs(outputs), "val/nan")) == names(find_runs(outputs))
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        (["model=full"], "b0"),
+        (["model=full,data=tatoeba"], "b"),
+        (["model=full", "data=multi30k"], "0"),
+        (["optimizer.lr=1e-3"], "ba0"),
+        (["optimizer.lr=x"], ""),
+        (["test=true"], "ba0"),
+        (["status=running"], "d"),
+        (["device=NVIDIA H100"], "d"),
+        ([], "bda0"),
+    ],
+)
+def test_runs_are_filtered(outputs: Path, where: list[str], kept: str) -> None:
+    assert names(filtered(find_runs(outputs), conditions(where))) == kept
+
+
+def test_a_comma_in_a_value_is_no_end() -> None:
+    assert conditions(["betas=[0.9, 0.99], model=rnn"]) == [
+        Condition("betas", "[0.9, 0.99]"),
+        Condition("model", "rnn"),
+    ]
+
+
+def test_what_cannot_be_asked_is_told(outputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="where: 'model' is not key=value"):
+        conditions(["model"])
+    with pytest.raises(UserError, match="no run has the key modle; there are model"):
+        filtered(find_runs(outputs), conditions(["modle=rnn"]))
+    with pytest.raises(UserError, match="sort=val/blue: no run has it; there are val/bleu"):
+        sort_runs(find_runs(outputs), "val/blue")
+    with pytest.raises(UserError, match="there is no such folder"):
+        find_runs(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no run directory is in it"):
+        find_runs(tmp_path / "empty")
+
+
+def test_a_line_tells_a_run(outputs: Path) -> None:
+    jobs = filtered(find_runs(outputs), conditions(["data=multi30k"]))
+    grid = runs_grid(jobs, outputs, "val/loss")
+    date = datetime.fromtimestamp(2000.0).strftime("%Y-%m-%d %H:%M")
+    assert grid.lines == [
+        [date, "sweeps/models/c/0", "full", "optimizer.lr=1e-3", "ok", "val/bleu 20", "0.05", "1 min 30 s", "cpu"]
+    ]
+    assert grid.head[6] == "val/loss"
+    assert "val/bleu" not in runs_grid(jobs, outputs, "val/bleu").head
+
+
+def test_a_failed_run_is_listed_with_its_reason(tmp_path: Path) -> None:
+    make_run(tmp_path / "0", status={"status": "failed", "started": time.time(), "written": 0, "why": "out of\nmemory"})
+    assert runs_grid(find_runs(tmp_path), tmp_path, "date").lines[0][4] == "failed: out of memory"
