@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -72,7 +73,12 @@ def digest(content: str | bytes, length: int = 12) -> str:
 def digest_file(path: Path) -> str:
     """The BLAKE2b hash of a file's bytes, as 32 hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+        return digest_stream(file)
+
+
+def digest_stream(file: BinaryIO) -> str:
+    """As ``digest_file``, of an open file from where it stands."""
+    return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def _flush(path: Path) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from seqvise.corpus.options import DataOptions, SideLimits, TokenizerOptions
+from seqvise.corpus.options import DataOptions, SideLimits, SideScripts, TokenizerOptions
 
 GOOD = DataOptions(root="/text", train="train")
 
@@ -17,6 +17,8 @@ def problems(**choices: object) -> list[str]:
         GOOD,
         replace(GOOD, batch_size=None, batch_tokens=4000),
         replace(GOOD, questions_only=True, limit=1, max_tokens=SideLimits(1, 1), cut_percentile=100.0),
+        DataOptions(format="csv", train="-", scripts=SideScripts(target=["latin", "han"]), max_ratio=1.0),
+        replace(GOOD, train=["a", "b"], valid=["c"], weights=[0.5, 3.0]),
         DataOptions(format="phrasebook", source="en", target="fr"),
         DataOptions(format="tabbed", root=".", train="x.tsv", source="text", target="title", columns=["title", "text"]),
     ],
@@ -29,7 +31,7 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
     ("choices", "expected"),
     [
         ({"name": "a/b"}, ["data.name is 'a/b'"]),
-        ({"format": "csv"}, ["data.format is 'csv', but must be one of phrasebook, tabbed, paired."]),
+        ({"format": "xml"}, ["data.format is 'xml', but must be one of phrasebook, tabbed, paired, csv, parquet."]),
         ({"root": None, "train": None}, ["data.root is not set", "data.train is not set"]),
         ({"target": "fr"}, ["data.source and data.target are both 'fr'"]),
         ({"format": "phrasebook", "source": "de"}, ["data.source=de and data.target=en"]),
@@ -49,6 +51,19 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
         ({"batch_tokens": 10}, ["data.batch_size is 64 and data.batch_tokens is 10, but exactly one"]),
         ({"batch_size": None}, ["data.batch_size is None and data.batch_tokens is None"]),
         ({"batch_size": 0, "valid_batch_size": 0}, ["data.batch_size is 0", "data.valid_batch_size is 0"]),
+        ({"train": []}, ["data.train is not set"]),
+        ({"train": ["a", ""]}, ["data.train is ['a', ''], but must be a name, or a list of names"]),
+        ({"valid": {"a": 1}}, ["data.valid is {'a': 1}, but must be a name"]),
+        ({"train": "-"}, ["data.train has '-', standard input, but that can only be all of data.train"]),
+        ({"format": "tabbed", "valid": "-"}, ["data.valid has '-', standard input"]),
+        ({"weights": [1.0, 2.0]}, ["data.weights has 2 numbers, but data.train 1 names"]),
+        ({"weights": [0.0]}, ["data.weights is [0.0], but each must be above 0 and at most 1000."]),
+        ({"encoding_errors": "ignore"}, ["data.encoding_errors is 'ignore', but must be refuse or replace."]),
+        ({"max_characters": 0, "max_ratio": 0.5}, ["data.max_characters is 0", "data.max_ratio is 0.5"]),
+        (
+            {"scripts": SideScripts(source=["roman"], target=[])},
+            ["data.scripts.source has 'roman', but knows only arabic, ", "data.scripts.target is an empty list"],
+        ),
         ({"bucket": 0, "workers": -1}, ["data.bucket is 0", "data.workers is -1"]),
     ],
 )

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from seqvise.apps.fetching import fetch_missing
 from seqvise.apps.folders import cache_folder
 from seqvise.apps.hydra_app import hydra_command
 from seqvise.apps.prepare_images import prepare_images
@@ -28,6 +29,7 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     from seqvise.corpus.prepare import prepare_corpus
 
     config = typed(cfg)
+    fetch_missing(config)
     if config.data.kind == "images":
         prepare_images(config)
         return
@@ -37,18 +39,21 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
 
 
 def show(report: Report, path: Path) -> None:
-    """Prints counts and length percentiles on standard output, and last the store's folder."""
+    """Prints counts, length percentiles and warnings on standard output, and last the store's folder."""
     console = Console(soft_wrap=True, highlight=False)
     for table in (_inputs(report), _parts(report), _sides(report)):
         console.print(table)
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", markup=False)
     console.print(f"store: {path}", markup=False)
 
 
 def _inputs(report: Report) -> Table:
-    reasons = list(report.dropped)
-    table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in reasons))
+    dropped, noticed = list(report.dropped), list(report.noticed)
+    table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in dropped), *noticed)
     for name, tally in report.inputs.items():
-        table.add_row(f"data.{name}", f"{tally.read:,}", *(f"{tally.dropped.get(reason, 0):,}" for reason in reasons))
+        counts = [*(tally.dropped.get(reason, 0) for reason in dropped), *(tally.noticed.get(f, 0) for f in noticed)]
+        table.add_row(f"data.{name}", f"{tally.read:,}", *(f"{count:,}" for count in counts))
     return table
 
 

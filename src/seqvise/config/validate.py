@@ -14,6 +14,7 @@ from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import MODEL_OPTIONS, typed
+from seqvise.download.catalogue import CORPORA
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
 
@@ -67,7 +68,16 @@ def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> l
         return [one_line(error)]
     except UserError as error:
         return list(error.problems)
-    return [*node_problems(config), *together(config)]
+    return [*node_problems(config), *_download(config), *together(config)]
+
+
+def _download(config: Config) -> Iterator[str]:
+    data = config.data
+    if _choice(data, "download") and data.name not in CORPORA:
+        yield (
+            f"data.download is true, but no address is known for data.name={data.name}, only for "
+            f"{', '.join(sorted(CORPORA))}: put the files there yourself, or choose one of these."
+        )
 
 
 def node_problems(config: Config) -> Iterator[str]:
@@ -178,6 +188,8 @@ def _packages(config: Config) -> Iterator[str]:
     binary = config.vectors.name == "fasttext" and any(path.endswith(".bin") for path in paths)
     if config.tokenizer.name == "spacy" and find_spec("spacy") is None:
         yield "tokenizer=spacy needs spaCy: pip install 'seqvise[spacy]', or choose tokenizer=words."
+    if _choice(config.data, "format") == "parquet" and find_spec("pyarrow") is None:
+        yield "data.format=parquet needs pyarrow: pip install 'seqvise[parquet]'."
     if config.tokenizer.name == "sentencepiece" and find_spec("sentencepiece") is None:
         yield (
             "tokenizer=sentencepiece needs SentencePiece: pip install 'seqvise[sentencepiece]', "

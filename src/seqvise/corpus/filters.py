@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Callable, Iterator, Sequence
 
-from seqvise.corpus.options import QUESTION_PATTERNS, DataOptions
-from seqvise.corpus.readers import Pair
+from seqvise.corpus.duplicates import EveryPair, RecentPairs, Seen, pair_keys
+from seqvise.corpus.options import QUESTION_PATTERNS, DataOptions, SideScripts
+from seqvise.corpus.readers import Block
+from seqvise.corpus.scripts import ScriptTest
+from seqvise.corpus.tally import Tally
 
-EMPTY, QUESTION, DUPLICATE, LONG, LIMIT = (
+WIDE, NUL, EMPTY, QUESTION, COPY, RATIO, SCRIPT, DUPLICATE, NOT_DRAWN, LONG, LIMIT = (
+    "longer than data.max_characters",
+    "a NUL byte",
     "an empty side",
     "not a question on both sides",
+    "one side a copy of the other",
+    "sides longer than data.max_ratio of each other",
+    "another script than data.scripts",
     "a repeated pair",
+    "not drawn, by data.weights",
     "longer than data.max_tokens",
     "beyond data.limit",
 )
 
-
-@dataclass
-class Tally:
-    """What was read of one input, and how many pairs each filter dropped of it."""
-
-    read: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    def drop(self, reason: str) -> None:
-        """Counts a pair that a filter dropped."""
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def summary(self) -> str:
-        """For example ``10 pairs read; dropped: an empty side 4``."""
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
-        return f"{self.read:,} pairs read; dropped: {reasons or 'none'}"
+Step = Callable[[Block, Tally], Block]
+Test = Callable[[Block], Sequence[bool]]
 
 
 def question_patterns(data: DataOptions) -> dict[str, str]:
@@ -41,56 +34,111 @@ def question_patterns(data: DataOptions) -> dict[str, str]:
     return data.question_patterns or QUESTION_PATTERNS
 
 
-def keep_pairs(pairs: Iterator[Pair], data: DataOptions, tally: Tally, whole: bool = False) -> Iterator[Pair]:
-    """The pairs that pass the filters on text: no empty side, questions on both sides if asked for, no exact repeat.
+class Filters:
+    """The filters on text, in their order; they remember the pairs that they have seen.
 
     Of a question only what its pattern matched is kept, as in the lesson.
 
     Args:
-        tally: receives the counts.
-        whole: keep repeats, as a test set that others score on must stay whole.
+        whole: keep repeats, copies and pairs of any ratio and script, as a test set that others score on must stay
+            whole.
     """
-    pairs = _counted(pairs, tally)
+
+    def __init__(self, data: DataOptions, whole: bool = False) -> None:
+        self._steps = list(_steps(data))
+        if not whole:
+            self._steps += _training_steps(data)
+
+    def keep(self, block: Block, tally: Tally) -> Block:
+        """The pairs of a block that pass. tally: receives the counts."""
+        tally.read += len(block)
+        for step in self._steps:
+            block = step(block, tally)
+        return block
+
+
+def _steps(data: DataOptions) -> Iterator[Step]:
+    if data.max_characters is not None:
+        yield _dropping(WIDE, _not_wide(data.max_characters))
+    yield _dropping(NUL, lambda block: ["\0" not in s and "\0" not in t for s, t in block.pairs()])
     if data.questions_only:
-        pairs = _questions(pairs, data, tally)
-    pairs = _non_empty(pairs, tally)
-    return _distinct(pairs, tally) if data.deduplicate and not whole else pairs
+        yield _questions(data)
+    yield _dropping(EMPTY, lambda block: [s != "" and t != "" for s, t in block.pairs()])
 
 
-def _counted(pairs: Iterator[Pair], tally: Tally) -> Iterator[Pair]:
-    for pair in pairs:
-        tally.read += 1
-        yield pair
+def _training_steps(data: DataOptions) -> Iterator[Step]:
+    yield _dropping(COPY, _differ) if data.drop_copies else _notice_copies
+    if data.max_ratio is not None:
+        yield _dropping(RATIO, _alike_in_length(data.max_ratio))
+    if data.scripts.source or data.scripts.target:
+        yield _dropping(SCRIPT, _in_scripts(data.scripts))
+    if data.deduplicate:
+        yield _dropping(DUPLICATE, _distinct(EveryPair() if data.exact_duplicates else RecentPairs()))
 
 
-def _non_empty(pairs: Iterator[Pair], tally: Tally) -> Iterator[Pair]:
-    for pair in pairs:
-        if pair.source and pair.target:
-            yield pair
-        else:
-            tally.drop(EMPTY)
+def _dropping(reason: str, test: Test) -> Step:
+    def step(block: Block, tally: Tally) -> Block:
+        kept = test(block)
+        if all(kept):
+            return block
+        left = block.only(kept)
+        tally.drop(reason, len(block) - len(left))
+        return left
+
+    return step
 
 
-def _distinct(pairs: Iterator[Pair], tally: Tally) -> Iterator[Pair]:
-    seen: set[bytes] = set()
-    for pair in pairs:
-        key = blake2b("\n".join(pair).encode(), digest_size=8).digest()
-        if key in seen:
-            tally.drop(DUPLICATE)
-        else:
-            seen.add(key)
-            yield pair
+def _not_wide(most: int) -> Test:
+    return lambda block: [len(s) <= most and len(t) <= most for s, t in block.pairs()]
 
 
-def _questions(pairs: Iterator[Pair], data: DataOptions, tally: Tally) -> Iterator[Pair]:
+def _differ(block: Block) -> list[bool]:
+    return [s != t for s, t in block.pairs()]
+
+
+def _notice_copies(block: Block, tally: Tally) -> Block:
+    tally.notice(COPY, len(block) - sum(_differ(block)))
+    return block
+
+
+def _alike_in_length(most: float) -> Test:
+    def test(block: Block) -> list[bool]:
+        lengths = zip(map(len, block.sources), map(len, block.targets), strict=True)
+        return [left <= most * right and right <= most * left for left, right in lengths]
+
+    return test
+
+
+def _in_scripts(scripts: SideScripts) -> Test:
+    source = ScriptTest(scripts.source) if scripts.source else None
+    target = ScriptTest(scripts.target) if scripts.target else None
+
+    def passes(left: str, right: str) -> bool:
+        return (source is None or source(left)) and (target is None or target(right))
+
+    return lambda block: [passes(left, right) for left, right in block.pairs()]
+
+
+def _distinct(seen: Seen) -> Test:
+    def test(block: Block) -> list[bool]:
+        first: list[bool] = seen.first(pair_keys(block.sources, block.targets)).tolist()
+        return first
+
+    return test
+
+
+def _questions(data: DataOptions) -> Step:
     patterns = question_patterns(data)
-    search_source, search_target = (re.compile(patterns[language]).search for language in data.languages())
-    for pair in pairs:
-        source, target = search_source(pair.source), search_target(pair.target)
-        if source and target:
-            yield Pair(_matched(source), _matched(target))
-        else:
-            tally.drop(QUESTION)
+    searches = [re.compile(patterns[language]).search for language in data.languages()]
+
+    def step(block: Block, tally: Tally) -> Block:
+        matches = zip(map(searches[0], block.sources), map(searches[1], block.targets), strict=True)
+        found = [(left, right) for left, right in matches if left and right]
+        if len(found) < len(block):
+            tally.drop(QUESTION, len(block) - len(found))
+        return Block([_matched(left) for left, _ in found], [_matched(right) for _, right in found])
+
+    return step
 
 
 def _matched(match: re.Match[str]) -> str:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any
 
 from seqvise.corpus.filters import question_patterns
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.readers import Pair, part_files, read_pairs
+from seqvise.corpus.options import STANDARD_INPUT, DataOptions, TokenizerOptions
+from seqvise.corpus.readers import Block, part_files, read_blocks
 from seqvise.corpus.split import PARTS
 from seqvise.corpus.store import FORMAT
+from seqvise.corpus.tally import Tally
+from seqvise.corpus.textfile import TextFile
 from seqvise.corpus.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, write_text
+from seqvise.files import digest, digest_file, digest_stream, write_text
 
 _LARGE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The files that one name of a part stands for, and how often each of their pairs is taken."""
+
+    files: tuple[TextFile, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,33 +39,64 @@ class Input:
 
     Attributes:
         name: ``train``, ``valid`` or ``test``.
-        files: where the pairs lie; none for the phrasebook.
+        pieces: where the pairs lie; none for the phrasebook.
     """
 
     name: str
-    files: tuple[Path, ...]
+    pieces: tuple[Piece, ...] = ()
 
-    def pairs(self, data: DataOptions) -> Iterator[Pair]:
-        """The pairs in their order, unfiltered."""
-        return read_pairs(data, list(self.files)) if self.files else _phrasebook(data)
+    @property
+    def files(self) -> Iterator[TextFile]:
+        """The files of all pieces."""
+        return (file for piece in self.pieces for file in piece.files)
+
+    def blocks(self, data: DataOptions, tally: Tally) -> Iterator[tuple[Block, float]]:
+        """The pairs in their order, unfiltered, with their weight. tally: receives the faults that are read over."""
+        if not self.pieces:
+            yield _phrasebook(data), 1.0
+        for piece in self.pieces:
+            for block in read_blocks(data, piece.files, tally):
+                yield block, piece.weight
 
     def digests(self, data: DataOptions, memo: Path) -> list[str]:
         """Hashes of the content. memo: a folder that remembers those of large files."""
-        if self.files:
-            return [_content(path, memo) for path in self.files]
-        return [digest("\n".join("\t".join(pair) for pair in _phrasebook(data)), 32)]
+        if self.pieces:
+            return [_content(file, memo) for file in self.files]
+        return [digest("\n".join(map("\t".join, _phrasebook(data).pairs())), 32)]
 
 
-def corpus_inputs(data: DataOptions) -> list[Input]:
+@contextmanager
+def corpus_inputs(data: DataOptions, folder: Path) -> Iterator[list[Input]]:
     """The inputs that the options name.
+
+    Args:
+        folder: holds a copy of standard input until the end of the block, where that is an input. It has no name, so
+            that a killed process leaves nothing.
 
     Raises:
         UserError: files are missing.
     """
     if data.format == "phrasebook":
-        return [Input("train", ())]
-    named = [(part, getattr(data, part)) for part in PARTS]
-    return [Input(part, tuple(part_files(data, name))) for part, name in named if name]
+        yield [Input("train")]
+    elif data.names("train") == [STANDARD_INPUT]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as stream:
+            copyfileobj(sys.stdin.buffer, stream)
+            piece = Piece((TextFile(Path("standard input"), stream=stream),))
+            yield [Input("train", (piece,)), *_named(data, PARTS[1:])]
+    else:
+        yield _named(data, PARTS)
+
+
+def _named(data: DataOptions, parts: Sequence[str]) -> list[Input]:
+    return [Input(part, tuple(_pieces(data, part))) for part in parts if data.names(part)]
+
+
+def _pieces(data: DataOptions, part: str) -> Iterator[Piece]:
+    names = data.names(part)
+    weights = data.weights if part == "train" and data.weights else [1.0] * len(names)
+    for name, weight in zip(names, weights, strict=True):
+        yield Piece(tuple(part_files(data, name)), weight)
 
 
 def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[Input], memo: Path) -> dict[str, Any]:
@@ -67,10 +112,16 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "format": FORMAT,
         "inputs": {item.name: item.digests(data, memo) for item in inputs},
         "layout": data.format,
-        "columns": [data.columns.index(side) for side in (data.source, data.target)] if _tabbed(data) else None,
+        "columns": _columns(data),
+        "weights": data.weights,
         "languages": languages,
         "questions": [patterns[language] for language in languages] if data.questions_only else None,
-        "deduplicate": data.deduplicate,
+        "encoding_errors": data.encoding_errors,
+        "max_characters": data.max_characters,
+        "deduplicate": data.deduplicate and ("exact" if data.exact_duplicates else "recent"),
+        "drop_copies": data.drop_copies,
+        "max_ratio": data.max_ratio,
+        "scripts": asdict(data.scripts),
         "limit": data.limit,
         "max_tokens": asdict(data.max_tokens),
         "cut_percentile": data.cut_percentile,
@@ -85,7 +136,15 @@ def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
     return f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
 
 
-def _content(path: Path, memo: Path) -> str:
+def _content(file: TextFile, memo: Path) -> str:
+    if file.stream is not None:
+        file.stream.seek(0)
+        return digest_stream(file.stream)
+    content = _digest(file.path, memo)
+    return content if file.member is None else f"{content}:{file.member}"
+
+
+def _digest(path: Path, memo: Path) -> str:
     status = path.stat()
     if status.st_size < _LARGE:
         return digest_file(path)
@@ -95,12 +154,15 @@ def _content(path: Path, memo: Path) -> str:
     return known.read_text(encoding="utf-8")
 
 
-def _tabbed(data: DataOptions) -> bool:
-    return data.format == "tabbed"
+def _columns(data: DataOptions) -> list[int] | list[str] | None:
+    """What tells the columns of a table apart."""
+    if data.format == "tabbed":
+        return [data.columns.index(side) for side in (data.source, data.target)]
+    return [data.source, data.target] if data.format in ("csv", "parquet") else None
 
 
-def _phrasebook(data: DataOptions) -> Iterator[Pair]:
+def _phrasebook(data: DataOptions) -> Block:
     from seqvise.corpus.phrasebook import phrasebook_pairs
 
-    for french, english in phrasebook_pairs():
-        yield Pair(french, english) if data.source == "fr" else Pair(english, french)
+    french, english = map(list, zip(*phrasebook_pairs(), strict=True))
+    return Block(french, english) if data.source == "fr" else Block(english, french)

@@ -12,17 +12,18 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.filters import EMPTY, LIMIT, LONG, Tally, keep_pairs
+from seqvise.corpus.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, Filters
 from seqvise.corpus.identity import Input
+from seqvise.corpus.languages import LanguageCheck
 from seqvise.corpus.options import DataOptions
-from seqvise.corpus.readers import Pair
-from seqvise.corpus.split import PARTS, choose_part
+from seqvise.corpus.readers import Block, Pair
+from seqvise.corpus.split import PARTS, choose_part, position
 from seqvise.corpus.spool import Lexicon, Spool
+from seqvise.corpus.tally import Tally
 from seqvise.corpus.tokenizers import Tokenizer, Tokens
 from seqvise.corpus.vocabulary import UNK, Vocabulary
 
 _BATCH = 4096
-_PROGRESS_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Intake:
     Attributes:
         sides: source and target.
         tallies: by input, what was read and dropped.
+        languages: an opinion on the languages of the first pairs.
         spool_folder: holds the spools; the caller removes it.
     """
 
@@ -86,6 +88,7 @@ class Intake:
         self._files = ExitStack()
         self._raw: dict[str, tuple[IO[str], IO[str]]] = {}
         self.tallies = {item.name: Tally() for item in inputs}
+        self.languages = LanguageCheck(data)
         self.spool_folder = folder / "spool"
         languages = data.languages()
         source, target = tokenizers
@@ -105,11 +108,10 @@ class Intake:
     def read(self, progress: Callable[[int], None] | None = None) -> None:
         """Reads all inputs. progress: called now and then with the pairs read so far."""
         for item in self._inputs:
-            tally = self.tallies[item.name]
-            pairs = keep_pairs(self._watched(item, progress), self._data, tally, whole=item.name != "train")
-            placed = self._below_limit(((part_of(pair, item, self._inputs, self._data), pair) for pair in pairs), tally)
+            tally, whole = self.tallies[item.name], item.name != "train"
+            placed = self._below_limit(self._placed(item, progress), tally)
             while batch := list(islice(placed, _BATCH)):
-                self._take(batch, tally, whole=item.name != "train")
+                self._take(batch, tally, whole)
 
     def _open_parts(self, folder: Path) -> None:
         self.spool_folder.mkdir()
@@ -134,15 +136,14 @@ class Intake:
         named = {item.name for item in self._inputs} | {"valid"}
         return tuple(part for part in PARTS if part in named)
 
-    def _watched(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[Pair]:
-        before = sum(tally.read for tally in self.tallies.values())
-        count = 0
-        for count, pair in enumerate(item.pairs(self._data), 1):
-            yield pair
-            if progress is not None and count % _PROGRESS_PAIRS == 0:
-                progress(before + count)
-        if progress is not None:
-            progress(before + count)
+    def _placed(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[tuple[str, Pair]]:
+        """The pairs that pass the filters on text, each with its part, as often as its weight says."""
+        tally = self.tallies[item.name]
+        for block, weight in kept_blocks(item, self._data, tally):
+            self.languages.see(block.pairs())
+            yield from placed_pairs(block, weight, item, self._inputs, self._data, tally)
+            if progress is not None:
+                progress(sum(tally.read for tally in self.tallies.values()))
 
     def _below_limit(self, placed: Iterator[tuple[str, Pair]], tally: Tally) -> Iterator[tuple[str, Pair]]:
         """Keeps text that is dropped anyway from being tokenised."""
@@ -157,8 +158,8 @@ class Intake:
         return part == "train" and limit is not None and len(self.sides[0].spools["train"]) >= limit
 
     def _take(self, batch: list[tuple[str, Pair]], tally: Tally, whole: bool) -> None:
-        sources = self.sides[0].tokenizer.tokenize(pair.source for _, pair in batch)
-        targets = self.sides[1].tokenizer.tokenize(pair.target for _, pair in batch)
+        sources = self.sides[0].tokenizer.tokenize(source for _, (source, _) in batch)
+        targets = self.sides[1].tokenizer.tokenize(target for _, (_, target) in batch)
         for (part, pair), source, target in zip(batch, sources, targets, strict=True):
             if not source.words or not target.words:
                 tally.drop(EMPTY)
@@ -182,14 +183,45 @@ class Intake:
             file.write(f"{text}\n")
 
 
-def part_of(pair: Pair, item: Input, inputs: Sequence[Input], data: DataOptions) -> str:
-    """The part that a pair of an input goes to: validation is taken from the training input where it has none."""
+def kept_blocks(item: Input, data: DataOptions, tally: Tally) -> Iterator[tuple[Block, float]]:
+    """The pairs of an input that pass the filters on text, with their weight. tally: receives the counts."""
+    filters = Filters(data, whole=item.name != "train")
+    for block, weight in item.blocks(data, tally):
+        yield filters.keep(block, tally), weight
+
+
+def placed_pairs(
+    block: Block, weight: float, item: Input, inputs: Sequence[Input], data: DataOptions, tally: Tally
+) -> Iterator[tuple[str, Pair]]:
+    """The pairs of a block with their parts; those of the training part as often as their weight says.
+
+    Validation is taken from the training input where it has no input of its own.
+    """
     splits = item.name == "train" and all(other.name != "valid" for other in inputs)
-    return choose_part(pair.target, data) if splits else item.name
+    for pair in block.pairs():
+        part = choose_part(pair[1], data) if splits else item.name
+        times = copies(pair, weight, data.seed) if part == "train" and weight != 1 else 1
+        if not times:
+            tally.drop(NOT_DRAWN)
+        for _ in range(times):
+            yield part, pair
+
+
+def copies(pair: Pair, weight: float, seed: int) -> int:
+    """How often a pair is taken: once for each whole of the weight, and its fraction is the chance of once more.
+
+    The draw depends on nothing but the pair and the seed.
+    """
+    whole = int(weight)
+    return whole + (position("\t".join(pair), seed) < weight - whole)
 
 
 def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[Pair]:
     """The pairs of the training part, before those with too many words are dropped. tally: receives what else is."""
     item = next(item for item in inputs if item.name == "train")
-    kept = keep_pairs(item.pairs(data), data, tally)
-    return islice((pair for pair in kept if part_of(pair, item, inputs, data) == "train"), data.limit)
+    placed = (
+        found
+        for block, weight in kept_blocks(item, data, tally)
+        for found in placed_pairs(block, weight, item, inputs, data, tally)
+    )
+    return islice((pair for part, pair in placed if part == "train"), data.limit)

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SOURCE_FORMATS = ("phrasebook", "tabbed", "paired")
+from seqvise.corpus.scripts import SCRIPTS
+
+SOURCE_FORMATS = ("phrasebook", "tabbed", "paired", "csv", "parquet")
+STANDARD_INPUT = "-"
+MOST_COPIES = 1000
+ENCODING_ERRORS = ("refuse", "replace")
 TOKENIZERS = ("spacy", "words", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "keep")
@@ -24,6 +29,14 @@ class SideLimits:
 
 
 @dataclass
+class SideScripts:
+    """Names of scripts for each side; null takes every one."""
+
+    source: list[str] | None = None
+    target: list[str] | None = None
+
+
+@dataclass
 class DataOptions:
     """A parallel corpus: where it lies, what is kept of it, how it becomes batches."""
 
@@ -31,18 +44,26 @@ class DataOptions:
     name: str = "files"
     format: str = "paired"
     root: str | None = None
-    train: str | None = None
-    valid: str | None = None
-    test: str | None = None
+    train: Any = None  # a name, or a list of names
+    valid: Any = None
+    test: Any = None
+    weights: list[float] | None = None  # of the names of `train`: how often each pair is taken
+    download: bool = False  # files that are not there are fetched, where `name` has a known address
     source: str = "fr"
     target: str = "en"
     source_language: str | None = None  # null: the same as `source`
     target_language: str | None = None
     reverse_target: bool = False  # the model says the target from its last word to its first
     columns: list[str] = field(default_factory=lambda: ["en", "fr"])  # tabbed: language of each column
+    encoding_errors: str = "refuse"
+    max_characters: int | None = 10_000  # a side; null: no limit, and a line of any length is held in memory
     questions_only: bool = False
     question_patterns: dict[str, str] = field(default_factory=dict)  # language -> expression; {}: the lesson's
     deduplicate: bool = True
+    exact_duplicates: bool = True  # false: only the last 4 million pairs are remembered, in constant memory
+    drop_copies: bool = False
+    max_ratio: float | None = None  # of the characters of the longer side to those of the shorter
+    scripts: SideScripts = field(default_factory=SideScripts)
     limit: int | None = None  # pairs of the training part, after filtering
     max_tokens: SideLimits = field(default_factory=SideLimits)  # longer pairs are dropped (<eos> not counted)
     cut_percentile: float | None = None  # longer sentences are cut at this percentile of training lengths, <eos> kept
@@ -61,6 +82,7 @@ class DataOptions:
         if self.format not in SOURCE_FORMATS:
             yield f"{key}.format is '{self.format}', but must be one of {', '.join(SOURCE_FORMATS)}."
         yield from self._problems_of_files(key)
+        yield from self._problems_of_text(key)
         yield from self._problems_of_sides(key)
         yield from self._problems_of_questions(key)
         yield from self._problems_of_selection(key)
@@ -70,14 +92,56 @@ class DataOptions:
         """Codes of the source and the target language."""
         return self.source_language or self.source, self.target_language or self.target
 
+    def names(self, part: str) -> list[str]:
+        """What the options name as ``train``, ``valid`` or ``test``."""
+        value = getattr(self, part)
+        return [] if value is None else [str(name) for name in value] if isinstance(value, list) else [str(value)]
+
     def _problems_of_files(self, key: str) -> Iterator[str]:
-        if self.format not in ("tabbed", "paired"):
+        if self.format not in SOURCE_FORMATS[1:]:
             return
-        if not self.root:
+        if not self.root and self.names("train") != [STANDARD_INPUT]:
             yield f"{key}.root is not set: give the folder that holds the corpus."
         if not self.train:
-            wanted = "file name" if self.format == "tabbed" else "file name without the language ending"
+            wanted = "file name without the language ending" if self.format == "paired" else "file name"
             yield f"{key}.train is not set: give the {wanted} of the training part."
+        for part in ("train", "valid", "test"):
+            yield from self._problems_of_names(key, part)
+        if self.weights is not None:
+            yield from self._problems_of_weights(key, self.weights)
+
+    def _problems_of_names(self, key: str, part: str) -> Iterator[str]:
+        value, names = getattr(self, part), self.names(part)
+        if isinstance(value, dict) or any(isinstance(name, dict | list) or not name for name in names):
+            yield f"{key}.{part} is {value}, but must be a name, or a list of names such as [europarl,news]."
+        elif STANDARD_INPUT in names and (part != "train" or len(names) > 1 or self.format not in ("tabbed", "csv")):
+            yield (
+                f"{key}.{part} has '-', standard input, but that can only be all of {key}.train, with "
+                f"{key}.format=tabbed or csv."
+            )
+
+    def _problems_of_weights(self, key: str, weights: list[float]) -> Iterator[str]:
+        names = self.names("train")
+        if len(weights) != len(names):
+            yield f"{key}.weights has {len(weights)} numbers, but {key}.train {len(names)} names: give one for each."
+        if not all(0 < weight <= MOST_COPIES for weight in weights):
+            yield f"{key}.weights is {weights}, but each must be above 0 and at most {MOST_COPIES}."
+
+    def _problems_of_text(self, key: str) -> Iterator[str]:
+        if self.encoding_errors not in ENCODING_ERRORS:
+            wanted = " or ".join(ENCODING_ERRORS)
+            yield f"{key}.encoding_errors is '{self.encoding_errors}', but must be {wanted}."
+        if self.max_characters is not None and self.max_characters < 1:
+            yield f"{key}.max_characters is {self.max_characters}, but must be at least 1, or null for no limit."
+        if self.max_ratio is not None and not self.max_ratio >= 1:
+            yield f"{key}.max_ratio is {self.max_ratio}, but must be at least 1, or null for no limit."
+        for side in ("source", "target"):
+            scripts = getattr(self.scripts, side)
+            if scripts == []:
+                yield f"{key}.scripts.{side} is an empty list: name a script, or set it to null for all of them."
+            for script in scripts or ():
+                if script not in SCRIPTS:
+                    yield f"{key}.scripts.{side} has '{script}', but knows only {', '.join(SCRIPTS)}."
 
     def _problems_of_sides(self, key: str) -> Iterator[str]:
         if self.source == self.target:

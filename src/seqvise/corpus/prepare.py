@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.filters import Tally
 from seqvise.corpus.identity import Input, corpus_inputs, store_identity, store_name
 from seqvise.corpus.intake import Intake, Side, training_pairs
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.report import Report, SideReport, length_percentile, length_percentiles
 from seqvise.corpus.store import FORMAT, TokenStore
 from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
+from seqvise.corpus.tally import Tally
 from seqvise.corpus.tokenizers import build_tokenizer, text_cleaner
 from seqvise.corpus.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
@@ -45,20 +45,32 @@ def prepare_corpus(
         UserError: a file is missing or malformed, no pair is left, or the store is damaged.
     """
     corpora = cache / "corpora"
-    inputs = corpus_inputs(data)
-    identity = store_identity(data, tokenizer, inputs, memo=corpora / ".digests")
-    folder = corpora / store_name(data, identity)
-    if not folder.is_dir():
-        with locked(folder.with_name(f".{folder.name}.lock")):
-            if not folder.is_dir():
-                _remove_remains(folder)
-                with atomic_folder(folder) as temporary:
-                    # Sampling shapes no id of the store.
-                    _build(temporary, data, replace(tokenizer, sampling=None), inputs, identity, progress)
+    with corpus_inputs(data, corpora) as inputs:
+        identity = store_identity(data, tokenizer, inputs, memo=corpora / ".digests")
+        folder = corpora / store_name(data, identity)
+        if not folder.is_dir():
+            # Sampling shapes no id of the store.
+            _build_once(folder, data, replace(tokenizer, sampling=None), inputs, identity, progress)
     store = replace(TokenStore.open(folder), sampling=tokenizer.sampling)
     if report is not None:
         report(store.report)
     return store.backwards() if data.reverse_target else store
+
+
+def _build_once(
+    folder: Path,
+    data: DataOptions,
+    options: TokenizerOptions,
+    inputs: list[Input],
+    identity: dict[str, Any],
+    progress: Callable[[int], None] | None,
+) -> None:
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if folder.is_dir():
+            return
+        _remove_remains(folder)
+        with atomic_folder(folder) as temporary:
+            _build(temporary, data, options, inputs, identity, progress)
 
 
 def _remove_remains(folder: Path) -> None:
@@ -83,14 +95,15 @@ def _build(
     with Intake(folder, data, inputs, tokenizers, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
     _require_pairs(intake, data)
-    reports = _write_sides(folder, intake, data, options, models)
+    source, target = _write_sides(folder, intake, data, options, models)
+    warnings = tuple(intake.languages.warnings())
     shutil.rmtree(intake.spool_folder)
     manifest = {
         "format": FORMAT,
         "name": data.name,
-        "files": {item.name: [str(path) for path in item.files] for item in inputs},
+        "files": {item.name: [str(file) for file in item.files] for item in inputs},
         "identity": identity,
-        "report": Report(intake.tallies, intake.kept(), *reports).as_dict(),
+        "report": Report(intake.tallies, intake.kept(), source, target, warnings).as_dict(),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -101,9 +114,9 @@ def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Inp
         return None, None
     clean = text_cleaner(options)
     source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), Tally()
-    for pair in training_pairs(data, inputs, tally):
-        source.add(clean(pair.source))
-        target.add(clean(pair.target))
+    for left, right in training_pairs(data, inputs, tally):
+        source.add(clean(left))
+        target.add(clean(right))
     if not source.lines:
         raise UserError(f"Of the corpus '{data.name}' no pair is left for train (data.train: {tally.summary()}).")
     if options.shared:

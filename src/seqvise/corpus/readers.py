@@ -1,52 +1,88 @@
-"""Pairs of sentences from files, one at a time."""
+"""Pairs of sentences from files, a block at a time."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import compress, starmap
 from pathlib import Path
-from typing import IO, NamedTuple, cast
 
-from seqvise.corpus.normalise import fold
 from seqvise.corpus.options import DataOptions
+from seqvise.corpus.tables import read_csv, read_parquet
+from seqvise.corpus.tally import Tally
+from seqvise.corpus.textfile import TextFile, find_text
+from seqvise.download.catalogue import corpus_source
 from seqvise.errors import UserError
 
+REPLACED, RETURNS = "lines with bytes that are not UTF-8", "carriage returns inside lines"
+# A line of so many bytes for each character of data.max_characters is not read to its end: it is dropped, whatever
+# other columns and white space it holds.
+_BYTES = 16
+_BOM = "\ufeff"
+# What else than space, tab and line feed `str.split` splits at.
+_SPACES = (
+    "\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
 
-class Pair(NamedTuple):
-    """A sentence and its translation, white space folded."""
 
-    source: str
-    target: str
+Pair = tuple[str, str]
+"""A sentence and its translation, white space folded."""
 
 
-def part_files(data: DataOptions, name: str) -> list[Path]:
-    """The files that ``name`` (the value of ``data.train``, ``data.valid`` or ``data.test``) stands for.
+@dataclass(frozen=True)
+class Block:
+    """Pairs that lie one after another, in two columns, white space folded."""
 
-    Paired: the source file, then the target file. Tabbed: one file. A file that ends in ``.gz`` is found where the
-    plain one is not there.
+    sources: list[str]
+    targets: list[str]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def only(self, kept: Sequence[bool]) -> Block:
+        """The pairs that are kept. kept: one for each pair."""
+        return Block(list(compress(self.sources, kept)), list(compress(self.targets, kept)))
+
+    def pairs(self) -> Iterator[Pair]:
+        """The pairs one by one."""
+        return zip(self.sources, self.targets, strict=True)
+
+
+def part_files(data: DataOptions, name: str) -> list[TextFile]:
+    """The files that ``name`` (an entry of ``data.train``, ``data.valid`` or ``data.test``) stands for.
+
+    Paired: the source file, then the target file. Other formats: one file. A file that ends in ``.gz`` is found where
+    the plain one is not there.
 
     Raises:
         UserError: a file is missing; every path that was looked for is named.
     """
     root = Path(data.root or ".").expanduser()
     names = [f"{name}.{data.source}", f"{name}.{data.target}"] if data.format == "paired" else [name]
-    found = {root / wanted: _find(root / wanted) for wanted in names}
-    missing = [path for path, file in found.items() if file is None]
+    found = {wanted: find_text(root, wanted) for wanted in names}
+    missing = [wanted for wanted, file in found.items() if file is None]
     if missing:
-        raise UserError(*(_missing(path, data) for path in missing))
+        raise UserError(*(_missing(root, wanted, data) for wanted in missing))
     return [file for file in found.values() if file is not None]
 
 
-def read_pairs(data: DataOptions, files: list[Path]) -> Iterator[Pair]:
+def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: Tally) -> Iterator[Block]:
     """The pairs of the files that ``part_files`` found, in their order; empty sides are given too.
 
+    Args:
+        tally: receives the faults that are read over; pairs are not counted.
+
     Raises:
-        UserError: the sides differ in their number of lines, a line has too few columns or is not UTF-8.
+        UserError: the sides differ in their number of lines, a line has too few columns, or is not UTF-8 and
+            ``data.encoding_errors`` is ``refuse``; a table lacks a column, or is damaged.
     """
     if data.format == "paired":
-        return _read_paired(*files)
-    return _read_tabbed(files[0], data)
+        return _read_paired(data, files, tally)
+    if data.format == "tabbed":
+        return _read_tabbed(data, files[0], tally)
+    return starmap(Block, _read_table(data, files[0], tally))
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -54,65 +90,123 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
     """
-    number = 0
-    for number, line in enumerate(_raw_lines(path), 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{path}, line {number} is not UTF-8 (byte {error.start + 1} of the line): convert the file, "
-                f"for example with `iconv -t UTF-8`."
-            ) from None
-        yield text.rstrip("\r\n")
+    for text in _texts(TextFile(path), None, "refuse", Tally()):
+        for line in text.split("\n"):
+            yield line.rstrip("\r")
 
 
-def _read_paired(source: Path, target: Path) -> Iterator[Pair]:
-    counts = [sum(1 for _ in _raw_lines(path)) for path in (source, target)]
+def _read_paired(data: DataOptions, files: Sequence[TextFile], tally: Tally) -> Iterator[Block]:
+    source, target = files
+    counts = [file.count_lines() for file in files]
     if counts[0] != counts[1]:
         raise UserError(
             f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}, but line n of one must be the "
             f"translation of line n of the other."
         )
-    for left, right in zip(read_lines(source), read_lines(target), strict=True):
-        yield Pair(fold(left), fold(right))
+    return _aligned(*(_folded_lines(data, file, tally) for file in files))
 
 
-def _read_tabbed(path: Path, data: DataOptions) -> Iterator[Pair]:
-    source, target = data.columns.index(data.source), data.columns.index(data.target)
-    needed = max(source, target) + 1
-    for number, line in enumerate(read_lines(path), 1):
-        columns = line.split("\t")
-        if len(columns) < needed:
-            raise UserError(
-                f"{path}, line {number} has {len(columns)} column{'s'[: len(columns) != 1]} between tabs, but "
-                f"data.columns={data.columns} needs at least {needed}."
-            )
-        yield Pair(fold(columns[source]), fold(columns[target]))
+def _aligned(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterator[Block]:
+    left: list[str] = []
+    right: list[str] = []
+    while (left := left or next(source, [])) and (right := right or next(target, [])):
+        both = min(len(left), len(right))
+        yield Block(left[:both], right[:both])
+        left, right = left[both:], right[both:]
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def _folded_lines(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[list[str]]:
+    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
+        yield _fold_lines(text.replace("\t", " ")).split("\n")
+
+
+def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Block]:
+    columns = [data.columns.index(side) for side in (data.source, data.target)]
+    number = 0
+    needed = max(columns) + 1
+    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
+        rows = [line.split("\t") for line in _fold_lines(text).split("\n")]
+        if min(map(len, rows)) < needed:
+            for line, row in enumerate(rows, number + 1):
+                _fill(row, needed, data, f"{file}, line {line}")
+        number += len(rows)
+        yield Block(*([row[column].strip() for row in rows] for column in columns))
+
+
+def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tuple[list[str], list[str]]]:
+    names = data.source, data.target
+    if data.format == "parquet":
+        return read_parquet(file, names)
+    # A quoted field may go over many lines: cut off, it would swallow those that follow.
+    return read_csv(file, _texts(file, None, data.encoding_errors, tally), names)
+
+
+def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
+    """Gives a blank line its columns, and one that was too long to be read to its end."""
+    if len(row) >= needed:
+        return
+    too_long = data.max_characters is not None and len("".join(row)) > data.max_characters
+    if row != [""] and not too_long:
+        raise UserError(
+            f"{place} has {len(row)} column{'s'[: len(row) != 1]} between tabs, but "
+            f"data.columns={data.columns} needs at least {needed}."
+        )
+    row[:] = ["".join(row)] * needed
+
+
+def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
+    """Whole lines as text, without the last one's line feed. most: characters of the longest line that is of use."""
+    number = 0
+    for block in file.blocks(None if most is None else _BYTES * most):
+        text = _decode(block, errors, tally, partial(_place, file, number))
+        if _BOM in text:
+            text = re.sub(f"^{_BOM}", "", text, flags=re.MULTILINE)
+        if "\r" in text:
+            if number == 0 and "\n" not in text:
+                raise UserError(
+                    f"{file} ends its lines with carriage returns: convert it, for example with `tr '\\r' '\\n'`."
+                )
+            tally.notice(RETURNS, text.count("\r") - text.count("\r\n") - text.endswith("\r"))
+        number += block.count(b"\n")
+        yield text.removesuffix("\n")
+
+
+def _decode(block: bytes, errors: str, tally: Tally, place: Callable[[bytes, int], str]) -> str:
     try:
-        with _open(path) as file:
-            yield from file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is not a whole gzip file ({error}): fetch it again.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        return block.decode()
+    except UnicodeDecodeError as error:
+        if errors == "refuse":
+            raise UserError(
+                f"{place(block, error.start)}: convert the file, for example with `iconv -t UTF-8`, or read over such "
+                f"bytes with data.encoding_errors=replace."
+            ) from None
+    decoded = [line.decode(errors="replace") for line in block.split(b"\n")]
+    faulty = sum(text.encode() != line for text, line in zip(decoded, block.split(b"\n"), strict=True))
+    tally.notice(REPLACED, faulty)
+    return "\n".join(decoded)
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def _place(file: TextFile, number: int, block: bytes, start: int) -> str:
+    line = number + block.count(b"\n", 0, start) + 1
+    byte = start - block.rfind(b"\n", 0, start)
+    return f"{file}, line {line} is not UTF-8 (byte {byte} of the line)"
 
 
-def _find(path: Path) -> Path | None:
-    zipped = path.with_name(f"{path.name}.gz")
-    return next((file for file in (path, zipped) if file.is_file()), None)
+def _fold_lines(text: str) -> str:
+    """``fold`` of every line at once, but that tabs stay and a space may stand beside them."""
+    for space in _SPACES:
+        if space in text:
+            text = text.replace(space, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
 
 
-def _missing(path: Path, data: DataOptions) -> str:
+def _missing(root: Path, wanted: str, data: DataOptions) -> str:
     endings = (
         f" Its ending is the value of data.source={data.source} or data.target={data.target}."
         if data.format == "paired"
         else ""
     )
-    return f"{path} (or {path.name}.gz) is not there: data.root is {data.root}.{endings}"
+    fetched = " Put it there, or set data.download=true." if corpus_source(data.name, wanted) else ""
+    return f"{root / wanted} (or {Path(wanted).name}.gz) is not there: data.root is {data.root}.{endings}{fetched}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.filters import Tally
+from seqvise.corpus.tally import Tally
 
 PERCENTILES = (50, 90, 95, 97, 99, 100)
 
@@ -46,12 +46,14 @@ class Report:
         inputs: what was read and dropped of each input (``train``, and ``valid`` and ``test`` where given).
         kept: pairs of each part.
         source, target: the two sides.
+        warnings: sentences about what is probably not meant.
     """
 
     inputs: dict[str, Tally]
     kept: dict[str, int]
     source: SideReport
     target: SideReport
+    warnings: tuple[str, ...] = ()
 
     @property
     def read(self) -> int:
@@ -63,6 +65,11 @@ class Report:
         """Pairs that each filter dropped of all inputs."""
         return dict(sum((Counter(tally.dropped) for tally in self.inputs.values()), Counter()))
 
+    @property
+    def noticed(self) -> dict[str, int]:
+        """Faults of text that was kept, of all inputs."""
+        return dict(sum((Counter(tally.noticed) for tally in self.inputs.values()), Counter()))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return asdict(self)
@@ -70,8 +77,9 @@ class Report:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Report:
         """The inverse of ``as_dict``, after a JSON file has made every key a string."""
-        inputs = {name: Tally(tally["read"], dict(tally["dropped"])) for name, tally in content["inputs"].items()}
-        return cls(inputs, dict(content["kept"]), _side(content["source"]), _side(content["target"]))
+        inputs = {name: _tally(tally) for name, tally in content["inputs"].items()}
+        sides = _side(content["source"]), _side(content["target"])
+        return cls(inputs, dict(content["kept"]), *sides, tuple(content.get("warnings", ())))
 
 
 def length_percentile(lengths: NDArray[np.int32], percentile: float) -> int:
@@ -82,6 +90,10 @@ def length_percentile(lengths: NDArray[np.int32], percentile: float) -> int:
 def length_percentiles(lengths: NDArray[np.int32]) -> dict[int, int]:
     """Percentile -> length. lengths: (n,), n > 0."""
     return {p: length_percentile(lengths, p) for p in PERCENTILES}
+
+
+def _tally(content: Mapping[str, Any]) -> Tally:
+    return Tally(content["read"], dict(content["dropped"]), dict(content.get("noticed", {})))
 
 
 def _side(content: Mapping[str, Any]) -> SideReport:

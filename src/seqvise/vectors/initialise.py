@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.download.catalogue import vector_source
 from seqvise.errors import UserError
 from seqvise.vectors.files import file_dim
 from seqvise.vectors.options import VectorOptions
@@ -214,7 +215,8 @@ def _checked(options: VectorOptions, path: str, dim: int) -> Path:
     key = "vectors.source" if path == options.source else "vectors.target"
     file = Path(path).expanduser()
     if not file.is_file():
-        raise UserError(f"{key} is '{path}', but there is no such file.")
+        fetched = " Put it there, or set vectors.download=true." if vector_source(file.name) else ""
+        raise UserError(f"{key} is '{path}', but there is no such file.{fetched}")
     width = file_dim(file)
     if width != dim:
         raise UserError(

@@ -48,6 +48,7 @@ class VectorOptions:
     name: str = "none"
     source: str | None = None  # fasttext: a .bin, .vec, .vec.gz or .txt file of the source language; null leaves a side
     target: str | None = None
+    download: bool = False  # fasttext: a file that is not there is fetched, where its name has a known address
     dim: int = 300  # equal to model.embedding
     scale: str = "unit"  # unit: found vectors get deviation 1 as a whole; times: times `factor`; none: as they are
     factor: float = 3.0
@@ -69,6 +70,8 @@ class VectorOptions:
             yield f"{key}.whiten is {self.whiten}, but must be from 0 (vectors as they are) to 1."
         if self.factor <= 0:
             yield f"{key}.factor is {self.factor}, but must be above 0."
+        if self.download and self.name != "fasttext":
+            yield f"{key}.download is true, but {key}={self.name} reads no file: choose {key}=fasttext."
         yield from self._file_problems(key)
         yield from self.trained.problems(f"{key}.trained")
 

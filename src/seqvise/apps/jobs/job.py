@@ -12,6 +12,7 @@ from typing import cast
 
 import pytorch_lightning as pl
 
+from seqvise.apps.fetching import fetch_missing
 from seqvise.callbacks.build import build_callbacks
 from seqvise.config.options import Config
 from seqvise.models.options import ForcingOptions
@@ -64,6 +65,7 @@ def build_job(config: Config, run: RunDirectory) -> Job:
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
     # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
     trainer = build_trainer(config, run, [best, *callbacks])
+    fetch_missing(config)
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
     return Job(build(config, seed), trainer, best)
 

@@ -105,6 +105,8 @@ def _training_words(store: TokenStore, side: str) -> Iterable[list[str]]:
 def _log_report(report: Report) -> None:
     for name, tally in report.inputs.items():
         log.info("data.%s: %s", name, tally.summary())
+    for warning in report.warnings:
+        log.warning(warning)
     for name, side in (("source", report.source), ("target", report.target)):
         log.info(
             "%s (%s): %s words, %.1f %% of validation words unknown",

@@ -1,0 +1,69 @@
+"""The writing systems of a text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+SCRIPTS = {
+    "arabic": ("ARABIC",),
+    "armenian": ("ARMENIAN",),
+    "bengali": ("BENGALI",),
+    "cyrillic": ("CYRILLIC",),
+    "devanagari": ("DEVANAGARI",),
+    "ethiopic": ("ETHIOPIC",),
+    "georgian": ("GEORGIAN",),
+    "greek": ("GREEK",),
+    "gujarati": ("GUJARATI",),
+    "gurmukhi": ("GURMUKHI",),
+    "han": ("CJK", "IDEOGRAPHIC"),
+    "hangul": ("HANGUL",),
+    "hebrew": ("HEBREW",),
+    "hiragana": ("HIRAGANA",),
+    "kannada": ("KANNADA",),
+    "katakana": ("KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH"),
+    "khmer": ("KHMER",),
+    "lao": ("LAO",),
+    "latin": ("LATIN", "FULLWIDTH", "FEMININE", "MASCULINE"),
+    "malayalam": ("MALAYALAM",),
+    "mongolian": ("MONGOLIAN",),
+    "myanmar": ("MYANMAR",),
+    "sinhala": ("SINHALA",),
+    "tamil": ("TAMIL",),
+    "telugu": ("TELUGU",),
+    "thai": ("THAI",),
+    "tibetan": ("TIBETAN",),
+}
+"""Names of scripts, and how the Unicode names of their letters begin."""
+
+
+class ScriptTest:
+    """Whether at least half of a text's letters belong to some scripts.
+
+    Digits, marks and emoji belong to none and do not count; a text without letters passes.
+
+    Args:
+        scripts: names out of ``SCRIPTS``.
+    """
+
+    def __init__(self, scripts: Sequence[str]) -> None:
+        self._votes = _Votes(scripts)
+
+    def __call__(self, text: str) -> bool:
+        return sum(map(self._votes.__getitem__, text)) >= 0
+
+
+class _Votes(dict[str, int]):
+    """By character: 1 of a letter of the scripts, -1 of another letter, else 0. Each is looked up once."""
+
+    def __init__(self, scripts: Sequence[str]) -> None:
+        self._beginnings = {word for script in scripts for word in SCRIPTS[script]}
+
+    def __missing__(self, character: str) -> int:
+        if not unicodedata.category(character).startswith("L"):
+            vote = 0
+        else:
+            beginning = unicodedata.name(character, "").partition(" ")[0]
+            vote = 1 if beginning in self._beginnings else -1
+        self[character] = vote
+        return vote
