@@ -58,6 +58,22 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Tells whether this process has the exclusive lock on the file ``path``, made if absent; does not wait for it.
+
+    It ends with the process: processes that this one has forked, such as a loader's, do not hold it on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces a text file's content in one step."""
     with atomic_write(path) as temporary:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seqvise.datamodules.sampler import (
     BatchSize,
+    Place,
     TrainingSampler,
     evaluation_batches,
     sorted_order,
@@ -101,3 +102,15 @@ def test_the_sampler_follows_the_epoch() -> None:
     sampler.set_epoch(1)
     assert len(sampler) == len(list(sampler)) == 8
     assert list(sampler) != first
+
+
+def test_an_epoch_that_was_broken_off_goes_on_behind_its_batches() -> None:
+    lengths = np.array([[n % 7 + 1, n % 5 + 1] for n in range(50)], np.int32)
+    whole, rest = (TrainingSampler(lengths, BatchSize(4), 3, 0, 1) for _ in range(2))
+    rest.start_at(Place(2, 5))
+    whole.set_epoch(2)
+    assert list(rest) == list(whole)[5:]
+    assert len(rest) == len(whole)
+    for sampler in (whole, rest):
+        sampler.set_epoch(3)
+    assert list(rest) == list(whole)

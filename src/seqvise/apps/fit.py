@@ -20,16 +20,18 @@ from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import device_name, environment
+from seqvise.runs.resume import check_assets, last_checkpoint, step_of
 
 log = logging.getLogger(__name__)
 
 
-def fit(config: Config, directory: Path) -> dict[str, float | str | None]:
+def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, float | str | None]:
     """Trains and tests what the config says, and records it.
 
     Args:
         config: every choice; its seed is a number.
         directory: the run's folder.
+        resumed: whether training goes on from the last checkpoint there, where there is one.
 
     Returns:
         the content of ``metrics.json``; empty after a dry run.
@@ -42,23 +44,26 @@ def fit(config: Config, directory: Path) -> dict[str, float | str | None]:
         run.write_config(config)
         config = with_pictures(config)
         run.write_config(config)  # with what was left to be made
-        job = build_job(config, run)
+        checkpoint = last_checkpoint(directory) if resumed else None
+        job = build_job(config, run, None if checkpoint is None else step_of(checkpoint))
         if config.dry_run:
             show_plan(job)
             return {}
         run.write_environment(environment(job.trainer))
+        if checkpoint is not None and run.writes:
+            check_assets(job.parts.write_assets, run.assets)
         run.write_assets(job.parts.write_assets)
-        metrics = train(config, job)
+        metrics = train(config, job, checkpoint)
         run.write_metrics(metrics)
     if run.writes:
         show_results(run, config, metrics)
     return metrics
 
 
-def train(config: Config, job: Job) -> dict[str, float | str | None]:
-    """Fits and tests, and gives the results as one flat object."""
+def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str, float | str | None]:
+    """Fits, from a checkpoint where one is given, and tests, and gives the results as one flat object."""
     started = time.perf_counter()
-    _fit(job)
+    _fit(job, checkpoint)
     seconds = time.perf_counter() - started
     task = job.parts.task
     return {
@@ -77,9 +82,9 @@ def train(config: Config, job: Job) -> dict[str, float | str | None]:
     }
 
 
-def _fit(job: Job) -> None:
+def _fit(job: Job, checkpoint: Path | None) -> None:
     try:
-        job.trainer.fit(job.parts.task, job.parts.data)
+        job.trainer.fit(job.parts.task, job.parts.data, ckpt_path=checkpoint, weights_only=True)
     except (MisconfigurationException, ValueError) as error:
         # Lightning refuses with a ValueError an interval that is longer than the epoch, which only now is known.
         if isinstance(error, ValueError) and "val_check_interval" not in str(error):

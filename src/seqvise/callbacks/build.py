@@ -9,35 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 
 from seqvise.callbacks.averaging import build_average
 from seqvise.callbacks.banner import Banner
+from seqvise.callbacks.checkpoints import LAST, build_checkpoints
 from seqvise.callbacks.dashboard import Dashboard
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
 from seqvise.callbacks.hyperparameters import HyperparameterRow
 from seqvise.callbacks.image_board import ImageBoard
 from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
 from seqvise.callbacks.progress import EpochLines, TokenBar
+from seqvise.callbacks.resuming import ExactResume
 from seqvise.callbacks.samples import SampleFile
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.callbacks.schedules import build_schedules
 from seqvise.callbacks.signals import TrainingSignals
+from seqvise.callbacks.stopping import StopOnSignal
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
 from seqvise.tasks.options import MonitorOptions
-
-
-class BestCheckpoints(ModelCheckpoint):
-    """Several of the best checkpoints beside ``best.ckpt``; its own class, so that its state has its own key."""
-
-
-class LastCheckpoints(ModelCheckpoint):
-    """Checkpoints of the last validations beside ``last.ckpt``; its own class, so that its state has its own key."""
-
-
-class StepCheckpoint(ModelCheckpoint):
-    """``last.ckpt`` every so many steps; its own class, so that its state has its own key."""
 
 
 def build_callbacks(
@@ -63,6 +54,7 @@ def build_callbacks(
         UserError: a node of ``options.extra`` names no callback.
     """
     return [
+        ExactResume(monitor.metric),
         ScheduleCallback(build_schedules(schedule, forcing), extend=schedule.extend),
         Banner(),
         FiniteLoss(),
@@ -76,7 +68,8 @@ def build_callbacks(
         *_progress(options),
         *_stopping(options, monitor),
         *_extra(options.extra),
-        *_checkpoints(options, monitor, run_dir / "checkpoints"),
+        *build_checkpoints(options, monitor, run_dir / "checkpoints"),
+        StopOnSignal(run_dir / "checkpoints" / LAST),
     ]
 
 
@@ -88,21 +81,6 @@ def _progress(options: CallbackOptions) -> Iterator[pl.Callback]:
 def _stopping(options: CallbackOptions, monitor: MonitorOptions) -> Iterator[pl.Callback]:
     if options.patience is not None:
         yield EarlyStopping(monitor.metric, mode=monitor.mode, patience=options.patience)
-
-
-def _checkpoints(options: CallbackOptions, monitor: MonitorOptions, folder: Path) -> Iterator[pl.Callback]:
-    ranked: dict[str, Any] = {"monitor": monitor.metric, "mode": monitor.mode}
-    common: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_name": False}
-    # Lightning takes its ckpt_path="best" from the first one.
-    yield ModelCheckpoint(folder, "best", save_top_k=min(options.keep_best, 1), save_last=True, **ranked, **common)
-    name = "epoch{epoch:03d}-step{step:06d}"
-    if options.keep_best > 1:
-        yield BestCheckpoints(folder, name, save_top_k=options.keep_best, **ranked, **common)
-    if options.keep_last > 1:
-        latest: dict[str, Any] = {"monitor": "step", "mode": "max", "save_top_k": options.keep_last}
-        yield LastCheckpoints(folder, f"last-{name}", **latest, **common)
-    if options.save_steps is not None:
-        yield StepCheckpoint(folder, "last", every_n_train_steps=options.save_steps, **common)
 
 
 def _extra(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[pl.Callback]:

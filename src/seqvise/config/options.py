@@ -32,7 +32,7 @@ SHARES = {
 class TrainerOptions:
     """Lightning's own names for its Trainer; those of the logger, callbacks and sampler are ours to fill in."""
 
-    max_epochs: int = 7
+    max_epochs: int = 5
     min_epochs: int | None = None
     max_steps: int = -1
     min_steps: int | None = None
@@ -132,4 +132,5 @@ class Config:
     find_lr: RangeTestOptions = field(default_factory=RangeTestOptions)
     seed: int | None = 1
     test: bool = True
+    resume: str | None = None  # the folder of a run, or auto
     dry_run: bool = False

@@ -40,6 +40,7 @@ def register() -> None:
     for kind, options in DATA_OPTIONS.items():
         store.store(group="options", name=kind, node=options)
     _resolve_as("run_name", _run_name)
+    _resolve_as("run_dir", _run_dir)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
@@ -102,6 +103,11 @@ def _resolve_as(name: str, function: Callable[..., str]) -> None:
 
 def _run_name(experiment: str | None, model: str | None) -> str:
     return experiment or model or "run"
+
+
+def _run_dir(resume: str | None, new: str) -> str:
+    """The folder of the run that is resumed, or a new one."""
+    return new if resume in (None, "auto") else str(resume)
 
 
 def _sweep_name(experiment: str | None, model: str | None) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from seqvise.datamodules.sampler import BatchSize, EpochRows, Rows, cut_into_batches, share
+from seqvise.datamodules.loading import ignore_interrupts
+from seqvise.datamodules.sampler import BatchSize, EpochBatches, EpochRows, Rows, cut_into_batches, place_of, share
 from seqvise.errors import UserError
 from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
 from seqvise.images.listing import ImageList, ImageSplit
@@ -106,8 +107,8 @@ def _cut(order: Rows, size: int, world: int) -> list[Rows]:
     return cut_into_batches(order, np.empty((0, 2), np.int32), BatchSize(size), world)
 
 
-class ImageSampler(Sampler[EpochRows]):
-    """Batches of rows with their epoch; Lightning calls ``set_epoch`` on a loader's sampler before each epoch.
+class ImageSampler(EpochBatches[EpochRows]):
+    """Batches of rows with their epoch.
 
     Args:
         rows: of one use.
@@ -118,17 +119,13 @@ class ImageSampler(Sampler[EpochRows]):
 
     def __init__(self, rows: Rows, size: int, seed: int | None, rank: int, world: int) -> None:
         self.rows, self.size, self.seed = rows, size, seed
-        self.rank, self.world, self.epoch = rank, world, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose batches come next."""
-        self.epoch = epoch
+        self.rank, self.world = rank, world
 
     def __len__(self) -> int:
         return len(batches_in_order(self.rows, self.size, self.rank, self.world))
 
     def __iter__(self) -> Iterator[EpochRows]:
-        return (EpochRows(self.epoch, batch.tolist()) for batch in self._batches())
+        return (EpochRows(self.epoch, batch.tolist()) for batch in self.coming())
 
     def _batches(self) -> list[Rows]:
         if self.seed is None:
@@ -163,7 +160,9 @@ class ImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[ImageBatch]:
         """This process's training batches."""
-        return self._loader(self.training, "train", self.options.batch_size, self.seed)
+        loader = self._loader(self.training, "train", self.options.batch_size, self.seed)
+        cast(ImageSampler, loader.sampler).start_at(place_of(self.trainer))
+        return loader
 
     def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
         """This process's validation batches: of seen labels, and where there are any of held-out ones."""
@@ -197,7 +196,7 @@ class ImageDataModule(pl.LightningDataModule):
             sampler=ImageSampler(rows, size, seed, rank, world),
             batch_size=None,
             num_workers=self.workers,
-            persistent_workers=False,
+            worker_init_fn=ignore_interrupts,
             pin_memory=torch.cuda.is_available(),
         )
 

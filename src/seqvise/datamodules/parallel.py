@@ -14,7 +14,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.store import Part, TokenStore
-from seqvise.datamodules.sampler import BatchSize, EpochRows, EpochSampler, TrainingSampler, evaluation_batches
+from seqvise.datamodules.loading import ignore_interrupts
+from seqvise.datamodules.sampler import (
+    BatchSize,
+    EpochRows,
+    EpochSampler,
+    TrainingSampler,
+    evaluation_batches,
+    place_of,
+)
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, PairBatch, SourceBatch
 
@@ -103,6 +111,7 @@ class ParallelDataModule(pl.LightningDataModule):
         _check_share(part, world)
         _check_budget(lengths, size)
         batches = TrainingSampler(lengths, size, self.seed, rank, world)
+        batches.start_at(place_of(self.trainer))
         if self.store.sampling is None:
             return self._loader(PairDataset(part, self.options.bucket), batches)
         return self._loader(SampledPairDataset(self.store, self.seed, self.options.bucket), EpochSampler(batches))
@@ -148,7 +157,7 @@ class ParallelDataModule(pl.LightningDataModule):
             sampler=cast("TrainingSampler", batches),
             batch_size=None,
             num_workers=self.options.workers,
-            persistent_workers=False,
+            worker_init_fn=ignore_interrupts,
             pin_memory=torch.cuda.is_available(),
         )
 

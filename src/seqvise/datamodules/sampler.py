@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 Rows = NDArray[np.int64]
+ItemT = TypeVar("ItemT", covariant=True)
 
 POOL = 50
 """Batches drawn at random together and sorted by length among themselves (fast.ai's SortishSampler)."""
@@ -87,20 +90,55 @@ def evaluation_batches(lengths: NDArray[np.int32], size: BatchSize, rank: int = 
     return [share(batch, rank, world) for batch in cut_into_batches(sorted_order(lengths), lengths, size, world)]
 
 
-class TrainingSampler(Sampler[list[int]]):
-    """Batches of row numbers for a loader, new ones each epoch.
+class Place(NamedTuple):
+    """Where training stands: the epoch, and the batches of it that are done."""
 
-    Lightning calls ``set_epoch`` on a loader's sampler before each epoch.
+    epoch: int = 0
+    batches: int = 0
+
+
+def place_of(trainer: pl.Trainer | None) -> Place:
+    """Where a trainer stands by its own counters, which a checkpoint has set when it resumes."""
+    if trainer is None:
+        return Place()
+    loop: Any = trainer.fit_loop
+    return Place(loop.epoch_progress.current.processed, loop.epoch_loop.batch_progress.current.processed)
+
+
+class EpochBatches(Sampler[ItemT]):
+    """Batches that may differ from epoch to epoch; the first ones of an epoch that was broken off can be left out.
+
+    Lightning calls ``set_epoch`` on a loader's sampler before each epoch, but asks a loader for its first batches
+    before that: where training resumes, ``start_at`` has to come first.
     """
 
-    def __init__(self, lengths: NDArray[np.int32], size: BatchSize, seed: int, rank: int, world: int) -> None:
-        self.lengths, self.size, self.seed = lengths, size, seed
-        self.rank, self.world, self.epoch = rank, world, 0
-        self.count = len(self._batches())
+    epoch = 0
+    _start = Place()
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose batches come next."""
         self.epoch = epoch
+
+    def start_at(self, place: Place) -> None:
+        """Chooses the epoch, and leaves out those of its batches that are done."""
+        self.epoch, self._start = place.epoch, place
+
+    def coming(self) -> list[Rows]:
+        """The rows of each batch of the epoch that is still to be read."""
+        return self._batches()[self._start.batches if self.epoch == self._start.epoch else 0 :]
+
+    @abstractmethod
+    def _batches(self) -> list[Rows]:
+        """The rows of each batch of the epoch."""
+
+
+class TrainingSampler(EpochBatches[list[int]]):
+    """Batches of row numbers for a loader, new ones each epoch."""
+
+    def __init__(self, lengths: NDArray[np.int32], size: BatchSize, seed: int, rank: int, world: int) -> None:
+        self.lengths, self.size, self.seed = lengths, size, seed
+        self.rank, self.world = rank, world
+        self.count = len(self._batches())
 
     def _batches(self) -> list[Rows]:
         return training_batches(self.lengths, self.size, self.seed, self.epoch, self.rank, self.world)
@@ -109,7 +147,7 @@ class TrainingSampler(Sampler[list[int]]):
         return self.count
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (batch.tolist() for batch in self._batches())
+        return (batch.tolist() for batch in self.coming())
 
 
 class EpochRows(NamedTuple):

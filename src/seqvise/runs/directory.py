@@ -15,11 +15,12 @@ from omegaconf import OmegaConf
 
 from seqvise.config.options import Config
 from seqvise.errors import UserError
-from seqvise.files import write_text
+from seqvise.files import held, write_text
 from seqvise.runs.failure import kept
 
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
+LOCK = ".lock"
 RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
 
 
@@ -73,20 +74,37 @@ class RunDirectory:
 
         Raises:
             RunFailedError: instead of an unexpected error, whose traceback goes to the run's log.
+            UserError: another process is at work in the folder.
         """
         started = time.time()
+        with self._owned():
+            yield from self._recorded(started)
+
+    def _recorded(self, started: float) -> Iterator[None]:
         self._write_status("running", started)
         try:
             yield
         except BaseException as error:
-            # Lightning turns an interrupt during fit into sys.exit(1).
-            interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+            # Lightning turns an interrupt during fit into sys.exit(1); sys.exit(143) is how a termination ends.
+            stopped = (KeyboardInterrupt, SystemExit)
+            interrupted = isinstance(error, stopped) or isinstance(error.__context__, KeyboardInterrupt)
             why = "interrupted" if interrupted else str(error) or type(error).__name__
             self._write_status("failed", started, why=why, interrupted=interrupted)
             if self.writes and isinstance(error, Exception) and not isinstance(error, UserError):
                 raise kept(error, self.path) from error
             raise
         self._write_status("ok", started)
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """Keeps other runs out of the folder, until the block or the process ends."""
+        if not self.writes:
+            yield
+            return
+        with held(self.path / LOCK) as alone:
+            if not alone:
+                raise UserError(f"Another process trains in {self.path}: wait for its end, or choose another folder.")
+            yield
 
     def _write_status(self, status: str, started: float, **reason: str | bool) -> None:
         self._write(STATUS, _json({"status": status, "started": started, "written": time.time(), **reason}))

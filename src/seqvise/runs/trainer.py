@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,11 +14,23 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from seqvise.config.options import Config
 from seqvise.errors import UserError
+from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory
 
+CURVES = "metrics.csv"
+"""What Lightning's CSV logger writes."""
 
-def build_trainer(config: Config, run: RunDirectory, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+
+def build_trainer(
+    config: Config, run: RunDirectory, callbacks: Sequence[pl.Callback], done: int | None = None
+) -> pl.Trainer:
     """The trainer of the `trainer` node, with the logger of the `logger` node.
+
+    Args:
+        config: the two nodes are read.
+        run: where logs and checkpoints go.
+        callbacks: all of them.
+        done: optimizer steps behind which training goes on; None for a new run.
 
     Raises:
         UserError: the devices, the strategy or the precision asked for are not to be had on this machine.
@@ -25,7 +38,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: Sequence[pl.Call
     options: dict[str, Any] = asdict(config.trainer)
     if isinstance(options["strategy"], dict):
         options["strategy"] = _made("trainer.strategy", options["strategy"])
-    logger = _made("logger", config.logger) if config.logger else False
+    logger = _made("logger", _logger_node(config.logger, run, done)) if config.logger else False
     try:
         return pl.Trainer(
             **options,
@@ -35,11 +48,22 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: Sequence[pl.Call
             use_distributed_sampler=False,
             enable_progress_bar=config.callbacks.progress,
             default_root_dir=run.path,
+            plugins=[AtomicCheckpointIO()],
         )
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
             f"This machine cannot do what the trainer node asks for: {' '.join(str(error).split())}"
         ) from error
+
+
+def _logger_node(node: dict[str, Any], run: RunDirectory, done: int | None) -> dict[str, Any]:
+    """The node of a logger that goes on behind a step: curves are not told twice, and no file is lost."""
+    if done is None:
+        return node
+    # Lightning's CSV logger removes the file that it finds.
+    if run.writes and (run.path / CURVES).is_file():
+        (run.path / CURVES).rename(run.path / f"{Path(CURVES).stem}-before-{done}.csv")
+    return {**node, "purge_step": done + 1} if str(node.get("_target_")).endswith(".TensorBoardLogger") else node
 
 
 def _made(key: str, node: Any) -> Any:

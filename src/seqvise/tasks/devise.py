@@ -110,6 +110,10 @@ class ImageToWord(pl.LightningModule):
             )
         self.model.unfreeze(self.current_epoch)
 
+    def on_train_start(self) -> None:
+        """Trains the layers whose epoch has come, where training resumes in the middle of one."""
+        self.model.unfreeze(self.current_epoch)
+
     def on_train_epoch_start(self) -> None:
         """Trains the layers whose epoch has come."""
         self.model.unfreeze(self.current_epoch)

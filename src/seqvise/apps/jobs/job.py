@@ -51,8 +51,13 @@ class Job:
     best: BestMetrics
 
 
-def build_job(config: Config, run: RunDirectory) -> Job:
+def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Job:
     """Builds trainer, data and task, all from the config's seed.
+
+    Args:
+        config: every choice.
+        run: where it writes.
+        done: optimizer steps behind which training goes on; None for a new run.
 
     Raises:
         UserError: a file, a package or a device is not there.
@@ -64,7 +69,7 @@ def build_job(config: Config, run: RunDirectory) -> Job:
     forcing = forcing_of(config) if config.data.kind == "parallel" else None
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
     # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
-    trainer = build_trainer(config, run, [best, *callbacks])
+    trainer = build_trainer(config, run, [best, *callbacks], done)
     fetch_missing(config)
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
     return Job(build(config, seed), trainer, best)

@@ -1,0 +1,183 @@
+"""Going on with a run where it was broken off."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from seqvise.config.options import Config
+from seqvise.config.schema import typed
+from seqvise.errors import UserError
+from seqvise.runs.directory import CHECKPOINTS, CONFIG, STATUS, is_first_process
+
+AUTO = "auto"
+LAST = "last.ckpt"
+LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
+FREE = (
+    *LENGTHS,
+    "resume",
+    "test",
+    "paths",
+    "logger",
+    "schedule.extend",
+    "data.root",
+    "data.workers",
+    "trainer.log_every_n_steps",
+    "callbacks.progress",
+    "callbacks.samples",
+    "callbacks.attention_maps",
+    "callbacks.patience",
+    "callbacks.save_steps",
+)
+"""Keys, or nodes, that may be others when a run goes on: what is computed does not depend on them."""
+WHOLE = ("experiment", "debug", "local")
+"""Groups whose files set keys of every node."""
+SHOWN = 8
+"""Differences told at most."""
+
+
+def begins(cfg: DictConfig, directory: Path) -> bool:
+    """Whether the job starts a new run in its directory, and does not go on with one.
+
+    Raises:
+        UserError: another run lies there, or the one that ``resume`` names does not.
+    """
+    there = (directory / CONFIG).is_file()
+    if cfg.resume is None:
+        # The other processes of this run start when the first has written its config.
+        if there and is_first_process():
+            raise UserError(
+                f"{directory} holds a run already: go on with it by resume={directory} (in a sweep resume=auto), or "
+                "choose another folder."
+            )
+        return True
+    if cfg.resume == AUTO:
+        return not there
+    if Path(cfg.resume).expanduser().absolute() != directory:
+        raise UserError(
+            "resume=DIR goes on with a single run: for a sweep set resume=auto, and hydra.sweep.dir to its folder."
+        )
+    if not there:
+        raise UserError(f"resume={cfg.resume} is not a run directory: it has no {CONFIG}.")
+    return False
+
+
+def has_finished(directory: Path) -> bool:
+    """Whether a run has come to its end."""
+    try:
+        return bool(json.loads((directory / STATUS).read_text(encoding="utf-8"))["status"] == "ok")
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
+    """Whether overrides give training another length than the run in a directory had."""
+    saved = OmegaConf.load(directory / CONFIG)
+    keys = {_key(word) for word in words}.intersection(LENGTHS)
+    return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
+
+
+def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> DictConfig:
+    """The config that the run in a directory goes on with: its own, with what may be another.
+
+    Args:
+        cfg: composed from the words given now.
+        words: the overrides given now.
+
+    Raises:
+        UserError: the words ask for another run than this one.
+    """
+    saved = cast(DictConfig, OmegaConf.load(directory / CONFIG))
+    given = [key for key in map(_key, words) if not _is_free(key)]
+    if different := [f"{key}: {old} -> {new}" for key, old, new in _differences(saved, cfg) if _concerns(given, key)]:
+        more = [f"... and {len(different) - SHOWN} more"] if len(different) > SHOWN else []
+        raise UserError(
+            f"The run in {directory} goes on with its own config, from which these words differ: "
+            f"{'; '.join([*different[:SHOWN], *more])}. Leave them out, or begin a new run."
+        )
+    for key in {_key(word) for word in words} - {"resume"}:
+        if _is_free(key):
+            OmegaConf.update(saved, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
+    OmegaConf.update(saved, "paths.run", str(directory))
+    return saved
+
+
+def last_checkpoint(directory: Path) -> Path | None:
+    """Where training goes on from; None where nothing was saved yet. What a killed process left half is removed."""
+    folder = directory / CHECKPOINTS
+    if is_first_process():
+        for remains in folder.glob(".*.tmp"):
+            remains.unlink(missing_ok=True)
+    return folder / LAST if (folder / LAST).is_file() else None
+
+
+def check_assets(write: Callable[[Path], None], assets: Path) -> None:
+    """Compares what the data give now with what the run began with.
+
+    Args:
+        write: writes the assets that belong to the data of now.
+        assets: those of the run.
+
+    Raises:
+        UserError: they differ.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        for file in sorted(Path(folder).rglob("*")):
+            name = file.relative_to(folder)
+            before = assets / name
+            if file.is_file() and before.is_file() and file.read_bytes() != before.read_bytes():
+                raise UserError(
+                    f"{before} is not what the data give now, so the run cannot go on with them: bring the files of "
+                    "data and vectors back as they were, or begin a new run."
+                )
+
+
+def step_of(checkpoint: Path) -> int:
+    """Optimizer steps that a checkpoint has behind it."""
+    import torch
+
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
+    except Exception as error:
+        raise UserError(
+            f"{checkpoint} cannot be read ({' '.join(str(error).split())[:200]}): put another checkpoint in its place."
+        ) from error
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~").partition("@")[0].replace("/", ".")
+
+
+def _concerns(given: Sequence[str], key: str) -> bool:
+    """Whether one of the overrides given sets a key, itself or with its node; some set keys of every node."""
+    return any(name in WHOLE or key == name or key.startswith(f"{name}.") for name in given)
+
+
+def _differences(saved: DictConfig, wanted: DictConfig) -> Iterator[tuple[str, Any, Any]]:
+    """Key, old and new value of what is not free; what is null now was left to be drawn or made."""
+    before, after = _leaves(typed(saved)), _leaves(typed(wanted))
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old != new and new is not None and not _is_free(key):
+            yield key, old, new
+
+
+def _leaves(config: Config) -> dict[str, Any]:
+    def walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(node, dict) and node:
+            for name, value in node.items():
+                yield from walk(value, f"{path}.{name}" if path else str(name))
+        else:
+            yield path, node
+
+    return dict(walk(OmegaConf.to_container(OmegaConf.structured(config), resolve=True), ""))
