@@ -117,3 +117,10 @@ def test_trainer_keys_are_lightnings_own() -> None:
     from seqvise.config.options import TrainerOptions
 
     assert {item.name for item in fields(TrainerOptions)} <= set(inspect.signature(pl.Trainer.__init__).parameters)
+
+
+def test_standard_input_is_for_one_process() -> None:
+    stream = ["data=files", "data.train=-", "data.format=tabbed", "data.columns=[en,fr]"]
+    assert problems(*stream) == []
+    (found,) = problems(*stream, "trainer=ddp_cpu", "trainer.devices=2")
+    assert "which one process alone can read" in found

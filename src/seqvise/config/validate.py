@@ -14,6 +14,7 @@ from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import MODEL_OPTIONS, typed
+from seqvise.corpus.options import STANDARD_INPUT
 from seqvise.download.catalogue import CORPORA
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
@@ -97,6 +98,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _vectors(config)
     yield from _images(config)
     yield from _shared_embeddings(config)
+    yield from _standard_input(config)
     yield from _packages(config)
     yield from _classes(config)
 
@@ -121,6 +123,15 @@ def _cycle(config: Config) -> Iterator[str]:
         yield (
             f"schedule.cycle_epochs is {cycle:g}, longer than training (trainer.max_epochs={epochs}): "
             "lower it, raise trainer.max_epochs, or set it to null for all of training."
+        )
+
+
+def _standard_input(config: Config) -> Iterator[str]:
+    alone = config.trainer.devices in (1, "1") and config.trainer.num_nodes == 1
+    if _choice(config.data, "train") == STANDARD_INPUT and not alone:
+        yield (
+            f"data.train is '-', standard input, which one process alone can read, but trainer.devices is "
+            f"{config.trainer.devices}: write it into a file first."
         )
 
 
