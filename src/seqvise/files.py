@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_BLOCK = 1 << 20
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -94,7 +96,10 @@ def digest_file(path: Path) -> str:
 
 def digest_stream(file: BinaryIO) -> str:
     """As ``digest_file``, of an open file from where it stands."""
-    return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    found = hashlib.blake2b()
+    while block := file.read(_BLOCK):
+        found.update(block)
+    return found.hexdigest()[:32]
 
 
 def _flush(path: Path) -> None:
