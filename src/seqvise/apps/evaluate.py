@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
+from seqvise.apps.folders import unwritable
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -58,7 +58,7 @@ class EvaluateOptions:
             yield f"plot={self.plot} must end in .png."
         for name in ("json", "plot"):
             path = getattr(self, name)
-            if path is not None and (reason := _unwritable(path)):
+            if path is not None and (reason := unwritable(path)):
                 yield f"{name}={path} cannot be written: {reason}."
         yield from self._overwritten()
 
@@ -164,13 +164,3 @@ def _write(options: EvaluateOptions, report: Report) -> None:
         from seqvise.evaluation.figure import groups_figure
 
         save(groups_figure(report), options.plot)
-
-
-def _unwritable(path: Path) -> str:
-    """Why a file cannot be written, as far as can be known before; nothing where it can."""
-    if path.is_dir():
-        return "it is a folder"
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        return f"{folder} is a file"
-    return "" if os.access(folder, os.W_OK) else f"{folder} may not be written to"
