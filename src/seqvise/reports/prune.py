@@ -8,9 +8,8 @@ from pathlib import Path
 
 from seqvise.errors import UserError
 from seqvise.reports.job import Job, read_job
-from seqvise.runs.directory import CHECKPOINTS
+from seqvise.runs.directory import BEST, CHECKPOINTS, LAST
 
-BEST, LAST = "best.ckpt", "last.ckpt"
 KEPT = {"best": (BEST,), "best+last": (BEST, LAST)}
 """What each value of ``prune=`` leaves of a run that is done."""
 UNFINISHED = ("failed", "interrupted")

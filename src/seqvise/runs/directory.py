@@ -20,6 +20,7 @@ from seqvise.runs.failure import kept
 
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
+BEST, LAST = "best.ckpt", "last.ckpt"
 LOCK = ".lock"
 RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
 

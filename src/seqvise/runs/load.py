@@ -18,7 +18,7 @@ from seqvise.config.schema import typed
 from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
-from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, STATUS
+from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Run:
         Raises:
             UserError: the run has none; the message says how the run stands.
         """
-        names = [self.path / CHECKPOINTS / name for name in ("best.ckpt", "last.ckpt")]
+        names = [self.path / CHECKPOINTS / name for name in (BEST, LAST)]
         for path in names:
             if path.is_file():
                 return path

@@ -13,10 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
-from seqvise.runs.directory import CHECKPOINTS, CONFIG, STATUS, is_first_process
+from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, STATUS, is_first_process
 
 AUTO = "auto"
-LAST = "last.ckpt"
 LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 FREE = (
     *LENGTHS,
