@@ -9,6 +9,8 @@ from functools import partial
 from itertools import compress, starmap
 from pathlib import Path
 
+import numpy as np
+
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.tables import read_csv, read_parquet
 from seqvise.corpus.tally import Tally
@@ -90,7 +92,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
     """
-    for text in _texts(TextFile(path), None, "refuse", Tally()):
+    for text, _ in _texts(TextFile(path), None, "refuse", Tally()):
         for line in text.split("\n"):
             yield line.rstrip("\r")
 
@@ -116,16 +118,16 @@ def _aligned(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterat
 
 
 def _folded_lines(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[list[str]]:
-    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
-        yield _fold_lines(text.replace("\t", " ")).split("\n")
+    for text, tidy in _texts(file, data.max_characters, data.encoding_errors, tally):
+        yield _fold_lines(text.replace("\t", " "), tidy).split("\n")
 
 
 def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Block]:
     columns = [data.columns.index(side) for side in (data.source, data.target)]
     number = 0
     needed = max(columns) + 1
-    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
-        rows = [line.split("\t") for line in _fold_lines(text).split("\n")]
+    for text, tidy in _texts(file, data.max_characters, data.encoding_errors, tally):
+        rows = [line.split("\t") for line in _fold_lines(text, tidy).split("\n")]
         if min(map(len, rows)) < needed:
             for line, row in enumerate(rows, number + 1):
                 _fill(row, needed, data, f"{file}, line {line}")
@@ -138,7 +140,8 @@ def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tup
     if data.format == "parquet":
         return read_parquet(file, names)
     # A quoted field may go over many lines: cut off, it would swallow those that follow.
-    return read_csv(file, _texts(file, None, data.encoding_errors, tally), names)
+    texts = (text for text, _ in _texts(file, None, data.encoding_errors, tally))
+    return read_csv(file, texts, names)
 
 
 def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
@@ -154,12 +157,17 @@ def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
     row[:] = ["".join(row)] * needed
 
 
-def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
-    """Whole lines as text, without the last one's line feed. most: characters of the longest line that is of use."""
+def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[tuple[str, bool]]:
+    """Whole lines as text, without the last one's line feed, each text with whether its bytes are ``_tidy``.
+
+    Args:
+        most: characters of the longest line that is of use.
+    """
     number = 0
     for block in file.blocks(None if most is None else _BYTES * most):
-        text = _decode(block, errors, tally, partial(_place, file, number))
+        text, tidy = _decode(block, errors, tally, partial(_place, file, number)), _tidy(block)
         if _BOM in text:
+            tidy = False
             text = re.sub(f"^{_BOM}", "", text, flags=re.MULTILINE)
         if "\r" in text:
             if number == 0 and "\n" not in text:
@@ -168,7 +176,7 @@ def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Itera
                 )
             tally.notice(RETURNS, text.count("\r") - text.count("\r\n") - text.endswith("\r"))
         number += block.count(b"\n")
-        yield text.removesuffix("\n")
+        yield text.removesuffix("\n"), tidy
 
 
 def _decode(block: bytes, errors: str, tally: Tally, place: Callable[[bytes, int], str]) -> str:
@@ -192,11 +200,23 @@ def _place(file: TextFile, number: int, block: bytes, start: int) -> str:
     return f"{file}, line {line} is not UTF-8 (byte {byte} of the line)"
 
 
-def _fold_lines(text: str) -> str:
-    """``fold`` of every line at once, but that tabs stay and a space may stand beside them."""
+def _tidy(block: bytes) -> bool:
+    """Whether no space, control character or line feed stands at the start, before the end or beside another."""
+    blank = np.frombuffer(block, np.uint8) <= ord(" ")
+    return not (blank[0] or block.endswith(b" ") or np.any(blank[1:] & blank[:-1]))
+
+
+def _fold_lines(text: str, tidy: bool) -> str:
+    """``fold`` of every line at once, but that tabs stay and a space may stand beside them.
+
+    Args:
+        tidy: the bytes that the text comes from are ``_tidy``, so that other spaces than ASCII's are all to look for.
+    """
     for space in _SPACES:
         if space in text:
-            text = text.replace(space, " ")
+            text, tidy = text.replace(space, " "), False
+    if tidy:
+        return text
     while "  " in text:
         text = text.replace("  ", " ")
     return text.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
