@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RECENT = 1 << 22
+_STEP = 8
 
 Keys = NDArray[np.int64]
 
@@ -32,8 +33,8 @@ class Seen(Protocol):
 class EveryPair:
     """Remembers every key, in eight bytes each, and as many again while it sorts.
 
-    The keys lie in sorted runs, each at least twice as long as the next, so that there are few to look through and
-    each key is sorted in only a few times.
+    The keys lie in sorted runs, each at least eight times as long as the next, so that there are few to look through
+    and each key is merged only a few dozen times.
     """
 
     def __init__(self) -> None:
@@ -51,9 +52,9 @@ class EveryPair:
     def _remember(self, keys: Keys) -> None:
         if len(keys):
             self._runs.append(keys)
-        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+        while len(self._runs) > 1 and len(self._runs[-2]) < _STEP * len(self._runs[-1]):
             merged = np.concatenate([self._runs.pop(), self._runs.pop()])
-            merged.sort()
+            merged.sort(kind="stable")  # merges two sorted runs in one pass
             self._runs.append(merged)
 
 
