@@ -42,13 +42,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush(file)
         if not path.exists():
-            temporary.rename(path)
+            rename_whole(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def rename_whole(folder: Path, path: Path) -> None:
+    """Renames a folder when all its files are on the disk, so that a crash leaves the whole of it or nothing."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _flush(file)
+    folder.rename(path)
 
 
 @contextmanager

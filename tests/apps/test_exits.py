@@ -1,5 +1,6 @@
 """Exit codes."""
 
+import errno
 import logging
 import sys
 from collections.abc import Callable
@@ -42,6 +43,23 @@ def test_an_interrupt_that_lightning_turned_into_an_exit_is_an_interrupt() -> No
             sys.exit(1)
 
     assert exit_code(command) == 130
+
+
+def test_a_full_disk_and_a_folder_without_rights_are_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(raising(OSError(errno.ENOSPC, "No space left on device", "/cache/x"))) == 1
+    assert exit_code(raising(PermissionError(errno.EACCES, "Permission denied", "/cache"))) == 1
+    assert exit_code(raising(OSError(errno.ENOSPC, "No space left on device"))) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "seqvise: /cache/x: No space left on device; make room, and start again.",
+        "seqvise: /cache: Permission denied; give a folder that can be written to, or the rights to this one, and "
+        "start again.",
+        "seqvise: No space left on device; make room, and start again.",
+    ]
+
+
+def test_another_error_of_the_system_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(raising(OSError(errno.EIO, "Input/output error"))) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_mistake_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:

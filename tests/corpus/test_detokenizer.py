@@ -5,6 +5,7 @@ import pytest
 
 from seqvise.corpus.detokenizer import detokenize
 from seqvise.corpus.joins import find_joins
+from seqvise.corpus.journal import Journal
 from seqvise.corpus.normalise import normalise
 from seqvise.corpus.options import TokenizerOptions
 from seqvise.corpus.spool import Lexicon, Spool
@@ -34,11 +35,12 @@ TEXTS = {
 
 
 def learnt(texts: list[str], options: TokenizerOptions, language: str, folder: Path) -> Vocabulary:
-    lexicon = Lexicon()
-    spool = Spool(folder / "spool", lexicon)
+    journal = Journal(folder)
+    lexicon = Lexicon(journal, "words")
+    spool = Spool(journal, "spool", lexicon)
     for tokens in build_tokenizer(options, language).tokenize(texts * 2):
         spool.add(tokens)
-    spool.close()
+    journal.close()
     left, right = spool.joins()
     joins = {word: (bool(left[index]), bool(right[index])) for word, index in lexicon.items()}
     return Vocabulary.from_ranked(list(lexicon), dict.fromkeys(lexicon, 1), joins)

@@ -1,24 +1,31 @@
 import io
 import json
 import multiprocessing
+import resource
+import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqvise.corpus import identity
+from seqvise.corpus import identity, intake
 from seqvise.corpus.filters import COPY, DUPLICATE, EMPTY, LIMIT, LONG, NOT_DRAWN, NUL, WIDE
+from seqvise.corpus.journal import Journal
 from seqvise.corpus.normalise import fold, normalise
 from seqvise.corpus.options import DataOptions, SideLimits, TokenizerOptions
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.readers import REPLACED, RETURNS
 from seqvise.corpus.report import Report
 from seqvise.corpus.split import choose_part
+from seqvise.corpus.splitting import Batch, Split, split_batches
 from seqvise.corpus.store import Part, TokenColumn, TokenStore
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.tokenizers import build_tokenizer
@@ -112,17 +119,17 @@ def test_validation_does_not_move_with_the_limit_nor_with_the_order(tmp_path: Pa
 
 
 def test_filters_are_counted_and_limits_count_words(tmp_path: Path) -> None:
-    pairs = [("a", f"{n} two three") for n in range(10)] + [("a", "0 two three"), ("a", "four words are more")]
-    pairs += [("a b c", "x")]
+    pairs = [("a", "four words are more"), ("a b c", "x")]
+    pairs += [("a", f"{n} two three") for n in range(10)] + [("a", "0 two three"), ("a", "a long one beyond the limit")]
     data = paired(tmp_path, pairs, valid="valid", limit=8, max_tokens=SideLimits(source=2, target=3))
     write_side(tmp_path / "valid.fr", ["this line is longer than any limit"])
     write_side(tmp_path / "valid.en", ["this line is longer than any limit"])
     seen: list[Report] = []
     store = prepare_corpus(data, WORDS, tmp_path, report=seen.append)
     assert seen == [store.report]
-    assert seen[0].inputs == {"train": Tally(13, {DUPLICATE: 1, LIMIT: 2, LONG: 2}), "valid": Tally(1)}
+    assert seen[0].inputs == {"train": Tally(14, {DUPLICATE: 1, LIMIT: 3, LONG: 2}), "valid": Tally(1)}
     assert seen[0].kept == {"train": 8, "valid": 1}
-    assert (seen[0].read, seen[0].dropped) == (14, {DUPLICATE: 1, LIMIT: 2, LONG: 2})
+    assert (seen[0].read, seen[0].dropped) == (15, {DUPLICATE: 1, LIMIT: 3, LONG: 2})
 
 
 def test_sentences_are_cut_at_the_percentile_with_eos_kept(tmp_path: Path) -> None:
@@ -233,7 +240,7 @@ def test_a_ready_store_is_not_built_again(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(40))
     path = folder(data, WORDS, tmp_path)
-    remains = path.with_name(f".{path.name}.abc.tmp")
+    remains = path.with_name(f".{path.name}.building")
     path.rename(remains)
     assert folder(data, WORDS, tmp_path) == path
     assert not remains.exists()
@@ -350,12 +357,23 @@ def test_faults_that_are_read_over_are_in_the_report(tmp_path: Path) -> None:
     assert report.noticed == {REPLACED: 3, RETURNS: 1, COPY: 1}
 
 
-def test_killed_at_any_moment_it_starts_anew_without_harm(tmp_path: Path) -> None:
+PIECES = TokenizerOptions(name="sentencepiece", max_words=80)
+OFTEN = {"BATCH": 50, "COMMIT": 2}
+
+
+@pytest.fixture
+def commits_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OFTEN.items():
+        monkeypatch.setattr(intake, name, value)
+
+
+@pytest.mark.usefixtures("commits_often")
+def test_killed_at_any_moment_it_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(4000))
     whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
     context = multiprocessing.get_context("fork")
     cache = tmp_path / "cache"
-    for moment in (0.0, 0.02, 0.05, 0.1, 0.2):
+    for moment in (0.0, 0.02, 0.05, 0.07, 0.1, 0.12, 0.15, 0.2):
         worker = context.Process(target=prepare_corpus, args=(data, WORDS, cache))
         worker.start()
         time.sleep(moment)
@@ -368,6 +386,108 @@ def test_killed_at_any_moment_it_starts_anew_without_harm(tmp_path: Path) -> Non
     path = folder(data, WORDS, cache)
     assert content_of(path) == content_of(whole.path)
     assert [other for other in path.parent.iterdir() if other.suffix != ".lock"] == [path]
+
+
+def many_sided(folder: Path, most: int) -> DataOptions:
+    """Every count that must survive: repeats, empty sides, long pairs, weights, a limit, a part of its own."""
+    pairs = [("a b c", "x y") if n % 7 == 0 else ("", f"empty {n}") if n % 11 == 0 else p for n, p in enumerate(LONGER)]
+    data = paired(folder, pairs, valid="valid", limit=200, max_tokens=SideLimits(source=most), weights=[1.5])
+    write_side(folder / "valid.fr", [f"un {n} deux" for n in range(300)])
+    write_side(folder / "valid.en", [f"one {n} two" for n in range(300)])
+    return data
+
+
+LONGER = [(f"{source} {'mot ' * (n % 4)}", target) for n, (source, target) in enumerate(numbered(900))]
+
+
+class StopHereError(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("commits_often")
+@pytest.mark.parametrize(("tokenizer", "most"), [(WORDS, 8), (PIECES, 18)], ids=["words", "pieces"])
+def test_broken_off_it_goes_on_behind_the_last_commit(
+    tmp_path: Path, tokenizer: TokenizerOptions, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = many_sided(tmp_path, most)
+    whole = prepare_corpus(data, tokenizer, tmp_path / "undisturbed")
+    assert whole.report.dropped.keys() >= {DUPLICATE, EMPTY, LONG, LIMIT}
+    split: list[int] = []
+
+    def breaking(batches: Iterable[Batch], *others: Any) -> Iterator[Split]:
+        for result in split_batches(batches, *others):
+            split.append(result.batch.size)
+            yield result
+            if sum(split) >= stop:
+                raise StopHereError
+
+    monkeypatch.setattr(intake, "split_batches", breaking)
+    stop, trials = 130, 0
+    while not (tmp_path / "cache" / "corpora" / whole.path.name).is_dir():
+        trials += 1
+        with suppress(StopHereError):
+            prepare_corpus(data, tokenizer, tmp_path / "cache")
+        stop = sum(split) + 130
+    assert trials > 5
+    total = 1 + whole.report.kept["train"] + whole.report.kept["valid"] + sum(whole.report.dropped.values())
+    assert sum(split) < total + trials * 50 * 2
+    assert content_of(tmp_path / "cache" / "corpora" / whole.path.name) == content_of(whole.path)
+
+
+@pytest.mark.usefixtures("commits_often")
+def test_when_the_disk_is_full_nothing_is_lost(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(1500))
+    whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
+    results: multiprocessing.Queue[str] = multiprocessing.get_context("fork").Queue()
+    worker = multiprocessing.get_context("fork").Process(target=prepare_in_little_room, args=(data, tmp_path, results))
+    worker.start()
+    assert "File too large" in results.get(timeout=60)
+    worker.join()
+    assert not (tmp_path / "corpora" / whole.path.name).exists()
+    assert content_of(prepare_corpus(data, WORDS, tmp_path).path) == content_of(whole.path)
+
+
+def prepare_in_little_room(data: DataOptions, cache: Path, results: "multiprocessing.Queue[str]") -> None:
+    """A limit on the size of files stands for a disk that fills up."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    try:
+        prepare_corpus(data, WORDS, cache)
+    except OSError as error:
+        results.put(str(error))
+
+
+@pytest.mark.usefixtures("commits_often")
+def test_what_does_not_fit_its_record_is_made_anew(tmp_path: Path) -> None:
+    data = paired(tmp_path, numbered(600))
+    whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
+    building = tmp_path / "cache" / "corpora" / f".{whole.path.name}.building"
+    for harm in (cut_short, other_pair, unreadable):
+        with pytest.raises(StopHereError):
+            prepare_corpus(data, WORDS, tmp_path / "cache", progress=stop_at_once)
+        journal = Journal(building)
+        journal.open("spool/source.words").write(b"un\n")
+        journal.commit({"pairs": {"train": 100}, "last": {"train": "another"}, "dropped": {}})
+        journal.close()
+        harm(building)
+        path = prepare_corpus(data, WORDS, tmp_path / "cache").path
+        assert content_of(path) == content_of(whole.path)
+        shutil.rmtree(path)
+
+
+def stop_at_once(_pairs: int) -> None:
+    raise StopHereError
+
+
+def cut_short(building: Path) -> None:
+    (building / "spool" / "source.words").write_bytes(b"")
+
+
+def other_pair(building: Path) -> None:
+    assert (building / "journal.json").is_file()
+
+
+def unreadable(building: Path) -> None:
+    (building / "journal.json").write_text("{")
 
 
 def content_of(path: Path) -> dict[str, bytes]:

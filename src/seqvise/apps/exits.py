@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -13,6 +14,8 @@ from seqvise.errors import UserError
 from seqvise.runs.failure import RunFailedError
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def exit_code(command: Callable[[], object]) -> int:
@@ -35,6 +38,12 @@ def exit_code(command: Callable[[], object]) -> int:
         return FAILED
     except SystemExit as error:
         return _asked_for(error)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            traceback.print_exc()
+        else:
+            print(f"seqvise: {_about_disk(error)}", file=sys.stderr)
+        return FAILED
     except Exception:
         traceback.print_exc()
         return FAILED
@@ -53,6 +62,13 @@ def own_log() -> Iterator[None]:
             handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def _about_disk(error: OSError) -> str:
+    """What was there before is as it was: everything is written under another name first."""
+    place = f"{error.filename}: " if error.filename else ""
+    advice = "make room" if error.errno in _FULL else "give a folder that can be written to, or the rights to this one"
+    return f"{place}{error.strerror}; {advice}, and start again."
 
 
 def _asked_for(error: SystemExit) -> int:

@@ -74,6 +74,7 @@ class DataOptions:
     valid_batch_size: int = 128
     bucket: int = 1  # source lengths are padded up to a multiple of this
     workers: int = 0
+    prepare_workers: int | None = None  # processes that split text into words; null: one a core
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -199,6 +200,8 @@ class DataOptions:
                 yield f"{key}.{name} is {value}, but must be at least 1."
         if self.workers < 0:
             yield f"{key}.workers is {self.workers}, but must be 0 (load in the training process) or more."
+        if self.prepare_workers is not None and self.prepare_workers < 1:
+            yield f"{key}.prepare_workers is {self.prepare_workers}, but must be at least 1, or null for one a core."
 
 
 @dataclass

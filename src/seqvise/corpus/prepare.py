@@ -9,18 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.identity import Input, corpus_inputs, store_identity, store_name
-from seqvise.corpus.intake import Intake, Side, training_pairs
+from seqvise.corpus.intake import STORE, Intake, Side, training_pairs
+from seqvise.corpus.journal import Journal, StaleJournalError
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.report import Report, SideReport, length_percentile, length_percentiles
+from seqvise.corpus.splitting import BrokenOffError, SplitterSpec
 from seqvise.corpus.store import FORMAT, TokenStore
 from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
 from seqvise.corpus.tally import Tally
-from seqvise.corpus.tokenizers import build_tokenizer, text_cleaner
+from seqvise.corpus.tokenizers import text_cleaner
 from seqvise.corpus.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
-from seqvise.files import atomic_folder, locked
+from seqvise.files import atomic_write, locked, rename_whole
 
 Models = tuple[bytes | None, bytes | None]
 
@@ -35,7 +39,8 @@ def prepare_corpus(
     """The token store of a corpus, built under ``<cache>/corpora`` unless it is there.
 
     The folder's name holds a hash of all that shapes the ids, the content of the files included. It is built once,
-    by one process, and never changed; others wait for it.
+    by one process, and never changed; others wait for it. Interrupted or killed, building goes on where it was when it
+    is asked for again.
 
     Args:
         report: called once with what preparing found, also where the store was there.
@@ -65,39 +70,42 @@ def _build_once(
     identity: dict[str, Any],
     progress: Callable[[int], None] | None,
 ) -> None:
+    """What an interrupted or killed process has done lies in ``.<name>.building``, and is gone on with."""
+    building = folder.with_name(f".{folder.name}.building")
     with locked(folder.with_name(f".{folder.name}.lock")):
         if folder.is_dir():
             return
-        _remove_remains(folder)
-        with atomic_folder(folder) as temporary:
-            _build(temporary, data, options, inputs, identity, progress)
-
-
-def _remove_remains(folder: Path) -> None:
-    """Removes what a killed process left; whoever holds the lock is the only builder."""
-    for remains in folder.parent.glob(f".{folder.name}.*.tmp"):
-        shutil.rmtree(remains)
+        try:
+            try:
+                _build(building, data, options, inputs, identity, progress)
+            except StaleJournalError:
+                shutil.rmtree(building)
+                _build(building, data, options, inputs, identity, progress)
+            rename_whole(building / STORE, folder)
+        except BrokenOffError:
+            raise
+        except UserError:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        shutil.rmtree(building)
 
 
 def _build(
-    folder: Path,
+    building: Path,
     data: DataOptions,
     options: TokenizerOptions,
     inputs: list[Input],
     identity: dict[str, Any],
     progress: Callable[[int], None] | None,
 ) -> None:
-    models = _train_models(data, options, inputs)
-    tokenizers = [
-        build_tokenizer(options, language, None if model is None else Pieces(model, options.algorithm))
-        for language, model in zip(data.languages(), models, strict=True)
-    ]
-    with Intake(folder, data, inputs, tokenizers, keep_train_text=options.name == "sentencepiece") as intake:
+    journal, folder = Journal(building), building / STORE
+    models = _models(building, data, options, inputs)
+    splitter = SplitterSpec(options, data.languages(), models)
+    with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
     _require_pairs(intake, data)
     source, target = _write_sides(folder, intake, data, options, models)
     warnings = tuple(intake.languages.warnings())
-    shutil.rmtree(intake.spool_folder)
     manifest = {
         "format": FORMAT,
         "name": data.name,
@@ -108,10 +116,21 @@ def _build(
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> Models:
-    """The sub-word models of source and target, one and the same with `tokenizer.shared`; None for other tokenizers."""
+def _models(building: Path, data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> Models:
+    """The sub-word models, of an earlier attempt where it came so far."""
     if options.name != "sentencepiece":
         return None, None
+    kept = building / "source.pieces", building / "target.pieces"
+    if not all(path.is_file() for path in kept):
+        for path, model in zip(kept, _train_models(data, options, inputs), strict=True):
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(model)
+    source, target = (path.read_bytes() for path in kept)
+    return source, target
+
+
+def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> tuple[bytes, bytes]:
+    """The sub-word models of source and target, one and the same with `tokenizer.shared`."""
     clean = text_cleaner(options)
     source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), Tally()
     for left, right in training_pairs(data, inputs, tally):
@@ -159,9 +178,9 @@ def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model:
 def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -> SideReport:
     vocabulary = codec.vocabulary
     codec.save(folder, side.name)
-    lengths = side.spools["train"].lengths + 1
-    percentiles = length_percentiles(lengths)
-    cut = None if data.cut_percentile is None else max(2, length_percentile(lengths, data.cut_percentile))
+    counts = side.spools["train"].length_counts()
+    with_end = np.insert(counts, 0, 0)  # <eos> makes each sentence longer by one
+    cut = None if data.cut_percentile is None else max(2, length_percentile(with_end, data.cut_percentile))
     table = side.final_ids(vocabulary)
     for part, spool in side.spools.items():
         spool.write_column(folder / part, side.name, table, cut)
@@ -169,9 +188,9 @@ def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -
         language=side.language,
         words=len(vocabulary),
         distinct=sum(count > 0 for count in side.train_counts().values()),
-        tokens=int(lengths.sum()) - len(lengths),
+        tokens=int(counts @ np.arange(len(counts))),
         unknown=side.unknown_share("valid", table),
-        lengths=percentiles,
+        lengths=length_percentiles(with_end),
         cut=cut,
     )
 

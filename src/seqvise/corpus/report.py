@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -82,14 +83,24 @@ class Report:
         return cls(inputs, dict(content["kept"]), *sides, tuple(content.get("warnings", ())))
 
 
-def length_percentile(lengths: NDArray[np.int32], percentile: float) -> int:
-    """The length at a percentile, rounded down as in the lesson. lengths: (n,), n > 0."""
-    return int(np.percentile(lengths, percentile))
+def length_percentile(counts: NDArray[np.int64], percentile: float) -> int:
+    """The length at a percentile, rounded down as in the lesson.
+
+    Between two sentences it is interpolated as ``numpy.percentile`` does.
+
+    Args:
+        counts: (longest + 1,) sentences of each length; there is at least one.
+    """
+    up_to = np.cumsum(counts)
+    place = percentile / 100 * (int(up_to[-1]) - 1)
+    below, above = np.searchsorted(up_to, [math.floor(place), math.ceil(place)], side="right")
+    share = place - math.floor(place)
+    return int(below + (above - below) * share if share < 0.5 else above - (above - below) * (1 - share))
 
 
-def length_percentiles(lengths: NDArray[np.int32]) -> dict[int, int]:
-    """Percentile -> length. lengths: (n,), n > 0."""
-    return {p: length_percentile(lengths, p) for p in PERCENTILES}
+def length_percentiles(counts: NDArray[np.int64]) -> dict[int, int]:
+    """Percentile -> length. counts: see ``length_percentile``."""
+    return {p: length_percentile(counts, p) for p in PERCENTILES}
 
 
 def _tally(content: Mapping[str, Any]) -> Tally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from seqvise.corpus.joins import Joins, find_joins
+from seqvise.corpus.journal import Journal
 from seqvise.corpus.tokenizers import UP, Tokens
 from seqvise.corpus.vocabulary import EOS
 
@@ -20,45 +22,66 @@ _JOIN_TOKENS = 4_000_000
 
 
 class Lexicon(defaultdict[str, int]):
-    """Numbers words in the order in which they are first asked for."""
+    """Numbers words in the order in which they are first asked for.
 
-    def __init__(self) -> None:
+    Args:
+        journal: keeps the words on disk.
+        name: of the file, a word a line: no word holds white space.
+    """
+
+    def __init__(self, journal: Journal, name: str) -> None:
         super().__init__(self.__len__)
+        self._file = journal.open(name)
+        known = journal.path(name).read_bytes().decode().split("\n")[:-1]
+        self.update((word, index) for index, word in enumerate(known))
+        self._written = len(self)
+
+    def write(self) -> None:
+        """Appends the new words to the file."""
+        new = list(islice(self, self._written, None))
+        self._file.write("".join(f"{word}\n" for word in new).encode())
+        self._written = len(self)
 
 
 class Spool:
     """The sentences of one side of one part, on disk as provisional ids.
 
     A token is stored as twice its provisional id, plus one if a space follows it.
+
+    Args:
+        journal: opens its files.
+        name: of the files, less ``.ids`` and ``.lengths``.
+        lexicon: numbers the words.
     """
 
-    def __init__(self, path: Path, lexicon: Lexicon) -> None:
-        self._path = path
+    def __init__(self, journal: Journal, name: str, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
-        self._file = path.open("wb")
-        self._lengths = array("i")
+        self._ids, self._lengths = journal.open(f"{name}.ids"), journal.open(f"{name}.lengths")
+        self._paths = journal.path(f"{name}.ids"), journal.path(f"{name}.lengths")
+        self._size = self._lengths.tell() // array("i").itemsize
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return self._size
 
     def add(self, tokens: Tokens) -> None:
         """Appends a sentence."""
         ids = map(self._lexicon.__getitem__, tokens.words)
         packed = array("i", [2 * index + spaced for index, spaced in zip(ids, tokens.spaced, strict=True)])
-        self._file.write(packed)
-        self._lengths.append(len(packed))
+        self._ids.write(packed)
+        self._lengths.write(array("i", [len(packed)]))
+        self._size += 1
 
-    def close(self) -> None:
-        """Ends writing; the other methods read."""
-        self._file.close()
-
-    @property
-    def lengths(self) -> NDArray[np.int32]:
-        """(n,) words of each sentence, ``EOS`` not counted."""
-        return np.array(self._lengths, np.int32)
+    def length_counts(self) -> NDArray[np.int64]:
+        """(longest + 1,) sentences of each length in words, ``EOS`` not counted. Read when writing has ended."""
+        total = np.zeros(1, np.int64)
+        for lengths in self._length_chunks():
+            found = np.bincount(lengths, minlength=len(total))
+            found[: len(total)] += total
+            total = found
+        return total
 
     def counts(self) -> NDArray[np.int64]:
-        """(words of the lexicon,) occurrences of each word."""
+        """(words of the lexicon,) occurrences of each word. Read when writing has ended, as all that follows."""
         total = np.zeros(len(self._lexicon), np.int64)
         for _, tokens in self._chunks():
             total += np.bincount(tokens >> 1, minlength=len(total))
@@ -85,23 +108,30 @@ class Spool:
             table: (words of the lexicon,) final id of each provisional id.
             cut: most words of a sentence, ``EOS`` counted; None cuts nothing.
         """
-        kept = self.lengths if cut is None else np.minimum(self.lengths, cut - 1)
-        offsets = np.concatenate([[0], np.cumsum(kept + 1, dtype=np.int64)])
-        np.save(folder / f"{side}.offsets.npy", offsets)
-        column = open_memmap(folder / f"{side}.ids.npy", mode="w+", dtype=np.int32, shape=(int(offsets[-1]),))
-        end = 0
+        counts = self.length_counts()
+        kept = np.arange(len(counts)) if cut is None else np.minimum(np.arange(len(counts)), cut - 1)
+        tokens_kept = int(counts @ (kept + 1))
+        offsets = open_memmap(folder / f"{side}.offsets.npy", mode="w+", dtype=np.int64, shape=(len(self) + 1,))
+        column = open_memmap(folder / f"{side}.ids.npy", mode="w+", dtype=np.int32, shape=(tokens_kept,))
+        row = end = 0
         for lengths, tokens in self._chunks():
+            offsets[row + 1 : row + 1 + len(lengths)] = end + np.cumsum(kept[lengths] + 1)
+            row += len(lengths)
             ids = _with_ends(lengths, table[tokens >> 1], cut)
             column[end : end + len(ids)] = ids
             end += len(ids)
         column.flush()
+        offsets.flush()
+
+    def _length_chunks(self) -> Iterator[NDArray[np.int32]]:
+        with self._paths[1].open("rb") as file:
+            while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
+                yield chunk
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-        lengths = self.lengths
-        with self._path.open("rb") as file:
-            for start in range(0, len(lengths), _CHUNK):
-                chunk = lengths[start : start + _CHUNK]
-                yield chunk, np.fromfile(file, np.int32, int(chunk.sum()))
+        with self._paths[0].open("rb") as file:
+            for lengths in self._length_chunks():
+                yield lengths, np.fromfile(file, np.int32, int(lengths.sum()))
 
 
 def _with_ends(lengths: NDArray[np.int32], ids: NDArray[np.int32], cut: int | None) -> NDArray[np.int32]:

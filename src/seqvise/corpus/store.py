@@ -27,7 +27,7 @@ class TokenColumn:
 
     Attributes:
         ids: (tokens,) int32, mapped, ``EOS`` at the end of each sentence.
-        offsets: (n + 1,) int64, where each sentence starts, and the end of the last.
+        offsets: (n + 1,) int64, mapped, where each sentence starts, and the end of the last.
         backwards: rows are given from the last word to the first, then ``EOS``.
     """
 
@@ -51,9 +51,11 @@ class TokenColumn:
 
     @classmethod
     def open(cls, folder: Path, side: str, backwards: bool = False) -> TokenColumn:
-        """Maps ``<side>.ids.npy`` and reads ``<side>.offsets.npy``."""
-        ids = np.load(folder / f"{side}.ids.npy", mmap_mode="r", allow_pickle=False)
-        return cls(ids, np.load(folder / f"{side}.offsets.npy", allow_pickle=False), backwards)
+        """Maps ``<side>.ids.npy`` and ``<side>.offsets.npy``."""
+        ids, offsets = (
+            np.load(folder / f"{side}.{column}.npy", mmap_mode="r", allow_pickle=False) for column in ("ids", "offsets")
+        )
+        return cls(ids, offsets, backwards)
 
 
 @dataclass(frozen=True)

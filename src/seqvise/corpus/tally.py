@@ -28,10 +28,18 @@ class Tally:
         if times:
             self.noticed[fault] = self.noticed.get(fault, 0) + times
 
+    def plus(self, other: Tally) -> Tally:
+        """The counts of both."""
+        return Tally(self.read + other.read, _sum(self.dropped, other.dropped), _sum(self.noticed, other.noticed))
+
     def summary(self) -> str:
         """For example ``10 pairs read; dropped: an empty side 4``."""
         dropped = f"{self.read:,} pairs read; dropped: {_listed(self.dropped) or 'none'}"
         return f"{dropped}; noticed: {_listed(self.noticed)}" if self.noticed else dropped
+
+
+def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in left | right}
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from seqvise.images.listing import ImageList, Rows
 from seqvise.images.options import ImageOptions
 from seqvise.images.shards import Shards, ShardWriter, own_manifest
 from seqvise.images.transforms import Transform, evaluation_transform
+from seqvise.machine import usable_cores
 
 FORMAT = 1
 WORKERS = 8
@@ -162,7 +162,7 @@ def decoding_workers(options: ImageOptions) -> int:
     """How many processes decode images."""
     if options.workers is not None:
         return options.workers
-    return min(WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(WORKERS, usable_cores())
 
 
 def _compute(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
+from seqvise.machine import usable_cores
 from seqvise.retrieval.index import Found, Ids
 from seqvise.retrieval.nearest import Places, nearest_rows
 from seqvise.retrieval.vectors import Rows, angles_of
@@ -16,8 +15,7 @@ WIDTH = 64
 
 def threads_of(wanted: int) -> int:
     """The threads to use: as many as wanted; 0: one for each processor that this process may use."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return wanted or here or 1
+    return wanted or usable_cores()
 
 
 def completed(queries: Rows, vectors: Rows, ids: Ids, places: Places, squared: Rows) -> Found:

@@ -1,0 +1,48 @@
+import os
+import signal
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from seqvise.corpus import splitting
+from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.splitting import Batch, BrokenOffError, SplitterSpec, split_batches
+from seqvise.corpus.tokenizers import Tokens, build_tokenizer
+
+SPEC = SplitterSpec(TokenizerOptions(name="words", case="marked"), ("fr", "en"))
+
+
+def batches(count: int) -> Iterator[Batch]:
+    for number in range(count):
+        pairs = [("train", (f"L'eau, {number} {line} OUI", "" if line == 1 else f"Water {line}!")) for line in range(3)]
+        yield Batch(pairs, number % 2, pairs[-1][1])
+
+
+def test_many_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "ALONE", 2)
+    alone = list(split_batches(batches(9), SPEC, 1))
+    assert list(split_batches(batches(9), SPEC, 2)) == alone
+    (first, (source, _), *_), tokenizer = alone[0].batch.pairs, build_tokenizer(SPEC.options, "fr")
+    assert alone[0].sources[0] == next(tokenizer.tokenize([first[1][0]]))
+    assert alone[0].targets[1] == Tokens([], [])
+    assert source == "train"
+
+
+def test_a_killed_process_is_told_and_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "ALONE", 1)
+    results = split_batches(batches(10_000), SPEC, 2)
+    list(islice(results, 3))
+    children = splitters()
+    assert len(children) == 2
+    os.kill(children[0], signal.SIGKILL)
+    with pytest.raises(BrokenOffError, match=r"data\.prepare_workers=1; it goes on"):
+        list(results)
+    assert not splitters()
+
+
+def splitters() -> list[int]:
+    """Process ids of this process's own children that run."""
+    import multiprocessing
+
+    return [child.pid for child in multiprocessing.active_children() if child.pid is not None]
