@@ -15,10 +15,16 @@ NOT_OF_THE_DATA = ("root", "workers", "batch_size", "batch_tokens", "valid_batch
 # The folders of an absolute path; an interpolation's end, a name or a dot before the slash make it a relative one.
 FOLDERS = re.compile(r"(?<![\w.\-/}])(?:~[\w.\-]*)?/(?:[^/,\[\]{}'\"]+/)*")
 
+ESCAPED = re.compile(r"\$\\\{(.*?)\\\}")
+
 
 def shown(overrides: Sequence[str]) -> list[str]:
-    """The overrides without this machine's folders: those that only say where things lie are left out."""
-    return [FOLDERS.sub("", word) for word in overrides if _key(word).split(".")[0].split("/")[0] not in NOT_SHOWN]
+    """The overrides without this machine's folders: those that only say where things lie are left out.
+
+    Hydra writes an interpolation of a sweep's job with backslashes before its braces; it is shown as it was typed.
+    """
+    typed = [ESCAPED.sub(r"${\1}", word) for word in overrides]
+    return [FOLDERS.sub("", word) for word in typed if _key(word).split(".")[0].split("/")[0] not in NOT_SHOWN]
 
 
 def command(overrides: Sequence[str], program: str = TRAIN) -> str:
