@@ -1,7 +1,5 @@
 """Greedy and beam search over a file with a trained run, in sentences a second, and JoeyNMT 2.3 beside it.
 
-    python -m benchmarks.decoding --run DIR --source FILE [--joey PYTHON] [--rounds 5] [--json FILE]
-
 ``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``), which gets the run's own
 weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
 same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort; neither's time has text in
@@ -11,11 +9,9 @@ with. In both models the decoder begins with zeros: JoeyNMT's bridge has a tanh 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,12 +22,10 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from benchmarks.machine import code, machine
 from seqvise.datamodules.parallel import source_batch
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.search import decode
 from seqvise.errors import UserError
-from seqvise.files import write_text
 from seqvise.models.interface import PAD, SourceBatch, StepModel
 from seqvise.models.options import RecurrentOptions
 from seqvise.runs.load import Run
@@ -226,35 +220,3 @@ def _row(beam: int, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str
         "ratio": statistics.median(other.seconds / mine.seconds for mine, other in pairs),
         "same": statistics.mean(mine == other for mine, other in zip(said, theirs, strict=True)),
     }
-
-
-def add_words(words: argparse.ArgumentParser, required: bool = False) -> None:
-    """Adds to a command what decoding takes."""
-    words.add_argument("--run", type=Path, required=required, metavar="DIR", help="of a model, which decodes")
-    words.add_argument("--source", type=Path, required=required, metavar="FILE", help="a sentence a line")
-    words.add_argument("--joey", type=Path, metavar="PYTHON", help="of an environment with JoeyNMT 2.3")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measures, prints a line a beam, and writes JSON where asked."""
-    words = argparse.ArgumentParser(
-        prog="python -m benchmarks.decoding", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_words(words, required=True)
-    words.add_argument("--rounds", type=int, default=5)
-    words.add_argument("--json", type=Path, metavar="FILE")
-    given = words.parse_args(argv)
-    try:
-        rows = measure_decoding(given.run, given.source, given.joey, given.rounds)
-    except UserError as error:
-        words.error(str(error))
-    for row in rows:
-        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-    if given.json:
-        content = {**code(), "machine": machine(), "decoding": rows}
-        write_text(given.json, json.dumps(content, indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,11 @@
 """Features of images on the disk against the network's forward pass alone.
 
-    python -m benchmarks.features [--images 512] [--backbone mobilenet_v2] [--weights FILE]
-
 The images are made: JPEG files of 300 x 225 pixels. Extraction reads, decodes, scales and writes; the forward passes
 have their images ready in memory, in batches of the same size. All take turns, round by round.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -33,8 +30,6 @@ from seqvise.images.transforms import evaluation_transform
 SIZE = (225, 300)
 COARSE = (9, 12)
 """Places with a colour of their own, between which an image is smooth."""
-ROUNDS, QUICK_ROUNDS = 5, 1
-IMAGES, QUICK_IMAGES = 512, 64
 
 
 def measure_features(
@@ -103,19 +98,3 @@ def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def main() -> None:
-    """Prints what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--backbone", default="mobilenet_v2")
-    parser.add_argument("--weights")
-    arguments = parser.parse_args()
-    row = measure_features(arguments.images, arguments.rounds, arguments.backbone, arguments.weights)
-    print("  ".join(f"{name} {value if isinstance(value, str) else f'{value:.4g}'}" for name, value in row.items()))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,26 +1,21 @@
 """Approximate search against exact search over many vectors that have neighbours, as embeddings do.
 
-    python -m benchmarks.search [--vectors 200000] [--json FILE]
-
 The vectors are a mixture of Gaussians on the sphere: random unit vectors have no neighbours worth finding. Queries are
 drawn from the same mixture and are not in the index. Each kind is measured in a process of its own.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import multiprocessing
 import resource
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.alone import alone
 from seqvise.retrieval.index import find_kind
 from seqvise.retrieval.options import KINDS, GraphOptions, is_installed
 from seqvise.retrieval.recall import Probe, tune
@@ -49,7 +44,7 @@ def mixture(count: int, seed: int) -> Rows:
 
 def measure_search(count: int) -> list[dict[str, Any]]:
     """A row for each kind of index that is installed, ratios to the exact one's queries a second among them."""
-    rows = [_alone(kind, count) for kind in KINDS if is_installed(kind)]
+    rows = [alone(measure_kind, kind, count) for kind in KINDS if is_installed(kind)]
     exact = rows[0]
     for row in rows:
         row["batch_ratio"] = row["batch_rate"] / exact["batch_rate"]
@@ -70,7 +65,7 @@ def measure_kind(kind: str, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder))
         np.save(Path(folder) / "vectors.npy", vectors)
-        memory = _memory_alone(kind, index.width, Path(folder))
+        memory = alone(loaded_memory, kind, index.width, Path(folder))
     return {
         "kind": kind,
         "vectors": count,
@@ -106,38 +101,7 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _alone(kind: str, count: int) -> dict[str, Any]:
-    with _process() as pool:
-        return pool.submit(measure_kind, kind, count).result()
-
-
-def _memory_alone(kind: str, width: int, folder: Path) -> float:
-    with _process() as pool:
-        return pool.submit(loaded_memory, kind, width, folder).result()
-
-
-def _process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
-
-
 def _resident() -> int:
     """Bytes of this process in memory, mapped files that were read included."""
     with Path("/proc/self/statm").open() as file:
         return int(file.read().split()[1]) * resource.getpagesize()
-
-
-def main() -> None:
-    """Prints a row for each kind; writes JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vectors", type=int, default=200_000)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = measure_search(arguments.vectors)
-    for row in rows:
-        print("  ".join(f"{name} {value if isinstance(value, str) else f'{value:.4g}'}" for name, value in row.items()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

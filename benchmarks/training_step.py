@@ -1,7 +1,5 @@
 """One training step of ours against the lesson's own loop, in turn, over batches of varying shape.
 
-    python -m benchmarks.training_step [--forcing 1.0] [--steps 20] [--json FILE]
-
 Both sides: the attention model at the lesson's sizes, the same batches, the loss over real words, gradient clipping
 none, Adam. Both have seen every shape before they are timed. The bound is the time of the step's matrix products alone,
 measured in the format in which ours runs them.
@@ -9,20 +7,17 @@ measured in the format in which ours runs them.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import resource
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.alone import alone, peak_mib
 from benchmarks.lesson import LessonModel, lesson_loss
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
@@ -33,6 +28,7 @@ from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.precision import choose_precision
 
 SOURCE, TARGET, ROWS = 24_793, 17_573, 125
+FORCING = (1.0, 0.5, 0.0)
 WORDS, SPREAD = 13, 4  # target words a sentence, and their standard deviation
 
 
@@ -125,16 +121,21 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def measure_forcing(steps: int) -> list[dict[str, float]]:
+    """A row for each of three forcing ratios, each from a process of its own, over as many batches as steps."""
+    return [alone(measure, forcing, steps) for forcing in FORCING]
+
+
 def measure(forcing: float, steps: int) -> dict[str, float]:
     """Both sides in turn over the same batches; medians of seconds a step, and what follows from them."""
     torch.manual_seed(0)
     random.seed(0)
     batches = make_batches(steps)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     ours = our_step(forcing)
     for batch in batches:
         ours(batch)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    peak = peak_mib() - before
     lesson = lesson_step(forcing)
     for batch in batches:
         lesson(batch)
@@ -151,23 +152,5 @@ def measure(forcing: float, steps: int) -> dict[str, float]:
         "tokens_per_second": tokens / mine,
         "lesson_tokens_per_second": tokens / theirs,
         "share_of_products": bound / mine,
-        "peak_mib": peak / 1024,
+        "peak_mib": peak,
     }
-
-
-def main() -> None:
-    """Prints a table; writes JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--forcing", type=float, nargs="+", default=[1.0, 0.5, 0.0])
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = [measure(forcing, arguments.steps) for forcing in arguments.forcing]
-    for row in rows:
-        print("  ".join(f"{name} {value:.3g}" for name, value in row.items()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -33,8 +33,7 @@ minutes are of training with its validations. The best value of a column is bold
 SPEED = """\
 ## Speed
 
-One training step of the attention model at the lesson's sizes, against the lesson's own loop over the same batches, in
-turn in one process; and how long a command takes to answer.
+What `python -m benchmarks` has measured, a section for each machine and occasion.
 """
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.__main__ import main
 from benchmarks.decoding import (
     begin_with_zeros,
     joey_sizes,
     joey_weights,
-    main,
     measure_decoding,
     ours,
     source_batches,
@@ -133,5 +133,5 @@ def test_other_equations_are_refused(tmp_path: Path, overrides: list[str], told:
 
 def test_a_missing_file_is_a_wrong_word(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["--run", str(run), "--source", str(run / "none")])
+        main(["--only", "decoding", "--run", str(run), "--source", str(run / "none")])
     assert "none cannot be read: No such file" in capsys.readouterr().err

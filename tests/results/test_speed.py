@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import parser, shown_command
+from benchmarks.__main__ import MEASURES, chosen, parser, shown_command
 from benchmarks.machine import code, machine
+from benchmarks.reading import measure_readings
 from benchmarks.search import measure_search, mixture
+from benchmarks.sections import SECTIONS
 from benchmarks.start_up import measure_start_up
 from results.speed import speed_section
 from seqvise.errors import UserError
@@ -35,11 +37,28 @@ def test_commands_answer_and_are_timed() -> None:
     ("words", "shown"),
     [
         (["--json", "results/benchmarks/a.json"], "python -m benchmarks --json results/benchmarks/a.json"),
+        (["--only", "search", "reading"], "python -m benchmarks --only search reading"),
         (["--quick", "--json", "/some/where/a.json"], "python -m benchmarks --json a.json --quick"),
     ],
 )
 def test_the_command_names_no_folder_of_the_machine(words: list[str], shown: str) -> None:
     assert shown_command(parser().parse_args(words)) == shown
+
+
+def test_what_is_measured_is_what_was_asked_for() -> None:
+    every = parser().parse_args([])
+    assert chosen(every) == ["start_up", "training_step", "reading", "features", "search"]
+    assert chosen(parser().parse_args(["--only", "search", "reading"])) == ["reading", "search"]
+    assert set(MEASURES) == set(SECTIONS)
+
+
+def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
+    rows = measure_readings([3000])
+    assert (rows[0]["pairs"], rows[0]["kept"]) == (3000, 2700)
+    content = {"machine": machine(), **code(), "command": "x", "reading": rows}
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    last = speed_section(tmp_path / "x.json").splitlines()[-1]
+    assert [cell.strip() for cell in last.strip("|").split("|")][:2] == ["3,000", "2,700"]
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""What is measured, and how its rows are shown: one table each, on the terminal and in RESULTS.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+Columns = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table.
+
+    Attributes:
+        told: a sentence about the rows, formatted with the first of them.
+        columns: key of a row -> its head, and the format of its values.
+        words: heads of columns that hold words; the others hold numbers.
+        code: keys whose values are code.
+    """
+
+    told: str
+    columns: Columns
+    words: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+
+    def title(self, rows: Sequence[Row]) -> str:
+        """The sentence about these rows."""
+        return self.told.format(**rows[0])
+
+    def shown(self, rows: Sequence[Row]) -> Columns:
+        """The columns that these rows have."""
+        return {key: column for key, column in self.columns.items() if key in rows[0]}
+
+    def heads(self, rows: Sequence[Row]) -> list[str]:
+        """Of the columns that these rows have."""
+        return [head for head, _ in self.shown(rows).values()]
+
+    def cells(self, rows: Sequence[Row]) -> list[list[str]]:
+        """The values as they are shown."""
+        columns = self.shown(rows)
+        return [[format(row[key], text) for key, (_, text) in columns.items()] for row in rows]
+
+
+SECTIONS: dict[str, Section] = {
+    "start_up": Section(
+        told="How long a command takes to answer.",
+        columns={"command": ("command", "s"), "seconds": ("seconds", ".2f")},
+        words=("command",),
+        code=("command",),
+    ),
+    "training_step": Section(
+        told=(
+            "One training step of the attention model at the lesson's sizes, against the lesson's own loop over the "
+            "same batches, in turn in one process."
+        ),
+        columns={
+            "forcing": ("teacher forcing", "g"),
+            "seconds": ("seconds a step", ".3f"),
+            "lesson_seconds": ("lesson's loop", ".3f"),
+            "ratio": ("times faster", ".2f"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+            "lesson_tokens_per_second": ("lesson's tokens/s", ",.0f"),
+            "share_of_products": ("share of products", ".0%"),
+            "peak_mib": ("peak MiB", ",.0f"),
+        },
+    ),
+    "reading": Section(
+        told=(
+            "Reading and filtering generated corpora, in pairs a second of one core and MiB of memory beyond the "
+            "start; with every pair remembered to find repeats, and with recent ones only."
+        ),
+        columns={
+            "pairs": ("pairs", ",d"),
+            "kept": ("kept", ",d"),
+            "megabytes": ("MB of text", ",.0f"),
+            "seconds": ("seconds", ",.2f"),
+            "rate": ("pairs/s", ",.0f"),
+            "peak_mib": ("peak MiB", ",.1f"),
+            "recent_rate": ("pairs/s, recent repeats", ",.0f"),
+            "recent_peak_mib": ("its peak MiB", ",.1f"),
+        },
+    ),
+    "features": Section(
+        told=(
+            "Features of {images:,} JPEG files, decoding and writing included, against forward passes over "
+            "images that are ready in memory: torchvision's network as it is, and with batch norm fused and channels "
+            "last."
+        ),
+        columns={
+            "backbone": ("network", "s"),
+            "extraction_rate": ("images/s from the disk", ".1f"),
+            "forward_rate": ("forward pass alone", ".1f"),
+            "forward_ratio": ("share of it", ".0%"),
+            "fused_rate": ("fused forward pass", ".1f"),
+            "fused_ratio": ("share of that", ".0%"),
+        },
+        words=("network",),
+    ),
+    "search": Section(
+        told=(
+            "Search among {vectors:,} clustered vectors of {dim} numbers, ten answers a query; the queries are not "
+            "among the vectors."
+        ),
+        columns={
+            "kind": ("index", "s"),
+            "build_seconds": ("seconds to build", ",.1f"),
+            "width": ("efSearch", "d"),
+            "recall": ("recall@10", ".3f"),
+            "batch_rate": ("queries/s together", ",.0f"),
+            "batch_ratio": ("times exact", ".1f"),
+            "single_rate": ("queries/s one by one", ",.0f"),
+            "single_ratio": ("times exact one by one", ".1f"),
+            "memory_ratio": ("memory / vectors", ".2f"),
+        },
+        words=("index",),
+    ),
+    "decoding": Section(
+        told=("Decoding {sentences:,.0f} sentences, both from ids to ids with the same weights and batches."),
+        columns={
+            "beam": ("beam", "d"),
+            "words": ("words a sentence", ".1f"),
+            "sentences_per_second": ("sentences/s", ",.0f"),
+            "joey_sentences_per_second": ("JoeyNMT's", ",.0f"),
+            "ratio": ("times faster", ".2f"),
+            "same": ("same words", ".1%"),
+        },
+    ),
+}
+"""By the name under which ``python -m benchmarks --json`` writes its rows, in the order in which they are measured."""
