@@ -1,5 +1,5 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
-bare forward pass, search; and decoding, with a run and a file.
+bare forward pass, search; and decoding, with a run and a file. `--only kills` kills and restarts instead.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
 
@@ -64,6 +64,12 @@ def _decoding(given: argparse.Namespace) -> Sequence[Row]:
     return measure_decoding(given.run, given.source, given.joey, rounds=1 if given.quick else 5)
 
 
+def _kills(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.kills import measure_kills
+
+    return measure_kills(*((3, 2) if given.quick else (60, 40)))
+
+
 # Each imports what it measures with: processes that are measured alone begin with this module and its imports.
 MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "start_up": _start_up,
@@ -72,7 +78,10 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "features": _features,
     "search": _search,
     "decoding": _decoding,
+    "kills": _kills,
 }
+BY_NAME = ("decoding", "kills")
+"""Measured only where a run is given, or where they are asked for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,8 +121,9 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen(given: argparse.Namespace) -> list[str]:
     """What is measured."""
-    possible = [name for name in MEASURES if name != "decoding" or given.run is not None]
-    return [name for name in possible if name in given.only] if given.only else possible
+    if given.only:
+        return [name for name in MEASURES if name in given.only]
+    return [name for name in MEASURES if name not in BY_NAME or (name == "decoding" and given.run is not None)]
 
 
 def shown_command(given: argparse.Namespace) -> str:

@@ -128,5 +128,19 @@ SECTIONS: dict[str, Section] = {
             "same": ("same words", ".1%"),
         },
     ),
+    "kills": Section(
+        told=(
+            "Preparing a corpus and training a small model, killed at random moments and started again; faults are "
+            "files lost or not whole after a kill."
+        ),
+        columns={
+            "work": ("work", "s"),
+            "kills": ("kills", "d"),
+            "ends": ("came to its end", "d"),
+            "faults": ("faults", "d"),
+            "same": ("same as undisturbed", "s"),
+        },
+        words=("work", "same as undisturbed"),
+    ),
 }
 """By the name under which ``python -m benchmarks --json`` writes its rows, in the order in which they are measured."""

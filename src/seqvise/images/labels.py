@@ -215,15 +215,22 @@ def label_table(
     found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
     vectors = _vectors(found, lexicon)
     found = [one if vector.any() else Found(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)]
-    plain = [name for name in names if wordnet is not None and not is_synset(name) and name not in table]
-    senses = {name: len(wordnet.find(name)) for name in plain} if wordnet is not None else {}
-    ambiguous, guessed = (tuple(name for name, count in senses.items() if min(count, 2) == one) for one in (2, 1))
-    coverage = Coverage(policy, tuple(found), _alike(found), ambiguous, guessed)
+    coverage = Coverage(policy, tuple(found), _alike(found), *_untold(names, wordnet, table))
     rows = [row for row, one in enumerate(found) if one.how is not How.NONE]
     if len(rows) < len(names) and (missing == "refuse" or not rows):
         raise UserError(*_refusals(coverage, lexicon, wordnet, key))
     titles = tuple(_title(name, one, wordnet) for name, one in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
+
+
+def _untold(
+    names: Sequence[str], wordnet: WordNet | None, table: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Plain names whose synset no table tells: those of several synsets, and those of one."""
+    plain = [name for name in names if wordnet is not None and not is_synset(name) and name not in table]
+    senses = {name: len(wordnet.find(name)) for name in plain} if wordnet is not None else {}
+    several, one = (tuple(name for name, count in senses.items() if min(count, 2) == least) for least in (2, 1))
+    return several, one
 
 
 def headword(name: str) -> str:
