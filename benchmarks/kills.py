@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reading import write_corpus
+from seqvise.corpus import intake
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.errors import UserError
 
-PAIRS = 200_000
+PAIRS = 40_000
+BATCHES = 1  # of 4,096 pairs, after which preparing commits: a larger corpus in small
 TRAINING = [
     "data.limit=400",
     "data.batch_size=8",
@@ -130,6 +132,10 @@ def preparing(corpus: Path) -> Work:
     data = DataOptions(root=str(corpus), train="train", prepare_workers=1)
     before = _digest(corpus)
 
+    def start(folder: Path) -> None:
+        intake.COMMIT = BATCHES
+        prepare_corpus(data, TokenizerOptions(name="words"), folder)
+
     def stores(folder: Path) -> list[Path]:
         return [path for path in (folder / "corpora").glob("files-*") if path.is_dir()]
 
@@ -142,7 +148,7 @@ def preparing(corpus: Path) -> Work:
 
     return Work(
         name="prepare",
-        start=lambda folder: prepare_corpus(data, TokenizerOptions(name="words"), folder),
+        start=start,
         faults=faults,
         kept=lambda folder: {path.name for path in stores(folder)},
         result=result,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+
+from seqvise.runs.versions import version_of
 
 CPU_FACTS = Path("/proc/cpuinfo")
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
@@ -22,7 +23,7 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
         "command": sys.argv,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: version_of(name) for name in PACKAGES},
         "processor": processor_name(),
         "device": device_name(trainer.strategy.root_device),
         "threads": torch.get_num_threads(),
@@ -42,13 +43,6 @@ def processor_name() -> str:
     told = CPU_FACTS.read_text(encoding="utf-8") if CPU_FACTS.is_file() else ""
     names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _git(*words: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,9 @@ from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS
+from seqvise.runs.versions import new_keys, other_versions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,19 @@ class Run:
         if not file.is_file():
             found = "it has no config.yaml" if folder.is_dir() else _absent(folder)
             raise UserError(f"{folder} is not a run directory: {found}.")
+        other = other_versions(folder)
+        made = [f"{folder} was made with {other}."] if other else []
         try:
-            config = typed(cast(DictConfig, OmegaConf.load(file)))
+            saved = cast(DictConfig, OmegaConf.load(file))
+            config = typed(saved)
         except UserError as error:
-            raise UserError(*(f"{file}: {problem}" for problem in error.problems)) from error
+            raise UserError(*(f"{file}: {problem}" for problem in error.problems), *made) from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{file} cannot be read: {one_line(error)}.") from error
+            raise UserError(f"{file} cannot be read: {one_line(error)}.", *made) from error
         if problems := [f"{file}: {problem}" for problem in node_problems(config)]:
-            raise UserError(*problems)
+            raise UserError(*problems, *made)
+        if made and (new := new_keys(saved, config)):
+            log.warning("%s What it did not know is taken to be %s.", made[0], new)
         return cls(folder, config)
 
     @cached_property

@@ -13,6 +13,7 @@ from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.runs.load import Run
+from seqvise.runs.versions import other_versions
 
 if TYPE_CHECKING:
     from seqvise.images.backbones import Network
@@ -68,7 +69,9 @@ def with_weights(run: Run, model: nn.Module) -> nn.Module:
     path = run.checkpoint()
     weights = _weights(path)
     if misfit := _misfit(model.state_dict(), weights):
-        raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {misfit}.")
+        made = other_versions(run.path)
+        told = f" The run was made with {made}." if made else ""
+        raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {misfit}.{told}")
     model.load_state_dict(weights)
     return model.eval()
 

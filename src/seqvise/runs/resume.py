@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, STATUS, is_first_process
+from seqvise.runs.versions import COMPUTING, other_versions
 
+log = logging.getLogger(__name__)
 AUTO = "auto"
 LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 FREE = (
@@ -26,6 +29,7 @@ FREE = (
     "schedule.extend",
     "data.root",
     "data.workers",
+    "data.prepare_workers",
     "trainer.log_every_n_steps",
     "callbacks.progress",
     "callbacks.samples",
@@ -103,6 +107,8 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
         if _is_free(key):
             OmegaConf.update(saved, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
     OmegaConf.update(saved, "paths.run", str(directory))
+    if (other := other_versions(directory, COMPUTING)) and is_first_process():
+        log.warning("The run began with %s: its numbers may now differ in the last digits.", other)
     return saved
 
 

@@ -1,0 +1,69 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqvise.errors import UserError
+from seqvise.runs.load import Run
+from seqvise.runs.model import load_model
+from seqvise.runs.versions import COMPUTING, other_versions, version_of
+from tests.runs.made import make_run
+
+
+def made_by(run: Path, **versions: str) -> None:
+    (run / "env.json").write_text(json.dumps({"versions": {name: version_of(name) for name in COMPUTING} | versions}))
+
+
+def change(run: Path, **data: object) -> None:
+    """Sets keys of the data node; a value of ... takes the key away."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["data"] |= data
+    config["data"] = {key: value for key, value in config["data"].items() if value is not ...}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_only_other_versions_are_told(tmp_path: Path) -> None:
+    assert other_versions(tmp_path) == ""
+    made_by(tmp_path)
+    assert other_versions(tmp_path, COMPUTING) == ""
+    made_by(tmp_path, seqvise="0.0.1", torch="1.0")
+    here = f"seqvise 0.0.1 (here {version_of('seqvise')})"
+    assert other_versions(tmp_path) == here
+    assert other_versions(tmp_path, COMPUTING) == f"{here}, torch 1.0 (here {version_of('torch')})"
+    (tmp_path / "env.json").write_text("[]")
+    assert other_versions(tmp_path) == ""
+
+
+def test_a_run_of_another_version_says_which_keys_are_new(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "run")
+    change(run, prepare_workers=..., bucket=...)
+    with caplog.at_level(logging.WARNING):
+        Run.open(run)
+        assert caplog.messages == []
+        made_by(run, seqvise="0.0.1")
+        Run.open(run)
+    (told,) = caplog.messages
+    assert "was made with seqvise 0.0.1" in told
+    assert told.endswith("What it did not know is taken to be data.bucket=1, data.prepare_workers=None.")
+
+
+def test_a_key_that_is_no_more_is_told_with_the_version(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    made_by(run, seqvise="0.0.1")
+    change(run, tokens_a_batch=3)
+    with pytest.raises(UserError) as refused:
+        Run.open(run)
+    assert any("data.tokens_a_batch: there is no such key" in problem for problem in refused.value.problems)
+    assert refused.value.problems[-1].startswith(f"{run} was made with seqvise 0.0.1 (here ")
+
+
+def test_weights_of_another_shape_are_told_with_the_version(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    made_by(run, seqvise="0.0.1")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["encoder_hidden"] = 6
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=r"does not fit the model .* was made with seqvise 0\.0\.1"):
+        load_model(Run.open(run))
