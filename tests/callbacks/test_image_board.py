@@ -27,12 +27,12 @@ def test_the_projector_gets_words_and_a_bounded_number_of_images(tmp_path: Path)
     vectors, rows = projection(placed(tmp_path), limit=3)
     assert vectors.shape == (3 + 3, 4)
     assert rows == [
-        ["word", "cat"],
-        ["word", "dog"],
-        ["word", "cow"],
-        ["image", "dog"],
-        ["image", "cat"],
-        ["image", "dog"],
+        ["cat", "word"],
+        ["dog", "word"],
+        ["cow", "word"],
+        ["dog", "image"],
+        ["cat", "image"],
+        ["dog", "image"],
     ]
 
 
@@ -47,3 +47,11 @@ def test_a_frame_is_green_around_an_image_of_the_label(tmp_path: Path) -> None:
     green, red = [0, 128, 0], [255, 0, 0]
     assert frames == [green, green, red, red]
     assert grid[SIDE // 2, WORD + SIDE // 2].tolist() == pytest.approx([20, 0, 200], abs=2)
+
+
+def test_the_queries_are_written_beside_their_rows(tmp_path: Path) -> None:
+    pytest.importorskip("PIL.Image")
+    grid = query_grid(placed(tmp_path), 8)[:, :WORD]
+    assert (grid[:SIDE] < 100).any()
+    assert (grid[SIDE:] < 100).any()
+    assert (grid[:, -2:] == 255).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 SIDE = 96
 NEAREST = 6
-WORD = 110
-"""Pixels of the column that names the query."""
+WORD, LETTERS = 140, 12
+"""Pixels of the column that names the query, and letters of a line there."""
 PROJECTED = 2000
 
 
@@ -56,7 +57,7 @@ class ImageBoard(pl.Callback):
         for logger in tensorboards(trainer):
             vectors, rows = projection(placed)
             logger.experiment.add_embedding(
-                vectors, metadata=rows, metadata_header=["kind", "label"], tag="words and images"
+                vectors, metadata=rows, metadata_header=["label", "kind"], tag="words and images"
             )
 
 
@@ -66,10 +67,10 @@ def placed_of(pl_module: pl.LightningModule) -> Placed | None:
 
 
 def projection(placed: Placed, limit: int = PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:
-    """Vectors of at most so many labels and images each, and kind and label of every one."""
+    """Vectors of at most so many labels and images each, and label and kind of every one."""
     chosen = np.linspace(0, len(placed.labels) - 1, min(limit, len(placed.labels))).astype(np.int64)
-    rows = [["word", title] for title in placed.titles[:limit]]
-    rows += [["image", placed.titles[label]] for label in placed.labels[chosen]]
+    rows = [[title, "word"] for title in placed.titles[:limit]]
+    rows += [[placed.titles[label], "image"] for label in placed.labels[chosen]]
     return np.concatenate([placed.words[:limit], placed.vectors[chosen]]), rows
 
 
@@ -80,14 +81,15 @@ def nearest_images(placed: Placed, label: int, count: int) -> NDArray[np.int64]:
 
 def query_grid(placed: Placed, queries: int) -> NDArray[np.uint8]:
     """(H, W, 3) a row for each of some labels: its title, and the images nearest to it; a green frame is its own."""
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     shown = np.unique(placed.labels)
     chosen = shown[np.linspace(0, len(shown) - 1, min(queries, len(shown))).astype(np.int64)]
     grid = Image.new("RGB", (WORD + SIDE * NEAREST, SIDE * len(chosen)), "white")
-    pen = ImageDraw.Draw(grid)
+    pen, font = ImageDraw.Draw(grid), ImageFont.load_default(20)
     for row, label in enumerate(chosen.tolist()):
-        pen.text((4, row * SIDE + SIDE // 2 - 6), placed.titles[label][:18], fill="black")
+        title = "\n".join(wrap(placed.titles[label], LETTERS)[:3])
+        pen.text((6, row * SIDE + SIDE // 2), title, fill="black", font=font, anchor="lm")
         for column, image in enumerate(nearest_images(placed, label, NEAREST).tolist()):
             tile = _tile(placed.files[image], right=int(placed.labels[image]) == label)
             grid.paste(tile, (WORD + column * SIDE, row * SIDE))
