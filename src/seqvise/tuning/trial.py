@@ -1,0 +1,156 @@
+"""A trial at work: one process after another, a seed each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from seqvise.files import held, write_text
+from seqvise.runs.directory import LOCK, STATUS
+from seqvise.tuning.process import Process, ended
+from seqvise.tuning.progress import progress, result, why_failed
+from seqvise.tuning.space import Value
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+LOG = "trial.log"
+Command = Callable[[Mapping[str, Value], int | None, Path], list[str]]
+"""The words that start a run with values and a seed in a folder; where one lies there, it goes on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        state: ``ok``, ``pruned``, ``failed`` or ``interrupted``.
+        value: the mean over seeds of one that is ok.
+        why: the reason of any other.
+    """
+
+    state: str
+    value: float | None = None
+    why: str = ""
+
+    def told(self, metric: str) -> str:
+        """What came out, in words."""
+        return self.why if self.value is None else f"{metric}={self.value:.4g}"
+
+
+@dataclass
+class Running:
+    """A trial that has begun.
+
+    Attributes:
+        trial: Optuna's.
+        values: of its parameters.
+        folders: its runs' folders, in the order of their seeds.
+        command: starts one of them.
+        metric: what its value is.
+        environment: variables of its processes.
+        seeds: one for each folder.
+        found: the metric of each run that is done.
+    """
+
+    trial: Trial
+    values: Mapping[str, Value]
+    folders: list[Path]
+    command: Command
+    metric: str
+    environment: Mapping[str, str]
+    seeds: list[int | None]
+    found: list[float] = field(default_factory=list)
+    _process: Process | None = None
+    _pruned: str = ""
+    _stopped: bool = False
+    _reported: int = 0
+
+    def poll(self) -> Outcome | None:
+        """Starts what is to be started, and looks at what runs; gives the outcome when there is one."""
+        if self._process is None:
+            return self._advance()
+        if not self.found:
+            self._report()
+        code = self._process.exit_code()
+        if code is None:
+            return None
+        self._process = None
+        return self._done(code)
+
+    def stop(self) -> None:
+        """Breaks it off; the outcome follows."""
+        self._stopped = True
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Ends its process at once."""
+        self._stopped = True
+        if self._process is not None:
+            self._process.kill()
+
+    @property
+    def _folder(self) -> Path:
+        return self.folders[len(self.found)]
+
+    def _advance(self) -> Outcome | None:
+        """Goes on to the next seed that has no result yet."""
+        while len(self.found) < len(self.folders):
+            if self._stopped:
+                return Outcome("interrupted", why="interrupted")
+            known = result(self._folder, self.metric)
+            if known is None:
+                self._start()
+                return None
+            self.found.append(known)
+        return Outcome("ok", fmean(self.found))
+
+    def _start(self) -> None:
+        # A run whose `tune` was killed may still be about to save.
+        with held(self._folder / LOCK) as alone:
+            if not alone:
+                return
+        words = self.command(self.values, self.seeds[len(self.found)], self._folder)
+        self._process = Process(words, self._folder / LOG, self.environment)
+
+    def _report(self) -> None:
+        """Tells Optuna the first seed's metric after each validation, and lets it prune."""
+        numbers = progress(self._folder, self.metric)
+        for step in range(self._reported, len(numbers)):
+            self.trial.report(numbers[step], step + 1)
+        if len(numbers) > self._reported and not self._pruned and not self._stopped and self.trial.should_prune():
+            self._pruned = f"pruned at {self.metric}={numbers[-1]:.4g} after validation {len(numbers)}"
+            assert self._process is not None
+            self._process.stop()
+        self._reported = max(self._reported, len(numbers))
+
+    def _done(self, code: int) -> Outcome | None:
+        if code == 0:
+            value = result(self._folder, self.metric)
+            if value is None or not math.isfinite(value):
+                return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
+            self.found.append(value)
+            return self._advance()
+        if self._pruned:
+            record(self._folder, self._pruned)
+            return Outcome("pruned", why=self._pruned)
+        if self._stopped:
+            return Outcome("interrupted", why="interrupted")
+        why = why_failed(self._folder, self._folder / LOG)
+        return Outcome("failed", why=f"{ended(code)}: {why}" if why else ended(code))
+
+
+def record(folder: Path, why: str) -> None:
+    """Says in the status of a run that was stopped who did it."""
+    path = folder / STATUS
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    write_text(path, json.dumps({**status, "status": "failed", "interrupted": True, "why": why}, indent=2) + "\n")
