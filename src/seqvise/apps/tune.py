@@ -58,7 +58,8 @@ def tune(search: Search) -> None:
 
     from seqvise.tuning.driver import Driver
 
-    search.folder.mkdir(parents=True, exist_ok=True)
+    if search.options.storage is None:
+        search.folder.mkdir(parents=True, exist_ok=True)
     study = open_study(search.name, search.url, search.plan, search.options)
     _refuse_others(search, study)
     log.info("study %s in %s", search.name, search.folder)
@@ -77,7 +78,7 @@ def tune(search: Search) -> None:
 
 def _refuse_others(search: Search, study: Study) -> None:
     """Refuses to begin a study in a folder that has trials of another."""
-    there = sorted(path.name for path in search.folder.iterdir() if path.is_dir() and path.name[0].isdigit())
+    there = sorted(path.name for path in search.folder.glob("[0-9]*") if path.is_dir())
     if there and not study.get_trials(deepcopy=False):
         raise UserError(
             f"{search.folder} holds trials of a study that is not in this database ({', '.join(there[:5])}): remove "

@@ -100,7 +100,13 @@ def _search(
     seeds = None if options.seeds is None else tuple(options.seeds)
     told = tuple(word for word in fixed if not _concerns(FREE, key_of(word)))
     plan = Plan(tuple(space), cfg.monitor.metric, cfg.monitor.mode, seeds, told)
-    return Search(name, options, fixed, plan, folder, options.storage or f"sqlite:///{database}", best)
+    return Search(name, options, fixed, plan, folder, options.storage or _url(database), best)
+
+
+def _url(database: Path) -> str:
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(database)).render_as_string(hide_password=False)
 
 
 def _is_own(word: str) -> bool:
