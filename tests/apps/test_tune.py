@@ -54,40 +54,49 @@ def test_help_and_refusals_are_light_and_leave_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+CLASHES = {
+    LR: "",
+    "+tune.space.seed={type: int, low: 0, high: 9}": "tune.space.seed: that is no hyperparameter; tune.seeds",
+    "+tune.space.paths.data={type: categorical, choices: [a]}": "tune.space.paths.data: that is no hyperparameter",
+    "optimizer.lr=1": "optimizer.lr is both fixed (optimizer.lr=1) and searched (tune.space)",
+    "optimizer.momentum=-1": "optimizer.momentum is -1",
+    "model=atention": "did you mean attention?",
+    "resume=auto": "resume=auto: each trial has its own resume; leave it out.",
+    "hydra.run.dir=x": "each trial has its own hydra.run.dir",
+    "seed=3": "seed is fixed (seed=3), but tune.seeds gives each run its own",
+    "monitor.mode=min": "monitor.mode is min, but val/bleu is better when it is larger",
+    "tune.seeds=0,1": "",
+    "tune.devices=1,1": "tune.devices is [1,1], but must be different numbers",
+    "tune.sampler=tpee": "tune.sampler is 'tpee'",
+    "tune.name=a/b": "tune.name is 'a/b'",
+}
+CORNERS = {
+    "+tune.space.optimizer.lr={type: float, low: -1, high: 1}": "optimizer.lr is -1",
+    "+tune.space.model.dropot.scale={type: float, low: 0, high: 1}": "did you mean model.dropout.scale?",
+    "+tune.space.model.cell={type: categorical, choices: [gru, gro]}": "model.cell is 'gro'",
+    "+tune.space.model.encoder_layers={type: categorical, choices: [1, x]}": "model.encoder_layers=x: Value 'x'",
+    "+tune.space.tokenizer={type: categorical, choices: [words, worts]}": "tokenizer has no choice 'worts'",
+}
+
+
+@pytest.mark.parametrize("wrong", [CLASHES, CORNERS], ids=["fixed", "searched"])
+def test_all_that_cannot_be_is_told_at_once(here: Path, told: Told, wrong: dict[str, str]) -> None:
+    sentences = told(*wrong)
+    parts = [part for part in wrong.values() if part]
+    assert [part for part in parts if not any(part in sentence for sentence in sentences)] == []
+    assert len(sentences) == len(parts)
+    assert list(here.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         ([], "tune=... is missing: what is searched; there are devise, lr_dropout, optimizer."),
         (["tune=lr_dropout", "-m"], "-m: seqvise tune takes key=value words only"),
-        ([LR, "tune.space.optimizer.lr.low=1"], "tune.space.optimizer.lr is empty: low is 1 and high is 0.01"),
-        (
-            ["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"],
-            "tune.space.optimizer.lr is empty: low is 1 and high is 0.01",
-        ),
+        (["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"], "low is 1 and high is 0.01; exchange them"),
         (["+tune.space.optimizer.name={type: categorical, choices: []}"], "tune.space.optimizer.name.choices is empty"),
-        ([LR, "optimizer.lr=1"], "optimizer.lr is both fixed (optimizer.lr=1) and searched (tune.space)"),
-        ([LR, "+optimizer={lr: 1}"], "optimizer is both fixed"),
-        ([LR, "resume=auto"], "resume=auto: each trial has its own resume; leave it out."),
-        ([LR, "hydra.run.dir=x"], "each trial has its own hydra.run.dir"),
-        ([LR, "seed=3", "tune.seeds=0,1"], "seed is fixed (seed=3), but tune.seeds gives each run its own"),
-        ([LR, "tune.seeds=1,1"], "tune.seeds is [1,1], but must be different numbers"),
-        ([LR, "tune.sampler=tpee"], "tune.sampler is 'tpee'"),
-        ([LR, "tune.name=a/b"], "tune.name is 'a/b'"),
         ([LR, "monitor.metric=val/loss"], "monitor.mode is max, but val/loss is better when it is smaller"),
-        ([LR, "monitor.mode=min"], "monitor.mode is min, but val/bleu is better when it is larger"),
-        ([LR, "monitor.mode=up"], "monitor.mode"),
-        ([LR, "optimizer.momentum=-1"], "optimizer.momentum is -1"),
-        (["+tune.space.seed={type: int, low: 0, high: 9}"], "tune.space.seed: that is no hyperparameter; tune.seeds"),
         ([LR, "tune.best=best.yaml"], "tune.best is best.yaml, but must be a .yaml file in a folder named experiment"),
-        (["+tune.space.model.dropot.scale={type: float, low: 0, high: 1}"], "did you mean model.dropout.scale?"),
-        (["+tune.space.optimizer.eps={type: float, low: -1, high: 1}", "model=atention"], "did you mean attention?"),
-        (["+tune.space.model={type: categorical, choices: [rnn, atention]}"], "model has no choice 'atention'"),
-        (["+tune.space.model.cell={type: categorical, choices: [gru, gro]}"], "model.cell is 'gro'"),
-        (
-            ["+tune.space.model.encoder_layers={type: categorical, choices: [1, x]}"],
-            "encoder_layers=x: Value 'x'",
-        ),
-        (["+tune.space.optimizer.lr={type: float, low: -1, high: 1}"], "optimizer.lr is -1"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_sentence(here: Path, told: Told, words: list[str], part: str) -> None:

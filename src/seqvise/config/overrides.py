@@ -92,4 +92,4 @@ def _quoted(text: str) -> str:
     """A text that is neither taken for another type nor for grammar, nor for an interpolation."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
-    return QuotedString(INTERPOLATION.sub(r"\1\1\\${", text), Quote.single).with_quotes()
+    return str(QuotedString(INTERPOLATION.sub(r"\1\1\\${", text), Quote.single).with_quotes())

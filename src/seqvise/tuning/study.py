@@ -25,6 +25,7 @@ PLAN = "seqvise"
 """Attribute of a study: what makes it what it is."""
 FOLDER, FOUND, WHY, AGAIN = "folder", "found", "why", "again"
 """Attributes of a trial: its folder's name, the metric of each seed, why it is no result, what it goes on with."""
+DIRECTIONS = {"max": "MAXIMIZE", "min": "MINIMIZE"}
 STILLBORN = timedelta(minutes=2)
 BEAT = 10
 """Seconds between two signs of life of a trial; after three without one it is taken for dead."""
@@ -75,7 +76,7 @@ def open_study(name: str, url: str, plan: Plan, options: TuneOptions, beat: int 
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = {"max": "maximize", "min": "minimize"}[plan.mode]
+    direction = optuna.study.StudyDirection[DIRECTIONS[plan.mode]]
     try:
         storage = _storage(url, beat)
         study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
@@ -155,11 +156,9 @@ def started(trials: Sequence[FrozenTrial]) -> int:
 def _differences(name: str, study: Study, plan: Plan) -> Iterator[str]:
     """What the study in the database has of another kind than what is asked for."""
     before = study.user_attrs.get(PLAN)
-    if before is None:
+    if before is None or study.direction.name != DIRECTIONS[before["monitor.mode"]]:
         yield f"The study '{name}' in the database was not made by seqvise tune: choose another tune.name."
         return
-    if study.direction.name.lower() != {"max": "maximize", "min": "minimize"}[plan.mode]:
-        yield _difference(name, "monitor.mode", study.direction.name.lower(), plan.mode)
     # As the database gives it back: lists for tuples.
     now = json.loads(json.dumps(plan.as_plain()))
     for key in ("space", "monitor.metric", "monitor.mode", "tune.seeds", "words"):
