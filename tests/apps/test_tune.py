@@ -56,7 +56,6 @@ def test_help_and_refusals_are_light_and_leave_nothing(tmp_path: Path) -> None:
 
 CLASHES = {
     LR: "",
-    "+tune.space.seed={type: int, low: 0, high: 9}": "tune.space.seed: that is no hyperparameter; tune.seeds",
     "+tune.space.paths.data={type: categorical, choices: [a]}": "tune.space.paths.data: that is no hyperparameter",
     "optimizer.lr=1": "optimizer.lr is both fixed (optimizer.lr=1) and searched (tune.space)",
     "optimizer.momentum=-1": "optimizer.momentum is -1",
@@ -92,6 +91,7 @@ def test_all_that_cannot_be_is_told_at_once(here: Path, told: Told, wrong: dict[
     ("words", "part"),
     [
         ([], "tune=... is missing: what is searched; there are devise, lr_dropout, optimizer."),
+        (["+tune.space.seed={type: int, low: 0, high: 9}"], "tune.space.seed: that is no hyperparameter; tune.seeds"),
         (["tune=lr_dropout", "-m"], "-m: seqvise tune takes key=value words only"),
         (["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"], "low is 1 and high is 0.01; exchange them"),
         (["+tune.space.optimizer.name={type: categorical, choices: []}"], "tune.space.optimizer.name.choices is empty"),

@@ -27,7 +27,7 @@ def command(values: Mapping[str, Any], seed: int | None, folder: Path) -> list[s
 def run(folder: Path, given: Mapping[str, str]) -> int:
     """``steps`` validations of ``pause`` seconds each, whose metric is x + seed, less what is missing of the steps.
 
-    ``end`` says how: exit (1), kill (by SIGKILL), silent (no metrics) or nan.
+    ``end`` says how: exit (1), refused (2), kill (by SIGKILL), silent (no metrics) or nan.
     """
     x, seed = float(given["x"]), 0 if given["seed"] == "None" else int(given["seed"])
     steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
@@ -42,9 +42,9 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
         if told:
             write(folder, "failed", why="interrupted", interrupted=True)
             return 143
-    if end == "exit":
-        print("a sentence about the failure")
-        return 1
+    if end in ("exit", "refused"):
+        print(f"a sentence about {seed}")
+        return 1 if end == "exit" else 2
     if end == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if end != "silent":

@@ -17,6 +17,7 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
+from seqvise.errors import UserError  # noqa: E402
 from seqvise.tuning.driver import Driver  # noqa: E402
 from seqvise.tuning.options import TuneOptions  # noqa: E402
 from seqvise.tuning.space import FloatRange, Parameter, Space  # noqa: E402
@@ -84,7 +85,7 @@ def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     trials = bench.run()
     assert [trial.state.name for trial in trials] == ["FAIL"] * 4 + ["COMPLETE"]
     assert [trial.user_attrs["why"] for trial in trials] == [
-        "exit code 1: a sentence about the failure",
+        "exit code 1: a sentence about 0",
         "killed by SIGKILL",
         f"its {METRIC} is absent",
         f"its {METRIC} is nan",
@@ -92,7 +93,16 @@ def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     ]
     grid = trials_grid(SPACE, METRIC, "max", trials)
     assert grid.lines[0] == ["1", "4", "4", "4", "1", "ok", ""]
-    assert grid.lines[1] == ["", "0", "0", "", "", "failed", "exit code 1: a sentence about the failure"]
+    assert grid.lines[1] == ["", "0", "0", "", "", "failed", "exit code 1: a sentence about 0"]
+
+
+def test_when_one_after_another_is_refused_the_search_ends(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, trials=9)
+    ends = ["refused", "refused", "well", "refused", "exit", *["refused"] * 4]
+    bench.queue(*({"x": float(x), "end": end} for x, end in enumerate(ends)))
+    with pytest.raises(UserError, match=r"The last 3 trials were all refused \(exit code 2: a sentence about 0\)\."):
+        bench.run()
+    assert Counter(trial.state.name for trial in bench.study.trials) == {"FAIL": 7, "COMPLETE": 1, "WAITING": 1}
 
 
 def test_the_value_is_the_mean_over_seeds(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from seqvise.errors import UserError
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.process import environment
 from seqvise.tuning.space import suggest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """Seconds between two looks at the trials."""
+REFUSALS = 3
 TERMINATED = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,13 @@ class Driver:
     _running: dict[int, Running] = field(default_factory=dict)
     _beaten: float = 0.0
     _waited: bool = False
+    _refused: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Runs trials.
 
         Raises:
+            UserError: so many trials one after another were refused that others would be too.
             KeyboardInterrupt: after Ctrl-C, when the running trials have saved and ended.
             SystemExit: the same after SIGTERM, with code 143.
         """
@@ -96,6 +100,8 @@ class Driver:
             if outcome is not None:
                 del self._running[slot]
                 self._tell(running, outcome)
+        if len(self._refused) >= REFUSALS:
+            raise UserError(f"The last {REFUSALS} trials were all refused ({self._refused[-1].rstrip('.')}).")
         return bool(self._running) or (not stopping and self._is_unfinished())
 
     def _fill(self) -> None:
@@ -114,7 +120,7 @@ class Driver:
         trial.set_user_attr(FOLDER, name)
         shown = " ".join(f"{key}={value}" for key, value in values.items())
         begins = "begins" if name == str(trial.number) else f"goes on in {name}"
-        log.info("trial %d %s: %s", trial.number, begins, shown)
+        log.info("trial %d %s with %s", trial.number, begins, shown)
         seeds: list[int | None] = [None] if self.plan.seeds is None else list(self.plan.seeds)
         folders = [self.folder / (name if seed is None else f"{name}-seed{seed}") for seed in seeds]
         variables = environment(slot, self.options.jobs, self.options.threads, self.options.devices)
@@ -125,7 +131,8 @@ class Driver:
         from optuna.trial import TrialState
 
         number = running.trial.number
-        log.info("trial %d %s: %s", number, outcome.state, outcome.told(self.plan.metric))
+        self._refused = [*self._refused, outcome.why] if outcome.refused else []
+        log.info("trial %d: %s", number, outcome.told(self.plan.metric))
         # Another process takes a trial for dead whose machine has slept.
         if self._trial(number).state != TrialState.RUNNING:
             return

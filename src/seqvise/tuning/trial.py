@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 LOG = "trial.log"
+REFUSED = 2
+"""The exit code of a command that was asked for something that cannot be."""
 Command = Callable[[Mapping[str, Value], int | None, Path], list[str]]
 """The words that start a run with values and a seed in a folder; where one lies there, it goes on."""
 
@@ -32,15 +34,19 @@ class Outcome:
         state: ``ok``, ``pruned``, ``failed`` or ``interrupted``.
         value: the mean over seeds of one that is ok.
         why: the reason of any other.
+        refused: whether a config was refused that was thought to be good.
     """
 
     state: str
     value: float | None = None
     why: str = ""
+    refused: bool = False
 
     def told(self, metric: str) -> str:
         """What came out, in words."""
-        return self.why if self.value is None else f"{metric}={self.value:.4g}"
+        if self.value is not None:
+            return f"{metric}={self.value:.4g}"
+        return f"failed ({self.why})" if self.state == "failed" else self.why
 
 
 @dataclass
@@ -121,14 +127,23 @@ class Running:
 
     def _report(self) -> None:
         """Tells Optuna the first seed's metric after each validation, and lets it prune."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
         numbers = progress(self._folder, self.metric)
-        for step in range(self._reported, len(numbers)):
-            self.trial.report(numbers[step], step + 1)
-        if len(numbers) > self._reported and not self._pruned and not self._stopped and self.trial.should_prune():
+        if self._stopped or self._pruned or len(numbers) <= self._reported:
+            return
+        try:
+            for step in range(self._reported, len(numbers)):
+                self.trial.report(numbers[step], step + 1)
+        except UpdateFinishedTrialError:
+            # Another process took it for dead, as after a sleep of this machine, and goes on with it.
+            self.stop()
+            return
+        self._reported = len(numbers)
+        if self.trial.should_prune():
             self._pruned = f"pruned at {self.metric}={numbers[-1]:.4g} after validation {len(numbers)}"
             assert self._process is not None
             self._process.stop()
-        self._reported = max(self._reported, len(numbers))
 
     def _done(self, code: int) -> Outcome | None:
         if code == 0:
@@ -143,7 +158,7 @@ class Running:
         if self._stopped:
             return Outcome("interrupted", why="interrupted")
         why = why_failed(self._folder, self._folder / LOG)
-        return Outcome("failed", why=f"{ended(code)}: {why}" if why else ended(code))
+        return Outcome("failed", why=f"{ended(code)}: {why}" if why else ended(code), refused=code == REFUSED)
 
 
 def record(folder: Path, why: str) -> None:
