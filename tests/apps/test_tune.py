@@ -197,7 +197,7 @@ def test_a_search_with_real_trainings(here: Path, capsys: pytest.CaptureFixture[
     (line,) = [line for line in out.splitlines() if line.startswith("best: ")]
     file = Path(line.removeprefix("best: "))
     text = file.read_text(encoding="utf-8")
-    assert f"trial {best.name} of 2 of the study '{folder.name}'" in text
+    assert f"trial {best.name}, the best of 2 of the study '{folder.name}'" in text
     assert f"# val/loss is {min(values):.6g}" in text
     with patch("seqvise.config.schema.own_folder", return_value=file.parents[1]):
         config = typed(compose([override("experiment", file.stem)]))

@@ -27,7 +27,8 @@ def command(values: Mapping[str, Any], seed: int | None, folder: Path) -> list[s
 def run(folder: Path, given: Mapping[str, str]) -> int:
     """``steps`` validations of ``pause`` seconds each, whose metric is x + seed, less what is missing of the steps.
 
-    ``end`` says how: exit (1), refused (2), kill (by SIGKILL), silent (no metrics) or nan.
+    ``end`` says how: exit (1), refused (2), kill (by SIGKILL), silent (no metrics), nan, or late (told to stop at the
+    very end).
     """
     x, seed = float(given["x"]), 0 if given["seed"] == "None" else int(given["seed"])
     steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
@@ -39,7 +40,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
         with (folder / "progress.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, METRIC: x + seed - (steps - 1 - step)}) + "\n")
         saved.write_text(str(step + 1))
-        if told:
+        if told and end != "late":
             write(folder, "failed", why="interrupted", interrupted=True)
             return 143
     if end in ("exit", "refused"):
@@ -50,7 +51,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     if end != "silent":
         (folder / "metrics.json").write_text(json.dumps({METRIC: float("nan") if end == "nan" else x + seed}))
     write(folder, "ok")
-    return 0
+    return 0 if end != "late" else 143
 
 
 def write(folder: Path, status: str, **more: object) -> None:

@@ -38,9 +38,10 @@ class Bench:
     """A study in a folder, whose trials' values are given one by one."""
 
     def __init__(self, folder: Path, seeds: tuple[int, ...] | None = None, **options: Any) -> None:
-        self.folder, self.given = folder, iter(())
+        self.folder = folder
         self.options = TuneOptions(**{"trials": 3, "pruner": "none", **options})
         self.plan = Plan(SPACE, METRIC, "max", seeds, ())
+        folder.mkdir(exist_ok=True)
         self.study = open_study("bench", url(folder), self.plan, self.options)
         self.fixed: dict[float, dict[str, Any]] = {}
 
@@ -124,6 +125,16 @@ def test_what_is_worse_than_the_median_is_told_to_stop(tmp_path: Path) -> None:
     assert (status["interrupted"], status["why"]) == (True, trials[3].user_attrs["why"])
     assert int((tmp_path / "3-seed0" / "saved").read_text()) < 50
     assert not (tmp_path / "3-seed1").exists()
+
+
+def test_a_run_that_ends_before_it_is_pruned_is_a_result_but_for_its_seeds_to_come(tmp_path: Path) -> None:
+    for seeds, state in ((0,), "COMPLETE"), ((0, 1), "PRUNED"):
+        bench = Bench(tmp_path / state, seeds=seeds, trials=2, pruner="median", startup=1)
+        bench.queue({"x": 10.0, "steps": 3}, {"x": 1.0, "steps": 3, "pause": 0.2, "end": "late"})
+        trials = bench.run()
+        assert trials[1].state.name == state
+        assert trials[1].user_attrs["found"] == [1.0]
+        assert not (tmp_path / state / "1-seed1").exists()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from seqvise.errors import UserError
 from seqvise.files import write_text
 from seqvise.runs.failure import RunFailedError
 from seqvise.tuning.options import TuneOptions
-from seqvise.tuning.study import FOUND, live_trials, open_study
+from seqvise.tuning.study import FOLDER, FOUND, live_trials, open_study
 from seqvise.tuning.table import best_of, trials_grid, values_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def _provenance(search: Search, study: Study, best: FrozenTrial) -> Iterator[str
     mean = "" if seeds is None else f", the mean over seeds {', '.join(map(str, seeds))}"
     values = [float(value) for value in best.user_attrs.get(FOUND, [])]
     each = "" if len(values) < 2 else f" ({', '.join(f'{value:.6g}' for value in values)})"
-    yield f"{MARK}: trial {best.number} of {len(live_trials(study))} of the study '{search.name}'."
+    trial, count = best.user_attrs.get(FOLDER, best.number), len(live_trials(study))
+    yield f"{MARK}: trial {trial}, the best of {count} of the study '{search.name}'."
     yield f"# {search.plan.metric} is {best.value:.6g}{mean}{each}."
 
 

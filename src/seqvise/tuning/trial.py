@@ -75,15 +75,15 @@ class Running:
     _process: Process | None = None
     _pruned: str = ""
     _stopped: bool = False
-    _reported: int = 0
+    _reported: list[float] = field(default_factory=list)
 
     def poll(self) -> Outcome | None:
         """Starts what is to be started, and looks at what runs; gives the outcome when there is one."""
         if self._process is None:
             return self._advance()
-        if not self.found:
-            self._report()
         code = self._process.exit_code()
+        if not self.found and self._has_reported() and code is None and self.trial.should_prune():
+            self._prune()
         if code is None:
             return None
         self._process = None
@@ -125,33 +125,37 @@ class Running:
         words = self.command(self.values, self.seeds[len(self.found)], self._folder)
         self._process = Process(words, self._folder / LOG, self.environment)
 
-    def _report(self) -> None:
-        """Tells Optuna the first seed's metric after each validation, and lets it prune."""
+    def _has_reported(self) -> bool:
+        """Tells Optuna the first seed's metric after each new validation, and whether there was one."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         numbers = progress(self._folder, self.metric)
-        if self._stopped or self._pruned or len(numbers) <= self._reported:
-            return
+        if self._stopped or self._pruned or len(numbers) <= len(self._reported):
+            return False
         try:
-            for step in range(self._reported, len(numbers)):
+            for step in range(len(self._reported), len(numbers)):
                 self.trial.report(numbers[step], step + 1)
         except UpdateFinishedTrialError:
             # Another process took it for dead, as after a sleep of this machine, and goes on with it.
             self.stop()
-            return
-        self._reported = len(numbers)
-        if self.trial.should_prune():
-            self._pruned = f"pruned at {self.metric}={numbers[-1]:.4g} after validation {len(numbers)}"
-            assert self._process is not None
-            self._process.stop()
+            return False
+        self._reported = numbers
+        return True
+
+    def _prune(self) -> None:
+        assert self._process is not None
+        self._pruned = f"pruned at {self.metric}={self._reported[-1]:.4g} after validation {len(self._reported)}"
+        self._process.stop()
 
     def _done(self, code: int) -> Outcome | None:
-        if code == 0:
-            value = result(self._folder, self.metric)
-            if value is None or not math.isfinite(value):
-                return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
+        value = result(self._folder, self.metric)
+        # It may have come to its end before it met the signal that was sent to it.
+        if value is not None and math.isfinite(value):
             self.found.append(value)
-            return self._advance()
+            is_last = len(self.found) == len(self.folders)
+            return Outcome("pruned", why=self._pruned) if self._pruned and not is_last else self._advance()
+        if code == 0:
+            return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
         if self._pruned:
             record(self._folder, self._pruned)
             return Outcome("pruned", why=self._pruned)
