@@ -114,6 +114,8 @@ class Running:
             if known is None:
                 self._start()
                 return None
+            if not math.isfinite(known):
+                return self._without_result(known)
             self.found.append(known)
         return Outcome("ok", fmean(self.found))
 
@@ -155,7 +157,7 @@ class Running:
             is_last = len(self.found) == len(self.folders)
             return Outcome("pruned", why=self._pruned) if self._pruned and not is_last else self._advance()
         if code == 0:
-            return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
+            return self._without_result(value)
         if self._pruned:
             record(self._folder, self._pruned)
             return Outcome("pruned", why=self._pruned)
@@ -163,6 +165,9 @@ class Running:
             return Outcome("interrupted", why="interrupted")
         why = why_failed(self._folder, self._folder / LOG)
         return Outcome("failed", why=f"{ended(code)}: {why}" if why else ended(code), refused=code == REFUSED)
+
+    def _without_result(self, value: float | None) -> Outcome:
+        return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
 
 
 def record(folder: Path, why: str) -> None:
