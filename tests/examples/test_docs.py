@@ -18,6 +18,7 @@ from seqvise.apps.vectors import VectorsOptions
 from seqvise.config.options import Config
 from seqvise.config.tree import conf_folder
 from seqvise.export.options import ExportOptions
+from seqvise.tuning.options import TuneOptions
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".yaml") and path.read_text())
@@ -86,6 +87,15 @@ def test_every_key_of_report_and_runs_is_named_in_its_section(title: str, option
     assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
         item.name for item in fields(options)
     ]
+
+
+def test_every_key_of_tune_is_named_in_its_section_and_explained_in_its_file() -> None:
+    _, _, section = document("commands.md").partition("\n## Searching hyperparameters\n")
+    keys = [item.name for item in fields(TuneOptions)]
+    assert re.findall(r"^\| `tune\.(\w+)=` \|", section.partition("\n## ")[0], re.M) == keys
+    assert (
+        re.findall(r"^  (\w+):", (conf_folder() / "tune.yaml").read_text().partition("\ntune:\n")[2], re.M)[:-1] == keys
+    )
 
 
 def test_every_key_of_vectors_is_named_in_its_section() -> None:

@@ -84,11 +84,11 @@ def parse(words: Sequence[str], options: type[OptionsT]) -> OptionsT:
     return options(**given)
 
 
-def usage(command: str, options: type[Any]) -> str:
-    """The help text of a command: each key, what it is, and its default."""
+def usage(command: str, options: type[Any], prefix: str = "") -> str:
+    """The help text of a command: each key, behind a prefix, what it is, and its default."""
     keys = keys_of(options).values()
-    width = max(len(key.name) for key in keys) + 1
-    lines = [f"  {key.name + '=':<{width}}  {key.about}{_default(key)}" for key in keys]
+    width = max(len(prefix + key.name) for key in keys) + 1
+    lines = [f"  {prefix + key.name + '=':<{width}}  {key.about}{_default(key)}" for key in keys]
     return "\n".join([f"usage: seqvise {command} key=value ...", "", *lines])
 
 

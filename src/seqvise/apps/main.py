@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": "turn a corpus into tokens, and show what was kept: Hydra overrides",
     "find_lr": "try learning rates and plot the loss of each: Hydra overrides",
     "baselines": "measure ridge regression, softmax and ConSE on images: Hydra overrides",
+    "tune": "search hyperparameters: tune=lr_dropout tune.trials=20, and the words of train",
     "average": "average the checkpoints that a run kept: run=DIR of=best|last",
     "translate": "translate lines: run=DIR input=FILE|- output=FILE|-",
     "index": "make an index of images for search: run=DIR images=FOLDER",

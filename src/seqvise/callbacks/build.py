@@ -16,6 +16,7 @@ from seqvise.callbacks.banner import Banner
 from seqvise.callbacks.checkpoints import LAST, build_checkpoints
 from seqvise.callbacks.dashboard import Dashboard
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
+from seqvise.callbacks.history import ProgressFile
 from seqvise.callbacks.hyperparameters import HyperparameterRow
 from seqvise.callbacks.image_board import ImageBoard
 from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
@@ -48,7 +49,7 @@ def build_callbacks(
         schedule: the rate and the momentum.
         forcing: the teacher forcing ratio; None for a model that has none.
         monitor: what best means.
-        run_dir: receives ``samples.txt`` and ``checkpoints/``.
+        run_dir: receives ``samples.txt``, ``progress.jsonl`` and ``checkpoints/``.
 
     Raises:
         UserError: a node of ``options.extra`` names no callback.
@@ -65,6 +66,7 @@ def build_callbacks(
         ImageBoard(options.samples),
         HyperparameterRow(monitor.metric, monitor.mode),
         SampleFile(run_dir / "samples.txt", options.samples),
+        ProgressFile(run_dir / "progress.jsonl"),
         *_progress(options),
         *_stopping(options, monitor),
         *_extra(options.extra),

@@ -32,10 +32,14 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     return cfg
 
 
-def compose_what_fits(overrides: Sequence[str]) -> tuple[DictConfig, list[str]]:
+def compose_what_fits(overrides: Sequence[str], root: str = CONFIG_NAME) -> tuple[DictConfig, list[str]]:
     """The config of those overrides that fit, and a sentence about each of the others.
 
     Hydra stops at the first fault; here what it blames is set aside and the rest composed again.
+
+    Args:
+        overrides: words of a command line.
+        root: the file of the tree that names the others.
 
     Raises:
         UserError: where no override is to blame, so that a config file must be wrong.
@@ -44,7 +48,7 @@ def compose_what_fits(overrides: Sequence[str]) -> tuple[DictConfig, list[str]]:
     while True:
         fitting = [word for word in overrides if word not in {fault.word for fault in faults}]
         try:
-            cfg = _compose(fitting)
+            cfg = _compose(fitting, root)
         except (HydraException, OmegaConfBaseException) as error:
             word = blamed(fitting, error)
             if word is None:
@@ -63,7 +67,7 @@ def _grammar_faults(overrides: Iterable[str]) -> Iterable[Fault]:
             yield Fault(word, error)
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def _compose(overrides: list[str], root: str) -> DictConfig:
     register()
     with hydra.initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
-        return cast(DictConfig, hydra.compose(CONFIG_NAME, overrides=overrides))
+        return cast(DictConfig, hydra.compose(root, overrides=overrides))

@@ -20,6 +20,7 @@ from seqvise.images.options import ImageOptions
 from seqvise.models.devise_options import DeviseOptions
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.transformer_options import TransformerOptions
+from seqvise.tuning.options import TuneConfig
 
 MODEL_OPTIONS: dict[str, type] = {
     "seqvise.models.recurrent.Recurrent": RecurrentOptions,
@@ -34,6 +35,7 @@ def register() -> None:
     """Tells Hydra the types of the config and the resolvers that its files use. Harmless when repeated."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
+    store.store(name="tune_schema", node=TuneConfig)
     store.store(group="options", name="recurrent", node=RecurrentOptions)
     store.store(group="options", name="transformer", node=TransformerOptions)
     store.store(group="options", name="devise", node=DeviseOptions)

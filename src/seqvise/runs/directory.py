@@ -22,6 +22,7 @@ CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json",
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
 BEST, LAST = "best.ckpt", "last.ckpt"
 LOCK = ".lock"
+PROGRESS = "progress.jsonl"
 RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
 
 

@@ -1,0 +1,1 @@
+"""Hyperparameter search: spaces, the study, and the processes of its trials. Imports neither torch nor Hydra."""

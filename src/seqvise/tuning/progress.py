@@ -1,0 +1,60 @@
+"""What a trial's run says of itself: its monitored metric after each validation, and its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqvise.runs.directory import METRICS, PROGRESS, STATUS
+
+
+def progress(folder: Path, metric: str) -> list[float]:
+    """A metric after each validation so far.
+
+    A validation that was made again, as after a kill, counts once, with its later value. The last line may be half
+    written.
+    """
+    found: dict[int, float] = {}
+    for line in _lines(folder / PROGRESS):
+        value = line.get(metric)
+        if isinstance(value, int | float) and isinstance(line.get("step"), int):
+            found[line["step"]] = float(value)
+    return list(found.values())
+
+
+def result(folder: Path, metric: str) -> float | None:
+    """A metric of a run that has come to its end; None of any other."""
+    if _read(folder / STATUS).get("status") != "ok":
+        return None
+    value = _read(folder / METRICS).get(metric)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def why_failed(folder: Path, log: Path) -> str:
+    """Why a run failed, in one line: as its status says, or else the last line of what it printed."""
+    why = str(_read(folder / STATUS).get("why", ""))
+    if not why and log.is_file():
+        printed = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        why = printed[-1] if printed else ""
+    return " ".join(why.removeprefix("seqvise: ").split())
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            yield content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,79 @@
+"""A run that costs nothing, and a process that searches with it.
+
+The run behaves as ours do: a line of ``progress.jsonl`` after each validation, a checkpoint when it is told to stop,
+``metrics.json`` and ``status.json`` at its end. It is started as ``python fakes.py FOLDER key=value ...``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+METRIC = "val/bleu"
+
+
+def command(values: Mapping[str, Any], seed: int | None, folder: Path) -> list[str]:
+    """The words that start a fake run."""
+    words = [f"{key}={value}" for key, value in values.items()]
+    return [sys.executable, "-S", "-E", __file__, str(folder), *words, f"seed={seed}"]
+
+
+def run(folder: Path, given: Mapping[str, str]) -> int:
+    """``steps`` validations of ``pause`` seconds each, whose metric is x + seed, less what is missing of the steps.
+
+    ``end`` says how: exit (1), refused (2), kill (by SIGKILL), silent (no metrics), nan, or late (told to stop at the
+    very end).
+    """
+    x, seed = float(given["x"]), 0 if given["seed"] == "None" else int(given["seed"])
+    steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, _: told.append(signum))
+    saved = folder / "saved"
+    for step in range(int(saved.read_text()) if saved.is_file() else 0, steps):
+        time.sleep(pause)
+        with (folder / "progress.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, METRIC: x + seed - (steps - 1 - step)}) + "\n")
+        saved.write_text(str(step + 1))
+        if told and end != "late":
+            write(folder, "failed", why="interrupted", interrupted=True)
+            return 143
+    if end in ("exit", "refused"):
+        print(f"a sentence about {seed}")
+        return 1 if end == "exit" else 2
+    if end == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if end != "silent":
+        (folder / "metrics.json").write_text(json.dumps({METRIC: float("nan") if end == "nan" else x + seed}))
+    write(folder, "ok")
+    return 0 if end != "late" else 143
+
+
+def write(folder: Path, status: str, **more: object) -> None:
+    (folder / "status.json").write_text(json.dumps({"status": status, **more}))
+
+
+def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> None:
+    """Works on a study of fake runs until it is done or told to stop."""
+    from seqvise.tuning.driver import Driver
+    from seqvise.tuning.options import TuneOptions
+    from seqvise.tuning.space import FloatRange, Parameter
+    from seqvise.tuning.study import Plan, open_study
+
+    options = TuneOptions(trials=trials, jobs=jobs, sampler="random", sampler_seed=0, pruner="none")
+    plan = Plan((Parameter("x", FloatRange(0.0, 1.0)),), METRIC, "max", None, ())
+    study = open_study("fake", url, plan, options, beat=1)
+    Driver(study, plan, options, folder, lambda *words: command({**words[0], **fixed}, *words[1:]), 1, 0.02).run()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "search":
+        folder, url, trials, jobs, steps, pause = sys.argv[2:]
+        search(Path(folder), url, int(trials), int(jobs), steps=int(steps), pause=float(pause))
+    else:
+        sys.exit(run(Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])))

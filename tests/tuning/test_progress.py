@@ -1,0 +1,54 @@
+"""What a run says of itself, whole or half written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seqvise.tuning.process import ended, environment
+from seqvise.tuning.progress import progress, result, why_failed
+
+
+def test_a_validation_made_twice_counts_once_with_its_later_value(tmp_path: Path) -> None:
+    assert progress(tmp_path, "a") == []
+    lines = [{"step": 5, "a": 1.0}, {"step": 10, "a": 2.0}, {"step": 15, "b": 9.0}, {"step": 10, "a": 2.5}]
+    (tmp_path / "progress.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 20, "a": 3')
+    assert progress(tmp_path, "a") == [1.0, 2.5]
+
+
+def test_only_a_run_that_is_done_has_a_result(tmp_path: Path) -> None:
+    assert result(tmp_path, "a") is None
+    (tmp_path / "metrics.json").write_text('{"a": 2}')
+    for status, value in (("running", None), ("failed", None), ("ok", 2.0)):
+        (tmp_path / "status.json").write_text(json.dumps({"status": status}))
+        assert result(tmp_path, "a") == value
+    assert result(tmp_path, "b") is None
+    (tmp_path / "metrics.json").write_text("{")
+    assert result(tmp_path, "a") is None
+
+
+def test_why_is_the_status_or_else_the_last_line(tmp_path: Path) -> None:
+    log = tmp_path / "trial.log"
+    assert why_failed(tmp_path, log) == ""
+    log.write_text("loading\nseqvise: optimizer.lr is  0.\n\n")
+    assert why_failed(tmp_path, log) == "optimizer.lr is 0."
+    (tmp_path / "status.json").write_text('{"status": "failed", "why": "no\\ndisk"}')
+    assert why_failed(tmp_path, log) == "no disk"
+
+
+def test_an_exit_code_in_words() -> None:
+    assert [ended(code) for code in (1, -9, -99)] == ["exit code 1", "killed by SIGKILL", "killed by signal 99"]
+
+
+def test_processors_and_devices_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("seqvise.tuning.process._processors", lambda: 7)
+    assert environment(0, 1, None, None) == {}
+    assert environment(1, 3, None, None) == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    assert environment(1, 20, None, None)["OMP_NUM_THREADS"] == "1"
+    assert environment(1, 3, 5, None)["OMP_NUM_THREADS"] == "5"
+    assert [environment(slot, 3, 1, [4, 6])["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "6", "4"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert environment(1, 3, None, None) == {}
