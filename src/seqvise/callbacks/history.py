@@ -17,7 +17,7 @@ class ProgressFile(pl.Callback):
     Without a validation, after each epoch. A step may come twice where a run goes on behind a kill.
 
     Args:
-        file: made at the first line.
+        file: made at the first line, with its folder.
     """
 
     def __init__(self, file: Path) -> None:
@@ -39,5 +39,6 @@ class ProgressFile(pl.Callback):
         if trainer.is_global_zero:
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             line = {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
