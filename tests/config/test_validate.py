@@ -4,7 +4,9 @@ from unittest.mock import patch
 
 import pytest
 
+from seqvise.callbacks.options import RampOptions
 from seqvise.config.compose import compose, compose_what_fits
+from seqvise.config.schema import typed
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
 
@@ -37,11 +39,21 @@ def test_several_wrong_values_are_told_together() -> None:
         (["model=devise"], "model=devise needs images"),
         (["data=image_folder", "data.root=pictures", "data.train=train"], "data.kind is images"),
         (["find_lr.steps=1"], "find_lr.steps is 1"),
+        (["+schedule.others.dropout=3"], "schedule.others.dropout is 3, but must be a node"),
+        (["+schedule.others.dropout={start: 1, until: 2}"], "schedule.others.dropout.until: there is no such key"),
+        (["+schedule.others.dropout={start: low}"], "schedule.others.dropout.start is low, but must be a number"),
+        (["+schedule.others.dropout={over: 0}"], "schedule.others.dropout.over is 0"),
     ],
 )
 def test_one_wrong_thing_is_one_sentence(overrides: list[str], sentence: str) -> None:
     (found,) = [problem for problem in problems(*overrides) if sentence in problem]
     assert found.endswith((".", ")"))
+
+
+def test_any_number_can_be_scheduled_from_the_command_line() -> None:
+    config = compose(["+schedule.others.dropout={start: 0, end: 1, over: 5, unit: epoch}"])
+    assert validate(config) == []
+    assert typed(config).schedule.ramps() == {"dropout": RampOptions(0, 1, 5, "epoch")}
 
 
 @pytest.mark.parametrize("over", ["5", "null"])

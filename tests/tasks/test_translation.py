@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqvise.callbacks.options import RampOptions, ScheduleOptions
+from seqvise.callbacks.options import ScheduleOptions
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.callbacks.schedules import build_schedules
 from seqvise.corpus.options import DataOptions
@@ -216,7 +216,7 @@ def test_every_precision_trains_with_clipping(store: TokenStore, precision: str)
 
 
 def test_the_factor_of_all_dropouts_is_scheduled(store: TokenStore) -> None:
-    options = ScheduleOptions(others={"dropout": RampOptions(start=0.0, end=1.0, over=2, unit="epoch")})
+    options = ScheduleOptions(others={"dropout": {"start": 0.0, "end": 1.0, "over": 2, "unit": "epoch"}})
     task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=100), 0)
     seen: list[float] = []
     step = task.training_step

@@ -27,6 +27,19 @@ class RampOptions:
             yield f"{key}.unit is '{self.unit}', but must be step or epoch."
 
 
+def _ramp_problems(node: Any, key: str) -> Iterator[str]:
+    known = ("start", "end", "over", "unit")
+    if not isinstance(node, Mapping):
+        yield f"{key} is {node}, but must be a node such as {{start: 0, end: 1, over: 5, unit: epoch}}."
+        return
+    wrong = [f"{key}.{name}: there is no such key, only {', '.join(known)}." for name in node if name not in known]
+    for name in ("start", "end", "over"):
+        value = node.get(name, 0.0)
+        if isinstance(value, bool | str) or (value is None and name != "over"):
+            wrong.append(f"{key}.{name} is {value}, but must be a number.")
+    yield from wrong or RampOptions(**node).problems(key)
+
+
 @dataclass
 class ScheduleOptions:
     """How the rate and the momentum move over training. Teacher forcing has its own node, `model.teacher_forcing`."""
@@ -43,7 +56,13 @@ class ScheduleOptions:
     unit: str = "step"  # `epoch`: the rate moves between epochs only
     cycle_epochs: float | None = None  # length of the cycle; null: all of training
     extend: bool = False  # a resumed run may have another horizon than the one it started with
-    others: dict[str, RampOptions] = field(default_factory=dict)  # any other number that the task lets be scheduled
+    # Any other number that the task lets be scheduled: name -> the fields of RampOptions. Plain nodes, as Hydra cannot
+    # add typed ones from the command line.
+    others: dict[str, Any] = field(default_factory=dict)
+
+    def ramps(self) -> dict[str, RampOptions]:
+        """What ``others`` holds, typed."""
+        return {name: RampOptions(**node) for name, node in self.others.items()}
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -59,8 +78,8 @@ class ScheduleOptions:
                 yield f"{key}.{name} is {getattr(self, name)}, but a momentum lies between 0 and 1."
         if self.warmup < 1 or self.patience < 0 or not 0 < self.factor < 1:
             yield f"{key}: warmup must be at least 1, patience at least 0, factor between 0 and 1."
-        for name, ramp in self.others.items():
-            yield from ramp.problems(f"{key}.others.{name}")
+        for name, node in self.others.items():
+            yield from _ramp_problems(node, f"{key}.others.{name}")
         if self.cycle_epochs is not None and self.cycle_epochs <= 0:
             yield f"{key}.cycle_epochs is {self.cycle_epochs}, but must be above 0, or null for all of training."
 

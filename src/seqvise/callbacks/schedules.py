@@ -219,7 +219,7 @@ def build_schedules(options: ScheduleOptions, forcing: ForcingOptions | None) ->
     """
     curves: dict[str, Curve] = {
         name: Linear(ramp.start, ramp.end, ramp.over, ramp.unit, f"schedule.others.{name}.over")
-        for name, ramp in options.others.items()
+        for name, ramp in options.ramps().items()
     }
     for name, curve in _optimizer_curves(options).items():
         curves[name] = Paced(curve, options.unit, options.cycle_epochs)
