@@ -15,6 +15,7 @@ from seqvise.config.faults import nearest
 from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
 from seqvise.corpus.options import DataOptions
+from seqvise.corpus.text_options import LABELS, STREAM, LabelOptions, StreamOptions
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
 from seqvise.models.devise_options import DeviseOptions
@@ -26,7 +27,12 @@ MODEL_OPTIONS: dict[str, type] = {
     "seqvise.models.transformer.Transformer": TransformerOptions,
     "seqvise.models.devise.Devise": DeviseOptions,
 }
-DATA_OPTIONS: dict[str, type] = {"parallel": DataOptions, "images": ImageOptions}
+DATA_OPTIONS: dict[str, type] = {
+    "parallel": DataOptions,
+    "images": ImageOptions,
+    STREAM: StreamOptions,
+    LABELS: LabelOptions,
+}
 """For each `data.kind` the type of the `data` node."""
 
 

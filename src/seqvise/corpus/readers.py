@@ -90,7 +90,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
     """
-    for text in _texts(TextFile(path), None, "refuse", Tally()):
+    for text in decoded_texts(TextFile(path), None, "refuse", Tally()):
         for line in text.split("\n"):
             yield line.rstrip("\r")
 
@@ -116,7 +116,7 @@ def _aligned(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterat
 
 
 def _folded_lines(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[list[str]]:
-    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
+    for text in decoded_texts(file, data.max_characters, data.encoding_errors, tally):
         yield _fold_lines(text.replace("\t", " ")).split("\n")
 
 
@@ -124,7 +124,7 @@ def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Bl
     columns = [data.columns.index(side) for side in (data.source, data.target)]
     number = 0
     needed = max(columns) + 1
-    for text in _texts(file, data.max_characters, data.encoding_errors, tally):
+    for text in decoded_texts(file, data.max_characters, data.encoding_errors, tally):
         rows = [line.split("\t") for line in _fold_lines(text).split("\n")]
         if min(map(len, rows)) < needed:
             for line, row in enumerate(rows, number + 1):
@@ -138,7 +138,7 @@ def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tup
     if data.format == "parquet":
         return read_parquet(file, names)
     # A quoted field may go over many lines: cut off, it would swallow those that follow.
-    return read_csv(file, _texts(file, None, data.encoding_errors, tally), names)
+    return read_csv(file, decoded_texts(file, None, data.encoding_errors, tally), names)
 
 
 def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
@@ -154,7 +154,7 @@ def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
     row[:] = ["".join(row)] * needed
 
 
-def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
+def decoded_texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
     """Whole lines as text, without the last one's line feed. most: characters of the longest line that is of use."""
     number = 0
     for block in file.blocks(None if most is None else _BYTES * most):
