@@ -59,7 +59,7 @@ def build_callbacks(
         Banner(),
         FiniteLoss(),
         MonitorIsLogged(monitor.metric),
-        *build_average(options),
+        *build_average(options, monitor),
         TrainingSignals(),
         Dashboard(options.samples, options.attention_maps),
         ImageBoard(options.samples),
