@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from seqvise.callbacks.averaging import build_average
 from seqvise.callbacks.banner import Banner
 from seqvise.callbacks.checkpoints import LAST, build_checkpoints
+from seqvise.callbacks.confusion import ConfusionPicture
 from seqvise.callbacks.dashboard import Dashboard
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
 from seqvise.callbacks.hyperparameters import HyperparameterRow
@@ -48,7 +49,7 @@ def build_callbacks(
         schedule: the rate and the momentum.
         forcing: the teacher forcing ratio; None for a model that has none.
         monitor: what best means.
-        run_dir: receives ``samples.txt`` and ``checkpoints/``.
+        run_dir: receives ``samples.txt``, ``confusion.png`` and ``checkpoints/``.
 
     Raises:
         UserError: a node of ``options.extra`` names no callback.
@@ -63,6 +64,7 @@ def build_callbacks(
         TrainingSignals(),
         Dashboard(options.samples, options.attention_maps),
         ImageBoard(options.samples),
+        ConfusionPicture(run_dir / "confusion.png"),
         HyperparameterRow(monitor.metric, monitor.mode),
         SampleFile(run_dir / "samples.txt", options.samples),
         *_progress(options),

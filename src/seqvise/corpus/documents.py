@@ -48,8 +48,7 @@ class TextInput:
         """The documents in their order, white space folded. tally: receives the faults that are read over."""
         found = self._read(data, tally) if self.files else _phrasebook(data)
         for document in found:
-            text = html.unescape(_TAG.sub(" ", document.text)) if data.html else document.text
-            yield document._replace(text=fold(text))
+            yield document._replace(text=cleaned(document.text, data))
 
     def digests(self, data: TextOptions, memo: Path) -> list[str]:
         """Hashes of labels and content. memo: a folder that remembers those of large files."""
@@ -62,6 +61,11 @@ class TextInput:
         for file, label in self.files:
             for document in read(data, file, tally):
                 yield document._replace(label=label) if label else document
+
+
+def cleaned(text: str, data: TextOptions) -> str:
+    """A text as documents are read: without HTML where the options say so, white space folded."""
+    return fold(html.unescape(_TAG.sub(" ", text)) if data.html else text)
 
 
 def text_inputs(data: TextOptions) -> list[TextInput]:

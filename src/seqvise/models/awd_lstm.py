@@ -141,18 +141,29 @@ def detached(state: StreamState) -> StreamState:
     return tuple(tuple(part.detach() for part in layer) for layer in state)
 
 
-def activation_penalty(read: Read, activation: float, temporal: float) -> Tensor:
+def activation_penalty(read: Read, activation: float, temporal: float, real: Tensor | None = None) -> Tensor:
     """Activation and temporal activation regularisation (Merity et al. 2017, arXiv:1708.01009), a scalar.
 
     ``activation`` times the mean square of the outputs with dropout, and ``temporal`` times that of the changes of
     those without from step to step.
+
+    Args:
+        read: a stretch.
+        activation, temporal: the weights.
+        real: (B, T) bool, the steps that count; None is all.
     """
     penalty = read.outputs.new_zeros(())
     if activation:
-        penalty = penalty + activation * read.outputs.float().square().mean()
+        penalty = penalty + activation * _mean_square(read.outputs, real)
     if temporal and read.raw.shape[1] > 1:
-        penalty = penalty + temporal * (read.raw[:, 1:] - read.raw[:, :-1]).float().square().mean()
+        changes = read.raw[:, 1:] - read.raw[:, :-1]
+        penalty = penalty + temporal * _mean_square(changes, None if real is None else real[:, 1:])
     return penalty
+
+
+def _mean_square(values: Tensor, real: Tensor | None) -> Tensor:
+    squares = values.float().square().mean(2)
+    return squares.mean() if real is None else (squares * real).sum() / real.sum().clamp(min=1)
 
 
 @torch.no_grad()
