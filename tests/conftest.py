@@ -1,14 +1,19 @@
-"""What several rooms' tests share: a small prepared corpus."""
+"""What several rooms' tests share: a small prepared corpus, and settings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.store import TokenStore
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")

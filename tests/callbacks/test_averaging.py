@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.averaging import WeightAverage, ema_share, mean_share
+from seqvise.callbacks.averaging import TriggeredAverage, WeightAverage, ema_share, mean_share
 from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
 from seqvise.errors import UserError
@@ -207,3 +207,49 @@ def test_wrong_options_are_told() -> None:
         "callbacks.average_decay",
         "callbacks.average_start",
     ]
+
+
+class Told(Noting):
+    """Validations of given values; averages begin where they stop getting better."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.values = values
+
+    @override
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        self.validated.append(copied(self))
+        self.log("val/loss", self.values[len(self.validated) - 1])
+
+
+def triggered(folder: Path, values: list[float], patience: int = 2) -> tuple[Told, TriggeredAverage]:
+    """An epoch of four steps for each value."""
+    task, callback = Told(values), TriggeredAverage("val/loss", "min", patience)
+    settings: dict[str, Any] = {"max_epochs": len(values), "gradient_clip_val": 0.01}
+    trainer_for(folder, callback, **settings).fit(task, loader(4), loader(1))
+    return task, callback
+
+
+@pytest.mark.parametrize(
+    ("values", "begun"),
+    [
+        ([5, 4, 3, 2, 1], None),
+        # the fourth value is compared with the first one alone, the fifth with the first two
+        ([5, 4, 3, 4.5, 4.5, 9], 5 * 4),
+        ([5, 6, 7, 5.5, 1], 4 * 4),
+        ([5, 6, 7, 5, 5], None),
+    ],
+)
+def test_averaging_begins_where_validation_is_worse_than_the_best_but_for_the_last(
+    tmp_path: Path, values: list[float], begun: int | None
+) -> None:
+    assert triggered(tmp_path, values)[1].state_dict()["begun"] == begun
+
+
+def test_a_triggered_average_is_the_mean_since(tmp_path: Path) -> None:
+    task, _ = triggered(tmp_path, [5, 6, 7, 5.5, 1, 1])
+    assert all(torch.equal(task.validated[3][name], task.steps[15][name]) for name in task.validated[3])
+    for place, steps in ((4, task.steps[16:20]), (5, task.steps[16:24])):
+        for name, found in task.validated[place].items():
+            torch.testing.assert_close(found, torch.stack([step[name] for step in steps]).mean(0))
+    assert not torch.equal(task.validated[4]["head.weight"], task.steps[19]["head.weight"])

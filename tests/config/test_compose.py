@@ -122,3 +122,30 @@ def _leaves(node: object) -> set[str]:
     if not isinstance(node, dict):
         return set()
     return set(node).union(*map(_leaves, node.values()))
+
+
+def test_the_language_models_have_their_published_numbers() -> None:
+    found = config("experiment=lm/ptb_awd")
+    model, dropout = found.model, found.model.dropout
+    assert (model.embedding, model.hidden, model.layers, model.tie_output) == (400, 1150, 3, True)
+    rates = (dropout.output, dropout.hidden, dropout.input, dropout.words, dropout.weights, dropout.scale)
+    assert rates == (0.4, 0.25, 0.4, 0.1, 0.5, 1.0)
+    assert (model.activation, model.temporal, model.rescale_rate) == (2.0, 1.0, True)
+    assert (found.optimizer.name, found.optimizer.lr, found.optimizer.momentum) == ("sgd", 30.0, 0.0)
+    assert (found.optimizer.weight_decay, found.trainer.gradient_clip_val) == (1.2e-6, 0.25)
+    assert (found.data.bptt, found.data.batch_size, found.trainer.max_epochs) == (70, 20, 500)
+    assert (found.callbacks.average, found.callbacks.average_patience) == ("nt_asgd", 5)
+
+
+def test_the_lessons_language_model_and_classifier_have_its_numbers() -> None:
+    found = config("experiment=seed/lm")
+    dropout = found.model.dropout
+    scaled = [dropout.input, dropout.output, dropout.weights, dropout.words, dropout.hidden, dropout.scale]
+    assert scaled == [0.25, 0.1, 0.2, 0.02, 0.15, 0.7]
+    assert (found.optimizer.lr, found.optimizer.betas, found.optimizer.weight_decay) == (1e-3, [0.8, 0.99], 1e-7)
+    assert (found.data.batch_size, found.data.bptt, found.trainer.max_epochs) == (52, 70, 15)
+    assert not found.model.rescale_rate
+    judge = config("experiment=seed/classifier")
+    assert [rate * judge.optimizer.lr for rate in judge.model.group_rates] == pytest.approx([1e-4] * 3 + [1e-3, 1e-2])
+    assert (judge.model.head, judge.model.window, judge.model.span) == (50, 70, 1400)
+    assert (judge.data.batch_size, judge.trainer.gradient_clip_val) == (24, 25.0)

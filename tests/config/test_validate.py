@@ -43,6 +43,13 @@ def test_several_wrong_values_are_told_together() -> None:
         (["+schedule.others.dropout={start: 1, until: 2}"], "schedule.others.dropout.until: there is no such key"),
         (["+schedule.others.dropout={start: low}"], "schedule.others.dropout.start is low, but must be a number"),
         (["+schedule.others.dropout={over: 0}"], "schedule.others.dropout.over is 0"),
+        (["data=ptb"], "choose model=awd_lstm"),
+        (["model=awd_lstm"], "model=awd_lstm does not read data.kind=parallel: choose data=text_lines"),
+        (["model=text_classifier", "data=ptb"], "model=text_classifier does not read data.kind=text_lines"),
+        (["experiment=lm/ptb_small", "vectors=trained"], "choose vectors=none"),
+        (["experiment=lm/ptb_small", "loss.count_padding=true"], "loss.count_padding is true"),
+        (["experiment=lm/ptb_small", "monitor.metric=val/bleu"], "monitor.metric is 'val/bleu', which is never logged"),
+        (["experiment=lm/ptb_small", "model.unfreeze=[1]"], "model.unfreeze is [1]"),
     ],
 )
 def test_one_wrong_thing_is_one_sentence(overrides: list[str], sentence: str) -> None:

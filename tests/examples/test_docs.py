@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from seqvise.apps.classify import ClassifyOptions
 from seqvise.apps.evaluate import EvaluateOptions
 from seqvise.apps.index import IndexOptions
 from seqvise.apps.main import COMMANDS
@@ -102,6 +103,13 @@ def test_every_key_of_vectors_is_named_in_its_section() -> None:
     _, _, section = document("commands.md").partition("\n## Looking at word vectors\n")
     assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
         item.name for item in fields(VectorsOptions)
+    ]
+
+
+def test_every_key_of_classify_is_named_in_its_section() -> None:
+    _, _, section = document("commands.md").partition("\n## Language models and classifiers\n")
+    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
+        item.name for item in fields(ClassifyOptions)
     ]
 
 

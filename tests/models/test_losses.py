@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqvise.models.losses import linear_cross_entropy
+from seqvise.models.losses import linear_cross_entropy, linear_scores
 
 
 def inputs(rows: int, words: int, size: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -66,3 +67,14 @@ def test_no_chunk_is_larger_than_asked() -> None:
         linear_cross_entropy(outputs, weight, bias, targets, chunk=64).backward()
     shapes = [shape for event in profile.events() for shape in event.input_shapes if shape and len(shape) == 2]
     assert max(rows for rows, columns in shapes if columns == 400) == 64
+
+
+@pytest.mark.parametrize("chunk", [3, 100])
+def test_scores_are_those_of_the_whole_projection(chunk: int) -> None:
+    torch.manual_seed(0)
+    outputs, weight, bias = torch.randn(10, 4), torch.randn(7, 4), torch.randn(7)
+    targets = torch.randint(7, (10,))
+    scores = outputs @ weight.t() + bias
+    loss, right = linear_scores(outputs, weight, bias, targets, chunk)
+    assert float(loss) == pytest.approx(float(F.cross_entropy(scores, targets, reduction="sum")), rel=1e-5)
+    assert int(right) == int((scores.argmax(1) == targets).sum()) > 0

@@ -82,7 +82,8 @@ def train(
     """Everything in the last checkpoint that decides what comes next, and the best validation."""
     node = {"_target_": f"{__name__}.Kill", **kill} if kill else {}
     killer = [f"+callbacks.extra.kill.{name}={value}" for name, value in node.items()]
-    cfg = compose([*SMALL, f"paths.cache={cache}", *words, *killer])
+    small = SMALL if STREAM[0] not in words else [word for word in SMALL if not word.startswith(TRANSLATING)]
+    cfg = compose([*small, f"paths.cache={cache}", *words, *killer])
     cfg.paths.run = str(folder)
     fit(typed(cfg), folder, resumed)
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
@@ -114,6 +115,23 @@ def assert_same(found: Any, expected: Any, path: str = "") -> None:
         assert found == expected, path
 
 
+TRANSLATING = ("data.", "model", "vectors.")
+STREAM = [
+    "data=text_lines",
+    "data.format=phrasebook",
+    "data.limit=60",
+    "data.batch_size=6",
+    "data.bptt=14",
+    "model=awd_lstm",
+    "model.embedding=8",
+    "model.hidden=10",
+    "model.layers=2",
+    "monitor.metric=val/ppl",
+    "monitor.mode=min",
+    "callbacks.save_steps=1",
+]
+"""Laid over ``SMALL``, in the place of its data and model."""
+
 VARIANTS = {
     "plain": ["callbacks.save_steps=1"],
     "epochs": [],
@@ -130,6 +148,17 @@ VARIANTS = {
         "tokenizer.max_words=60",
         "tokenizer.sampling=0.3",
     ],
+    "stream": [*STREAM, "data.workers=1"],
+    "nt_asgd": [
+        *STREAM,
+        "optimizer=sgd",
+        "optimizer.lr=8",
+        "schedule=constant",
+        "trainer.val_check_interval=2",
+        "callbacks.average=nt_asgd",
+        "callbacks.average_patience=1",
+    ],
+    "stages": [*STREAM, "model.unfreeze=[0,1]", "model.group_rates=[0.5,0.7,1]", "trainer.accumulate_grad_batches=2"],
 }
 
 

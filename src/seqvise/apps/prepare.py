@@ -18,6 +18,7 @@ from seqvise.apps.prepare_images import prepare_images
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate_data
 from seqvise.corpus.report import Report, SideReport
+from seqvise.corpus.text_options import TextOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +34,13 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     if config.data.kind == "images":
         prepare_images(config)
         return
-    with _counting() as progress:
+    if isinstance(config.data, TextOptions):
+        from seqvise.apps.prepare_text import prepare_documents
+
+        with counting("documents read") as progress:
+            prepare_documents(config, progress)
+        return
+    with counting("pairs read") as progress:
         store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), progress=progress)
     show(store.report, store.path)
 
@@ -66,26 +73,29 @@ def _parts(report: Report) -> Table:
 
 def _sides(report: Report) -> Table:
     table = Table("training part", *(side.language for side in (report.source, report.target)))
-    for name, *values in zip(_names(report.source), _values(report.source), _values(report.target), strict=True):
+    for name, *values in zip(names(report.source), values_of(report.source), values_of(report.target), strict=True):
         table.add_row(name, *values)
     return table
 
 
-def _names(side: SideReport) -> Iterator[str]:
+def names(side: SideReport) -> Iterator[str]:
+    """What is told of a side, in the order of ``values_of``."""
     yield from ("words in the vocabulary", "distinct words", "unknown words of validation")
     yield from (f"length, {percentile} % of sentences up to" for percentile in side.lengths)
     yield "cut at"
 
 
-def _values(side: SideReport) -> Iterator[str]:
+def values_of(side: SideReport) -> Iterator[str]:
+    """A side's numbers, as a person reads them."""
     yield from (f"{side.words:,}", f"{side.distinct:,}", f"{side.unknown:.1%}")
     yield from map(str, side.lengths.values())
     yield "-" if side.cut is None else str(side.cut)
 
 
 @contextmanager
-def _counting() -> Iterator[Callable[[int], None]]:
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """Shows on standard error how many were read."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("pairs read", total=None)
+        task = progress.add_task(what, total=None)
         yield lambda pairs: progress.update(task, completed=pairs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +18,12 @@ from seqvise.callbacks.hooks import is_fit_validation
 from seqvise.callbacks.options import CallbackOptions
 from seqvise.callbacks.schedule import horizon_of
 from seqvise.errors import UserError
+from seqvise.tasks.options import MonitorOptions
+
+log = logging.getLogger(__name__)
 
 SWA_START = 0.75
+NEVER = sys.maxsize
 Share = Callable[[int], float]
 """The share of the newest weights in an average of ``k`` earlier ones. It is 1 for the first."""
 
@@ -114,13 +120,64 @@ class WeightAverage(WeightAveraging):
             torch._foreach_copy_(averages, current)
 
 
-def build_average(options: CallbackOptions) -> list[pl.Callback]:
+class TriggeredAverage(WeightAverage):
+    """Averages from the validation on that shows that training goes to and fro (NT-ASGD).
+
+    It begins when a validation is worse than the best of those at least ``patience`` validations before it
+    (Merity et al. 2018, algorithm 1). From then on the average is the plain mean of the weights after every step, as
+    ``torch.optim.ASGD`` has it with ``lambd=0``; the optimizer goes on as it was.
+
+    Args:
+        metric: what validations are compared by.
+        mode: ``min`` or ``max``, whether smaller or larger is better.
+        patience: of which validations are not compared with.
+    """
+
+    def __init__(self, metric: str, mode: str, patience: int) -> None:
+        super().__init__(mean_share)
+        self._metric, self._sign, self._patience = metric, 1.0 if mode == "min" else -1.0, patience
+        self._values: list[float] = []
+        self._begun: int | None = None
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leaves the beginning to the validations."""
+        self._first = NEVER if self._begun is None else self._begun
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Puts the trained weights back, and looks at the validation."""
+        super().on_validation_end(trainer, pl_module)
+        if self._begun is not None or not is_fit_validation(trainer) or self._metric not in trainer.callback_metrics:
+            return
+        value = self._sign * float(trainer.callback_metrics[self._metric])
+        earlier = self._values[: max(len(self._values) - self._patience, 0)]
+        self._values.append(value)
+        if earlier and value > min(earlier):
+            self._begun = self._first = trainer.global_step
+            log.info("%s has stopped getting better: averaging begins behind step %d.", self._metric, self._begun)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """What validations have shown."""
+        return {**super().state_dict(), "values": self._values, "begun": self._begun}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on comparing with the validations before."""
+        super().load_state_dict(state_dict)
+        self._values, self._begun = list(state_dict["values"]), state_dict["begun"]
+
+
+def build_average(options: CallbackOptions, monitor: MonitorOptions) -> list[pl.Callback]:
     """The callback that `callbacks.average` names, if it names one."""
     if options.average == "ema":
         return [WeightAverage(ema_share(options.average_decay), options.average_start or 0.0)]
     if options.average == "swa":
         start = SWA_START if options.average_start is None else options.average_start
         return [WeightAverage(mean_share, start)]
+    if options.average == "nt_asgd":
+        return [TriggeredAverage(monitor.metric, monitor.mode, options.average_patience)]
     return []
 
 

@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from seqvise.callbacks.averaging import build_average
 from seqvise.callbacks.banner import Banner
 from seqvise.callbacks.checkpoints import LAST, build_checkpoints
+from seqvise.callbacks.confusion import ConfusionPicture
 from seqvise.callbacks.dashboard import Dashboard
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
 from seqvise.callbacks.history import ProgressFile
@@ -49,7 +50,7 @@ def build_callbacks(
         schedule: the rate and the momentum.
         forcing: the teacher forcing ratio; None for a model that has none.
         monitor: what best means.
-        run_dir: receives ``samples.txt``, ``progress.jsonl`` and ``checkpoints/``.
+        run_dir: receives ``samples.txt``, ``progress.jsonl``, ``confusion.png`` and ``checkpoints/``.
 
     Raises:
         UserError: a node of ``options.extra`` names no callback.
@@ -60,10 +61,11 @@ def build_callbacks(
         Banner(),
         FiniteLoss(),
         MonitorIsLogged(monitor.metric),
-        *build_average(options),
+        *build_average(options, monitor),
         TrainingSignals(),
         Dashboard(options.samples, options.attention_maps),
         ImageBoard(options.samples),
+        ConfusionPicture(run_dir / "confusion.png"),
         HyperparameterRow(monitor.metric, monitor.mode),
         SampleFile(run_dir / "samples.txt", options.samples),
         ProgressFile(run_dir / "progress.jsonl"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-AVERAGES = ("none", "ema", "swa")
+AVERAGES = ("none", "ema", "swa", "nt_asgd")
 RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plateau")
 
 
@@ -98,6 +98,7 @@ class CallbackOptions:
     average: str = "none"  # of the weights, which validation measures and checkpoints hold
     average_decay: float = 0.999  # ema: share of the average that a step keeps
     average_start: float | None = None  # share of training after which averaging begins; null: ema 0, swa 0.75
+    average_patience: int = 5  # nt_asgd: begins at a validation worse than the best of all but the last so many
     extra: dict[str, Any] = field(default_factory=dict)
 
     def problems(self, key: str) -> Iterator[str]:
@@ -121,6 +122,8 @@ class CallbackOptions:
             yield f"{key}.average is '{self.average}', but must be one of {', '.join(AVERAGES)}."
         if not 0 < self.average_decay < 1:
             yield f"{key}.average_decay is {self.average_decay}, but must be above 0 and below 1."
+        if self.average_patience < 1:
+            yield f"{key}.average_patience is {self.average_patience}, but must be at least 1."
         if self.average_start is not None and not 0 <= self.average_start < 1:
             yield (
                 f"{key}.average_start is {self.average_start}, but must be a share of training, at least 0 and below "

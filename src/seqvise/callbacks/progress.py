@@ -19,7 +19,7 @@ from seqvise.callbacks.speed import Speedometer
 
 SHOWN = {
     "train/loss_smooth": "train loss",
-    **{name: name for name in ("val/loss", "val/bleu", "val/hit@1", "val/held_out/hit@5")},
+    **{name: name for name in ("val/loss", "val/ppl", "val/bleu", "val/f1", "val/hit@1", "val/held_out/hit@5")},
 }
 REFRESH_SECONDS = 0.5
 

@@ -15,9 +15,11 @@ from seqvise.config.faults import nearest
 from seqvise.config.options import Config
 from seqvise.config.tree import own_folder
 from seqvise.corpus.options import DataOptions
+from seqvise.corpus.text_options import LABELS, STREAM, LabelOptions, StreamOptions
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
 from seqvise.models.devise_options import DeviseOptions
+from seqvise.models.language_options import ClassifierOptions, LanguageModelOptions
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.transformer_options import TransformerOptions
 from seqvise.tuning.options import TuneConfig
@@ -26,8 +28,15 @@ MODEL_OPTIONS: dict[str, type] = {
     "seqvise.models.recurrent.Recurrent": RecurrentOptions,
     "seqvise.models.transformer.Transformer": TransformerOptions,
     "seqvise.models.devise.Devise": DeviseOptions,
+    "seqvise.models.awd_lstm.AwdLstm": LanguageModelOptions,
+    "seqvise.models.text_classifier.TextClassifier": ClassifierOptions,
 }
-DATA_OPTIONS: dict[str, type] = {"parallel": DataOptions, "images": ImageOptions}
+DATA_OPTIONS: dict[str, type] = {
+    "parallel": DataOptions,
+    "images": ImageOptions,
+    STREAM: StreamOptions,
+    LABELS: LabelOptions,
+}
 """For each `data.kind` the type of the `data` node."""
 
 
@@ -39,6 +48,8 @@ def register() -> None:
     store.store(group="options", name="recurrent", node=RecurrentOptions)
     store.store(group="options", name="transformer", node=TransformerOptions)
     store.store(group="options", name="devise", node=DeviseOptions)
+    store.store(group="options", name="awd_lstm", node=LanguageModelOptions)
+    store.store(group="options", name="text_classifier", node=ClassifierOptions)
     for kind, options in DATA_OPTIONS.items():
         store.store(group="options", name=kind, node=options)
     _resolve_as("run_name", _run_name)

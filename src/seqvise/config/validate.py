@@ -14,6 +14,7 @@ from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import MODEL_OPTIONS, typed
+from seqvise.config.text_rules import text_problems
 from seqvise.corpus.options import STANDARD_INPUT
 from seqvise.download.catalogue import CORPORA
 from seqvise.errors import UserError
@@ -38,6 +39,8 @@ METRICS: dict[str, tuple[str, ...]] = {
         *(f"val/{images}hp@{k}" for images in _IMAGES for k in (2, 5, 10, 20)),
         *(f"val/{images}{name}_map" for images in _IMAGES for name in ("text_to_image", "image_to_label")),
     ),
+    "seqvise.tasks.language_model.LanguageModel": ("train/loss", "val/loss", "val/ppl", "val/accuracy"),
+    "seqvise.tasks.classification.Classification": ("train/loss", "val/loss", "val/accuracy", "val/f1"),
 }
 
 DEVISE = "seqvise.models.devise.Devise"
@@ -97,6 +100,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _monitor(config)
     yield from _vectors(config)
     yield from _images(config)
+    yield from text_problems(config)
     yield from _shared_embeddings(config)
     yield from _standard_input(config)
     yield from _packages(config)

@@ -61,7 +61,7 @@ class Input:
     def digests(self, data: DataOptions, memo: Path) -> list[str]:
         """Hashes of the content. memo: a folder that remembers those of large files."""
         if self.pieces:
-            return [_content(file, memo) for file in self.files]
+            return [content_digest(file, memo) for file in self.files]
         return [digest("\n".join(map("\t".join, _phrasebook(data).pairs())), 32)]
 
 
@@ -136,7 +136,8 @@ def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
     return f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
 
 
-def _content(file: TextFile, memo: Path) -> str:
+def content_digest(file: TextFile, memo: Path) -> str:
+    """A hash of what a file holds. memo: a folder that remembers those of large files."""
     if file.stream is not None:
         file.stream.seek(0)
         return digest_stream(file.stream)

@@ -92,7 +92,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
     """
-    for text, _ in _texts(TextFile(path), None, "refuse", Tally()):
+    for text in decoded_texts(TextFile(path), None, "refuse", Tally()):
         for line in text.split("\n"):
             yield line.rstrip("\r")
 
@@ -140,8 +140,7 @@ def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tup
     if data.format == "parquet":
         return read_parquet(file, names)
     # A quoted field may go over many lines: cut off, it would swallow those that follow.
-    texts = (text for text, _ in _texts(file, None, data.encoding_errors, tally))
-    return read_csv(file, texts, names)
+    return read_csv(file, decoded_texts(file, None, data.encoding_errors, tally), names)
 
 
 def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
@@ -157,12 +156,19 @@ def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
     row[:] = ["".join(row)] * needed
 
 
-def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[tuple[str, bool]]:
-    """Whole lines as text, without the last one's line feed, each text with whether its bytes are ``_tidy``.
+def decoded_texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
+    """Whole lines as text, without the last one's line feed.
 
     Args:
-        most: characters of the longest line that is of use.
+        most: characters of the longest line that is of use; None is any.
+        errors: see ``data.encoding_errors``.
+        tally: receives the faults that are read over.
     """
+    return (text for text, _ in _texts(file, most, errors, tally))
+
+
+def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[tuple[str, bool]]:
+    """See ``decoded_texts``; each text with whether its bytes are ``_tidy``."""
     number = 0
     for block in file.blocks(None if most is None else _BYTES * most):
         text, tidy = _decode(block, errors, tally, partial(_place, file, number)), _tidy(block)

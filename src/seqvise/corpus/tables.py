@@ -12,22 +12,25 @@ from seqvise.corpus.textfile import TextFile
 from seqvise.errors import UserError
 
 _ROWS = 4096
+KEYS = "data.source and data.target"
 Columns = tuple[list[str], list[str]]
 
 
-def read_csv(file: TextFile, texts: Iterable[str], names: tuple[str, str]) -> Iterator[Columns]:
+def read_csv(file: TextFile, texts: Iterable[str], names: tuple[str, str], keys: str = KEYS) -> Iterator[Columns]:
     """Two columns of a CSV table with commas, its first line their names. A blank line is a row of empty fields.
 
     Args:
         file: its name, for messages.
         texts: its text, in stretches of whole lines.
+        names: of the columns.
+        keys: that give these names, for messages.
 
     Raises:
         UserError: a column is missing, a row has too few fields, or a line is not CSV.
     """
     reader = csv.reader((f"{line}\n" for text in texts for line in text.split("\n")), strict=True)
     try:
-        columns = _places(file, [name.strip() for name in next(reader, [])], names)
+        columns = _places(file, [name.strip() for name in next(reader, [])], names, keys)
         while rows := list(islice(reader, _ROWS)):
             if any(len(row) <= max(columns) for row in rows):
                 rows = [_whole_row(file, row, max(columns), reader.line_num) for row in rows]
@@ -46,7 +49,7 @@ def read_parquet(file: TextFile, names: tuple[str, str]) -> Iterator[Columns]:
     with file.open() as stream:
         try:
             table = parquet.ParquetFile(stream)
-            _places(file, list(table.schema_arrow.names), names)
+            _places(file, list(table.schema_arrow.names), names, KEYS)
             for name in names:
                 _require_text(file, table.schema_arrow.field(name))
             for batch in table.iter_batches(_ROWS, columns=list(names)):
@@ -58,12 +61,12 @@ def read_parquet(file: TextFile, names: tuple[str, str]) -> Iterator[Columns]:
             raise UserError(f"{file} is not a whole Parquet table ({reason}): fetch it again.") from None
 
 
-def _places(file: TextFile, found: list[str], names: tuple[str, str]) -> list[int]:
+def _places(file: TextFile, found: list[str], names: tuple[str, str], keys: str) -> list[int]:
     missing = [name for name in names if found.count(name) != 1]
     if missing:
         raise UserError(
             f"{file} has no column {' and no column '.join(missing)}, or has it twice: its columns are "
-            f"{', '.join(found)[:300] or 'none'}; data.source and data.target must name two of them."
+            f"{', '.join(found)[:300] or 'none'}; {keys} must name two of them."
         )
     return [found.index(name) for name in names]
 

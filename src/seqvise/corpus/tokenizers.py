@@ -92,6 +92,8 @@ def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | N
         return TextTokenizer(options, piece_splitter(pieces))
     if options.name == "chars":
         return TextTokenizer(options, split_characters)
+    if options.name == "spaces":
+        return TextTokenizer(options, split_at_spaces)
     if options.name == "words":
         return TextTokenizer(options, word_splitter(language))
     return TextTokenizer(options, spacy_splitter(language))
@@ -137,6 +139,13 @@ def split_characters(texts: Iterable[str]) -> Iterator[Tokens]:
     """Every character is a word, the space too, so that a model of characters can say where words end."""
     for text in texts:
         yield Tokens(list(text), [False] * len(text))
+
+
+def split_at_spaces(texts: Iterable[str]) -> Iterator[Tokens]:
+    """What stands between spaces is a word, for text that was split before."""
+    for text in texts:
+        words = text.split()
+        yield Tokens(words, [True] * (len(words) - 1) + [False] * bool(words))
 
 
 def piece_splitter(pieces: Pieces) -> Splitter:

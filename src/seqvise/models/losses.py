@@ -45,6 +45,30 @@ def linear_cross_entropy(
     return result
 
 
+@torch.no_grad()
+def linear_scores(
+    outputs: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    chunk: int = 512,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """The sum over rows of ``-log p(target)``, and how many targets are the likeliest word; without gradients.
+
+    The arguments are those of ``linear_cross_entropy``. Both scalars, float32 and int64.
+    """
+    loss, right = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
+    with torch.autocast(outputs.device.type, enabled=False):
+        cast_weight, cast_bias = weight.to(dtype), bias.to(dtype)
+        for rows in _row_chunks(outputs.shape[0], chunk):
+            scores = torch.addmm(cast_bias, outputs[rows].to(dtype), cast_weight.t()).float()
+            chosen = targets[rows]
+            loss += F.cross_entropy(scores, chosen, reduction="sum")
+            right += (scores.argmax(1) == chosen).sum()
+    return loss, right
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(

@@ -74,6 +74,11 @@ class Run:
         """How target ids become text."""
         return TextCodec.load(self.path / ASSETS, "target")
 
+    @cached_property
+    def text(self) -> TextCodec:
+        """How the text of a language model or a classifier becomes ids, and ids text."""
+        return TextCodec.load(self.path / ASSETS, "text")
+
     def checkpoint(self) -> Path:
         """The best checkpoint, or the last where there is no best.
 

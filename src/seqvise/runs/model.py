@@ -51,6 +51,12 @@ def build_image_model(
     return cast(nn.Module, make(config.model, network.features, dim, backbone, classifier, groups))
 
 
+def build_text_model(config: Config, *sizes: int) -> nn.Module:
+    """A new model of documents. sizes: the number of words, and for a classifier that of labels."""
+    make = cast(Any, find_class("model._target_", option(config.model, "_target_"), MODULE))
+    return cast(nn.Module, make(config.model, *sizes))
+
+
 def load_model(run: Run) -> nn.Module:
     """A run's model with the weights of its checkpoint, on the CPU and in evaluation mode.
 
@@ -67,7 +73,7 @@ def with_weights(run: Run, model: nn.Module) -> nn.Module:
         UserError: the run has no checkpoint, or a damaged one, or its weights are those of another model.
     """
     path = run.checkpoint()
-    weights = _weights(path)
+    weights = model_weights(path)
     if misfit := _misfit(model.state_dict(), weights):
         made = other_versions(run.path)
         told = f" The run was made with {made}." if made else ""
@@ -76,7 +82,12 @@ def with_weights(run: Run, model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def model_weights(path: Path) -> dict[str, Tensor]:
+    """A checkpoint's weights by their names in the model.
+
+    Raises:
+        UserError: it is damaged.
+    """
     try:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}

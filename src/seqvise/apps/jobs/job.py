@@ -21,7 +21,12 @@ from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import option
 from seqvise.runs.trainer import build_trainer
 
-BUILDERS = {"parallel": "seqvise.apps.jobs.translation", "images": "seqvise.apps.jobs.images"}
+BUILDERS = {
+    "parallel": "seqvise.apps.jobs.translation",
+    "images": "seqvise.apps.jobs.images",
+    "text_lines": "seqvise.apps.jobs.language",
+    "text_labels": "seqvise.apps.jobs.classification",
+}
 """For each `data.kind` the module whose ``build(config, seed)`` gives its parts."""
 
 

@@ -1,0 +1,68 @@
+"""Text to a language model's task."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from torch import nn
+
+from seqvise.apps.folders import cache_folder
+from seqvise.apps.jobs.job import Parts
+from seqvise.config.classes import TASK, find_class
+from seqvise.config.hyperparameters import hyperparameters
+from seqvise.config.options import Config
+from seqvise.corpus.text_prepare import prepare_text
+from seqvise.corpus.text_store import SIDE, TextReport, TextStore
+from seqvise.datamodules.stream import StreamDataModule
+from seqvise.runs.encoder import load_encoder
+from seqvise.runs.model import build_text_model, option
+
+log = logging.getLogger(__name__)
+
+
+def build(config: Config, seed: int) -> Parts:
+    """Prepares the text, and builds the model and its task.
+
+    Raises:
+        UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
+    """
+    store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+    model = build_text_model(config, len(store.codec.vocabulary))
+    start_from(model, config, store)
+    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
+    task = make(
+        model=model,
+        loss=config.loss,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        monitor=config.monitor,
+        store=store,
+        seed=seed,
+        bptt=config.data.bptt,
+        samples=config.callbacks.samples,
+    )
+    task.save_hyperparameters(hyperparameters(config))
+
+    def write_assets(folder: Path) -> None:
+        store.codec.save(folder, SIDE)
+
+    data = StreamDataModule(store, config.data, seed)
+    return Parts(data, cast(pl.LightningModule, task), store.part("test") is not None, write_assets)
+
+
+def start_from(model: nn.Module, config: Config, store: TextStore) -> None:
+    """Puts the encoder that `model.encoder` names into the model, and says how many words it knew."""
+    if option(config.model, "encoder") is None:
+        return
+    found = load_encoder(model, config.model, store.codec)
+    log.info("model.encoder: %d of %d words were known; the others get the mean.", found.known, found.words)
+
+
+def log_report(report: TextReport) -> None:
+    """Says what was read and kept."""
+    for name, tally in report.inputs.items():
+        log.info("data.%s: %s", name, tally.summary().replace("pairs", "documents"))
+    log.info("%d words, %.1f %% of validation words unknown", report.side.words, 100 * report.side.unknown)

@@ -1,0 +1,91 @@
+"""The encoder of one run as the start of another, whatever its vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.vocabulary import SPECIALS, Vocabulary
+from seqvise.errors import UserError
+from seqvise.models.awd_lstm import AwdEncoder, map_words
+from seqvise.models.language_options import EncoderOptions
+from seqvise.runs.load import Run
+from seqvise.runs.model import model_weights
+
+ENCODER, GENERATOR = "encoder.", "generator."
+SIZES = ("cell", "embedding", "hidden", "layers")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How many words of a vocabulary an encoder knew."""
+
+    known: int
+    words: int
+
+
+@torch.no_grad()
+def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) -> Transfer:
+    """Puts word vectors and layers of the run that ``options.encoder`` names into a model.
+
+    Words that the run did not know get the mean of its word vectors. A language model takes the projection over, too.
+
+    Args:
+        model: new, with an ``encoder``.
+        options: its choices.
+        codec: its words.
+
+    Raises:
+        UserError: the run has no such encoder, one of another size, no word in common, or reads the other way.
+    """
+    run = Run.open(Path(str(options.encoder)).expanduser())
+    _check_sizes(run, options)
+    if run.text.backwards != codec.backwards:
+        ways = "from its end" if run.text.backwards else "from its beginning"
+        wanted = str(run.text.backwards).lower()
+        raise UserError(f"The encoder of {run.path} reads documents {ways}: set data.backwards={wanted}.")
+    places = _places(run, codec.vocabulary)
+    weights = model_weights(run.checkpoint())
+    found = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
+    found["embedding.weight"] = map_words(found["embedding.weight"], places)
+    cast(AwdEncoder, model.encoder).load_state_dict(found)
+    _load_projection(model, weights, places)
+    known = int((places >= 0).sum()) - len(SPECIALS)
+    return Transfer(known, len(places) - len(SPECIALS))
+
+
+def _load_projection(model: nn.Module, weights: dict[str, Tensor], places: Tensor) -> None:
+    generator = getattr(model, "generator", None)
+    for name, weight in generator.named_parameters() if generator is not None else ():
+        if GENERATOR + name in weights:
+            weight.copy_(map_words(weights[GENERATOR + name], places))
+
+
+def _check_sizes(run: Run, options: EncoderOptions) -> None:
+    theirs = run.config.model
+    if not isinstance(theirs, EncoderOptions):
+        raise UserError(f"model.encoder={run.path} is no run of a language model or a classifier.")
+    wrong = [
+        f"model.{name} is {getattr(options, name)} here and {getattr(theirs, name)} there"
+        for name in SIZES
+        if getattr(options, name) != getattr(theirs, name)
+    ]
+    if wrong:
+        raise UserError(f"The encoder of {run.path} has another size: {', '.join(wrong)}. Set them as they are there.")
+
+
+def _places(run: Run, vocabulary: Vocabulary) -> Tensor:
+    """(V,) the place of each word in the run's vocabulary, -1 for one that it lacks."""
+    there = {word: place for place, word in enumerate(run.text.vocabulary.words)}
+    places = torch.tensor([there.get(word, -1) for word in vocabulary.words])
+    if not bool((places[len(SPECIALS) :] >= 0).any()):
+        raise UserError(
+            f"The vocabulary of {run.path} has no word in common with that of the data: give data.language, tokenizer "
+            "and data as they were there, or another model.encoder."
+        )
+    return places

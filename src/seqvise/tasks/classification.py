@@ -1,0 +1,115 @@
+"""Classification of documents: what is optimised and what is measured."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqvise.callbacks.options import ScheduleOptions
+from seqvise.datamodules.documents import LabelBatch
+from seqvise.metrics.confusion import Counts, accuracy, macro_f1
+from seqvise.models.awd_lstm import activation_penalty
+from seqvise.models.text_classifier import TextClassifier
+from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.text_task import TextTask, world_size
+from seqvise.tasks.totals import Totals, distributed, sum_over_processes
+
+
+class Classification(TextTask):
+    """Trains a classifier of documents.
+
+    ``loss`` is the mean cross entropy of the true labels, ``accuracy`` the share of right ones, ``f1`` the mean over
+    labels of the harmonic mean of precision and recall. ``train/loss`` is the cross entropy alone; what is minimised
+    has the activation penalties, too.
+
+    Args:
+        model: a ``TextClassifier``.
+        loss, optimizer, schedule, monitor, seed: as of ``TextTask``.
+        labels: their names.
+    """
+
+    unit = "documents"
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: LossOptions,
+        optimizer: OptimizerOptions,
+        schedule: ScheduleOptions,
+        monitor: MonitorOptions,
+        seed: int,
+        labels: tuple[str, ...],
+    ) -> None:
+        super().__init__(model, loss, optimizer, schedule, monitor, seed)
+        self.labels = labels
+        self.confusion: Counts | None = None
+
+    @property
+    def precision_note(self) -> str:
+        """The trainer's precision."""
+        return "32-true" if self._trainer is None else str(self.trainer.precision)
+
+    @property
+    def classifier(self) -> TextClassifier:
+        """The model by its type."""
+        return cast(TextClassifier, self.model)
+
+    def training_step(self, batch: LabelBatch, batch_idx: int) -> Tensor:
+        """The mean cross entropy of the documents of all processes, and the penalties."""
+        found = self.classifier(batch.documents)
+        smoothing = self.loss_options.label_smoothing
+        total = F.cross_entropy(found.logits.float(), batch.labels, reduction="sum", label_smoothing=smoothing)
+        # DDP averages over processes whose batches may differ by a document.
+        loss = total * (world_size() / sum_over_processes(len(batch), self.device))
+        self.log("train/loss", loss.detach())
+        options = self.classifier.options
+        return loss + activation_penalty(found.read, options.activation, options.temporal, batch.documents.mask())
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts the sums anew."""
+        self._start_evaluation()
+
+    def on_test_epoch_start(self) -> None:
+        """Starts the sums anew."""
+        self._start_evaluation()
+
+    def validation_step(self, batch: LabelBatch, batch_idx: int) -> None:
+        """Adds a batch to the validation's sums."""
+        self._evaluate(batch)
+
+    def test_step(self, batch: LabelBatch, batch_idx: int) -> None:
+        """Adds a batch to the test's sums."""
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/*`` and keeps the confusion matrix."""
+        self.confusion = self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/*``."""
+        self._log_scores("test")
+
+    def _start_evaluation(self) -> None:
+        self._totals = Totals()
+        self._counts = torch.zeros(len(self.labels), len(self.labels), dtype=torch.int64, device=self.device)
+
+    @torch.no_grad()
+    def _evaluate(self, batch: LabelBatch) -> None:
+        logits = self.classifier(batch.documents).logits.float()
+        self._totals.add("loss", F.cross_entropy(logits, batch.labels, reduction="sum"), len(batch))
+        places = batch.labels * len(self.labels) + logits.argmax(1)
+        self._counts += torch.bincount(places, minlength=self._counts.numel()).view_as(self._counts)
+
+    def _log_scores(self, stage: str) -> Counts:
+        if distributed():
+            dist.all_reduce(self._counts)
+        counts: Counts = np.asarray(self._counts.cpu().numpy())
+        means = self._totals.means(self.device)
+        for name, value in {**means, "accuracy": accuracy(counts), "f1": macro_f1(counts)}.items():
+            self.log(f"{stage}/{name}", value, rank_zero_only=False)
+        return counts

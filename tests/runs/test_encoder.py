@@ -1,0 +1,98 @@
+"""The encoder of one run in another, word by word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqvise.config.compose import compose
+from seqvise.config.options import Config
+from seqvise.config.schema import typed
+from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.errors import UserError
+from seqvise.models.awd_lstm import AwdLstm
+from seqvise.models.language_options import LanguageModelOptions
+from seqvise.runs.directory import RunDirectory
+from seqvise.runs.encoder import Transfer, load_encoder
+
+THERE, HERE = ("a", "b", "c"), ("c", "new", "a", "newer")
+
+
+def codec(words: tuple[str, ...], backwards: bool = False) -> TextCodec:
+    vocabulary = Vocabulary.from_ranked(words, dict.fromkeys(words, 1), {})
+    return TextCodec("en", TokenizerOptions(name="words"), vocabulary, backwards=backwards)
+
+
+def options(**choices: Any) -> LanguageModelOptions:
+    return LanguageModelOptions(**{"embedding": 4, "hidden": 6, "layers": 2, **choices})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> tuple[Path, AwdLstm]:
+    """A run of a language model of three words."""
+    words = ["model=awd_lstm", "model.embedding=4", "model.hidden=6", "model.layers=2", "data=text_lines"]
+    config: Config = typed(compose([*words, "data.root=r", "data.train=t"]))
+    directory = RunDirectory(tmp_path / "there")
+    directory.path.mkdir()
+    directory.write_config(config)
+    codec(THERE).save(directory.assets, "text")
+    model = AwdLstm(options(), 4 + len(THERE))
+    directory.checkpoints.mkdir()
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": state}, directory.checkpoints / "best.ckpt")
+    return directory.path, model
+
+
+def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, AwdLstm]) -> None:
+    path, there = run
+    torch.nn.init.normal_(there.generator.bias)
+    state = {f"model.{name}": value for name, value in there.state_dict().items()}
+    torch.save({"state_dict": state}, path / "checkpoints" / "best.ckpt")
+    here = AwdLstm(options(encoder=str(path)), 4 + len(HERE))
+    assert load_encoder(here, here.options, codec(HERE)) == Transfer(known=2, words=4)
+    old, new = there.encoder.embedding.weight, here.encoder.embedding.weight
+    mean = old.mean(0)
+    expected = [*old[:4], old[6], mean, old[4], mean]
+    torch.testing.assert_close(new, torch.stack(expected))
+    bias = there.generator.bias
+    torch.testing.assert_close(
+        here.generator.bias, torch.stack([*bias[:4], bias[6], bias.mean(), bias[4], bias.mean()])
+    )
+    assert here.generator.weight is new
+    for mine, theirs in zip(here.encoder.layers.parameters(), there.encoder.layers.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    read = [model.eval()(torch.tensor([ids])).outputs for model, ids in ((here, [4, 6]), (there, [6, 4]))]
+    torch.testing.assert_close(*read)
+
+
+def refused(path: Path, there: TextCodec, **choices: Any) -> str:
+    chosen = options(encoder=str(path), **choices)
+    with pytest.raises(UserError) as caught:
+        load_encoder(AwdLstm(chosen, len(there.vocabulary)), chosen, there)
+    return str(caught.value)
+
+
+def test_what_does_not_fit_is_named(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
+    path, _ = run
+    told = refused(path, codec(HERE), hidden=8, cell="gru")
+    assert "model.cell is gru here and lstm there, model.hidden is 8 here and 6 there" in told
+    assert "no word in common" in refused(path, codec(("x", "y")))
+    assert "set data.backwards=false" in refused(path, codec(HERE, backwards=True))
+    assert "is not a run directory" in refused(tmp_path / "nowhere", codec(HERE))
+    RunDirectory(path).write_config(typed(compose()))
+    assert "is no run of a language model" in refused(path, codec(HERE))
+
+
+def test_weights_are_those_of_the_best_checkpoint(run: tuple[Path, AwdLstm]) -> None:
+    path, there = run
+    here = AwdLstm(options(encoder=str(path)), 4 + len(THERE))
+    load_encoder(here, here.options, codec(THERE))
+    for name, value in here.state_dict().items():
+        expected: Tensor = there.state_dict()[name]
+        torch.testing.assert_close(value, expected)
