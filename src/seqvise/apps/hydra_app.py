@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +29,14 @@ from seqvise.config.schema import register
 from seqvise.config.tree import conf_folder
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
+from seqvise.runs.directory import CONFIG, record_failure
+from seqvise.runs.failure import sentence
+from seqvise.runs.launch import job_directory
+from seqvise.runs.parent import end_with_parent, is_job_process
 
 JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
-Task = Callable[[DictConfig, list[str]], None]
+log = logging.getLogger(__name__)
+Task = Callable[[DictConfig, list[str]], Any]
 Check = Callable[[DictConfig], list[str]]
 
 
@@ -47,8 +53,10 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
     start = sys.argv[: len(sys.argv) - len(words)]
 
     def command() -> None:
+        end_with_parent()
         find_own_modules()
-        refuse(words, check)
+        if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
+            refuse(words, check)
         register()
         with _process_words([start[0], *_with_fixed(words, fixed)]):
             _run(task, start, check)
@@ -116,14 +124,16 @@ def _run(task: Task, start: list[str], check: Check) -> None:
     failures: list[Exception] = []
 
     @wraps(task)
-    def job(cfg: DictConfig) -> None:
+    def job(cfg: DictConfig) -> Any:
         try:
             if problems := check(cfg):
                 raise UserError(*problems)
-            task(cfg, start)
+            return task(cfg, start)
         except Exception as error:
             # Of a single job that fails, Hydra would first print all its overrides. A sweep has to see the failure.
             if HydraConfig.get().mode == RunMode.MULTIRUN:
+                _record(error)
+                log.error("job %s failed: %s", HydraConfig.get().job.num, sentence(error))
                 raise
             failures.append(error)
 
@@ -138,6 +148,13 @@ def _run(task: Task, start: list[str], check: Check) -> None:
         raise UserError(f"The run's folder cannot be made ({error}): set paths.outputs to another.") from error
     for failure in failures:
         raise failure
+
+
+def _record(error: Exception) -> None:
+    """Writes why a job failed, if it did so before there was a run to say it."""
+    folder = job_directory()
+    if not (folder / CONFIG).exists():
+        record_failure(folder, str(error))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,13 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
-from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, STATUS, is_first_process
+from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
 
 AUTO = "auto"
+FAILED = "failed"
+"""Of ``retry``: jobs that failed are to be tried again."""
 LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 FREE = (
     *LENGTHS,
     "resume",
+    "retry",
     "test",
     "paths",
     "logger",
@@ -68,10 +70,7 @@ def begins(cfg: DictConfig, directory: Path) -> bool:
 
 def has_finished(directory: Path) -> bool:
     """Whether a run has come to its end."""
-    try:
-        return bool(json.loads((directory / STATUS).read_text(encoding="utf-8"))["status"] == "ok")
-    except (OSError, ValueError, KeyError):
-        return False
+    return bool(read_status(directory).get("status") == "ok")
 
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
