@@ -23,13 +23,14 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.apps.exits import exit_code
-from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_what_fits
+from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, without_place
 from seqvise.config.faults import one_line
+from seqvise.config.processes import common_name, started_from_outside
 from seqvise.config.schema import register
-from seqvise.config.tree import conf_folder
+from seqvise.config.tree import conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
-from seqvise.runs.directory import CONFIG, record_failure
+from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.failure import sentence
 from seqvise.runs.launch import job_directory
 from seqvise.runs.parent import end_with_parent, is_job_process
@@ -58,7 +59,8 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
             refuse(words, check)
         register()
-        with _process_words([start[0], *_with_fixed(words, fixed)]):
+        added = ["hydra.output_subdir=null"] if joins_others(words) else []
+        with _process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added])]):
             _run(task, start, check)
 
     return exit_code(command)
@@ -88,16 +90,59 @@ def refuse(words: Sequence[str], check: Check = validate) -> None:
     elsewhere = (arguments.config_dir, arguments.config_path, arguments.config_name)
     if any(shows) or any(elsewhere):
         return
-    for overrides in _jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]:
-        refuse_job(overrides, check)
+    jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
+    for words, (cfg, problems) in zip(jobs, compose_each(jobs), strict=True):
+        if problems := [*problems, *check(cfg)]:
+            own = [word for word in words if any(word not in other for other in jobs)]
+            raise UserError(*problems, *([f"That is the job {' '.join(own)} of the sweep."] if own else []))
 
 
-def refuse_job(overrides: Sequence[str], check: Check = validate) -> None:
-    """Raises UserError with all that is wrong with one job: overrides that do not fit, values, combinations."""
-    cfg, problems = compose_what_fits(overrides)
-    problems += check(cfg)
-    if problems:
-        raise UserError(*problems)
+def joins_others(words: Sequence[str]) -> bool:
+    """Whether this process is a further one of several that were started from outside.
+
+    Raises:
+        UserError: they cannot know which folder they share, or are told to run a sweep.
+    """
+    if not started_from_outside():
+        return False
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    if arguments.multirun:
+        raise UserError(
+            "A sweep starts the processes of its jobs itself: start it once, without torchrun or srun, or as "
+            "hydra/launcher=slurm."
+        )
+    told = any(word.startswith(("hydra.run.dir=", "resume=")) and word != "resume=auto" for word in words)
+    if not told and common_name() is None:
+        raise UserError(
+            "Several processes were started together, which have to share one folder: give hydra.run.dir=DIR, or to "
+            "torchrun --rdzv-id=NAME."
+        )
+    return not is_first_process()
+
+
+def for_hydra(words: Sequence[str]) -> list[str]:
+    """The words of a sweep as Hydra can take them.
+
+    Hydra composes a sweep once without the values that are swept. Of ``experiment=a,b model.heads=4`` the last word has
+    no place then, unless it is a choice of one value, too.
+    """
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    swept, others = _by_kind(arguments.overrides)
+    if not arguments.multirun or not any(is_group(word.partition("=")[0]) for word in swept):
+        return list(words)
+    parser = OverridesParser.create()
+    choice = {}
+    for word in without_place(others):
+        parsed = parser.parse_override(word)
+        choice[word] = f"{parsed.get_key_element()}=choice({parsed.get_value_element_as_str()})"
+    return [choice.get(word, word) for word in words]
+
+
+def _by_kind(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides that have several values, and those that have one."""
+    parser = OverridesParser.create()
+    swept = [word for word in overrides if parser.parse_override(word).is_sweep_override()]
+    return swept, [word for word in overrides if word not in swept]
 
 
 def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:

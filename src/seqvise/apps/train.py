@@ -12,9 +12,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from seqvise.apps.hydra_app import hydra_command
+from seqvise.config.processes import started_from_outside
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
+from seqvise.files import digest
 from seqvise.runs.directory import METRICS
 from seqvise.runs.failure import RunFailedError
 from seqvise.runs.launch import in_sweep, job_directory, launching
@@ -47,7 +49,8 @@ def _train(cfg: DictConfig, start: list[str]) -> float | None:
 def _begin(cfg: DictConfig, directory: Path, start: list[str]) -> float | None:
     drawn = []
     if cfg.seed is None:
-        cfg.seed = secrets.randbelow(2**31)
+        # Processes started from outside draw each for itself, but have their folder in common.
+        cfg.seed = int(digest(str(directory), 7), 16) if started_from_outside() else secrets.randbelow(2**31)
         drawn.append(f"seed={cfg.seed}")
     if cfg.test is None:
         cfg.test = not in_sweep()
