@@ -20,6 +20,9 @@ class LocalLauncher(Launcher):  # type: ignore[misc]
         threads: of each process; None for its share of the processor.
     """
 
+    names_runs = True
+    """It names the folders of its jobs for TensorBoard, whatever sweeper gives them."""
+
     def __init__(
         self,
         jobs: int | None = None,

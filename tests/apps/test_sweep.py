@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from seqvise.apps.hydra_app import for_hydra
+from seqvise.apps.train import main as hydra_main
 
 ROOT = Path(__file__).parents[2]
 PAIRS = 48
@@ -108,7 +113,7 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def ranks(here: Path, job: int) -> list[dict[str, Any]]:
+def ranks(here: Path, job: int | str) -> list[dict[str, Any]]:
     return [read(path) for path in sorted(here.glob(f"seen-{job}-*.json"))]
 
 
@@ -223,3 +228,76 @@ def test_a_sweep_started_again_does_what_is_asked(local: Swept) -> None:
     assert "2 jobs, 1 of them to be run" in done.stderr
     assert read(local.here / "sweep" / "0" / "status.json")["status"] == "ok"
     assert read(local.here / "sweep" / "1" / "status.json")["written"] == written
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return int(found.getsockname()[1])
+
+
+def test_two_nodes_train_one_run(tmp_path: Path) -> None:
+    (tmp_path / "watch.py").write_text(WATCH)
+    words = [*SMALL, "trainer.devices=1", "trainer.num_nodes=2", "seed=null", "hydra.run.dir=run"]
+    group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    with ThreadPoolExecutor(2) as pool:
+        nodes = list(pool.map(lambda node: train(tmp_path, *words, NODE_RANK=node, **group), "01"))
+    assert [node.returncode for node in nodes] == [0, 0], nodes[0].stderr + nodes[1].stderr
+    seen = ranks(tmp_path, "run")
+    assert [rank["world"] for rank in seen] == [2, 2]
+    assert len({rank["seed"] for rank in seen}) == 1
+    assert {rank["folder"] for rank in seen} == {str(tmp_path / "run")}
+    assert sorted(row for rank in seen for row in rank["rows"]) == list(range(PAIRS))
+    assert read(tmp_path / "run" / "metrics.json")["world_size"] == 2
+    assert nodes[1].stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(["-m", "seed=1,2"], "A sweep starts the processes of its jobs itself"), ([], "have to share one folder")],
+)
+def test_processes_started_from_outside_are_told_what_they_need(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert hydra_main(words) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["trainer=gpu", "trainer.devices=1,3", "hydra.launcher.devices=[0,1]"], "A job needs 3 CUDA devices"),
+        (["seed=1,2", "hydra/launcher=slurm"], "hydra/launcher=slurm needs hydra-submitit-launcher: pip install"),
+        (["seed=1,2", "retry=all"], "retry is 'all', but must be failed"),
+        (["experiment=seed/rnn,multi30k/transformer", "model.heads=4"], "That is the job experiment=seed/rnn of the"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_before_any_job(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("seqvise.runs.grid.find_spec", lambda _: None)
+    assert hydra_main(["-m", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.glob("outputs/sweeps/*/*/*/")) == []
+
+
+def test_a_key_that_only_the_swept_models_have_may_be_given() -> None:
+    words = ["-m", "experiment=seed/attention,seed/teacher_forcing", "model.heads=4", "seed=3", "optimizer.lr=1,2"]
+    assert for_hydra(words) == [*words[:2], "model.heads=choice(4)", *words[3:]]
+    assert for_hydra(["-m", "optimizer.lr=1,2", "model.cell=lstm"]) == ["-m", "optimizer.lr=1,2", "model.cell=lstm"]
+    assert for_hydra(["model=rnn", "model.heads=4"]) == ["model=rnn", "model.heads=4"]

@@ -51,8 +51,9 @@ def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
     OmegaConf.save(config, folder / "multirun.yaml")
     failures, returns, first = dict[int, str](), list[Sequence[JobReturn]](), 0
     for batch in sweeper.split_arguments(parsed, sweeper.max_batch_size):
-        for number, overrides in enumerate(batch, first):
-            name_in_tensorboard(config, job_folder(config, overrides, number, loader), overrides, number)
+        if not getattr(sweeper.launcher, "names_runs", False):
+            for number, overrides in enumerate(batch, first):
+                name_in_tensorboard(config, job_folder(config, overrides, number, loader), overrides, number)
         results = sweeper.launcher.launch(batch, initial_job_idx=first)
         failures.update(_failures(results, first))
         returns.append(results)

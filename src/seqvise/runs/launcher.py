@@ -12,11 +12,12 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
+from seqvise.errors import UserError
 from seqvise.runs.failure import RunFailedError
 from seqvise.runs.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.runs.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
 from seqvise.runs.resume import AUTO, FAILED, has_finished
-from seqvise.runs.sweep import failed_before, job_folder, swept
+from seqvise.runs.sweep import failed_before, job_folder, name_in_tensorboard, swept
 from seqvise.runs.words import job_words
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     devices = cuda_devices() if launcher.devices is None else [str(device) for device in launcher.devices]
     sweep = _Sweep(launcher, devices)
     jobs = [_job(sweep, list(words), number) for number, words in enumerate(job_overrides, first)]
+    _check_apart(jobs)
+    for job in jobs:
+        name_in_tensorboard(config, job.folder, job.overrides, job.number)
     outcomes = {job.number: outcome for job in jobs if (outcome := _before(config, job)) is not None}
     wanted = [job for job in jobs if job.number not in outcomes]
     log.info("%d jobs, %d of them to be run: %s", len(jobs), len(wanted), config.hydra.sweep.dir)
@@ -74,6 +78,16 @@ def _job(sweep: _Sweep, overrides: list[str], number: int) -> LocalJob:
         environment=threads_of_job(launcher.threads, at_a_time, devices or processes_of(trainer)),
         metric=str(config.monitor.metric),
     )
+
+
+def _check_apart(jobs: Sequence[LocalJob]) -> None:
+    folders = [job.folder for job in jobs]
+    if len(set(folders)) < len(folders):
+        twice = next(folder for folder in folders if folders.count(folder) > 1)
+        raise UserError(
+            f"Several jobs of the sweep would write into {twice}: let hydra.sweep.subdir tell them apart, as "
+            "${hydra.job.num} does."
+        )
 
 
 def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
