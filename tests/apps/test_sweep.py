@@ -18,6 +18,7 @@ import pytest
 from seqvise.apps.hydra_app import for_hydra
 from seqvise.apps.train import main as hydra_main
 
+pytestmark = pytest.mark.timeout(600)  # a dozen processes, each of which loads torch
 ROOT = Path(__file__).parents[2]
 PAIRS = 48
 SMALL = [
@@ -105,7 +106,7 @@ def train(here: Path, *words: str, **variables: str) -> subprocess.CompletedProc
     environment = os.environ | {"OMP_NUM_THREADS": "1", **variables}
     environment["PYTHONPATH"] = os.pathsep.join([str(here), environment.get("PYTHONPATH", "")])
     command = [sys.executable, str(ROOT / "train.py"), *words]
-    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=280)
+    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -176,6 +177,15 @@ def test_a_crash_in_one_rank_is_recorded_with_its_reason(drawn: Swept) -> None:
     assert "a wheel came off" in (drawn.here / "sweep" / "2" / "train.log").read_text()
 
 
+LOCAL = [
+    *SMALL,
+    "+callbacks.extra.watch.fault=kill,none",
+    "trainer.devices=2",
+    "hydra.launcher.jobs=2",
+    "hydra.sweep.dir=sweep",
+]
+
+
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     """Two jobs of two processes each at a time, one rank of which is killed."""
@@ -185,8 +195,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Swept:
 
 
 def again(here: Path, more: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    words = ["+callbacks.extra.watch.fault=kill,none", "trainer.devices=2", "hydra.launcher.jobs=2"]
-    return train(here, "-m", *SMALL, *words, "hydra.sweep.dir=sweep", *more, **variables)
+    return train(here, "-m", *LOCAL, *more, **variables)
 
 
 def test_a_killed_rank_ends_its_job_alone(local: Swept) -> None:
@@ -213,16 +222,19 @@ def test_nothing_is_chosen_by_the_test_part(local: Swept) -> None:
     assert not any(name.startswith("test/") for name in read(local.here / "sweep" / "1" / "metrics.json"))
 
 
-def test_a_sweep_started_again_does_what_is_asked(local: Swept) -> None:
-    done = again(local.here, [])
-    assert done.returncode == 2
-    assert "holds a sweep already" in done.stderr
+def test_a_sweep_started_again_does_what_is_asked(
+    local: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(local.here)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert hydra_main(["-m", *LOCAL]) == 2
+    assert "holds a sweep already" in capsys.readouterr().err
+    assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
+    told = capsys.readouterr().err
+    assert "2 jobs, 0 of them to be run" in told
+    assert "1 of 2 jobs failed. job 0: rank 1 was killed by SIGKILL" in told
 
     written = read(local.here / "sweep" / "1" / "status.json")["written"]
-    done = again(local.here, ["resume=auto"], FAULTLESS="1")
-    assert done.returncode == 1
-    assert "2 jobs, 0 of them to be run" in done.stderr
-
     done = again(local.here, ["resume=auto", "retry=failed"], FAULTLESS="1")
     assert done.returncode == 0, done.stderr
     assert "2 jobs, 1 of them to be run" in done.stderr

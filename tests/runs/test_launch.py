@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import hydra
 import pytest
@@ -56,7 +57,8 @@ def test_a_job_of_a_sweep_starts_its_processes_as_a_single_run(
     words = [*JOB, "hydra.verbose=true", "hydra.job.num=3", "hydra.job.id=3", "hydra.mode=RUN"]
     with launching(["train.py"], ["seed=5"]):
         assert sys.argv == ["train.py", *words, "seed=5"]
-        command, folder = subprocess_script._hydra_subprocess_cmd(local_rank=1)
+        lightning: Any = subprocess_script
+        command, folder = lightning._hydra_subprocess_cmd(local_rank=1)
     assert command[-len(words) - 3 :] == [
         *words,
         "seed=5",

@@ -55,10 +55,11 @@ seen = {"device": device, "began": started, "ended": time.time(), "command": com
 
 
 @pytest.fixture(autouse=True)
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     script = tmp_path / "job.py"
     script.write_text(JOB)
     monkeypatch.setattr(local, "PROGRAM", (sys.executable, str(script)))
+    return sys.executable, str(script)
 
 
 def jobs(folder: Path, *deeds: str, devices: int = 0) -> list[LocalJob]:
@@ -133,10 +134,10 @@ def test_jobs_save_when_the_sweep_is_told_to_end(tmp_path: Path, signum: int, er
     assert not (tmp_path / "2").exists()
 
 
-def test_jobs_save_when_the_sweep_is_killed(tmp_path: Path) -> None:
+def test_jobs_save_when_the_sweep_is_killed(tmp_path: Path, program: tuple[str, str]) -> None:
     code = (
         "import sys; from pathlib import Path; from seqvise.runs import local; from seqvise.runs.pool import Pool; "
-        f"local.PROGRAM = {local.PROGRAM!r}; "
+        f"local.PROGRAM = {program!r}; "
         f"job = local.LocalJob(0, [], [], ['wait'], Path({str(tmp_path / '0')!r}), 0, {{}}, 'val/bleu'); "
         "local.run_jobs([job], Pool(1, []), 'train')"
     )

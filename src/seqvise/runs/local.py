@@ -205,5 +205,5 @@ def _listening() -> Iterator[list[int]]:
             before[signum] = signal.signal(signum, hear)
         yield told
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
