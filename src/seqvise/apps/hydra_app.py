@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -86,15 +87,18 @@ def refuse(words: Sequence[str], check: Check = validate) -> None:
     if arguments.multirun and (arguments.cfg or arguments.info):
         raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} do not go together: leave one out.")
     shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
-    # Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts.
-    elsewhere = (arguments.config_dir, arguments.config_path, arguments.config_name)
-    if any(shows) or any(elsewhere):
+    if any(shows) or _is_elsewhere(arguments):
         return
     jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
     for words, (cfg, problems) in zip(jobs, compose_each(jobs), strict=True):
         if problems := [*problems, *check(cfg)]:
             own = [word for word in words if any(word not in other for other in jobs)]
             raise UserError(*problems, *([f"That is the job {' '.join(own)} of the sweep."] if own else []))
+
+
+def _is_elsewhere(arguments: Namespace) -> bool:
+    """Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts."""
+    return any((arguments.config_dir, arguments.config_path, arguments.config_name))
 
 
 def joins_others(words: Sequence[str]) -> bool:
@@ -127,22 +131,18 @@ def for_hydra(words: Sequence[str]) -> list[str]:
     no place then, unless it is a choice of one value, too.
     """
     arguments, _ = get_args_parser().parse_known_args(list(words))
-    swept, others = _by_kind(arguments.overrides)
-    if not arguments.multirun or not any(is_group(word.partition("=")[0]) for word in swept):
+    if not arguments.multirun or _is_elsewhere(arguments):
         return list(words)
-    parser = OverridesParser.create()
-    choice = {}
-    for word in without_place(others):
-        parsed = parser.parse_override(word)
-        choice[word] = f"{parsed.get_key_element()}=choice({parsed.get_value_element_as_str()})"
-    return [choice.get(word, word) for word in words]
+    parsed = {word: OverridesParser.create().parse_override(word) for word in arguments.overrides}
+    swept = [word for word, override in parsed.items() if override.is_sweep_override()]
+    if not any(is_group(word.partition("=")[0]) for word in swept):
+        return list(words)
+    lost = [word for word in without_place([word for word in parsed if word not in swept]) if word[:1] != "~"]
+    return [_choice_of_one(parsed[word]) if word in lost else word for word in words]
 
 
-def _by_kind(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Overrides that have several values, and those that have one."""
-    parser = OverridesParser.create()
-    swept = [word for word in overrides if parser.parse_override(word).is_sweep_override()]
-    return swept, [word for word in overrides if word not in swept]
+def _choice_of_one(override: Override) -> str:
+    return f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
 
 
 def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from hydra.utils import get_original_cwd
 from omegaconf import OmegaConf
 
+from seqvise.errors import UserError
 from seqvise.runs.directory import record_failure
 from seqvise.runs.failure import RunFailedError
 from seqvise.runs.ranks import Ranks
@@ -52,6 +53,8 @@ def launching(start: Sequence[str], drawn: Sequence[str] = ()) -> Iterator[None]
     try:
         with _lightning_starts(words, directory, ranks):
             yield
+    except UserError:  # all processes have met the same
+        raise
     except Exception as error:
         if why := ranks.why():
             record_failure(directory, why, replace=True)

@@ -131,11 +131,13 @@ def _start(job: LocalJob, devices: tuple[str, ...], command: str) -> _Running:
 def _wait_for_folder(job: LocalJob) -> None:
     """A sweep that was killed tells its jobs to save, and is perhaps started again before they have."""
     until = time.monotonic() + HELD
-    while time.monotonic() < until:
-        with held(job.folder / LOCK) as free:
-            if free:
-                return
+    while not _is_free(job.folder) and time.monotonic() < until:
         time.sleep(LOOK)
+
+
+def _is_free(folder: Path) -> bool:
+    with held(folder / LOCK) as free:
+        return free
 
 
 def _end(ended: _Running) -> Outcome:
@@ -158,10 +160,9 @@ def _why(ended: _Running, code: int) -> str:
     """Why a job failed, which its status says too, unless the folder is another process's."""
     folder = ended.job.folder
     said = _last_sentence(folder / LOG, ended.written)
-    with held(folder / LOCK) as free:
-        if free and read_status(folder).get("status") != "ok":
-            record_failure(folder, said if said and code > 0 else f"the process {ending(code)}.")
-            return " ".join(str(read_status(folder).get("why")).split())
+    if _is_free(folder) and read_status(folder).get("status") != "ok":
+        record_failure(folder, said if said and code > 0 else f"the process {ending(code)}.")
+        return " ".join(str(read_status(folder).get("why")).split())
     return said or f"the process {ending(code)}."
 
 
