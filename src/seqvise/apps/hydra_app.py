@@ -52,7 +52,7 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         check: tells what is wrong with a config.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    start = sys.argv[: len(sys.argv) - len(words)]
+    start = sys.argv[: max(1, len(sys.argv) - len(words))]
 
     def command() -> None:
         end_with_parent()

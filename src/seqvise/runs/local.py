@@ -152,7 +152,8 @@ def _end(ended: _Running) -> Outcome:
         log.info("job %d done in %.0f s%s", job.number, seconds, told)
         return Outcome(job.number, value=value)
     why = _why(ended, code)
-    log.error("job %d failed after %.0f s: %s", job.number, seconds, why)
+    verb = "stopped" if read_status(job.folder).get("interrupted") else "failed"
+    log.error("job %d %s after %.0f s: %s", job.number, verb, seconds, why)
     return Outcome(job.number, why)
 
 
@@ -188,6 +189,7 @@ def _pass_on(told: Sequence[int], running: Sequence[_Running], know: set[int]) -
         if kills:
             os.killpg(each.process.pid, signal.SIGKILL)
         elif told and each.process.pid not in know:
+            log.info("told to stop: job %d saves and ends", each.job.number)
             know.add(each.process.pid)
             each.process.terminate()
 

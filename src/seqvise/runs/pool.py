@@ -52,7 +52,7 @@ def cuda_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
         told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return []
-    return [str(number) for number, line in enumerate(told.splitlines()) if line.startswith("GPU ")]
+    return [str(number) for number in range(sum(line.startswith("GPU ") for line in told.splitlines()))]
 
 
 def needed(trainer: Any, per_job: int | None, there: int) -> int:
