@@ -304,7 +304,9 @@ def test_a_sweep_that_cannot_be_is_refused_before_any_job(
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr("seqvise.runs.grid.find_spec", lambda _: None)
     assert hydra_main(["-m", *words]) == 2
-    assert sentence in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert ("That is the job" in told) is ("experiment" in words[0])
     assert list(tmp_path.glob("outputs/sweeps/*/*/*/")) == []
 
 

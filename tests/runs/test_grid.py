@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
@@ -56,7 +56,7 @@ class Fails:
 
 @pytest.mark.parametrize("batch", [None, 1])
 def test_the_jobs_behind_one_that_fails_are_run(tmp_path: Path, batch: int | None) -> None:
-    sweeper: Any = BasicSweeper(max_batch_size=batch)
+    sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=batch)  # Hydra loads it anew
     sweeper.config, sweeper.launcher = config(tmp_path), Fails()
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
     with pytest.raises(SweepFailedError, match=r"^1 of 3 jobs failed. job 1: RuntimeError: out of memory."):

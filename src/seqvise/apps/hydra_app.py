@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.apps.exits import exit_code
-from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, without_place
+from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.faults import one_line
 from seqvise.config.processes import common_name, started_from_outside
 from seqvise.config.schema import register
@@ -90,10 +90,19 @@ def refuse(words: Sequence[str], check: Check = validate) -> None:
     if any(shows) or _is_elsewhere(arguments):
         return
     jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
-    for words, (cfg, problems) in zip(jobs, compose_each(jobs), strict=True):
+    for number, (cfg, problems) in enumerate(compose_each(jobs)):
         if problems := [*problems, *check(cfg)]:
-            own = [word for word in words if any(word not in other for other in jobs)]
-            raise UserError(*problems, *([f"That is the job {' '.join(own)} of the sweep."] if own else []))
+            raise UserError(*problems, *_which(jobs, number, problems, check))
+
+
+def _which(jobs: Sequence[Sequence[str]], number: int, problems: list[str], check: Check) -> Iterator[str]:
+    """Says which job of a sweep has problems, unless the last job has the same ones."""
+    if number == 0:
+        cfg, others = compose_what_fits(jobs[-1])
+        if problems == [*others, *check(cfg)]:
+            return
+    own = [word for word in jobs[number] if any(word not in other for other in jobs)]
+    yield f"That is the job {' '.join(own)} of the sweep."
 
 
 def _is_elsewhere(arguments: Namespace) -> bool:
