@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from seqvise.apps.main import main
 
@@ -74,6 +75,20 @@ def test_training_leaves_a_run_that_translates(
     assert len(lines) == 5
     assert lines[1] == lines[4] == ""
     assert lines[0] == lines[3]
+
+
+def test_two_deterministic_runs_are_equal_bit_for_bit(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name in ("first", "second"):
+        words = ["trainer.deterministic=true", f"hydra.run.dir={name}", "data.workers=0"]
+        assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, *words) == 0
+        state = torch.load(here / name / "checkpoints" / "last.ckpt", weights_only=True)
+        metrics = json.loads((here / name / "metrics.json").read_text())
+        found.append((state["state_dict"], {key: value for key, value in metrics.items() if key != "seconds"}))
+        torch.manual_seed(99)
+    (first, scores), (second, others) = found
+    assert scores == others
+    assert all(torch.equal(weight, second[key]) for key, weight in first.items())
 
 
 def test_a_dry_run_trains_nothing(

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 from omegaconf import OmegaConf
 
-from seqvise.config.compose import compose
+from seqvise.config.compose import compose, compose_each, compose_what_fits
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.config.tree import choices, conf_folder
@@ -149,3 +149,21 @@ def test_the_lessons_language_model_and_classifier_have_its_numbers() -> None:
     assert [rate * judge.optimizer.lr for rate in judge.model.group_rates] == pytest.approx([1e-4] * 3 + [1e-3, 1e-2])
     assert (judge.model.head, judge.model.window, judge.model.span) == (50, 70, 1400)
     assert (judge.data.batch_size, judge.trainer.gradient_clip_val) == (24, 25.0)
+
+
+def test_the_jobs_of_a_sweep_are_composed_as_each_alone() -> None:
+    jobs = [
+        ["model=rnn", "optimizer.lr=1e-3", "seed=1", "+callbacks.extra.a._target_=x.A"],
+        ["model=rnn", "optimizer.lr=1e-2", "seed=2", "+callbacks.extra.a._target_=x.A"],
+        ["model=rnn", "optimizer.lr=1e-2", "seed=2", "+callbacks.extra.a._target_=x.B"],
+        ["model=attention", "optimizer.lr=1e-2", "seed=2", "+callbacks.extra.a._target_=x.B"],
+        ["model=attention", "optimizer.lr=many", "seed=2", "+callbacks.extra.a._target_=x.B"],
+        ["model=attention", "optimizer.lr=1e-4", "seed=2", "model.dropout={output: 0.125}"],
+        ["model=attention", "optimizer.lr=1e-4", "seed=2", "model.dropout={encoder: 0.125}"],
+        ["model=attention", "optimizer.lr=1e-4", "seed=2", "seed=3"],
+        ["model=attention", "optimizer.lr=1e-4", "seed=4", "seed=3"],
+    ]
+    found = [(OmegaConf.to_yaml(cfg), problems) for cfg, problems in compose_each(jobs)]
+    alone = [compose_what_fits(words) for words in jobs]
+    assert found == [(OmegaConf.to_yaml(cfg), problems) for cfg, problems in alone]
+    assert [bool(problems) for _, problems in found] == [number == 4 for number in range(len(jobs))]

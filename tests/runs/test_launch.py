@@ -4,15 +4,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import hydra
 import pytest
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import read_write
+from pytorch_lightning.strategies.launchers import subprocess_script
 
 from seqvise.config.schema import register
 from seqvise.config.tree import conf_folder
-from seqvise.runs.launch import LEFT_BEHIND, launching
+from seqvise.runs.launch import in_sweep, launching
+from seqvise.runs.words import job_words
 
 JOB = ["model=rnn", "optimizer.lr=0.003"]
 
@@ -27,10 +32,11 @@ def start_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         with read_write(cfg.hydra):
             cfg.hydra.runtime.output_dir = str(tmp_path / "3")
             cfg.hydra.overrides.task = JOB
+            cfg.hydra.overrides.hydra = ["hydra.verbose=true", "hydra.sweep.dir=there", "hydra.mode=MULTIRUN"]
+            if mode == "MULTIRUN":
+                cfg.hydra.job.num, cfg.hydra.job.id = 3, "3"
         HydraConfig.instance().set_config(cfg)
 
-    for name in LEFT_BEHIND:
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["train.py", "sweep", "words"])
     register()
     yield start
@@ -48,9 +54,51 @@ def test_a_job_of_a_sweep_starts_its_processes_as_a_single_run(
     tmp_path: Path, start_job: Callable[[str], None]
 ) -> None:
     start_job("MULTIRUN")
-    with launching(["train.py"]):
-        assert sys.argv == ["train.py", *JOB, "hydra.mode=RUN"]
-        assert HydraConfig.get().run.dir == str(tmp_path / "3")
+    words = [*JOB, "hydra.verbose=true", "hydra.job.num=3", "hydra.job.id=3", "hydra.mode=RUN"]
+    with launching(["train.py"], ["seed=5"]):
+        assert sys.argv == ["train.py", *words, "seed=5"]
+        lightning: Any = subprocess_script
+        command, folder = lightning._hydra_subprocess_cmd(local_rank=1)
+    assert command[-len(words) - 3 :] == [
+        *words,
+        "seed=5",
+        f"hydra.run.dir='{tmp_path / '3'}'",
+        "hydra.output_subdir=null",
+    ]
+    assert folder == str(Path.cwd())
+
+
+def test_a_single_run_is_in_no_sweep_and_a_job_of_one_is_also_in_a_process_of_its_own(
+    start_job: Callable[[str], None],
+) -> None:
+    start_job("RUN")
+    assert not in_sweep()
+    start_job("MULTIRUN")
+    assert in_sweep()
+    words = job_words(HydraConfig.get(), JOB, 3)
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        alone = hydra.compose("train", overrides=words, return_hydra_config=True)
+    HydraConfig.instance().set_config(alone)
+    assert in_sweep()
+
+
+def test_a_config_folder_of_ones_own_goes_with_the_job() -> None:
+    sources = [
+        SimpleNamespace(provider="main", path=str(conf_folder())),
+        SimpleNamespace(provider="command-line", path="/own"),
+    ]
+    node = SimpleNamespace(
+        job=SimpleNamespace(config_name="train"),
+        overrides=SimpleNamespace(hydra=["hydra/launcher=local", "hydra.launcher.jobs=2"]),
+        runtime=SimpleNamespace(config_sources=sources),
+    )
+    assert job_words(node, JOB, 0) == [
+        "--config-dir=/own",
+        *JOB,
+        "hydra.job.num=0",
+        "hydra.job.id=0",
+        "hydra.mode=RUN",
+    ]
 
 
 def test_the_next_job_finds_no_trace_of_this_one(
@@ -58,8 +106,11 @@ def test_the_next_job_finds_no_trace_of_this_one(
 ) -> None:
     start_job("RUN")
     monkeypatch.setenv("MASTER_PORT", "4242")
+    before, threads = dict(os.environ), torch.get_num_threads()
     with launching(["train.py"]):
-        os.environ.update(LOCAL_RANK="0", WORLD_SIZE="2", MASTER_PORT="1", PL_GLOBAL_SEED="0")
+        os.environ.update(LOCAL_RANK="0", WORLD_SIZE="2", MASTER_PORT="1", PL_GLOBAL_SEED="0", OMP_NUM_THREADS="7")
+        del os.environ["PATH"]
+        torch.set_num_threads(threads + 1)
     assert sys.argv == ["train.py", "sweep", "words"]
-    assert os.environ["MASTER_PORT"] == "4242"
-    assert not {"LOCAL_RANK", "WORLD_SIZE", "PL_GLOBAL_SEED"} & set(os.environ)
+    assert dict(os.environ) == before
+    assert torch.get_num_threads() == threads

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -22,15 +24,21 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.apps.exits import exit_code
-from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_what_fits
+from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.faults import one_line
+from seqvise.config.processes import common_name, started_from_outside
 from seqvise.config.schema import register
-from seqvise.config.tree import conf_folder
+from seqvise.config.tree import conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
+from seqvise.runs.directory import CONFIG, is_first_process, record_failure
+from seqvise.runs.failure import sentence
+from seqvise.runs.launch import job_directory
+from seqvise.runs.parent import end_with_parent, is_job_process
 
 JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
-Task = Callable[[DictConfig, list[str]], None]
+log = logging.getLogger(__name__)
+Task = Callable[[DictConfig, list[str]], Any]
 Check = Callable[[DictConfig], list[str]]
 
 
@@ -44,13 +52,16 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         check: tells what is wrong with a config.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    start = sys.argv[: len(sys.argv) - len(words)]
+    start = sys.argv[: max(1, len(sys.argv) - len(words))]
 
     def command() -> None:
+        end_with_parent()
         find_own_modules()
-        refuse(words, check)
+        if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
+            refuse(words, check)
         register()
-        with _process_words([start[0], *_with_fixed(words, fixed)]):
+        added = ["hydra.output_subdir=null"] if joins_others(words) else []
+        with _process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added])]):
             _run(task, start, check)
 
     return exit_code(command)
@@ -76,20 +87,71 @@ def refuse(words: Sequence[str], check: Check = validate) -> None:
     if arguments.multirun and (arguments.cfg or arguments.info):
         raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} do not go together: leave one out.")
     shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
-    # Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts.
-    elsewhere = (arguments.config_dir, arguments.config_path, arguments.config_name)
-    if any(shows) or any(elsewhere):
+    if any(shows) or _is_elsewhere(arguments):
         return
-    for overrides in _jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]:
-        refuse_job(overrides, check)
+    jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
+    for number, (cfg, problems) in enumerate(compose_each(jobs)):
+        if problems := [*problems, *check(cfg)]:
+            raise UserError(*problems, *_which(jobs, number, problems, check))
 
 
-def refuse_job(overrides: Sequence[str], check: Check = validate) -> None:
-    """Raises UserError with all that is wrong with one job: overrides that do not fit, values, combinations."""
-    cfg, problems = compose_what_fits(overrides)
-    problems += check(cfg)
-    if problems:
-        raise UserError(*problems)
+def _which(jobs: Sequence[Sequence[str]], number: int, problems: list[str], check: Check) -> Iterator[str]:
+    """Says which job of a sweep has problems, unless the last job has the same ones."""
+    if number == 0:
+        cfg, others = compose_what_fits(jobs[-1])
+        if problems == [*others, *check(cfg)]:
+            return
+    own = [word for word in jobs[number] if any(word not in other for other in jobs)]
+    yield f"That is the job {' '.join(own)} of the sweep."
+
+
+def _is_elsewhere(arguments: Namespace) -> bool:
+    """Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts."""
+    return any((arguments.config_dir, arguments.config_path, arguments.config_name))
+
+
+def joins_others(words: Sequence[str]) -> bool:
+    """Whether this process is a further one of several that were started from outside.
+
+    Raises:
+        UserError: they cannot know which folder they share, or are told to run a sweep.
+    """
+    if not started_from_outside():
+        return False
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    if arguments.multirun:
+        raise UserError(
+            "A sweep starts the processes of its jobs itself: start it once, without torchrun or srun, or as "
+            "hydra/launcher=slurm."
+        )
+    told = any(word.startswith(("hydra.run.dir=", "resume=")) and word != "resume=auto" for word in words)
+    if not told and common_name() is None:
+        raise UserError(
+            "Several processes were started together, which have to share one folder: give hydra.run.dir=DIR, or to "
+            "torchrun --rdzv-id=NAME."
+        )
+    return not is_first_process()
+
+
+def for_hydra(words: Sequence[str]) -> list[str]:
+    """The words of a sweep as Hydra can take them.
+
+    Hydra composes a sweep once without the values that are swept. Of ``experiment=a,b model.heads=4`` the last word has
+    no place then, unless it is a choice of one value, too.
+    """
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    if not arguments.multirun or _is_elsewhere(arguments):
+        return list(words)
+    parsed = {word: OverridesParser.create().parse_override(word) for word in arguments.overrides}
+    swept = [word for word, override in parsed.items() if override.is_sweep_override()]
+    if not any(is_group(word.partition("=")[0]) for word in swept):
+        return list(words)
+    lost = [word for word in without_place([word for word in parsed if word not in swept]) if word[:1] != "~"]
+    return [_choice_of_one(parsed[word]) if word in lost else word for word in words]
+
+
+def _choice_of_one(override: Override) -> str:
+    return f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
 
 
 def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
@@ -116,14 +178,16 @@ def _run(task: Task, start: list[str], check: Check) -> None:
     failures: list[Exception] = []
 
     @wraps(task)
-    def job(cfg: DictConfig) -> None:
+    def job(cfg: DictConfig) -> Any:
         try:
             if problems := check(cfg):
                 raise UserError(*problems)
-            task(cfg, start)
+            return task(cfg, start)
         except Exception as error:
             # Of a single job that fails, Hydra would first print all its overrides. A sweep has to see the failure.
             if HydraConfig.get().mode == RunMode.MULTIRUN:
+                _record(error)
+                log.error("job %s failed: %s", HydraConfig.get().job.num, sentence(error))
                 raise
             failures.append(error)
 
@@ -138,6 +202,13 @@ def _run(task: Task, start: list[str], check: Check) -> None:
         raise UserError(f"The run's folder cannot be made ({error}): set paths.outputs to another.") from error
     for failure in failures:
         raise failure
+
+
+def _record(error: Exception) -> None:
+    """Writes why a job failed, if it did so before there was a run to say it."""
+    folder = job_directory()
+    if not (folder / CONFIG).exists():
+        record_failure(folder, str(error))
 
 
 @contextmanager

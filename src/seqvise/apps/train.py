@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Sequence
@@ -11,11 +12,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from seqvise.apps.hydra_app import hydra_command
+from seqvise.config.processes import started_from_outside
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
-from seqvise.runs.launch import job_directory, launching
-from seqvise.runs.resume import AUTO, begins, has_finished, is_longer, resumed_config
+from seqvise.files import digest
+from seqvise.runs.directory import METRICS
+from seqvise.runs.failure import RunFailedError
+from seqvise.runs.launch import in_sweep, job_directory, launching
+from seqvise.runs.resume import AUTO, FAILED, begins, has_finished, is_longer, resumed_config
+from seqvise.runs.sweep import failed_before
 
 log = logging.getLogger(__name__)
 
@@ -25,39 +31,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     return hydra_command(_train, argv)
 
 
-def _train(cfg: DictConfig, start: list[str]) -> None:
+def _train(cfg: DictConfig, start: list[str]) -> float | None:
+    """Gives the monitored metric, which is what a sweeper that searches looks at; None where there is none."""
     directory, words = job_directory(), list(HydraConfig.get().overrides.task)
     if begins(cfg, directory):
-        _begin(cfg, directory, start)
-    elif has_finished(directory) and not is_longer(cfg, directory, words):
-        _already_done(cfg.resume, directory)
-    else:
-        cfg = resumed_config(cfg, directory, words)
-        if problems := validate(cfg):
-            raise UserError(*problems)
-        _fit(cfg, directory, start, [], resumed=True)
+        return _begin(cfg, directory, start)
+    if has_finished(directory) and not is_longer(cfg, directory, words):
+        return _already_done(cfg, directory, words)
+    if in_sweep() and cfg.retry != FAILED and (why := failed_before(directory)):
+        raise RunFailedError(f"{directory} failed before ({why}): retry=failed goes on with it.")
+    cfg = resumed_config(cfg, directory, words)
+    if problems := validate(cfg):
+        raise UserError(*problems)
+    return _fit(cfg, directory, start, [], resumed=True)
 
 
-def _begin(cfg: DictConfig, directory: Path, start: list[str]) -> None:
+def _begin(cfg: DictConfig, directory: Path, start: list[str]) -> float | None:
     drawn = []
     if cfg.seed is None:
-        cfg.seed = secrets.randbelow(2**31)
-        drawn = [f"seed={cfg.seed}"]
+        # Processes started from outside draw each for itself, but have their folder in common.
+        cfg.seed = int(digest(str(directory), 7), 16) if started_from_outside() else secrets.randbelow(2**31)
+        drawn.append(f"seed={cfg.seed}")
+    if cfg.test is None:
+        cfg.test = not in_sweep()
     cfg.paths.run = str(directory)
-    _fit(cfg, directory, start, drawn, resumed=False)
+    return _fit(cfg, directory, start, drawn, resumed=False)
 
 
-def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], resumed: bool) -> None:
+def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], resumed: bool) -> float | None:
     with launching(start, drawn):
         from seqvise.apps.fit import fit
 
-        fit(typed(cfg), directory, resumed)
+        value = fit(typed(cfg), directory, resumed).get(cfg.monitor.metric)
+    return value if isinstance(value, float) else None
 
 
-def _already_done(resume: str, directory: Path) -> None:
-    if resume != AUTO:
+def _already_done(cfg: DictConfig, directory: Path, words: Sequence[str]) -> float | None:
+    if cfg.resume != AUTO:
         raise UserError(
             f"The run in {directory} has come to its end. To train it for longer, add trainer.max_epochs=... and "
             "schedule.extend=true."
         )
+    resumed_config(cfg, directory, words)  # refuses other words than those of the run
     log.info("%s is done already.", directory)
+    value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
+    return value if isinstance(value, float) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -13,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.faults import Fault, blamed, one_line
 from seqvise.config.schema import register
-from seqvise.config.tree import conf_folder
+from seqvise.config.tree import conf_folder, is_group
 from seqvise.errors import UserError
 
 CONFIG_NAME = "train"
@@ -44,18 +45,60 @@ def compose_what_fits(overrides: Sequence[str], root: str = CONFIG_NAME) -> tupl
     Raises:
         UserError: where no override is to blame, so that a config file must be wrong.
     """
+    cfg, faults = _set_aside(overrides, root)
+    return cfg, [fault.sentence(cfg) for fault in faults]
+
+
+def without_place(overrides: Sequence[str]) -> list[str]:
+    """Those of some overrides that do not fit without the others that make a whole command line of them."""
+    return [fault.word for fault in _set_aside(overrides, CONFIG_NAME)[1]]
+
+
+def _set_aside(overrides: Sequence[str], root: str) -> tuple[DictConfig, list[Fault]]:
     faults = list(_grammar_faults(overrides))
     while True:
         fitting = [word for word in overrides if word not in {fault.word for fault in faults}]
         try:
-            cfg = _compose(fitting, root)
+            return _compose(fitting, root), faults
         except (HydraException, OmegaConfBaseException) as error:
             word = blamed(fitting, error)
             if word is None:
                 raise UserError(*(fault.sentence() for fault in faults), one_line(error)) from error
             faults.append(Fault(word, error))
-        else:
-            return cfg, [fault.sentence(cfg) for fault in faults]
+
+
+def compose_each(jobs: Iterable[Sequence[str]]) -> Iterator[tuple[DictConfig, list[str]]]:
+    """``compose_what_fits`` of the jobs of a sweep. A job that only gives keys other values than the one before is not
+    composed anew, which takes a tenth of the time; its config is the same object."""
+    cfg, before = None, list[str]()
+    for words in jobs:
+        problems: list[str] = []
+        if cfg is None or not _change(cfg, before, words):
+            cfg, problems = compose_what_fits(words)
+        yield cfg, problems
+        cfg, before = (None if problems else cfg), list(words)
+
+
+def _change(cfg: DictConfig, before: Sequence[str], words: Sequence[str]) -> bool:
+    """Gives a config the values of other words, if they set the same keys and choose the same files."""
+    keys = [_key(word) for word in words]
+    if keys != [_key(word) for word in before] or len(set(keys)) < len(keys):
+        return False
+    other = [word for word, old in zip(words, before, strict=True) if word != old]
+    if any(_key(word)[:1] in ("+", "~") or is_group(_key(word)) for word in other):
+        return False
+    try:
+        parsed = OverridesParser.create().parse_overrides(other)
+        if any(isinstance(word.value(), dict) for word in parsed):  # is merged with the one before
+            return False
+        ConfigLoaderImpl._apply_overrides_to_config(parsed, cfg)
+    except (HydraException, OmegaConfBaseException):
+        return False
+    return True
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0]
 
 
 def _grammar_faults(overrides: Iterable[str]) -> Iterable[Fault]:

@@ -131,6 +131,7 @@ class Config:
     monitor: MonitorOptions = field(default_factory=MonitorOptions)
     find_lr: RangeTestOptions = field(default_factory=RangeTestOptions)
     seed: int | None = 1
-    test: bool = True
+    test: bool | None = None  # null: outside sweeps
     resume: str | None = None  # the folder of a run, or auto
+    retry: str | None = None  # failed
     dry_run: bool = False

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from seqvise.config.classes import dotted, find_class
 from seqvise.config.faults import nearest
 from seqvise.config.options import Config
+from seqvise.config.processes import run_time
 from seqvise.config.tree import own_folder
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.text_options import LABELS, STREAM, LabelOptions, StreamOptions
@@ -56,6 +57,7 @@ def register() -> None:
     _resolve_as("run_dir", _run_dir)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
+    OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
 
 

@@ -18,6 +18,12 @@ def own_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def is_group(key: str) -> bool:
+    """Whether an override with this key chooses a file."""
+    name = key.lstrip("+~").partition("@")[0]
+    return any((tree / name).is_dir() for tree in (conf_folder(), own_folder()) if tree is not None)
+
+
 def choices(group: str) -> list[str]:
     """Every choice of a group in both trees, those of its subgroups (``seed/rnn``) included."""
     folders = [tree / group for tree in (conf_folder(), own_folder()) if tree is not None]

@@ -88,6 +88,8 @@ def node_problems(config: Config) -> Iterator[str]:
     """A sentence for each value that cannot be right by itself."""
     if config.seed is not None and not 0 <= config.seed < 2**32:
         yield f"seed is {config.seed}, but must be at least 0 and below 2**32, or null for a new one each run."
+    if config.retry not in (None, "failed"):
+        yield f"retry is '{config.retry}', but must be failed, for the jobs of a sweep that failed, or null."
     for field in fields(config):
         problems = getattr(getattr(config, field.name), "problems", None)
         if problems is not None:

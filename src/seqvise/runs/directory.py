@@ -26,9 +26,14 @@ PROGRESS = "progress.jsonl"
 RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
 
 
+def rank_of_process() -> int:
+    """This process's place among those of its job, by the launcher's own variables; 0 where it is alone."""
+    return next((int(os.environ[name]) for name in RANKS if os.environ.get(name, "0") != "0"), 0)
+
+
 def is_first_process() -> bool:
     """Whether this process writes for the run: the only one, or rank 0 by the launcher's own variables."""
-    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+    return rank_of_process() == 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class RunDirectory:
         """Keeps ``status.json``: running, then ok, or failed with the reason and whether it was interrupted.
 
         Raises:
-            RunFailedError: instead of an unexpected error, whose traceback goes to the run's log.
+            RunFailedError: instead of an unexpected error, whose traceback goes to the run's log, of any process.
             UserError: another process is at work in the folder.
         """
         started = time.time()
@@ -90,9 +95,10 @@ class RunDirectory:
             # Lightning turns an interrupt during fit into sys.exit(1); sys.exit(143) is how a termination ends.
             stopped = (KeyboardInterrupt, SystemExit)
             interrupted = isinstance(error, stopped) or isinstance(error.__context__, KeyboardInterrupt)
-            why = "interrupted" if interrupted else str(error) or type(error).__name__
-            self._write_status("failed", started, why=why, interrupted=interrupted)
-            if self.writes and isinstance(error, Exception) and not isinstance(error, UserError):
+            if self.writes or not interrupted:
+                why = "interrupted" if interrupted else str(error) or type(error).__name__
+                record_failure(self.path, why, interrupted)
+            if isinstance(error, Exception) and not isinstance(error, UserError):
                 raise kept(error, self.path) from error
             raise
         self._write_status("ok", started)
@@ -114,6 +120,39 @@ class RunDirectory:
     def _write(self, name: str, text: str) -> None:
         if self.writes:
             write_text(self.path / name, text)
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """What ``status.json`` of a run directory says; nothing where there is none that can be read."""
+    try:
+        status = json.loads((path / STATUS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def failure_of_rank(path: Path) -> str | None:
+    """Why a process other than the first has failed, as it has written itself into the status."""
+    status = read_status(path)
+    return str(status["why"]) if status.get("rank") else None
+
+
+def record_failure(path: Path, why: str, interrupted: bool = False, replace: bool = False) -> None:
+    """Writes that a run failed, and why. Of several processes the first to fail is believed: the others fail of it.
+
+    Args:
+        path: the run directory.
+        why: the reason.
+        interrupted: whether somebody stopped it.
+        replace: whether this reason is a better one than that of the first process.
+    """
+    status, rank = read_status(path), rank_of_process()
+    if status.get("status") == "failed" and not (replace and not status.get("rank")):
+        return
+    reason = {"why": f"rank {rank}: {why}", "rank": rank} if rank else {"why": why}
+    started = {"started": status.get("started", time.time())}
+    content = {"status": "failed", **started, "written": time.time(), **reason, "interrupted": interrupted}
+    write_text(path / STATUS, _json(content))
 
 
 def _json(content: Mapping[str, Any]) -> str:

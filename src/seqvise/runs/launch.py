@@ -7,20 +7,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import read_write
+from hydra.utils import get_original_cwd
+from omegaconf import OmegaConf
 
-LEFT_BEHIND = (
-    "LOCAL_RANK",
-    "NODE_RANK",
-    "WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "PL_GLOBAL_SEED",
-    "PL_SEED_WORKERS",
-)
+from seqvise.errors import UserError
+from seqvise.runs.directory import record_failure
+from seqvise.runs.failure import RunFailedError
+from seqvise.runs.ranks import Ranks
+from seqvise.runs.words import PROGRAM, directory_word, job_words
 
 
 def job_directory() -> Path:
@@ -28,35 +26,72 @@ def job_directory() -> Path:
     return Path(HydraConfig.get().runtime.output_dir).absolute()
 
 
+def in_sweep() -> bool:
+    """Whether the running Hydra job is one of a sweep, be it in a process of its own."""
+    return not OmegaConf.is_missing(HydraConfig.get().job, "num")
+
+
 @contextmanager
 def launching(start: Sequence[str], drawn: Sequence[str] = ()) -> Iterator[None]:
     """Lets several processes train one job, alone or in a sweep, and leaves no trace of them for the next job.
 
-    Lightning starts the other processes of ``strategy=ddp`` with the words of this one and Hydra's run directory. In a
-    sweep those words are the whole sweep's, so for the time of the job they become the job's own overrides and
-    ``hydra.mode=RUN``, and the run directory the job's.
+    Lightning starts the other processes of ``strategy=ddp`` with the words of this one. In a sweep those are the whole
+    sweep's, so each gets the job's own overrides and directory instead.
 
     Args:
         start: the words that start this program, up to its overrides.
         drawn: overrides for what was drawn by chance, so that all processes have the same.
+
+    Raises:
+        RunFailedError: another process of the job came to its end before.
     """
-    words, environment = sys.argv, {name: os.environ.get(name) for name in LEFT_BEHIND}
-    sys.argv = [*start, *_job_overrides(words), *drawn]
+    directory, argv, environment = job_directory(), sys.argv, dict(os.environ)
+    threads = _threads()
+    words = [*_own_words(argv), *drawn]
+    sys.argv = [*start, *words]
+    ranks = Ranks(directory)
+    try:
+        with _lightning_starts(words, directory, ranks):
+            yield
+    except UserError:  # all processes have met the same
+        raise
+    except Exception as error:
+        if why := ranks.why():
+            record_failure(directory, why, replace=True)
+            raise RunFailedError(f"{why} What was logged is in {directory}.") from error
+        raise
+    finally:
+        _leave_process_group()
+        ranks.end()
+        sys.argv = argv
+        os.environ.clear()
+        os.environ.update(environment)
+        _set_threads(threads)
+
+
+def _own_words(argv: Sequence[str]) -> list[str]:
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        return list(argv[1:])
+    return job_words(hydra, list(hydra.overrides.task), hydra.job.num)
+
+
+@contextmanager
+def _lightning_starts(words: Sequence[str], directory: Path, ranks: Ranks) -> Iterator[None]:
+    """Gives Lightning the command of the other processes, and who watches them."""
+    from pytorch_lightning.strategies.launchers import subprocess_script as lightning
+
+    def command(local_rank: int) -> tuple[list[str], str]:  # noqa: ARG001
+        # Only the first process keeps Hydra's files.
+        return [*PROGRAM, "train", *words, directory_word(directory), "hydra.output_subdir=null"], get_original_cwd()
+
+    module: Any = lightning
+    before = module._hydra_subprocess_cmd, module._launch_process_observer
+    module._hydra_subprocess_cmd, module._launch_process_observer = command, ranks.watch
     try:
         yield
     finally:
-        _leave_process_group()
-        sys.argv = words
-        _restore(environment)
-
-
-def _job_overrides(words: Sequence[str]) -> list[str]:
-    hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN:
-        return list(words[1:])
-    with read_write(hydra):
-        hydra.run.dir = str(job_directory())
-    return [*hydra.overrides.task, "hydra.mode=RUN"]
+        module._hydra_subprocess_cmd, module._launch_process_observer = before
 
 
 def _leave_process_group() -> None:
@@ -66,9 +101,14 @@ def _leave_process_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _restore(environment: dict[str, str | None]) -> None:
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +13,18 @@ from omegaconf import DictConfig, OmegaConf
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
-from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, STATUS, is_first_process
+from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
 from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
 AUTO = "auto"
+FAILED = "failed"
+"""Of ``retry``: jobs that failed are to be tried again."""
 LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 FREE = (
     *LENGTHS,
     "resume",
+    "retry",
     "test",
     "paths",
     "logger",
@@ -72,10 +74,7 @@ def begins(cfg: DictConfig, directory: Path) -> bool:
 
 def has_finished(directory: Path) -> bool:
     """Whether a run has come to its end."""
-    try:
-        return bool(json.loads((directory / STATUS).read_text(encoding="utf-8"))["status"] == "ok")
-    except (OSError, ValueError, KeyError):
-        return False
+    return bool(read_status(directory).get("status") == "ok")
 
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,9 @@ from seqvise.errors import UserError
 from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory
 
+log = logging.getLogger(__name__)
+COPYING = re.compile(r"(?<=^ddp)_(spawn|fork|notebook)")
+"""What Lightning calls a strategy whose processes are copies of this one."""
 CURVES = "metrics.csv"
 """What Lightning's CSV logger writes."""
 
@@ -38,6 +43,8 @@ def build_trainer(
     options: dict[str, Any] = asdict(config.trainer)
     if isinstance(options["strategy"], dict):
         options["strategy"] = _made("trainer.strategy", options["strategy"])
+    elif isinstance(options["strategy"], str):
+        options["strategy"] = _with_own_processes(options["strategy"])
     logger = _made("logger", _logger_node(config.logger, run, done)) if config.logger else False
     try:
         return pl.Trainer(
@@ -54,6 +61,17 @@ def build_trainer(
         raise UserError(
             f"This machine cannot do what the trainer node asks for: {' '.join(str(error).split())}"
         ) from error
+
+
+def _with_own_processes(strategy: str) -> str:
+    """A strategy whose processes are started as this one was, for one that copies this process.
+
+    What copies of it have measured, which is all but the weights, Lightning forgets when they end.
+    """
+    other = re.sub(COPYING, "", strategy)
+    if other != strategy:
+        log.info("trainer.strategy=%s: processes are started as %s starts them.", strategy, other)
+    return other
 
 
 def _logger_node(node: dict[str, Any], run: RunDirectory, done: int | None) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""A sweep of which jobs fail, with a launcher that runs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hydra._internal.core_plugins import basic_sweeper
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from seqvise.errors import UserError
+from seqvise.runs import launcher
+from seqvise.runs.failure import RunFailedError
+from seqvise.runs.grid import sweep
+from seqvise.runs.launcher import launch
+from seqvise.runs.local import LocalJob, Outcome
+from seqvise.runs.sweep import SweepFailedError
+
+WORDS = ["trainer.devices=1", "seed=1,2,3"]
+
+
+def config(folder: Path, **more: Any) -> Any:
+    hydra = {
+        "sweep": {"dir": str(folder), "subdir": "${hydra.job.num}"},
+        "overrides": {"task": WORDS, "hydra": []},
+        "sweeper": {"params": None},
+        "job": {"num": "???", "config_name": "train"},
+        "runtime": {"config_sources": []},
+        "hydra_logging": None,
+        "verbose": False,
+    }
+    trainer = {"accelerator": "cpu", "devices": 1}
+    monitor = {"metric": "val/bleu"}
+    content = {"hydra": hydra, "logger": None, "trainer": trainer, "monitor": monitor, "resume": None, "retry": None}
+    return OmegaConf.create({**content, **more})
+
+
+class Fails:
+    """Runs jobs of which the second fails."""
+
+    def __init__(self) -> None:
+        self.launched: list[tuple[int, list[str]]] = []
+
+    def launch(self, batch: Any, initial_job_idx: int) -> list[JobReturn]:
+        found = []
+        for number, words in enumerate(batch, initial_job_idx):
+            self.launched.append((number, list(words)))
+            result = JobReturn(status=JobStatus.FAILED if number == 1 else JobStatus.COMPLETED)
+            result.return_value = RuntimeError("out of memory") if number == 1 else 1.0
+            found.append(result)
+        return found
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_the_jobs_behind_one_that_fails_are_run(tmp_path: Path, batch: int | None) -> None:
+    sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=batch)  # Hydra loads it anew
+    sweeper.config, sweeper.launcher = config(tmp_path), Fails()
+    sweeper.hydra_context = SimpleNamespace(config_loader=None)
+    with pytest.raises(SweepFailedError, match=r"^1 of 3 jobs failed. job 1: RuntimeError: out of memory."):
+        sweep(sweeper, WORDS)
+    assert sweeper.launcher.launched == [(n, ["trainer.devices=1", f"seed={n + 1}"]) for n in range(3)]
+    assert (tmp_path / "multirun.yaml").is_file()
+
+
+def started(monkeypatch: pytest.MonkeyPatch, cfg: Any, jobs: list[list[str]]) -> tuple[list[LocalJob], list[JobReturn]]:
+    """The jobs that a local launcher starts, and what it gives of all."""
+    found: list[LocalJob] = []
+
+    def run(wanted: list[LocalJob], *_: Any) -> list[Outcome]:
+        found.extend(wanted)
+        return [Outcome(job.number, value=0.5) for job in wanted]
+
+    monkeypatch.setattr(launcher, "run_jobs", run)
+    options = SimpleNamespace(jobs=None, devices=[], devices_per_job=None, threads=None, config=cfg)
+    options.task_function, options.hydra_context = run, SimpleNamespace(config_loader=None)
+    return found, launch(options, jobs, 0)
+
+
+def leave(folder: Path, status: str, words: list[str]) -> None:
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(words)))
+    (folder / "status.json").write_text(status)
+    (folder / "metrics.json").write_text('{"val/bleu": 12.5}')
+
+
+@pytest.mark.parametrize(
+    ("resume", "retry", "numbers"), [("auto", None, [2, 3, 4]), ("auto", "failed", [1, 2, 3, 4]), (None, None, None)]
+)
+def test_only_what_is_not_done_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: str | None, retry: str | None, numbers: list[int] | None
+) -> None:
+    leave(tmp_path / "0", '{"status": "ok"}', ["seed=1"])
+    leave(tmp_path / "1", '{"status": "failed", "why": "no", "interrupted": false}', ["seed=2"])
+    leave(tmp_path / "2", '{"status": "failed", "why": "interrupted", "interrupted": true}', ["seed=3"])
+    leave(tmp_path / "3", '{"status": "ok"}', ["seed=9"])
+    asked = ["resume=auto"] if resume else []
+    jobs = [[f"seed={seed}", *asked] for seed in range(1, 6)]
+    ran, results = started(monkeypatch, config(tmp_path, resume=resume, retry=retry), jobs)
+    assert [job.number for job in ran] == ([*range(5)] if numbers is None else numbers)
+    if resume:
+        assert results[0].return_value == 12.5
+    if resume and not retry:
+        with pytest.raises(RunFailedError, match="no"):
+            _ = results[1].return_value
+    assert results[4].return_value == 0.5
+
+
+def test_jobs_of_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "job_folder", lambda *_: tmp_path)
+    with pytest.raises(UserError, match=r"Several jobs of the sweep would write into"):
+        started(monkeypatch, config(tmp_path), [["seed=1"], ["seed=2"]])

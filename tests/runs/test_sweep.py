@@ -1,0 +1,107 @@
+"""What the jobs of a sweep are called, and where they lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from seqvise.errors import UserError
+from seqvise.runs.sweep import (
+    SweepFailedError,
+    check_folder,
+    failed_before,
+    job_folder,
+    job_name,
+    name_in_tensorboard,
+    raise_if_failed,
+)
+
+WORDS = ["data.limit=9", "experiment=seed/rnn,seed/attention", "seed=1,2"]
+JOB = ["data.limit=9", "experiment=seed/rnn", "seed=2"]
+
+
+def sweep(folder: Path, **more: Any) -> Any:
+    hydra = {
+        "sweep": {"dir": str(folder), "subdir": "${hydra.job.num}"},
+        "overrides": {"task": WORDS},
+        "sweeper": {"params": None},
+        "job": {"num": "???"},
+    }
+    logger = {"_target_": "pytorch_lightning.loggers.TensorBoardLogger"}
+    return OmegaConf.create({"hydra": hydra, "resume": None, "logger": logger, **more})
+
+
+def test_runs_are_named_by_what_they_override(tmp_path: Path) -> None:
+    config = sweep(tmp_path)
+    folder = job_folder(config, JOB, 1, None)
+    assert folder == tmp_path / "1"
+    folder.mkdir()
+    (folder / "events").touch()
+    name_in_tensorboard(config, folder, JOB, 1)
+    name_in_tensorboard(config, folder, JOB, 1)
+    (link,) = (tmp_path / "tensorboard").iterdir()
+    assert link.name == "1,experiment=seed-rnn,seed=2"
+    assert not link.readlink().is_absolute(), "the sweep can be moved"
+    assert (link / "events").exists()
+
+
+def test_a_sweep_without_tensorboard_has_no_names_for_it(tmp_path: Path) -> None:
+    name_in_tensorboard(sweep(tmp_path, logger=None), tmp_path / "1", JOB, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_name_of_folders_is_composed(tmp_path: Path) -> None:
+    config = sweep(tmp_path)
+    config.hydra.sweep.subdir = "seed-${seed}-${hydra.job.num}"
+
+    def composed(*_: Any) -> Any:
+        hydra = {
+            "job": {"num": "???"},
+            "sweep": {"subdir": config.hydra.sweep._get_node("subdir")._value()},
+            "runtime": {},
+        }
+        return OmegaConf.create({"seed": 2, "hydra": hydra})
+
+    assert job_folder(config, JOB, 1, SimpleNamespace(load_sweep_config=composed)) == tmp_path / "seed-2-1"
+
+
+def test_long_names_are_cut_and_stay_different() -> None:
+    names = {job_name(1, ["data.root=" + "x" * 400 + end]) for end in "ab"}
+    assert len(names) == 2
+    assert max(map(len, names)) < 255
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"status": "failed", "why": "CUDA out\nof memory", "interrupted": False}, "CUDA out of memory"),
+        ({"status": "failed", "why": "interrupted", "interrupted": True}, None),
+        ({"status": "running"}, None),
+        ({"status": "ok"}, None),
+    ],
+)
+def test_only_what_failed_by_itself_has_failed(tmp_path: Path, status: dict[str, Any], why: str | None) -> None:
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    assert failed_before(tmp_path) == why
+
+
+def test_a_folder_that_holds_a_sweep_is_refused_unless_it_is_gone_on_with(tmp_path: Path) -> None:
+    check_folder(sweep(tmp_path))
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "config.yaml").touch()
+    check_folder(sweep(tmp_path, resume="auto"))
+    with pytest.raises(UserError, match="resume=auto"):
+        check_folder(sweep(tmp_path))
+    with pytest.raises(UserError, match="goes on with a single run"):
+        check_folder(sweep(tmp_path, resume=str(tmp_path / "0")))
+
+
+def test_failed_jobs_are_named() -> None:
+    raise_if_failed({}, 3)
+    with pytest.raises(SweepFailedError, match=r"2 of 3 jobs failed. job 0: no; job 2: neither"):
+        raise_if_failed({2: "neither", 0: "no"}, 3)
