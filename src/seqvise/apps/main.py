@@ -17,6 +17,7 @@ COMMANDS = {
     "baselines": "measure ridge regression, softmax and ConSE on images: Hydra overrides",
     "average": "average the checkpoints that a run kept: run=DIR of=best|last",
     "translate": "translate lines: run=DIR input=FILE|- output=FILE|-",
+    "encoder": "keep the encoder of a language model alone: run=DIR output=FOLDER",
     "classify": "give lines of text their labels: run=DIR input=FILE|- output=FILE|-",
     "index": "make an index of images for search: run=DIR images=FOLDER",
     "search": 'find images, classes or nouns: run=DIR query="sail boat"',
