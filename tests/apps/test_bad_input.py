@@ -350,13 +350,19 @@ def test_a_sweep_over_models_is_one_folder_with_a_job_each(here: Path, told: Tol
 
 def test_a_sweep_with_one_wrong_job_starts_none(here: Path, told: Told) -> None:
     code, sentences = told("train", "-m", *TINY, "model=rnn,attention", "optimizer.lr=0.1,-1")
-    assert (code, sentences) == (2, ["optimizer.lr is -1.0, but a learning rate must be above 0."])
+    assert (code, sentences) == (
+        2,
+        [
+            "optimizer.lr is -1.0, but a learning rate must be above 0.",
+            "That is the job model=rnn optimizer.lr=-1 of the sweep.",
+        ],
+    )
     assert not (here / "outputs").exists()
 
 
 def test_a_sweep_in_which_a_job_fails_does_not_end_well(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["seqvise", "train", "-m", *TINY, "data.train=train,odd", "debug=fast"])
-    assert main() == 2
+    assert main() == 1
     (sweep,) = (here / "outputs" / "sweeps").glob("*/*")
     ended = [json.loads((sweep / job / "status.json").read_text())["status"] for job in ("0", "1")]
     assert ended == ["ok", "failed"]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,12 +22,18 @@ SHORT = ["trainer.max_epochs=2", "loss.precision=fp32", "logger=none", "test=tru
 
 def train(folder: Path, *words: str) -> tuple[dict[str, Tensor], dict[str, float]]:
     """The weights and metrics of a run."""
-    command = [sys.executable, str(ROOT / "train.py"), *SMALL, *STILL, *SHORT, f"hydra.run.dir={folder}", *words]
+    saved, metrics = run(folder, *SMALL, *STILL, *SHORT, *words)
+    return saved["state_dict"], metrics
+
+
+def run(folder: Path, *words: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """The last checkpoint and the metrics of a run."""
+    command = [sys.executable, str(ROOT / "train.py"), f"hydra.run.dir={folder}", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQVISE_OUTPUTS": str(folder.parent)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return state, json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return saved, json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +57,34 @@ def test_the_scores_are_over_all_sentences(runs: list[tuple[dict[str, Tensor], d
     assert together["steps"] == alone["steps"]
     for name in ("val/loss", "val/free_loss", "val/accuracy", "val/bleu", "test/loss", "test/bleu", "test/chrf"):
         assert together[name] == pytest.approx(alone[name], rel=1e-3, abs=1e-3), name
+
+
+STREAM = [
+    "data=text_lines",
+    "data.format=phrasebook",
+    "data.limit=100",
+    "data.bptt=16",
+    "model=awd_lstm",
+    "model.embedding=12",
+    "model.hidden=16",
+    "model.layers=2",
+    "model.dropout.scale=0",
+    "monitor.metric=val/ppl",
+    "monitor.mode=min",
+    *SHORT,
+]
+
+
+def test_a_language_model_is_the_same_over_the_same_columns(tmp_path: Path) -> None:
+    alone, alone_scores = run(tmp_path / "one", *STREAM, "trainer=cpu", "data.batch_size=6", "data.valid_batch_size=4")
+    halves = ["data.batch_size=3", "data.valid_batch_size=2"]
+    together, scores = run(tmp_path / "two", *STREAM, "trainer=ddp_cpu", "trainer.devices=2", *halves)
+    for name, weight in alone["state_dict"].items():
+        torch.testing.assert_close(together["state_dict"][name], weight, rtol=1e-3, atol=1e-5)
+    assert scores["steps"] == alone_scores["steps"]
+    for name in ("val/loss", "val/ppl", "val/accuracy", "test/loss"):
+        assert scores[name] == pytest.approx(alone_scores[name], rel=1e-3), name
+    for mine, theirs in zip(together["stream_state"], alone["stream_state"], strict=True):
+        for part, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(part[0], other[0, ::2], rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(part[1], other[0, 1::2], rtol=1e-3, atol=1e-4)

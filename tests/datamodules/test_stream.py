@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqvise.corpus.options import TokenizerOptions
@@ -54,6 +54,7 @@ def test_a_small_stream_by_hand() -> None:
     assert even.steps == 2
 
 
+@settings(deadline=None)
 @given(length=st.integers(3, 400), count=st.integers(1, 9), world=st.integers(1, 3), bptt=st.integers(1, 50))
 def test_evaluation_says_every_word_but_the_first_once(length: int, count: int, world: int, bptt: int) -> None:
     if length <= count * world:
@@ -64,6 +65,7 @@ def test_evaluation_says_every_word_but_the_first_once(length: int, count: int, 
     assert sorted(found) == list(range(11, 10 + length))
 
 
+@settings(deadline=None)
 @given(
     length=st.integers(20, 3000),
     count=st.integers(1, 12),

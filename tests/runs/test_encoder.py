@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqvise.apps.encoder import main
 from seqvise.config.compose import compose
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
@@ -69,6 +70,17 @@ def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, Awd
         assert torch.equal(mine, theirs)
     read = [model.eval()(torch.tensor([ids])).outputs for model, ids in ((here, [4, 6]), (there, [6, 4]))]
     torch.testing.assert_close(*read)
+
+
+def test_an_encoder_kept_alone_starts_as_the_run_does(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
+    path, there = run
+    assert main([f"run={path}", f"output={tmp_path / 'kept'}"]) == 0
+    saved = torch.load(tmp_path / "kept" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert all(name.startswith("model.encoder.") for name in saved)
+    here = AwdLstm(options(encoder=str(tmp_path / "kept")), 4 + len(HERE))
+    load_encoder(here, here.options, codec(HERE))
+    assert torch.equal(here.encoder.embedding.weight[4], there.encoder.embedding.weight[6])
+    assert main([f"run={path}", f"output={tmp_path / 'kept'}"]) == 2
 
 
 def refused(path: Path, there: TextCodec, **choices: Any) -> str:

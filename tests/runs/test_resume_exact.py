@@ -82,7 +82,11 @@ def train(
     """Everything in the last checkpoint that decides what comes next, and the best validation."""
     node = {"_target_": f"{__name__}.Kill", **kill} if kill else {}
     killer = [f"+callbacks.extra.kill.{name}={value}" for name, value in node.items()]
-    small = SMALL if STREAM[0] not in words else [word for word in SMALL if not word.startswith(TRANSLATING)]
+    small = (
+        SMALL
+        if not any(word.startswith("data=text") for word in words)
+        else [word for word in SMALL if not word.startswith(TRANSLATING)]
+    )
     cfg = compose([*small, f"paths.cache={cache}", *words, *killer])
     cfg.paths.run = str(folder)
     fit(typed(cfg), folder, resumed)
@@ -157,6 +161,17 @@ VARIANTS = {
         "trainer.val_check_interval=2",
         "callbacks.average=nt_asgd",
         "callbacks.average_patience=1",
+    ],
+    "labels": [
+        *(word for word in STREAM if not word.startswith(("data", "model=", "monitor"))),
+        "data=text_labels",
+        "data.format=phrasebook",
+        "data.limit=60",
+        "data.batch_size=8",
+        "model=text_classifier",
+        "model.window=5",
+        "model.unfreeze=[0,0,1]",
+        "monitor.metric=val/accuracy",
     ],
     "stages": [*STREAM, "model.unfreeze=[0,1]", "model.group_rates=[0.5,0.7,1]", "trainer.accumulate_grad_batches=2"],
 }

@@ -90,7 +90,7 @@ def test_every_document_is_read_once_an_epoch_in_batches_of_like_lengths(text: T
 def test_the_training_loss_is_a_mean_over_documents_with_penalties(text: TextStore) -> None:
     task = build(text).eval()
     logged: dict[str, float] = {}
-    task.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign,assignment,misc]
+    task.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign]
     part = text.part("train")
     assert part is not None
     batch = LabelDataset(part)[[0, 1, 2]]

@@ -6,7 +6,7 @@ Time comes first inside this file, (T, B, ...), as the library's kernels take it
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,9 @@ class AwdEncoder(nn.Module):
         values = locked(values, rates.input)
         raw, states = values, []
         for place, layer in enumerate(self.layers):
-            raw, after = run_layer(layer, values, None if state is None else state[place], rates.weights)
+            raw, after = run_layer(
+                cast(nn.RNNBase, layer), values, None if state is None else state[place], rates.weights
+            )
             states.append(after)
             values = locked(raw, rates.hidden if place < len(self.layers) - 1 else rates.output)
         return Read(values.transpose(0, 1), raw.transpose(0, 1), tuple(states))
@@ -110,7 +112,7 @@ def locked(values: Tensor, rate: float) -> Tensor:
     return values * F.dropout(values.new_ones(values.shape[1:]), rate) if rate else values
 
 
-def run_layer(layer: nn.Module, values: Tensor, state: LayerState | None, rate: float) -> tuple[Tensor, LayerState]:
+def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate: float) -> tuple[Tensor, LayerState]:
     """The library's kernel over a stretch, its recurrent matrix dropped with a chance of ``rate``.
 
     One mask holds for all steps. The parameter itself stays whole, and gets the gradient.
@@ -123,7 +125,7 @@ def run_layer(layer: nn.Module, values: Tensor, state: LayerState | None, rate: 
     """
     begin = None if state is None else packed(tuple(part.unsqueeze(0) for part in state))
     if rate:
-        weight = F.dropout(layer.weight_hh_l0, rate)
+        weight = F.dropout(cast(Tensor, layer.weight_hh_l0), rate)
         outputs, after = functional_call(layer, {"weight_hh_l0": weight}, (values, begin))
     else:
         outputs, after = layer(values, begin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.vocabulary import SPECIALS, Vocabulary
 from seqvise.errors import UserError
+from seqvise.files import atomic_folder
 from seqvise.models.awd_lstm import AwdEncoder, map_words
 from seqvise.models.language_options import EncoderOptions
+from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.load import Run
-from seqvise.runs.model import model_weights
+from seqvise.runs.model import PREFIX, model_weights
 
 ENCODER, GENERATOR = "encoder.", "generator."
 SIZES = ("cell", "embedding", "hidden", "layers")
@@ -57,6 +60,28 @@ def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) ->
     _load_projection(model, weights, places)
     known = int((places >= 0).sum()) - len(SPECIALS)
     return Transfer(known, len(places) - len(SPECIALS))
+
+
+def save_encoder(run: Run, output: Path) -> int:
+    """Makes ``output`` a run directory with nothing but the encoder of a run's best checkpoint; gives its size.
+
+    ``model.encoder`` takes it as it takes the run.
+
+    Raises:
+        UserError: the run has no encoder, or ``output`` is there already.
+    """
+    if not isinstance(run.config.model, EncoderOptions):
+        raise UserError(f"run={run.path} is no run of a language model or a classifier.")
+    if output.exists():
+        raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+    weights = model_weights(run.checkpoint())
+    kept = {f"{PREFIX}{name}": value for name, value in weights.items() if name.startswith(ENCODER)}
+    with atomic_folder(output) as folder:
+        shutil.copy(run.path / CONFIG, folder)
+        shutil.copytree(run.path / ASSETS, folder / ASSETS)
+        (folder / CHECKPOINTS).mkdir()
+        torch.save({"state_dict": kept}, folder / CHECKPOINTS / BEST)
+    return sum(value.numel() for value in kept.values())
 
 
 def _load_projection(model: nn.Module, weights: dict[str, Tensor], places: Tensor) -> None:

@@ -95,6 +95,8 @@ def _quieten(run: RunDirectory) -> None:
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     # A backbone keeps its batch statistics, and the classes of a prior drop nothing.
     warnings.filterwarnings("ignore", message="Found .* module.* in eval mode")
+    # A dropped recurrent matrix is a new one at each step; the library lays it beside the others by itself.
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
     if not run.writes:
         logging.getLogger().setLevel(logging.WARNING)
 
