@@ -53,7 +53,10 @@ def test_what_is_measured_is_what_was_asked_for() -> None:
 
 
 def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
+    holding = np.ones(1 << 25)  # of this process, which is no concern of the one that is measured
     rows = measure_readings([3000])
+    assert holding.sum() == 1 << 25
+    assert 0 < rows[0]["peak_mib"] < 100
     assert (rows[0]["pairs"], rows[0]["kept"]) == (3000, 2700)
     content = {"machine": machine(), **code(), "command": "x", "reading": rows}
     (tmp_path / "x.json").write_text(json.dumps(content))
