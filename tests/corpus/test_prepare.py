@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -438,22 +438,21 @@ def test_broken_off_it_goes_on_behind_the_last_commit(
 def test_when_the_disk_is_full_nothing_is_lost(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(1500))
     whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
-    results: multiprocessing.Queue[str] = multiprocessing.get_context("fork").Queue()
-    worker = multiprocessing.get_context("fork").Process(target=prepare_in_little_room, args=(data, tmp_path, results))
-    worker.start()
-    assert "File too large" in results.get(timeout=60)
-    worker.join()
+    with little_room(20_000), pytest.raises(OSError, match="File too large"):
+        prepare_corpus(data, WORDS, tmp_path)
     assert not (tmp_path / "corpora" / whole.path.name).exists()
     assert content_of(prepare_corpus(data, WORDS, tmp_path).path) == content_of(whole.path)
 
 
-def prepare_in_little_room(data: DataOptions, cache: Path, results: "multiprocessing.Queue[str]") -> None:
-    """A limit on the size of files stands for a disk that fills up."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+@contextmanager
+def little_room(size: int) -> Iterator[None]:
+    """A limit on the bytes of a file stands for a disk that fills up."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        prepare_corpus(data, WORDS, cache)
-    except OSError as error:
-        results.put(str(error))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.usefixtures("commits_often")
