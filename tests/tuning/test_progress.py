@@ -44,7 +44,7 @@ def test_an_exit_code_in_words() -> None:
 
 def test_processors_and_devices_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("seqvise.tuning.process._processors", lambda: 7)
+    monkeypatch.setattr("seqvise.tuning.process.usable_cores", lambda: 7)
     assert environment(0, 1, None, None) == {}
     assert environment(1, 3, None, None) == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     assert environment(1, 20, None, None)["OMP_NUM_THREADS"] == "1"

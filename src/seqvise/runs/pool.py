@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqvise.errors import UserError
+from seqvise.machine import usable_cores
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -91,7 +92,7 @@ def threads_of_job(threads: int | None, at_a_time: int, processes: int) -> dict[
     if threads is None:
         if at_a_time == 1 or THREADS[0] in os.environ:
             return {}
-        threads = max(1, len(os.sched_getaffinity(0)) // (at_a_time * processes))
+        threads = max(1, usable_cores() // (at_a_time * processes))
     return dict.fromkeys(THREADS, str(threads))
 
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from seqvise.machine import usable_cores
+
 GRACE = 300.0
 """Seconds that a process has to save and end before it is killed."""
 SET_DEATH_SIGNAL = 1
@@ -71,7 +73,7 @@ def environment(slot: int, jobs: int, threads: int | None, devices: Sequence[int
         threads: of each; None: the processors shared out, unless the environment says so already.
         devices: CUDA devices; None leaves them all to each.
     """
-    shared = None if jobs == 1 or THREADS[0] in os.environ else max(1, _processors() // jobs)
+    shared = None if jobs == 1 or THREADS[0] in os.environ else max(1, usable_cores() // jobs)
     count = threads or shared
     found = {} if count is None else dict.fromkeys(THREADS, str(count))
     return found if not devices else {**found, "CUDA_VISIBLE_DEVICES": str(devices[slot % len(devices)])}
@@ -85,10 +87,6 @@ def ended(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ending_with(parent: int) -> Callable[[], None] | None:
