@@ -17,7 +17,7 @@ from seqvise.errors import UserError
 from seqvise.models import ranking_losses
 from seqvise.models.devise import Devise
 from seqvise.models.devise_options import DeviseOptions
-from seqvise.tasks.optimizers import build_optimizer
+from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 from seqvise.tasks.placed import Placed
 from seqvise.tasks.totals import Totals, gather_lists
@@ -88,13 +88,7 @@ class ImageToWord(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
         optimizer = build_optimizer(self.model, self.optimizer_options)
-        if self.schedule_options.name != "plateau":
-            return optimizer
-        options, monitor = self.schedule_options, self.monitor
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode="max" if monitor.mode == "max" else "min", factor=options.factor, patience=options.patience
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
+        return with_plateau(optimizer, self.schedule_options, self.monitor)
 
     def on_fit_start(self) -> None:
         """Refuses what several processes cannot do.

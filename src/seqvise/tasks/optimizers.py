@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seqvise.tasks.options import OptimizerOptions
+from seqvise.callbacks.options import ScheduleOptions
+from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
 RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]
 """Parameters and the factor on their rate."""
@@ -31,6 +32,20 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = T
     found = _split_off_vectors(model, options) if named is None else named()
     groups = [_group(weights, options.lr * factor) for weights, factor in found]
     return _create([group for group in groups if group["params"]], options, fused)
+
+
+def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions) -> Any:
+    """What ``configure_optimizers`` gives: the optimizer; with `schedule=plateau` torch's scheduler beside it.
+
+    Every other schedule is a callback's.
+    """
+    if schedule.name != "plateau":
+        return optimizer
+    mode: Literal["min", "max"] = "max" if monitor.mode == "max" else "min"
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode=mode, factor=schedule.factor, patience=schedule.patience
+    )
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
 
 
 def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> RateGroups:

@@ -11,7 +11,7 @@ from torch import nn
 
 from seqvise.callbacks.options import ScheduleOptions
 from seqvise.errors import UserError
-from seqvise.tasks.optimizers import build_optimizer
+from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.precision import choose_precision
 from seqvise.tasks.totals import distributed
@@ -59,13 +59,7 @@ class TextTask(pl.LightningModule):
         """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
         mixed = self._trainer is not None and str(self.trainer.precision).endswith("-mixed")
         optimizer = build_optimizer(self.model, self.optimizer_options, fused=not mixed)
-        if self.schedule_options.name != "plateau":
-            return optimizer
-        options, monitor = self.schedule_options, self.monitor
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode="max" if monitor.mode == "max" else "min", factor=options.factor, patience=options.patience
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
+        return with_plateau(optimizer, self.schedule_options, self.monitor)
 
     def on_fit_start(self) -> None:
         """Refuses what several processes cannot do.

@@ -20,7 +20,7 @@ from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import ForcingOptions, ScaledDropoutOptions
 from seqvise.tasks.forcing import draw_forcing
-from seqvise.tasks.optimizers import build_optimizer
+from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.precision import choose_precision
 from seqvise.tasks.samples import Sample
@@ -89,13 +89,7 @@ class Translation(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
         optimizer = build_optimizer(self.model, self.optimizer_options, fused=not self._mixed_precision())
-        if self.schedule_options.name != "plateau":
-            return optimizer
-        options, monitor = self.schedule_options, self.monitor
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode="max" if monitor.mode == "max" else "min", factor=options.factor, patience=options.patience
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
+        return with_plateau(optimizer, self.schedule_options, self.monitor)
 
     def on_train_batch_start(self, batch: PairBatch, batch_idx: int) -> None:
         """Seeds the step by its place alone, so that a resumed run draws what the uninterrupted one would have."""
