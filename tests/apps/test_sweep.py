@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +102,10 @@ class Draws(Sweeper):
 """
 
 
-def train(here: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def train(here: Path, *words: str, start: Sequence[str] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", **variables}
     environment["PYTHONPATH"] = os.pathsep.join([str(here), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, str(ROOT / "train.py"), *words]
+    command = [sys.executable, *start, str(ROOT / "train.py"), *words]
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500)
 
 
@@ -248,20 +248,43 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_two_nodes_train_one_run(tmp_path: Path) -> None:
+def by_hand(port: int, node: str) -> dict[str, Any]:
+    return {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "NODE_RANK": node}
+
+
+def by_torchrun(port: int, node: str) -> dict[str, Any]:  # noqa: ARG001
+    group = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}"]
+    return {"start": ["-m", "torch.distributed.run", *group, "--rdzv-id=both"]}
+
+
+def by_slurm(port: int, node: str) -> dict[str, Any]:
+    """What srun gives each of its tasks."""
+    tasks = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2", "SLURM_NODELIST": "localhost"}
+    mine = {"SLURM_PROCID": node, "SLURM_NODEID": node, "SLURM_LOCALID": "0"}
+    job = {"SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "train", "SLURM_STEP_ID": "0"}
+    return {**tasks, **mine, **job, "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+
+
+@pytest.mark.parametrize(
+    ("started", "run"), [(by_hand, "run"), (by_torchrun, "torchrun-both"), (by_slurm, "slurm-17-0")]
+)
+def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], dict[str, Any]], run: str) -> None:
     (tmp_path / "watch.py").write_text(WATCH)
-    words = [*SMALL, "trainer.devices=1", "trainer.num_nodes=2", "seed=null", "hydra.run.dir=run"]
-    group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    words = [*SMALL, "trainer.devices=1", "trainer.num_nodes=2", "seed=null"]
+    words += ["hydra.run.dir=run"] if run == "run" else []
+    port = free_port()
     with ThreadPoolExecutor(2) as pool:
-        nodes = list(pool.map(lambda node: train(tmp_path, *words, NODE_RANK=node, **group), "01"))
+        nodes = list(pool.map(lambda node: train(tmp_path, *words, **started(port, node)), "01"))
     assert [node.returncode for node in nodes] == [0, 0], nodes[0].stderr + nodes[1].stderr
-    seen = ranks(tmp_path, "run")
+    seen = ranks(tmp_path, run)
     assert [rank["world"] for rank in seen] == [2, 2]
     assert len({rank["seed"] for rank in seen}) == 1
-    assert {rank["folder"] for rank in seen} == {str(tmp_path / "run")}
+    folder = tmp_path / run if run == "run" else tmp_path / "outputs" / "runs" / "rnn" / run
+    assert {rank["folder"] for rank in seen} == {str(folder)}
     assert sorted(row for rank in seen for row in rank["rows"]) == list(range(PAIRS))
-    assert read(tmp_path / "run" / "metrics.json")["world_size"] == 2
-    assert nodes[1].stdout == ""
+    assert read(folder / "metrics.json")["world_size"] == 2
+    # Only the first tells of the run; which of torchrun's is the first, torchrun decides.
+    assert sorted(bool(node.stdout) for node in nodes) == [False, True]
 
 
 @pytest.mark.parametrize(

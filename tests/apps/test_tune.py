@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from seqvise.config.schema import typed
 from seqvise.config.tree import choices, conf_folder
 
 from .test_process import run
+from .test_sweep import WATCH, ranks
 
 optuna = pytest.importorskip("optuna")
 
@@ -164,17 +166,19 @@ def test_the_words_of_a_trial() -> None:
 NAME = "it's a study, with=signs"
 SMALL = [
     "data.limit=48",
-    "data.batch_size=8",
+    "data.batch_size=4",
     "model=attention",
     "model.embedding=12",
     "model.encoder_hidden=6",
     "model.decoder_hidden=12",
     "vectors.dim=12",
-    "trainer=cpu",
+    "trainer=ddp_cpu",
+    "trainer.devices=2",
     "trainer.max_epochs=2",
     "trainer.limit_val_batches=1",
     "monitor.metric=val/loss",
     "monitor.mode=min",
+    "+callbacks.extra.watch._target_=watch.Watch",
     override("tune.name", NAME),
     "tune.trials=2",
     "tune.sampler=random",
@@ -184,7 +188,11 @@ SMALL = [
 
 
 @pytest.mark.timeout(600)
-def test_a_search_with_real_trainings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_with_real_trainings_of_two_processes_each(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "watch.py").write_text(WATCH)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]))
     assert tune.main(SMALL) == 0
     out = capsys.readouterr().out
     folder = here / "outputs" / "tune" / NAME
@@ -193,6 +201,12 @@ def test_a_search_with_real_trainings(here: Path, capsys: pytest.CaptureFixture[
     assert [trial.value for trial in study.trials] == values
     best = folder / str(values.index(min(values)))
     assert [len(trial.intermediate_values) for trial in study.trials] == [2, 2]
+    for trial in study.trials:
+        seen = ranks(here, trial.number)
+        assert [rank["world"] for rank in seen] == [2, 2]
+        assert {rank["lr"] for rank in seen} == {trial.params["optimizer.lr"]}
+        assert {rank["folder"] for rank in seen} == {str(folder / str(trial.number))}
+        assert sorted(row for rank in seen for row in rank["rows"]) == sorted([*range(48), *range(48)])
 
     (line,) = [line for line in out.splitlines() if line.startswith("best: ")]
     file = Path(line.removeprefix("best: "))

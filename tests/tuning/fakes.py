@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 METRIC = "val/bleu"
 
 
@@ -33,7 +34,12 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     x, seed = float(given["x"]), 0 if given["seed"] == "None" else int(given["seed"])
     steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
     told: list[int] = []
+    sys.path.insert(0, str(ROOT / "src"))
+    from seqvise.runs.parent import end_with_parent
+
     signal.signal(signal.SIGTERM, lambda signum, _: told.append(signum))
+    end_with_parent()
+    write(folder, "running", device=os.environ.get("CUDA_VISIBLE_DEVICES"))
     saved = folder / "saved"
     for step in range(int(saved.read_text()) if saved.is_file() else 0, steps):
         time.sleep(pause)
@@ -50,7 +56,8 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     if end != "silent":
         (folder / "metrics.json").write_text(json.dumps({METRIC: float("nan") if end == "nan" else x + seed}))
-    write(folder, "ok")
+    status = json.loads((folder / "status.json").read_text())
+    write(folder, **{**status, "status": "ok"})
     return 0 if end != "late" else 143
 
 
@@ -60,6 +67,7 @@ def write(folder: Path, status: str, **more: object) -> None:
 
 def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> None:
     """Works on a study of fake runs until it is done or told to stop."""
+    from seqvise.runs.pool import Pool
     from seqvise.tuning.driver import Driver
     from seqvise.tuning.options import TuneOptions
     from seqvise.tuning.space import FloatRange, Parameter
@@ -68,7 +76,11 @@ def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> No
     options = TuneOptions(trials=trials, jobs=jobs, sampler="random", sampler_seed=0, pruner="none")
     plan = Plan((Parameter("x", FloatRange(0.0, 1.0)),), METRIC, "max", None, ())
     study = open_study("fake", url, plan, options, beat=1)
-    Driver(study, plan, options, folder, lambda *words: command({**words[0], **fixed}, *words[1:]), 1, 0.02).run()
+
+    def fake(values: Mapping[str, Any], seed: int | None, where: Path) -> list[str]:
+        return command({**values, **fixed}, seed, where)
+
+    Driver(study, plan, options, folder, fake, Pool(jobs, []), beat=1, poll=0.02).run()
 
 
 if __name__ == "__main__":

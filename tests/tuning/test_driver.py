@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from seqvise.errors import UserError  # noqa: E402
+from seqvise.runs.pool import Pool  # noqa: E402
 from seqvise.tuning.driver import Driver  # noqa: E402
 from seqvise.tuning.options import TuneOptions  # noqa: E402
 from seqvise.tuning.space import FloatRange, Parameter, Space  # noqa: E402
@@ -53,7 +55,9 @@ class Bench:
 
     def run(self) -> list[Any]:
         """The trials when all are done."""
-        Driver(self.study, self.plan, self.options, self.folder, self.command, poll=0.02).run()
+        pool = Pool(self.options.jobs, [str(device) for device in self.options.devices or ()])
+        needs = 1 if self.options.devices else 0
+        Driver(self.study, self.plan, self.options, self.folder, self.command, pool, needs, poll=0.02).run()
         return live_trials(self.study)
 
     def command(self, values: Mapping[str, Any], seed: int | None, folder: Path) -> list[str]:
@@ -80,28 +84,40 @@ def test_so_many_run_at_a_time(tmp_path: Path) -> None:
     assert max(at_once) == 2
 
 
+def test_each_trial_has_a_device_of_its_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, trials=4, jobs=3, devices=[4, 6])
+    bench.queue(*({"x": float(number), "pause": 0.5} for number in range(4)))
+    starts = sorted((trial.datetime_start, trial.datetime_complete, trial.number) for trial in bench.run())
+    device = [json.loads((tmp_path / str(number) / "status.json").read_text())["device"] for *_, number in starts]
+    assert sorted(device) == ["4", "4", "6", "6"]
+    for (_, ended, one), (began, _, other) in combinations(starts, 2):
+        assert ended <= began or device[one] != device[other]
+
+
 def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=5)
     bench.queue(*({"x": float(x), "end": end} for x, end in enumerate(["exit", "kill", "silent", "nan", "well"])))
     trials = bench.run()
     assert [trial.state.name for trial in trials] == ["FAIL"] * 4 + ["COMPLETE"]
     assert [trial.user_attrs["why"] for trial in trials] == [
-        "exit code 1: a sentence about 0",
-        "killed by SIGKILL",
+        "it ended with exit code 1: a sentence about 0",
+        "it was killed by SIGKILL (the system does so when memory runs out)",
         f"its {METRIC} is absent",
         f"its {METRIC} is nan",
         "",
     ]
     grid = trials_grid(SPACE, METRIC, "max", trials)
     assert grid.lines[0] == ["1", "4", "4", "4", "1", "ok", ""]
-    assert grid.lines[1] == ["", "0", "0", "", "", "failed", "exit code 1: a sentence about 0"]
+    assert grid.lines[1] == ["", "0", "0", "", "", "failed", "it ended with exit code 1: a sentence about 0"]
 
 
 def test_when_one_after_another_is_refused_the_search_ends(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=9)
     ends = ["refused", "refused", "well", "refused", "exit", *["refused"] * 4]
     bench.queue(*({"x": float(x), "end": end} for x, end in enumerate(ends)))
-    with pytest.raises(UserError, match=r"The last 3 trials were all refused \(exit code 2: a sentence about 0\)\."):
+    with pytest.raises(
+        UserError, match=r"The last 3 trials were all refused \(it ended with exit code 2: a sentence about 0\)\."
+    ):
         bench.run()
     assert Counter(trial.state.name for trial in bench.study.trials) == {"FAIL": 7, "COMPLETE": 1, "WAITING": 1}
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from seqvise.tuning.process import ended, environment
 from seqvise.tuning.progress import progress, result, why_failed
 
 
@@ -36,19 +33,3 @@ def test_why_is_the_status_or_else_the_last_line(tmp_path: Path) -> None:
     assert why_failed(tmp_path, log) == "optimizer.lr is 0."
     (tmp_path / "status.json").write_text('{"status": "failed", "why": "no\\ndisk"}')
     assert why_failed(tmp_path, log) == "no disk"
-
-
-def test_an_exit_code_in_words() -> None:
-    assert [ended(code) for code in (1, -9, -99)] == ["exit code 1", "killed by SIGKILL", "killed by signal 99"]
-
-
-def test_processors_and_devices_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("seqvise.tuning.process.usable_cores", lambda: 7)
-    assert environment(0, 1, None, None) == {}
-    assert environment(1, 3, None, None) == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-    assert environment(1, 20, None, None)["OMP_NUM_THREADS"] == "1"
-    assert environment(1, 3, 5, None)["OMP_NUM_THREADS"] == "5"
-    assert [environment(slot, 3, 1, [4, 6])["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "6", "4"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert environment(1, 3, None, None) == {}

@@ -18,6 +18,7 @@ from seqvise.config.tree import conf_folder, own_folder
 from seqvise.errors import UserError
 from seqvise.files import write_text
 from seqvise.runs.failure import RunFailedError
+from seqvise.runs.pool import Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.study import FOLDER, FOUND, live_trials, open_study
 from seqvise.tuning.table import best_of, trials_grid, values_of
@@ -64,7 +65,16 @@ def tune(search: Search) -> None:
     _refuse_others(search, study)
     log.info("study %s in %s", search.name, search.folder)
     try:
-        Driver(study, search.plan, search.options, search.folder, search.command).run()
+        Driver(
+            study,
+            search.plan,
+            search.options,
+            search.folder,
+            search.command,
+            Pool(search.options.jobs, search.devices),
+            search.needs,
+            search.environment,
+        ).run()
     except (KeyboardInterrupt, SystemExit):
         _show(search, study)
         log.info("Stopped; the same command goes on.")

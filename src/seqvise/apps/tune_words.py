@@ -20,6 +20,7 @@ from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
 from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
+from seqvise.runs.pool import cuda_devices, needed, processes_of, threads_of_job
 from seqvise.tuning.options import TuneConfig, TuneOptions
 from seqvise.tuning.space import Parameter, Value, corners, read_space
 from seqvise.tuning.study import Plan
@@ -48,6 +49,9 @@ class Search:
         folder: the study's.
         url: of its database.
         best: the experiment file.
+        devices: CUDA devices that the trials share.
+        needs: how many of them each has.
+        environment: variables of a trial's processes.
     """
 
     name: str
@@ -57,6 +61,9 @@ class Search:
     folder: Path
     url: str
     best: Path
+    devices: tuple[str, ...]
+    needs: int
+    environment: Mapping[str, str]
 
     def command(self, values: Mapping[str, Value], seed: int | None, folder: Path) -> list[str]:
         """The words that start a run with values; where one lies in the folder, it goes on."""
@@ -97,10 +104,13 @@ def _search(
     database = folder / "study.db"
     if problems := [*_best_problems(best, options), *_folder_problems(database)]:
         raise UserError(*problems)
+    devices = tuple(cuda_devices() if options.devices is None else map(str, options.devices))
+    needs = needed(cfg.trainer, None, len(devices), "tune.devices")
+    threads = threads_of_job(options.threads, options.jobs, needs or processes_of(cfg.trainer))
     seeds = None if options.seeds is None else tuple(options.seeds)
     told = tuple(word for word in fixed if not _concerns(FREE, key_of(word)))
     plan = Plan(tuple(space), cfg.monitor.metric, cfg.monitor.mode, seeds, told)
-    return Search(name, options, fixed, plan, folder, options.storage or _url(database), best)
+    return Search(name, options, fixed, plan, folder, options.storage or _url(database), best, devices, needs, threads)
 
 
 def _url(database: Path) -> str:

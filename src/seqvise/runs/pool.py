@@ -56,27 +56,27 @@ def cuda_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
     return [str(number) for number in range(sum(line.startswith("GPU ") for line in told.splitlines()))]
 
 
-def needed(trainer: Any, per_job: int | None, there: int) -> int:
+def needed(trainer: Any, per_job: int | None, there: int, chosen: str = "hydra.launcher.devices") -> int:
     """How many CUDA devices a job needs; 0 where it runs on the processor.
 
     Args:
         trainer: the ``trainer`` node of its config.
         per_job: ``hydra.launcher.devices_per_job``.
         there: devices of the pool.
+        chosen: key of its devices, for messages.
 
     Raises:
         UserError: it asks for devices by their number, or for more than there are.
     """
     if trainer.accelerator not in ("gpu", "cuda", "auto") or (trainer.accelerator == "auto" and not there):
         return 0
-    wanted = _count(trainer.devices, per_job, there)
+    wanted = _count(trainer.devices, per_job, there, chosen)
     if per_job is not None and wanted > per_job:
         raise UserError(f"trainer.devices is {wanted}, but hydra.launcher.devices_per_job gives each job {per_job}.")
     if (needs := per_job or wanted) > there or not there:
         key = "hydra.launcher.devices_per_job" if per_job else "trainer.devices"
         raise UserError(
-            f"A job needs {max(needs, 1)} CUDA devices ({key}), but there are {there} "
-            f"({VISIBLE}, hydra.launcher.devices)."
+            f"A job needs {max(needs, 1)} CUDA devices ({key}), but there are {there} ({VISIBLE}, {chosen})."
         )
     return needs
 
@@ -101,7 +101,7 @@ def processes_of(trainer: Any) -> int:
     return int(trainer.devices) if str(trainer.devices).isdecimal() else 1
 
 
-def _count(devices: Any, per_job: int | None, there: int) -> int:
+def _count(devices: Any, per_job: int | None, there: int, chosen: str) -> int:
     if devices in ALL:
         return per_job or there
     try:
@@ -109,5 +109,5 @@ def _count(devices: Any, per_job: int | None, there: int) -> int:
     except (TypeError, ValueError):
         raise UserError(
             f"trainer.devices is {devices}, but the sweep chooses which devices a job gets: give their number, and "
-            "hydra.launcher.devices for those of the sweep."
+            f"{chosen} for those of the sweep."
         ) from None

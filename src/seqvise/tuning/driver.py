@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from seqvise.errors import UserError
+from seqvise.runs.pool import VISIBLE, Pool
 from seqvise.tuning.options import TuneOptions
-from seqvise.tuning.process import environment
 from seqvise.tuning.space import suggest
 from seqvise.tuning.study import (
     BEAT,
@@ -41,6 +41,12 @@ TERMINATED = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    running: Running
+    devices: tuple[str, ...]
+
+
 @dataclass
 class Driver:
     """Works on a study until it has all its trials, those of other processes too.
@@ -51,6 +57,9 @@ class Driver:
         options: how many trials, and how many at a time.
         folder: receives a run directory for each trial, or for each of its seeds.
         command: starts a run.
+        pool: has room for so many trials at a time, and the CUDA devices that they share.
+        needs: devices of a trial.
+        environment: variables of its processes.
         beat: seconds between two signs of life of a trial.
         poll: seconds between two looks at the trials.
     """
@@ -60,9 +69,12 @@ class Driver:
     options: TuneOptions
     folder: Path
     command: Command
+    pool: Pool
+    needs: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
     beat: float = BEAT
     poll: float = POLL
-    _running: dict[int, Running] = field(default_factory=dict)
+    _running: list[_Placed] = field(default_factory=list)
     _beaten: float = 0.0
     _waited: bool = False
     _refused: list[str] = field(default_factory=list)
@@ -95,22 +107,22 @@ class Driver:
             self._stop()
         else:
             self._fill()
-        for slot, running in list(self._running.items()):
-            outcome = running.poll()
+        for placed in list(self._running):
+            outcome = placed.running.poll()
             if outcome is not None:
-                del self._running[slot]
-                self._tell(running, outcome)
+                self._running.remove(placed)
+                self.pool.give_back(placed.devices)
+                self._tell(placed.running, outcome)
         if len(self._refused) >= REFUSALS:
             raise UserError(f"The last {REFUSALS} trials were all refused ({self._refused[-1].rstrip('.')}).")
         return bool(self._running) or (not stopping and self._is_unfinished())
 
     def _fill(self) -> None:
         """Begins trials as long as there are places and trials to come."""
-        while len(self._running) < self.options.jobs and self._is_wanting():
-            slot = next(number for number in range(self.options.jobs) if number not in self._running)
-            self._running[slot] = self._begin(slot)
+        while self._is_wanting() and (devices := self.pool.take(self.needs)) is not None:
+            self._running.append(_Placed(self._begin(devices), devices))
 
-    def _begin(self, slot: int) -> Running:
+    def _begin(self, devices: tuple[str, ...]) -> Running:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a step that the range is no multiple of
             trial = self.study.ask()
@@ -123,7 +135,7 @@ class Driver:
         log.info("trial %d %s with %s", trial.number, begins, shown)
         seeds: list[int | None] = [None] if self.plan.seeds is None else list(self.plan.seeds)
         folders = [self.folder / (name if seed is None else f"{name}-seed{seed}") for seed in seeds]
-        variables = environment(slot, self.options.jobs, self.options.threads, self.options.devices)
+        variables = {**self.environment, **({VISIBLE: ",".join(devices)} if devices else {})}
         return Running(trial, values, folders, self.command, self.plan.metric, variables, seeds)
 
     def _tell(self, running: Running, outcome: Outcome) -> None:
@@ -147,8 +159,8 @@ class Driver:
         """Gives a sign of life of each trial, and takes up those of which there is none."""
         if time.monotonic() - self._beaten >= self.beat:
             self._beaten = time.monotonic()
-            for running in self._running.values():
-                self._beat(running.trial._trial_id)
+            for placed in self._running:
+                self._beat(placed.running.trial._trial_id)
             fail_abandoned(self.study)
 
     def _beat(self, trial: int) -> None:
@@ -170,12 +182,12 @@ class Driver:
         return bool(elsewhere) or self._is_wanting()
 
     def _stop(self) -> None:
-        for running in self._running.values():
-            running.stop()
+        for placed in self._running:
+            placed.running.stop()
 
     def _kill(self) -> None:
-        for running in self._running.values():
-            running.kill()
+        for placed in self._running:
+            placed.running.kill()
 
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]

@@ -21,7 +21,7 @@ class TuneOptions:
     trials: Annotated[int, "in the whole study, whichever process runs them"] = 20
     jobs: Annotated[int, "trials at a time"] = 1
     threads: Annotated[int | None, "of each trial; by default the processors shared out"] = None
-    devices: Annotated[list[int] | None, "[0,1,2]: CUDA devices, one for each trial at a time"] = None
+    devices: Annotated[list[int] | None, "[0,1,2]: CUDA devices that the trials share; by default all"] = None
     storage: Annotated[str | None, "URL of the database; by default study.db in the study's folder"] = None
     seeds: Annotated[list[int] | None, "0,1,2: the value of a trial is the mean over these seeds"] = None
     sampler: Annotated[str, "tpe | random, who suggests"] = "tpe"

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seqvise.machine import usable_cores
+from seqvise.runs.parent import SWEEP
 
 GRACE = 300.0
 """Seconds that a process has to save and end before it is killed."""
-SET_DEATH_SIGNAL = 1
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Process:
     """A process in a session of its own, so that Ctrl-C in the terminal reaches it only through ``stop``.
 
-    Under Linux it is told to stop, too, when this process is killed.
+    Under Linux it tells itself to stop, too, when this process is killed.
 
     Args:
         command: its words.
@@ -39,9 +35,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, SWEEP: str(os.getpid())},
                 start_new_session=True,
-                preexec_fn=_ending_with(os.getpid()),
             )
 
     def exit_code(self) -> int | None:
@@ -62,42 +57,3 @@ class Process:
         if self._popen.poll() is None:
             os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
-
-
-def environment(slot: int, jobs: int, threads: int | None, devices: Sequence[int] | None) -> dict[str, str]:
-    """Variables for the trial in a slot: its share of the processors, and its device.
-
-    Args:
-        slot: from 0, below ``jobs``.
-        jobs: trials at a time.
-        threads: of each; None: the processors shared out, unless the environment says so already.
-        devices: CUDA devices; None leaves them all to each.
-    """
-    shared = None if jobs == 1 or THREADS[0] in os.environ else max(1, usable_cores() // jobs)
-    count = threads or shared
-    found = {} if count is None else dict.fromkeys(THREADS, str(count))
-    return found if not devices else {**found, "CUDA_VISIBLE_DEVICES": str(devices[slot % len(devices)])}
-
-
-def ended(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
-
-
-def _ending_with(parent: int) -> Callable[[], None] | None:
-    """What a new process calls to be told when its parent ends; None where the system has no such thing."""
-    if not sys.platform.startswith("linux"):
-        return None
-    library = ctypes.CDLL(None)
-
-    def ask() -> None:
-        library.prctl(SET_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from seqvise.files import held, write_text
 from seqvise.runs.directory import LOCK, STATUS
-from seqvise.tuning.process import Process, ended
+from seqvise.runs.ranks import ending
+from seqvise.tuning.process import Process
 from seqvise.tuning.progress import progress, result, why_failed
 from seqvise.tuning.space import Value
 
@@ -164,7 +165,7 @@ class Running:
         if self._stopped:
             return Outcome("interrupted", why="interrupted")
         why = why_failed(self._folder, self._folder / LOG)
-        return Outcome("failed", why=f"{ended(code)}: {why}" if why else ended(code), refused=code == REFUSED)
+        return Outcome("failed", why=f"it {ending(code)}{f': {why}' if why else ''}", refused=code == REFUSED)
 
     def _without_result(self, value: float | None) -> Outcome:
         return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
