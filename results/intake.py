@@ -66,8 +66,8 @@ def read_run(path: Path, note: str | None = None) -> Record:
         overrides=of_run(overrides, experiment),
         command=command(overrides, str(metrics.pop("command", TRAIN))),
         seed=int(folder.yaml("config.yaml", "seed")),
-        **_code(environment.get("git") or {}),
-        date=datetime.fromtimestamp(status["started"], UTC).date().isoformat(),
+        **code_of(environment),
+        date=day_of(status["started"]),
         device=str(metrics.get("device", environment.get("device"))),
         processor=environment.get("processor"),
         threads=environment.get("threads"),
@@ -120,6 +120,13 @@ def _experiment(folder: Folder) -> str:
     return str(choices["experiment"] or choices["model"])
 
 
-def _code(git: Mapping[str, Any]) -> dict[str, Any]:
+def day_of(seconds: float) -> str:
+    """The day in UTC of seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def code_of(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """``commit`` and ``dirty``, from a run's ``env.json``."""
+    git = environment.get("git") or {}
     difference = git.get("diff")
     return {"commit": git.get("revision"), "dirty": None if difference is None else difference != ""}

@@ -13,6 +13,8 @@ from results.provenance import run_text
 from results.published import Published
 from results.record import Record
 from results.speed import speed_section
+from results.sweeps import FOLDER as SWEEPS
+from results.sweeps import draw_sweep, load_sweeps, pictures_of, sweep_section
 from results.tables import row_names, run_table
 from seqvise.errors import UserError
 from seqvise.files import write_text
@@ -50,6 +52,9 @@ def render(results: Path, page: Path) -> None:
     for dataset, records in drawn.items():
         draw(picture_of(results, dataset), dataset, records)
     kept = {picture_of(results, dataset) for dataset in drawn}
+    for sweep in load_sweeps(results):
+        draw_sweep(sweep, results / PICTURES)
+        kept |= set(pictures_of(sweep, results / PICTURES))
     for stale in set((results / PICTURES).glob("*.svg")) - kept:
         stale.unlink()
     write_text(page, text)
@@ -62,6 +67,8 @@ def page_text(results: Path, beside: Path) -> str:
     groups = by_dataset([record for record in found if not is_of_images(record)], published)
     parts = [HEAD.format(add=ADD)]
     parts += [_section(results, beside, dataset, records, published) for dataset, records in groups.items()]
+    sweeps = [sweep_section(sweep, results / PICTURES, beside) for sweep in load_sweeps(results)]
+    parts += ["## Sweeps", *sweeps] if sweeps else []
     images = by_dataset([record for record in found if is_of_images(record)], published)
     if images:
         parts += [IMAGES.format(add=ADD), *(image_section(dataset, records) for dataset, records in images.items())]
@@ -80,7 +87,7 @@ def load_records(results: Path) -> list[Record]:
     records: list[Record] = []
     problems: list[str] = []
     for path in sorted(results.glob("*/**/*.json")):
-        if path.relative_to(results).parts[0] == BENCHMARKS:
+        if path.relative_to(results).parts[0] in (BENCHMARKS, SWEEPS):
             continue
         try:
             records.append(Record.load(path))

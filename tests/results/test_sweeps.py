@@ -1,0 +1,78 @@
+"""Sweeps among the results: what is kept says the same as the report that it was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from results.__main__ import PAGE, main
+from results.sweeps import SweepRecord, load_sweeps, read_sweep
+from seqvise.errors import UserError
+from seqvise.reports.grid import results_grid
+from seqvise.reports.importance import importance
+from seqvise.reports.report import build_report
+from seqvise.reports.sweep import read_sweeps
+from tests.reports.events import write_events
+from tests.reports.folders import make_run, rates, running
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")
+BLEU = {(10.0**-power, seed): 20.0 + power + seed for power in range(1, 9) for seed in (1, 2)}
+WORDS = ["optimizer.lr=choice(1,2)", "seed=1,2", "data=tatoeba", "paths.data=/home/me/data"]
+
+
+def swept(folder: Path) -> Path:
+    sweep = rates(folder, {**BLEU, (1.0, 1): None})
+    (sweep / "multirun.yaml").write_text(yaml.safe_dump({"hydra": {"overrides": {"task": WORDS}}}))
+    write_events(sweep / "3", "val/bleu", [(5, 1.0), (10, 2.5)])
+    return sweep
+
+
+def test_what_is_kept_has_the_report_of_the_sweep(tmp_path: Path) -> None:
+    sweep = swept(tmp_path / "rates")
+    kept = read_sweep(sweep, "by day")
+    kept.save(tmp_path / "results" / "sweeps" / "mine.json")
+    (loaded,) = load_sweeps(tmp_path / "results")
+    report = build_report(read_sweeps([sweep]))
+    assert results_grid(loaded.report) == results_grid(report)
+    assert [job.reason() for job, _ in loaded.report.troubles()] == ["CUDA out of memory"]
+    assert loaded.jobs[3]["curve"] == [[5, 1.0], [10, 2.5]]
+    assert (loaded.name, loaded.note, loaded.minutes) == ("mine", "by day", 24.0)
+    assert loaded.command == "python train.py -m 'optimizer.lr=choice(1,2)' seed=1,2 data=tatoeba"
+    found, again = importance(report), loaded.matters()
+    assert (again.verdict, list(again.parameters)) == (found.verdict, ["optimizer.lr"])
+    assert again.parameters["optimizer.lr"][1] == pytest.approx(found.parameters["optimizer.lr"][1], rel=1e-4)
+
+
+def test_a_sweep_is_added_and_shown(tmp_path: Path) -> None:
+    results, sweep = tmp_path / "results", swept(tmp_path / "rates")
+    assert main(["add", str(sweep), "--name", "mine"], results) == 0
+    assert main([], results) == 0
+    page = (tmp_path / PAGE).read_text()
+    assert "### mine\n\n9 configurations, 16 of 17 jobs done, largest val/bleu first.\n" in page
+    assert "| 1 | 1e-08 | 29.50 ± 0.71 |" in page
+    assert "| optimizer.lr |" in page
+    figures = [part.split(")")[0] for part in page.split("](")[1:]]
+    names = ("curves", "parallel", "importance")
+    assert figures == [f"results/pictures/sweep-mine-{name}.svg" for name in names]
+    assert all((tmp_path / figure).read_text().startswith("<?xml") for figure in figures)
+    # A figure of a sweep that is no longer there goes with it.
+    (results / "sweeps" / "mine.json").unlink()
+    assert main([], results) == 0
+    assert not list((results / "pictures").glob("*.svg"))
+
+
+def test_a_sweep_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    sweep = swept(tmp_path / "rates")
+    make_run(sweep / "17", {"seed": 3}, status=running())
+    with pytest.raises(UserError, match="rates/17 is neither done nor failed"):
+        read_sweep(sweep)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "other.json").write_text('{"name": "other"}')
+    with pytest.raises(UserError, match="is not a sweep of `python -m results add`"):
+        SweepRecord.load(tmp_path / "sweeps" / "other.json")
