@@ -1,5 +1,6 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
-bare forward pass, search; and decoding, with a run and a file. `--only kills` kills and restarts instead.
+bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
+file. Asked for by name: `sweep` against plain processes; `kills` and `killed_sweep`, which kill and start again.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
 
@@ -70,6 +71,24 @@ def _kills(given: argparse.Namespace) -> Sequence[Row]:
     return measure_kills(*((3, 2) if given.quick else (60, 40)))
 
 
+def _language_model(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.language_model import SIZES, measure
+
+    return [measure(size, 2 if given.quick else 15) for size in SIZES]
+
+
+def _sweep(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.sweep import measure_sweep
+
+    return [measure_sweep(2, 2, 1, 1) if given.quick else measure_sweep(jobs=16, at_a_time=2, rounds=3, epochs=2)]
+
+
+def _killed_sweep(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.killed_sweep import measure_killed_sweep
+
+    return [measure_killed_sweep(2, 2, 2, 2) if given.quick else measure_killed_sweep(6, 2, kills=20, epochs=20)]
+
+
 # Each imports what it measures with: processes that are measured alone begin with this module and its imports.
 MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "start_up": _start_up,
@@ -77,10 +96,13 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "reading": _reading,
     "features": _features,
     "search": _search,
+    "language_model": _language_model,
     "decoding": _decoding,
+    "sweep": _sweep,
     "kills": _kills,
+    "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("decoding", "kills")
+BY_NAME = ("decoding", "sweep", "kills", "killed_sweep")
 """Measured only where a run is given, or where they are asked for."""
 
 

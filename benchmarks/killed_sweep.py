@@ -1,14 +1,11 @@
 """A sweep that is killed again and again, and started again each time: is anything lost?
 
-    python -m benchmarks.killed_sweep [--jobs 6] [--at-a-time 2] [--kills 20] [--epochs 20] [--seed 1] [--json FILE]
-
 Every other kill meets the sweep alone, whose jobs then save; the rest meet its jobs, too. In the end each job's metrics
 and weights are compared with those of a sweep that nothing happened to.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -17,49 +14,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.machine import code, machine
 from benchmarks.sweep import SMALL, TRAIN
-from seqvise.files import write_text
 
 OTHER = ("seconds",)
 """Metrics that two runs do not share."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Kills, compares, prints, and gives 1 where something was lost."""
-    words = argparse.ArgumentParser(
-        prog="python -m benchmarks.killed_sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, default in (("jobs", 6), ("at-a-time", 2), ("kills", 20), ("epochs", 20), ("seed", 1)):
-        words.add_argument(f"--{name}", type=int, default=default)
-    words.add_argument("--json", type=Path, metavar="FILE")
-    asked = words.parse_args(argv)
-    found = measure_kills(asked.jobs, asked.at_a_time, asked.kills, asked.epochs, random.Random(asked.seed))
-    print(
-        f"{found['kills']} kills in {found['starts']} starts of a sweep of {asked.jobs} jobs: "
-        f"{found['same']} of {asked.jobs} jobs ended with the metrics and the weights of the undisturbed sweep "
-        f"({found['undisturbed_seconds']:.0f} s undisturbed, {found['killed_seconds']:.0f} s killed)"
-    )
-    if asked.json:
-        write_text(asked.json, json.dumps({**code(), "machine": machine(), "killed_sweep": found}, indent=2) + "\n")
-    return int(found["same"] < asked.jobs)
-
-
-def measure_kills(jobs: int, at_a_time: int, kills: int, epochs: int, chance: random.Random) -> dict[str, Any]:
+def measure_killed_sweep(jobs: int, at_a_time: int, kills: int, epochs: int) -> dict[str, Any]:
     """Runs a sweep left alone and one that is killed, and counts the jobs that end alike.
 
     Raises:
         RuntimeError: a sweep failed.
     """
+    chance = random.Random(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         words = [*SMALL, f"trainer.max_epochs={epochs}", "callbacks.save_steps=5", f"paths.outputs={folder}/outputs"]
@@ -68,7 +41,7 @@ def measure_kills(jobs: int, at_a_time: int, kills: int, epochs: int, chance: ra
         _finish(words, folder / "alone")
         alone = time.perf_counter() - began
         began = time.perf_counter()
-        done = [_killed(words, folder / "killed", chance.uniform(0, 1.5 * alone / jobs), turn) for turn in range(kills)]
+        done = [_killed(words, folder / "killed", chance.uniform(0, alone / jobs), turn) for turn in range(kills)]
         _finish(words, folder / "killed")
         return {
             "jobs": jobs,
@@ -126,7 +99,3 @@ def _same(alone: Path, killed: Path) -> bool:
         return False
     states = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (alone, killed)]
     return all(torch.equal(weight, states[1][name]) for name, weight in states[0].items())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

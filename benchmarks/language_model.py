@@ -1,7 +1,5 @@
 """One training step of our language model against the published recipe written plainly in today's torch, in turn.
 
-    python -m benchmarks.language_model [--size ptb_small ...] [--steps 10] [--json FILE]
-
 Both sides: the AWD-LSTM with all its dropouts, activation penalties, clipping and SGD, the same windows of drawn
 lengths. The plain side is what https://github.com/salesforce/awd-lstm-lm does: the embedding is masked as a whole, and
 the cross entropy is of all logits. Losses are compared without dropout, from the same weights.
@@ -9,14 +7,11 @@ the cross entropy is of all logits. Losses are compared without dropout, from th
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -194,24 +189,3 @@ def _seconds(step: Step, batch: StreamBatch) -> float:
     start = time.perf_counter()
     step(batch)
     return time.perf_counter() - start
-
-
-def main() -> None:
-    """Prints a line for each size; writes JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=SIZES, nargs="+", default=list(SIZES))
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = []
-    for size in arguments.size:
-        rows.append(measure(size, arguments.steps))
-        print(
-            "  ".join(f"{k} {v if isinstance(v, str) else format(v, '.4g')}" for k, v in rows[-1].items()), flush=True
-        )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -128,6 +128,48 @@ SECTIONS: dict[str, Section] = {
             "same": ("same words", ".1%"),
         },
     ),
+    "language_model": Section(
+        told=(
+            "One training step of the language model, all dropouts, penalties and clipping included, against the "
+            "published recipe written plainly in today's torch, in turn in one process over the same windows. Without "
+            "dropout both have the same loss, before and behind a step."
+        ),
+        columns={
+            "size": ("size", "s"),
+            "seconds": ("seconds a step", ".3f"),
+            "plain_seconds": ("plain recipe", ".3f"),
+            "ratio": ("times faster", ".2f"),
+            "tokens_per_second": ("tokens/s", ",.0f"),
+            "second_loss": ("loss behind a step", ".5f"),
+            "plain_second_loss": ("plain recipe's", ".5f"),
+        },
+        words=("size",),
+    ),
+    "sweep": Section(
+        told="A sweep of {jobs} jobs, {at_a_time} at a time, against as many plain processes of train.py, in turn.",
+        columns={
+            "jobs": ("jobs", "d"),
+            "sweep_seconds": ("seconds of the sweep", ".1f"),
+            "plain_seconds": ("plain processes", ".1f"),
+            "ratio": ("ratio", ".3f"),
+            "smallest_ratio": ("smallest", ".3f"),
+            "largest_ratio": ("largest", ".3f"),
+        },
+    ),
+    "killed_sweep": Section(
+        told=(
+            "A sweep of {jobs} jobs killed at random moments, every other time with its jobs, and started again with "
+            "resume=auto. A job is the same that ends with the metrics and the weights of the undisturbed one, to the "
+            "bit."
+        ),
+        columns={
+            "jobs": ("jobs", "d"),
+            "kills": ("kills", "d"),
+            "undisturbed_seconds": ("seconds undisturbed", ".0f"),
+            "killed_seconds": ("seconds with kills", ".0f"),
+            "same": ("jobs the same", "d"),
+        },
+    ),
     "kills": Section(
         told=(
             "Preparing a corpus and training a small model, killed at random moments and started again; faults are "

@@ -1,26 +1,18 @@
 """What a sweep costs: the same jobs as plain processes of train.py, as many at a time, take how long?
 
-    python -m benchmarks.sweep [--jobs 16] [--at-a-time 2] [--rounds 3] [--epochs 2] [--json FILE]
-
-It wants a quiet machine. Sweep and plain processes take turns; the result is the median ratio of their wall times.
+Sweep and plain processes take turns; the result is the median ratio of their wall times.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from benchmarks.machine import code, machine
-from seqvise.files import write_text
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 SMALL = (
@@ -34,28 +26,6 @@ SMALL = (
     "test=false",
 )
 LOOK = 0.02
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measures, prints, and writes the JSON file where one is asked for."""
-    words = argparse.ArgumentParser(
-        prog="python -m benchmarks.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    words.add_argument("--jobs", type=int, default=16)
-    words.add_argument("--at-a-time", type=int, default=2)
-    words.add_argument("--rounds", type=int, default=3)
-    words.add_argument("--epochs", type=int, default=2)
-    words.add_argument("--json", type=Path, metavar="FILE")
-    asked = words.parse_args(argv)
-    found = measure_sweep(asked.jobs, asked.at_a_time, asked.rounds, asked.epochs)
-    print(
-        f"{asked.jobs} jobs, {asked.at_a_time} at a time: sweep {found['sweep_seconds']:.1f} s, "
-        f"plain processes {found['plain_seconds']:.1f} s, ratio {found['ratio']:.3f}"
-    )
-    if asked.json:
-        content = {**code(), "machine": machine(), "sweep": found}
-        write_text(asked.json, json.dumps(content, indent=2) + "\n")
-    return 0
 
 
 def measure_sweep(jobs: int, at_a_time: int, rounds: int, epochs: int) -> dict[str, Any]:
@@ -75,12 +45,15 @@ def measure_sweep(jobs: int, at_a_time: int, rounds: int, epochs: int) -> dict[s
             seeds = list(range(1, jobs + 1))
             sweeps.append(_sweep(words, seeds, at_a_time, Path(folder) / f"sweep{turn}", environment))
             plains.append(_plain(words, seeds, at_a_time, Path(folder) / f"plain{turn}", environment))
+    ratios = [ours / plain for ours, plain in zip(sweeps, plains, strict=True)]
     return {
         "jobs": jobs,
         "at_a_time": at_a_time,
         "sweep_seconds": statistics.median(sweeps),
         "plain_seconds": statistics.median(plains),
-        "ratio": statistics.median(ours / plain for ours, plain in zip(sweeps, plains, strict=True)),
+        "ratio": statistics.median(ratios),
+        "smallest_ratio": min(ratios),
+        "largest_ratio": max(ratios),
     }
 
 
@@ -120,7 +93,3 @@ def _start(words: list[str], folder: Path, environment: dict[str, str]) -> subpr
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
