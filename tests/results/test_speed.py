@@ -47,7 +47,7 @@ def test_the_command_names_no_folder_of_the_machine(words: list[str], shown: str
 
 def test_what_is_measured_is_what_was_asked_for() -> None:
     every = parser().parse_args([])
-    assert chosen(every) == ["start_up", "training_step", "reading", "features", "search"]
+    assert chosen(every) == ["start_up", "training_step", "reading", "features", "search", "language_model"]
     assert chosen(parser().parse_args(["--only", "search", "reading"])) == ["reading", "search"]
     assert set(MEASURES) == set(SECTIONS)
 
