@@ -28,9 +28,11 @@ Written by `python -m results` from the files in `results/`; `{add}` adds a fini
 
 `val/lesson_loss` is the lesson's measure: the model reads its own output, and padding counts. `val/free_loss` is the
 same over real words, `val/loss` and `val/ppl` over real words with the reference read. `val/bleu` and `val/chrf`
-(sacreBLEU) compare detokenised greedy output with the raw reference. Losses can be compared only where tokenizer and
-vocabulary are the same. All are of the epoch named first in *epochs*, the best one by the run's monitored metric;
-minutes are of training with its validations. The best value of a column is bold.
+(sacreBLEU) compare detokenised greedy output with the raw reference. Of a language model `val/ppl` counts every word,
+line ends included, and `val/accuracy` the words that it foretells; of a classifier `val/accuracy` counts documents, and
+`val/f1` is the mean over labels. Losses can be compared only where tokenizer and vocabulary are the same. All are of
+the epoch named first in *epochs*, the best one by the run's monitored metric; minutes are of training with its
+validations. The best value of a column is bold.
 """
 SPEED = """\
 ## Speed

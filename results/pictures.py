@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = {"val/bleu": "higher is better", "val/free_loss": "lower is better"}
+OF_TEXTS = {"val/accuracy": "higher is better", "val/loss": "lower is better"}
+"""Panels where nothing is translated: of language models and classifiers."""
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0457b", "#7a5c00", "#4d4d4d")  # told apart by the colour-blind
 SETTINGS: dict[Any, Any] = {
@@ -30,16 +32,22 @@ SMALLEST_GAP = 0.085  # between two labels, in heights of a panel
 
 def drawable(records: Sequence[Record]) -> list[Record]:
     """The records that have curves to draw."""
-    return [record for record in records if any(record.curves.get(name) for name in PANELS)]
+    return [record for record in records if any(record.curves.get(name) for name in _panels(records))]
+
+
+def _panels(records: Sequence[Record]) -> dict[str, str]:
+    translated = any(record.curves.get(name) for record in records for name in PANELS)
+    return PANELS if translated else OF_TEXTS
 
 
 def alternative(dataset: str, records: Sequence[Record]) -> str:
     """What the picture shows, for who cannot see it: where each line ends."""
     ends = [
-        f"{name} {', '.join(f'{value:.4g} {panel}' for panel, value in _ends(record).items())}"
+        f"{name} {', '.join(f'{value:.4g} {panel}' for panel, value in _ends(record, _panels(records)).items())}"
         for name, record in zip(row_names(records), records, strict=True)
     ]
-    return f"Learning curves on {dataset}, {' and '.join(PANELS)} over epochs. At the end: {'; '.join(ends)}."
+    shown = " and ".join(_panels(records))
+    return f"Learning curves on {dataset}, {shown} over epochs. At the end: {'; '.join(ends)}."
 
 
 def draw(path: Path, dataset: str, records: Sequence[Record]) -> None:
@@ -55,8 +63,9 @@ def curves_figure(dataset: str, records: Sequence[Record]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.8), layout="constrained", facecolor="white")
-    panels = figure.subplots(len(PANELS), 1, sharex=True)
-    for axes, (name, meaning) in zip(panels, PANELS.items(), strict=True):
+    names = _panels(records)
+    panels = figure.subplots(len(names), 1, sharex=True)
+    for axes, (name, meaning) in zip(panels, names.items(), strict=True):
         _panel(axes, name, records)
         axes.set_ylabel(f"{name}\n({meaning})")
     panels[0].set_title(f"Learning curves on {dataset}", loc="left", fontsize=12)
@@ -142,5 +151,5 @@ def _points(record: Record, name: str) -> list[tuple[float, float]]:
     return [(epoch, value) for epoch, value in pairs if epoch is not None and value is not None]
 
 
-def _ends(record: Record) -> dict[str, float]:
-    return {name: points[-1][1] for name in PANELS if (points := _points(record, name))}
+def _ends(record: Record, names: Iterable[str]) -> dict[str, float]:
+    return {name: points[-1][1] for name in names if (points := _points(record, name))}

@@ -88,6 +88,7 @@ def _columns(published: Published) -> list[Column]:
         _metric("val/free_loss", ".3f", min),
         _metric("val/loss", ".3f", min),
         _metric("val/ppl", ".2f", min),
+        *(_of_texts(name) for name in ("val/accuracy", "val/f1")),
         _metric("val/bleu", ".2f", max),
         _metric("val/chrf", ".2f", max),
         _metric("test/bleu", ".2f", max),
@@ -101,6 +102,11 @@ def _columns(published: Published) -> list[Column]:
 
 def _metric(name: str, text: str, best: Callable[[Sequence[float]], float]) -> Column:
     return Column(name, lambda record: record.number(name), text, best)
+
+
+def _of_texts(name: str) -> Column:
+    """A metric of language models and classifiers; a translation has better ones."""
+    return Column(name, lambda record: None if record.number("val/bleu") else record.number(name), ".1%", max)
 
 
 def _minutes(record: Record) -> float | None:

@@ -44,6 +44,8 @@ def test_several_wrong_values_are_told_together() -> None:
         (["+schedule.others.dropout={start: low}"], "schedule.others.dropout.start is low, but must be a number"),
         (["+schedule.others.dropout={over: 0}"], "schedule.others.dropout.over is 0"),
         (["data=ptb"], "choose model=awd_lstm"),
+        (["experiment=lm/imdb_small", "loss.label_smoothing=0.1"], "set loss.label_smoothing=0 or model.adaptive=null"),
+        (["experiment=lm/imdb_small", "model.adaptive=[9,4]"], "must be rising numbers of words"),
         (["model=awd_lstm"], "model=awd_lstm does not read data.kind=parallel: choose data=text_lines"),
         (["model=text_classifier", "data=ptb"], "model=text_classifier does not read data.kind=text_lines"),
         (["experiment=lm/ptb_small", "vectors=trained"], "choose vectors=none"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.pictures import alternative, curves_figure, spread_out
+from results.pictures import alternative, curves_figure, drawable, spread_out
 
 from .runs import record
 
@@ -35,6 +35,14 @@ def test_places_that_are_apart_stay() -> None:
 def test_alternative_text_names_the_ends() -> None:
     told = alternative("tatoeba", [record("a", 6.512345, 3), record("b", 2, 3)])
     assert "a 6.512 val/bleu, 4 val/free_loss; b 2 val/bleu, 4 val/free_loss." in told
+
+
+def test_a_language_model_has_panels_of_its_own() -> None:
+    curves: dict[str, list[float]] = {"epoch": [1, 2], "val/loss": [5.0, 4.5], "val/accuracy": [0.2, 0.25]}
+    runs = [record("lm", 0, 0, curves=curves), record("other", 0, 0, curves={})]
+    assert drawable(runs) == runs[:1]
+    assert "lm 0.25 val/accuracy, 4.5 val/loss" in alternative("ptb", runs[:1])
+    assert len(curves_figure("ptb", runs[:1]).axes) == 2
 
 
 def test_each_line_is_named_at_its_end() -> None:

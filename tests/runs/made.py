@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -14,6 +15,8 @@ from seqvise.config.schema import typed
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.options import TokenizerOptions
 from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.models.awd_lstm import AwdLstm
+from seqvise.models.language_options import LanguageModelOptions
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import build_model
 
@@ -57,3 +60,24 @@ def make_run(
     torch.save({"state_dict": weights}, run.checkpoints / "best.ckpt")
     (path / "status.json").write_text(json.dumps({"status": "ok"}))
     return path
+
+
+def plain_codec(words: tuple[str, ...], language: str = "en", backwards: bool = False) -> TextCodec:
+    """Words without spaces between them to know of."""
+    vocabulary = Vocabulary.from_ranked(words, dict.fromkeys(words, 1), {})
+    return TextCodec(language, TokenizerOptions(name="words"), vocabulary, backwards=backwards)
+
+
+def make_language_run(path: Path, codec: TextCodec, *sizes: str) -> tuple[Path, AwdLstm]:
+    """A run of a language model that was never trained, and its model."""
+    config = typed(compose(["model=awd_lstm", "data=text_lines", "data.root=r", "data.train=t", *sizes]))
+    run = RunDirectory(path)
+    path.mkdir(parents=True)
+    run.write_config(config)
+    codec.save(run.assets, "text")
+    model = AwdLstm(cast(LanguageModelOptions, config.model), len(codec.vocabulary))
+    torch.nn.init.normal_(model.generator.bias)
+    run.checkpoints.mkdir()
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": weights}, run.checkpoints / "best.ckpt")
+    return path, model

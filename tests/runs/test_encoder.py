@@ -11,23 +11,18 @@ from torch import Tensor
 
 from seqvise.apps.encoder import main
 from seqvise.config.compose import compose
-from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.vocabulary import Vocabulary
 from seqvise.errors import UserError
 from seqvise.models.awd_lstm import AwdLstm
 from seqvise.models.language_options import LanguageModelOptions
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.encoder import Transfer, load_encoder
 
+from .made import make_language_run
+from .made import plain_codec as codec
+
 THERE, HERE = ("a", "b", "c"), ("c", "new", "a", "newer")
-
-
-def codec(words: tuple[str, ...], backwards: bool = False) -> TextCodec:
-    vocabulary = Vocabulary.from_ranked(words, dict.fromkeys(words, 1), {})
-    return TextCodec("en", TokenizerOptions(name="words"), vocabulary, backwards=backwards)
 
 
 def options(**choices: Any) -> LanguageModelOptions:
@@ -37,24 +32,12 @@ def options(**choices: Any) -> LanguageModelOptions:
 @pytest.fixture
 def run(tmp_path: Path) -> tuple[Path, AwdLstm]:
     """A run of a language model of three words."""
-    words = ["model=awd_lstm", "model.embedding=4", "model.hidden=6", "model.layers=2", "data=text_lines"]
-    config: Config = typed(compose([*words, "data.root=r", "data.train=t"]))
-    directory = RunDirectory(tmp_path / "there")
-    directory.path.mkdir()
-    directory.write_config(config)
-    codec(THERE).save(directory.assets, "text")
-    model = AwdLstm(options(), 4 + len(THERE))
-    directory.checkpoints.mkdir()
-    state = {f"model.{name}": value for name, value in model.state_dict().items()}
-    torch.save({"state_dict": state}, directory.checkpoints / "best.ckpt")
-    return directory.path, model
+    sizes = ["model.embedding=4", "model.hidden=6", "model.layers=2"]
+    return make_language_run(tmp_path / "there", codec(THERE), *sizes)
 
 
 def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, AwdLstm]) -> None:
     path, there = run
-    torch.nn.init.normal_(there.generator.bias)
-    state = {f"model.{name}": value for name, value in there.state_dict().items()}
-    torch.save({"state_dict": state}, path / "checkpoints" / "best.ckpt")
     here = AwdLstm(options(encoder=str(path)), 4 + len(HERE))
     assert load_encoder(here, here.options, codec(HERE)) == Transfer(known=2, words=4)
     old, new = there.encoder.embedding.weight, here.encoder.embedding.weight

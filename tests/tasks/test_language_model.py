@@ -58,10 +58,10 @@ def trainer(**options: Any) -> pl.Trainer:
     return pl.Trainer(**{**quiet, **options}, use_distributed_sampler=False)
 
 
-@pytest.fixture(scope="module")
-def trained(text: TextStore) -> tuple[LanguageModel, dict[str, float]]:
-    """A task after two epochs, and what it logged."""
-    task, runner = build(text), trainer(max_epochs=2, gradient_clip_val=0.3)
+@pytest.fixture(scope="module", params=[None, [9, 25]], ids=["whole", "adaptive"])
+def trained(text: TextStore, request: pytest.FixtureRequest) -> tuple[LanguageModel, dict[str, float]]:
+    """A task after two epochs, and what it logged; with a softmax over all words, and with an adaptive one."""
+    task, runner = build(text, adaptive=request.param), trainer(max_epochs=2, gradient_clip_val=0.3)
     runner.fit(task, StreamDataModule(text, DATA, 5))
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
@@ -80,7 +80,8 @@ def plain_window(model: AwdLstm, batch: StreamBatch, state: Any) -> tuple[Tensor
 def test_training_is_a_plain_loop_with_carried_state_and_rescaled_rates(
     text: TextStore, trained: tuple[LanguageModel, dict[str, float]]
 ) -> None:
-    task, plain = trained[0], build(text)
+    task = trained[0]
+    plain = build(text, adaptive=task.reader.options.adaptive)
     optimizer = torch.optim.SGD(plain.parameters(), lr=2.0, weight_decay=1e-4)
     loader = StreamDataModule(text, DATA, 5).train_dataloader()
     lengths = set()

@@ -25,6 +25,11 @@ def text_problems(config: Config) -> Iterator[str]:
         yield f"vectors={config.vectors.name}, but a model of documents starts from model.encoder: choose vectors=none."
     if config.tokenizer.sampling is not None:
         yield "tokenizer.sampling draws sub-words for translation only: set it to null."
+    if config.loss.label_smoothing and getattr(config.model, "adaptive", None):
+        yield (
+            f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive is "
+            "there to avoid: set loss.label_smoothing=0 or model.adaptive=null."
+        )
     if config.loss.count_padding:
         yield "loss.count_padding is true, but documents in a stream have no padding: set it to false."
 

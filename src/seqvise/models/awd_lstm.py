@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from seqvise.models.adaptive import AdaptiveGenerator
 from seqvise.models.dropout import dropping_words
 from seqvise.models.generator import Generator
 from seqvise.models.language_options import EncoderOptions, LanguageModelOptions, StreamDropoutOptions
@@ -86,7 +87,11 @@ class AwdLstm(nn.Module):
         self.options = options
         self.encoder = AwdEncoder(options, options.dropout, words)
         tied = self.encoder.embedding.weight if options.tie_output else None
-        self.generator = Generator(words, options.embedding, tied)
+        self.generator = (
+            AdaptiveGenerator(words, options.embedding, options.adaptive, tied)
+            if options.adaptive
+            else Generator(words, options.embedding, tied)
+        )
 
     def forward(self, tokens: Tensor, state: StreamState | None = None) -> Read:
         """Reads on from a state; the outputs are what the projection to words reads. See ``AwdEncoder.forward``."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.interface import Projection
+from seqvise.models.losses import linear_cross_entropy, linear_scores
 
 
 class Generator(nn.Module):
@@ -27,6 +28,25 @@ class Generator(nn.Module):
     def forward(self, outputs: Tensor) -> Tensor:
         """Unnormalised scores: (..., D) to (..., V)."""
         return F.linear(outputs, self.weight, self.bias)
+
+    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float, chunk: int, dtype: torch.dtype) -> Tensor:
+        """The sum over rows of the cross entropy, a scalar in float32.
+
+        Args:
+            outputs: (N, D).
+            targets: (N,) int64.
+            label_smoothing: as in ``torch.nn.functional.cross_entropy``.
+            chunk: rows projected at once.
+            dtype: of the products.
+        """
+        return linear_cross_entropy(outputs, self.weight, self.bias, targets, label_smoothing, chunk, dtype)
+
+    def scores(self, outputs: Tensor, targets: Tensor, chunk: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The sum of ``-log p(target)``, and how many targets are the likeliest word; without gradients.
+
+        The arguments are those of ``loss``.
+        """
+        return linear_scores(outputs, self.weight, self.bias, targets, chunk, dtype)
 
 
 class WordPicker:

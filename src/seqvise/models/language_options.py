@@ -8,6 +8,9 @@ from itertools import pairwise
 
 from seqvise.models.options import ACTIVATIONS, CELLS, ScaledDropoutOptions
 
+SPECIALS = 4
+"""Words that every vocabulary begins with."""
+
 
 @dataclass
 class StreamDropoutOptions(ScaledDropoutOptions):
@@ -87,6 +90,7 @@ class LanguageModelOptions(EncoderOptions):
     _target_: str = "seqvise.models.awd_lstm.AwdLstm"
     task: str = "seqvise.tasks.language_model.LanguageModel"
     tie_output: bool = True  # the projection's weight is the embedding
+    adaptive: list[int] | None = None  # words from which less frequent ones are clusters of the softmax
     dropout: StreamDropoutOptions = field(default_factory=StreamDropoutOptions)
     rescale_rate: bool = True  # a step's rate is multiplied by its words over data.bptt
 
@@ -97,6 +101,10 @@ class LanguageModelOptions(EncoderOptions):
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
         yield from super().problems(key)
+        if self.adaptive is not None and not (
+            self.adaptive and all(a < b for a, b in pairwise((SPECIALS, *self.adaptive)))
+        ):
+            yield f"{key}.adaptive is {list(self.adaptive)}, but must be rising numbers of words, or null."
         yield from self.dropout.problems(f"{key}.dropout")
 
 

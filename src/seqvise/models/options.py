@@ -76,6 +76,15 @@ class ForcingOptions:
 
 
 @dataclass
+class PretrainedOptions:
+    """Runs of language models that a recurrent model starts from."""
+
+    source: str | None = None  # of the source language: word vectors, and the encoder's layers
+    source_backwards: str | None = None  # with data.backwards=true: the layers that read from the end
+    target: str | None = None  # of the target language: word vectors, projection, and the decoder's layers
+
+
+@dataclass
 class RecurrentOptions:
     """A recurrent encoder-decoder, from the lesson's plain model to all its tricks together."""
 
@@ -100,6 +109,7 @@ class RecurrentOptions:
     readout: bool = False  # projection of tanh(W [state; context; embedding]) instead of the state alone
     dropout: DropoutOptions = field(default_factory=DropoutOptions)
     teacher_forcing: ForcingOptions = field(default_factory=ForcingOptions)
+    pretrained: PretrainedOptions = field(default_factory=PretrainedOptions)
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -111,6 +121,16 @@ class RecurrentOptions:
                 yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
         if self.bidirectional not in (True, False, "first"):
             yield f"{key}.bidirectional is '{self.bidirectional}', but must be true, false or first."
+        if self.pretrained.source_backwards is not None and not self.bidirectional:
+            yield (
+                f"{key}.pretrained.source_backwards is given, but no layer reads the source from its end: set "
+                f"{key}.bidirectional=true or first."
+            )
+        if self.share_embeddings and self.pretrained.target is not None and self.pretrained.source is not None:
+            yield (
+                f"{key}.pretrained has a source and a target, but with {key}.share_embeddings there is one table of "
+                "word vectors: give one of them."
+            )
         yield from self._problems_of_width(key)
         yield from self.dropout.problems(f"{key}.dropout")
         yield from self.teacher_forcing.problems(f"{key}.teacher_forcing")

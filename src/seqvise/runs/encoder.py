@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -52,12 +53,13 @@ def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) ->
         ways = "from its end" if run.text.backwards else "from its beginning"
         wanted = str(run.text.backwards).lower()
         raise UserError(f"The encoder of {run.path} reads documents {ways}: set data.backwards={wanted}.")
-    places = _places(run, codec.vocabulary)
+    places = word_places(run, codec.vocabulary, "model.encoder")
     weights = model_weights(run.checkpoint())
     found = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
     found["embedding.weight"] = map_words(found["embedding.weight"], places)
     cast(AwdEncoder, model.encoder).load_state_dict(found)
-    _load_projection(model, weights, places)
+    same = getattr(run.config.model, "adaptive", None) == getattr(options, "adaptive", None)
+    _load_projection(model, weights, places, ("weight", "bias") if same else ("weight",))
     known = int((places >= 0).sum()) - len(SPECIALS)
     return Transfer(known, len(places) - len(SPECIALS))
 
@@ -84,11 +86,12 @@ def save_encoder(run: Run, output: Path) -> int:
     return sum(value.numel() for value in kept.values())
 
 
-def _load_projection(model: nn.Module, weights: dict[str, Tensor], places: Tensor) -> None:
+def _load_projection(model: nn.Module, weights: dict[str, Tensor], places: Tensor, names: Sequence[str]) -> None:
+    """names: of the parameters that mean the same there. A bias does not where the vocabulary is cut elsewhere."""
     generator = getattr(model, "generator", None)
-    for name, weight in generator.named_parameters() if generator is not None else ():
+    for name in names if generator is not None else ():
         if GENERATOR + name in weights:
-            weight.copy_(map_words(weights[GENERATOR + name], places))
+            cast(nn.Module, generator).get_parameter(name).copy_(map_words(weights[GENERATOR + name], places))
 
 
 def _check_sizes(run: Run, options: EncoderOptions) -> None:
@@ -104,13 +107,22 @@ def _check_sizes(run: Run, options: EncoderOptions) -> None:
         raise UserError(f"The encoder of {run.path} has another size: {', '.join(wrong)}. Set them as they are there.")
 
 
-def _places(run: Run, vocabulary: Vocabulary) -> Tensor:
-    """(V,) the place of each word in the run's vocabulary, -1 for one that it lacks."""
+def word_places(run: Run, vocabulary: Vocabulary, key: str) -> Tensor:
+    """(V,) the place of each word in the run's vocabulary, -1 for one that it lacks.
+
+    Args:
+        run: of a language model or a classifier.
+        vocabulary: V words.
+        key: which names the run, for the message.
+
+    Raises:
+        UserError: the two have no word in common.
+    """
     there = {word: place for place, word in enumerate(run.text.vocabulary.words)}
     places = torch.tensor([there.get(word, -1) for word in vocabulary.words])
     if not bool((places[len(SPECIALS) :] >= 0).any()):
         raise UserError(
             f"The vocabulary of {run.path} has no word in common with that of the data: give data.language, tokenizer "
-            "and data as they were there, or another model.encoder."
+            f"and data as they were there, or another {key}."
         )
     return places

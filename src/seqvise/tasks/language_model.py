@@ -20,7 +20,6 @@ from seqvise.decoding.continuation import continuations
 from seqvise.errors import UserError
 from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
 from seqvise.models.interface import PAD
-from seqvise.models.losses import linear_cross_entropy, linear_scores
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.precision import choose_precision
 from seqvise.tasks.samples import Sample
@@ -87,9 +86,9 @@ class LanguageModel(TextTask):
         read = self.reader(batch.inputs, None if batch.first else self._state_here())
         self.state = detached(read.state)
         options = self.loss_options
-        total = linear_cross_entropy(
-            read.outputs.flatten(0, 1), *self._projection(), batch.targets.flatten(), options.label_smoothing,
-            options.chunk, self._product_dtype(),
+        total = self.reader.generator.loss(
+            read.outputs.flatten(0, 1), batch.targets.flatten(), options.label_smoothing, options.chunk,
+            self._product_dtype(),
         )  # fmt: skip
         # Columns are equally long in all processes, so that a mean of means is the mean.
         loss = total / batch.targets.numel()
@@ -158,8 +157,8 @@ class LanguageModel(TextTask):
         read = self.reader(batch.inputs, None if batch.first else self._validation_state)
         self._validation_state = read.state
         real = batch.targets != PAD
-        loss, right = linear_scores(
-            read.outputs[real], *self._projection(), batch.targets[real], self.loss_options.chunk, self._product_dtype()
+        loss, right = self.reader.generator.scores(
+            read.outputs[real], batch.targets[real], self.loss_options.chunk, self._product_dtype()
         )
         self._totals.add("loss", loss, batch.words)
         self._totals.add("accuracy", right, batch.words)
@@ -187,9 +186,6 @@ class LanguageModel(TextTask):
             )
             for ids, own in zip(documents, words, strict=True)
         ]
-
-    def _projection(self) -> tuple[Tensor, Tensor]:
-        return self.reader.generator.weight, self.reader.generator.bias
 
     def _product_dtype(self) -> torch.dtype:
         return choose_precision(self.loss_options.precision, self.device).dtype

@@ -17,6 +17,7 @@ from seqvise.config.options import Config
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import SIDE, TextReport, TextStore
 from seqvise.datamodules.stream import StreamDataModule
+from seqvise.errors import UserError
 from seqvise.runs.encoder import load_encoder
 from seqvise.runs.model import build_text_model, option
 
@@ -30,7 +31,10 @@ def build(config: Config, seed: int) -> Parts:
         UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
     """
     store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
-    model = build_text_model(config, len(store.codec.vocabulary))
+    words, cuts = len(store.codec.vocabulary), option(config.model, "adaptive")
+    if cuts and cuts[-1] >= words:
+        raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")
+    model = build_text_model(config, words)
     start_from(model, config, store)
     make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
     task = make(

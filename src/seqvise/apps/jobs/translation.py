@@ -22,7 +22,10 @@ from seqvise.corpus.store import TokenStore
 from seqvise.corpus.vocabulary import Vocabulary
 from seqvise.datamodules.parallel import ParallelDataModule
 from seqvise.errors import UserError
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent import Recurrent
 from seqvise.runs.model import build_model, option
+from seqvise.runs.pretrained import load_language_models
 from seqvise.vectors.initialise import check_files, initial_vectors
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,7 @@ def build(config: Config, seed: int) -> Parts:
     store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
+    _start_from(model, config, store)
     data = ParallelDataModule(store, config.data, seed)
 
     def write_assets(folder: Path) -> None:
@@ -75,6 +79,13 @@ def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int
                 "choose vectors=none, or write it as seqvise.models.recurrent.Recurrent does."
             )
         cast(Any, model).load_word_vectors(matrices["source"], matrices["target"])
+
+
+def _start_from(model: nn.Module, config: Config, store: TokenStore) -> None:
+    """Puts the language models of `model.pretrained` into the model, and says what they gave."""
+    if isinstance(config.model, RecurrentOptions) and isinstance(model, Recurrent):
+        for start in load_language_models(model, config.model, store.source, store.target):
+            log.info("%s", start.told())
 
 
 def _side_vectors(config: Config, store: TokenStore, side: str, seed: int) -> torch.Tensor | None:
