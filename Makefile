@@ -35,7 +35,7 @@ pictures: $(STAMP)
 	echo "contact sheet: $$run/sheet.png"
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
