@@ -24,7 +24,7 @@ ADD = "python -m results add RUN_DIRECTORY"
 HEAD = """\
 # Results
 
-Written by `python -m results` from the files in `results/`; `{add}` adds a finished run.
+Written by `python -m results` from the files in `results/`; `{add}` adds a finished run or sweep.
 
 `val/lesson_loss` is the lesson's measure: the model reads its own output, and padding counts. `val/free_loss` is the
 same over real words, `val/loss` and `val/ppl` over real words with the reference read. `val/bleu` and `val/chrf`

@@ -312,6 +312,7 @@ def test_processes_started_from_outside_are_told_what_they_need(
     [
         (["trainer=gpu", "trainer.devices=1,3", "hydra.launcher.devices=[0,1]"], "A job needs 3 CUDA devices"),
         (["seed=1,2", "hydra/launcher=slurm"], "hydra/launcher=slurm needs hydra-submitit-launcher: pip install"),
+        (["seed=1,2", "hydra/launcher=ray"], "hydra/launcher=ray needs hydra-ray-launcher: pip install 'seqvise[ray]'"),
         (["seed=1,2", "retry=all"], "retry is 'all', but must be failed"),
         (["experiment=seed/rnn,multi30k/transformer", "model.heads=4"], "That is the job experiment=seed/rnn of the"),
     ],

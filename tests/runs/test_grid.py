@@ -65,6 +65,24 @@ def test_the_jobs_behind_one_that_fails_are_run(tmp_path: Path, batch: int | Non
     assert (tmp_path / "multirun.yaml").is_file()
 
 
+class RayLauncher:
+    """Gives up, as launchers of other packages do where a process of theirs is killed."""
+
+    __module__ = "hydra_plugins.hydra_ray_launcher.ray_launcher"
+
+    def launch(self, batch: Any, initial_job_idx: int) -> list[JobReturn]:
+        raise RuntimeError("The worker died\nunexpectedly.")
+
+
+def test_a_launcher_that_gives_up_is_told_in_a_sentence(tmp_path: Path) -> None:
+    sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=None)
+    sweeper.config, sweeper.launcher = config(tmp_path), RayLauncher()
+    sweeper.hydra_context = SimpleNamespace(config_loader=None)
+    told = r"RayLauncher has ended the sweep \(RuntimeError: The worker died unexpectedly\). The same words with resume"
+    with pytest.raises(RunFailedError, match=told):
+        sweep(sweeper, WORDS)
+
+
 def started(monkeypatch: pytest.MonkeyPatch, cfg: Any, jobs: list[list[str]]) -> tuple[list[LocalJob], list[JobReturn]]:
     """The jobs that a local launcher starts, and what it gives of all."""
     found: list[LocalJob] = []

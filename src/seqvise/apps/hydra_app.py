@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
 
     def command() -> None:
         end_with_parent()
+        # Of launchers that are packages: their own node of the same name is the schema of ours, as it should be.
+        warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         find_own_modules()
         if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
             refuse(words, check)

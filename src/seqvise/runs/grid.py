@@ -12,12 +12,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.errors import UserError
-from seqvise.runs.failure import sentence
+from seqvise.runs.failure import RunFailedError, sentence
 from seqvise.runs.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
 
 PLUGINS = {
     "hydra_plugins.hydra_submitit_launcher": ("slurm", "hydra-submitit-launcher"),
     "hydra_plugins.hydra_joblib_launcher": ("joblib", "hydra-joblib-launcher"),
+    "hydra_plugins.hydra_ray_launcher": ("ray", "hydra-ray-launcher"),
 }
 """Launchers that are packages of their own: the name of the choice, which is that of the extra, and of the package."""
 
@@ -54,12 +55,30 @@ def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
         if not getattr(sweeper.launcher, "names_runs", False):
             for number, overrides in enumerate(batch, first):
                 name_in_tensorboard(config, job_folder(config, overrides, number, loader), overrides, number)
-        results = sweeper.launcher.launch(batch, initial_job_idx=first)
+        results = _launch(sweeper.launcher, batch, first)
         failures.update(_failures(results, first))
         returns.append(results)
         first += len(batch)
     raise_if_failed(failures, first)
     return returns
+
+
+def _launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+    """Runs jobs.
+
+    Raises:
+        RunFailedError: a launcher of another package gave up, as where one of its processes was killed.
+    """
+    try:
+        results: Sequence[JobReturn] = launcher.launch(batch, initial_job_idx=first)
+    except Exception as error:
+        if not type(launcher).__module__.startswith(tuple(PLUGINS)):
+            raise
+        raise RunFailedError(
+            f"{type(launcher).__name__} has ended the sweep ({sentence(error).rstrip('.')}). The same words with "
+            "resume=auto go on; with hydra/launcher=local no job can end the others."
+        ) from error
+    return results
 
 
 def _failures(results: Sequence[JobReturn], first: int) -> Mapping[int, str]:
