@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from seqvise.apps.hydra_app import for_hydra
+from seqvise.apps.hydra_app import for_hydra, joins_others
 from seqvise.apps.train import main as hydra_main
 
 pytestmark = pytest.mark.timeout(600)  # a dozen processes, each of which loads torch
@@ -285,6 +285,13 @@ def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], d
     assert read(folder / "metrics.json")["world_size"] == 2
     # Only the first tells of the run; which of torchrun's is the first, torchrun decides.
     assert sorted(bool(node.stdout) for node in nodes) == [False, True]
+
+
+@pytest.mark.parametrize(("rank", "joins"), [("0", False), ("1", True)])
+def test_only_the_first_process_keeps_hydras_files(monkeypatch: pytest.MonkeyPatch, rank: str, joins: bool) -> None:
+    for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": "0", "TORCHELASTIC_RUN_ID": "mine"}.items():
+        monkeypatch.setenv(name, value)
+    assert joins_others(["seed=1"]) is joins
 
 
 @pytest.mark.parametrize(
