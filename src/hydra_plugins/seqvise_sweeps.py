@@ -43,7 +43,7 @@ class LocalLauncher(Launcher):  # type: ignore[misc]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs jobs; gives the monitored metric of each, or its failure."""
-        from seqvise.runs.launcher import launch
+        from seqvise.launching.launcher import launch
 
         return launch(self, job_overrides, initial_job_idx)
 
@@ -53,7 +53,7 @@ class Grid(BasicSweeper):  # type: ignore[misc]
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         """Checks that the sweep can be started where it is to lie."""
-        from seqvise.runs.grid import check
+        from seqvise.launching.grid import check
 
         check(config)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
@@ -64,6 +64,6 @@ class Grid(BasicSweeper):  # type: ignore[misc]
 
     def sweep(self, arguments: list[str]) -> Any:
         """Runs all jobs."""
-        from seqvise.runs.grid import sweep
+        from seqvise.launching.grid import sweep
 
         return sweep(self, arguments)

@@ -333,7 +333,7 @@ def test_a_sweep_that_cannot_be_is_refused_before_any_job(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr("seqvise.runs.grid.find_spec", lambda _: None)
+    monkeypatch.setattr("seqvise.launching.grid.find_spec", lambda _: None)
     assert hydra_main(["-m", *words]) == 2
     told = capsys.readouterr().err
     assert sentence in told

@@ -35,7 +35,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
     told: list[int] = []
     sys.path.insert(0, str(ROOT / "src"))
-    from seqvise.runs.parent import end_with_parent
+    from seqvise.launching.parent import end_with_parent
 
     signal.signal(signal.SIGTERM, lambda signum, _: told.append(signum))
     end_with_parent()
@@ -67,7 +67,7 @@ def write(folder: Path, status: str, **more: object) -> None:
 
 def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> None:
     """Works on a study of fake runs until it is done or told to stop."""
-    from seqvise.runs.pool import Pool
+    from seqvise.launching.pool import Pool
     from seqvise.tuning.driver import Driver
     from seqvise.tuning.options import TuneOptions
     from seqvise.tuning.space import FloatRange, Parameter

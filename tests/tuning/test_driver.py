@@ -19,7 +19,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from seqvise.errors import UserError  # noqa: E402
-from seqvise.runs.pool import Pool  # noqa: E402
+from seqvise.launching.pool import Pool  # noqa: E402
 from seqvise.tuning.driver import Driver  # noqa: E402
 from seqvise.tuning.options import TuneOptions  # noqa: E402
 from seqvise.tuning.space import FloatRange, Parameter, Space  # noqa: E402

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from seqvise.apps.hydra_app import hydra_command
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
-from seqvise.runs.launch import job_directory
+from seqvise.launching.processes import job_directory
 
 if TYPE_CHECKING:
     from seqvise.apps.jobs.images import ImageJob

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from seqvise.apps.hydra_app import hydra_command
 from seqvise.config.schema import typed
-from seqvise.runs.launch import job_directory
+from seqvise.launching.processes import job_directory
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,10 +32,10 @@ from seqvise.config.schema import register
 from seqvise.config.tree import conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
+from seqvise.launching.parent import end_with_parent, is_job_process
+from seqvise.launching.processes import job_directory
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.failure import sentence
-from seqvise.runs.launch import job_directory
-from seqvise.runs.parent import end_with_parent, is_job_process
 
 JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
 log = logging.getLogger(__name__)

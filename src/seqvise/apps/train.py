@@ -17,11 +17,11 @@ from seqvise.config.schema import typed
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
 from seqvise.files import digest
+from seqvise.launching.processes import in_sweep, job_directory, launching
+from seqvise.launching.sweep import failed_before
 from seqvise.runs.directory import METRICS
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.launch import in_sweep, job_directory, launching
 from seqvise.runs.resume import AUTO, FAILED, begins, has_finished, is_longer, resumed_config
-from seqvise.runs.sweep import failed_before
 
 log = logging.getLogger(__name__)
 

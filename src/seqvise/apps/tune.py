@@ -17,8 +17,8 @@ from seqvise.config.overrides import Experiment, as_experiment, override
 from seqvise.config.tree import conf_folder, own_folder
 from seqvise.errors import UserError
 from seqvise.files import write_text
+from seqvise.launching.pool import Pool
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.pool import Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.study import FOLDER, FOUND, live_trials, open_study
 from seqvise.tuning.table import best_of, trials_grid, values_of

@@ -18,9 +18,9 @@ from seqvise.config.overrides import key_of, override
 from seqvise.config.tree import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
+from seqvise.launching.pool import cuda_devices, needed, processes_of, threads_of_job
 from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
-from seqvise.runs.pool import cuda_devices, needed, processes_of, threads_of_job
 from seqvise.tuning.options import TuneConfig, TuneOptions
 from seqvise.tuning.space import Parameter, Value, corners, read_space
 from seqvise.tuning.study import Plan

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from seqvise.errors import UserError
-from seqvise.runs.pool import VISIBLE, Pool
+from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import suggest
 from seqvise.tuning.study import (

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seqvise.runs.parent import SWEEP
+from seqvise.launching.parent import SWEEP
 
 GRACE = 300.0
 """Seconds that a process has to save and end before it is killed."""

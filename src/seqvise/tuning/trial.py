@@ -11,8 +11,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqvise.files import held, write_text
+from seqvise.launching.ranks import ending
 from seqvise.runs.directory import LOCK, STATUS
-from seqvise.runs.ranks import ending
 from seqvise.tuning.process import Process
 from seqvise.tuning.progress import progress, result, why_failed
 from seqvise.tuning.space import Value

@@ -12,12 +12,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from seqvise.errors import UserError
-from seqvise.runs import launcher
+from seqvise.launching import launcher
+from seqvise.launching.grid import sweep
+from seqvise.launching.launcher import launch
+from seqvise.launching.local import LocalJob, Outcome
+from seqvise.launching.sweep import SweepFailedError
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.grid import sweep
-from seqvise.runs.launcher import launch
-from seqvise.runs.local import LocalJob, Outcome
-from seqvise.runs.sweep import SweepFailedError
 
 WORDS = ["trainer.devices=1", "seed=1,2,3"]
 

@@ -16,8 +16,8 @@ from pytorch_lightning.strategies.launchers import subprocess_script
 
 from seqvise.config.schema import register
 from seqvise.config.tree import conf_folder
-from seqvise.runs.launch import in_sweep, launching
-from seqvise.runs.words import job_words
+from seqvise.launching.processes import in_sweep, launching
+from seqvise.launching.words import job_words
 
 JOB = ["model=rnn", "optimizer.lr=0.003"]
 

@@ -13,12 +13,12 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
 from seqvise.errors import UserError
+from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
+from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
+from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
+from seqvise.launching.words import job_words
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.local import LocalJob, Outcome, run_jobs, value_of
-from seqvise.runs.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
 from seqvise.runs.resume import AUTO, FAILED, has_finished
-from seqvise.runs.sweep import failed_before, job_folder, name_in_tensorboard, swept
-from seqvise.runs.words import job_words
 
 log = logging.getLogger(__name__)
 SHAPING = ("trainer", "trainer.accelerator", "trainer.devices", "experiment", "debug", "local")

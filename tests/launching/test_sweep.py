@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from seqvise.errors import UserError
-from seqvise.runs.sweep import (
+from seqvise.launching.sweep import (
     SweepFailedError,
     check_folder,
     failed_before,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.runs.pool import Pool, cuda_devices, needed, threads_of_job
+from seqvise.launching.pool import Pool, cuda_devices, needed, threads_of_job
 
 
 def trainer(accelerator: str = "gpu", devices: Any = 1) -> SimpleNamespace:

@@ -15,10 +15,10 @@ from hydra.utils import get_original_cwd
 from omegaconf import OmegaConf
 
 from seqvise.errors import UserError
+from seqvise.launching.ranks import Ranks
+from seqvise.launching.words import PROGRAM, directory_word, job_words
 from seqvise.runs.directory import record_failure
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.ranks import Ranks
-from seqvise.runs.words import PROGRAM, directory_word, job_words
 
 
 def job_directory() -> Path:

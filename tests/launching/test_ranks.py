@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.runs import ranks
+from seqvise.launching import ranks
+from seqvise.launching.ranks import Ranks, ending
 from seqvise.runs.directory import record_failure
-from seqvise.runs.ranks import Ranks, ending
 
 
 def process(code: str) -> subprocess.Popen[bytes]:
@@ -72,7 +72,8 @@ def test_those_that_do_not_end_are_killed(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_process_that_waits_for_a_lost_one_is_ended_and_the_reason_kept(tmp_path: Path) -> None:
     code = (
-        "import subprocess, sys, time; from pathlib import Path; from seqvise.runs import ranks; ranks.GRACE = 0.2; "
+        "import subprocess, sys, time; from pathlib import Path; from seqvise.launching import ranks; "
+        "ranks.GRACE = 0.2; "
         f"watched = ranks.Ranks(Path({str(tmp_path)!r})); "
         "watched.watch([subprocess.Popen([sys.executable, '-c', 'import os; os.kill(os.getpid(), 9)'])]); "
         "time.sleep(30)"

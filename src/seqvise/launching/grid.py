@@ -12,8 +12,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.errors import UserError
+from seqvise.launching.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
 from seqvise.runs.failure import RunFailedError, sentence
-from seqvise.runs.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
 
 PLUGINS = {
     "hydra_plugins.hydra_submitit_launcher": ("slurm", "hydra-submitit-launcher"),

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from seqvise.runs import local
-from seqvise.runs.local import LocalJob, Outcome, run_jobs
-from seqvise.runs.pool import Pool
+from seqvise.launching import local
+from seqvise.launching.local import LocalJob, Outcome, run_jobs
+from seqvise.launching.pool import Pool
 
 # Takes the place of seqvise; its first word is what it does.
 JOB = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
-from seqvise.runs.parent import end_with_parent
+from seqvise.launching.parent import end_with_parent
 
 end_with_parent()
 command, deed, *words = sys.argv[1:]
@@ -136,7 +136,8 @@ def test_jobs_save_when_the_sweep_is_told_to_end(tmp_path: Path, signum: int, er
 
 def test_jobs_save_when_the_sweep_is_killed(tmp_path: Path, program: tuple[str, str]) -> None:
     code = (
-        "import sys; from pathlib import Path; from seqvise.runs import local; from seqvise.runs.pool import Pool; "
+        "import sys; from pathlib import Path; from seqvise.launching import local; "
+        "from seqvise.launching.pool import Pool; "
         f"local.PROGRAM = {program!r}; "
         f"job = local.LocalJob(0, [], [], ['wait'], Path({str(tmp_path / '0')!r}), 0, {{}}, 'val/bleu'); "
         "local.run_jobs([job], Pool(1, []), 'train')"

@@ -17,12 +17,12 @@ from types import FrameType
 from typing import Any
 
 from seqvise.files import held
+from seqvise.launching.parent import SWEEP
+from seqvise.launching.pool import VISIBLE, Pool
+from seqvise.launching.ranks import ending
+from seqvise.launching.words import PROGRAM, directory_word
 from seqvise.runs.directory import LOCK, METRICS, read_status, record_failure
 from seqvise.runs.failure import LOG
-from seqvise.runs.parent import SWEEP
-from seqvise.runs.pool import VISIBLE, Pool
-from seqvise.runs.ranks import ending
-from seqvise.runs.words import PROGRAM, directory_word
 
 log = logging.getLogger(__name__)
 LOOK = 0.02
