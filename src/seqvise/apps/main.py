@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a model: Hydra overrides, as in data=tatoeba model=attention",
     "prepare": "turn a corpus into tokens, and show what was kept: Hydra overrides",
     "find_lr": "try learning rates and plot the loss of each: Hydra overrides",
+    "find_batch_size": "find the largest batches that a CUDA device has memory for: Hydra overrides",
     "baselines": "measure ridge regression, softmax and ConSE on images: Hydra overrides",
     "tune": "search hyperparameters: tune=lr_dropout tune.trials=20, and the words of train",
     "average": "average the checkpoints that a run kept: run=DIR of=best|last",

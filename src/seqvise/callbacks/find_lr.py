@@ -133,7 +133,7 @@ def find_lr(
         UserError: the loss fell too briefly to tell.
     """
     callback = RangeTestCallback(options or RangeTestOptions())
-    _strip(trainer, callback)
+    put_aside(trainer, callback)
     weights = copy.deepcopy(task.state_dict())
     try:
         trainer.fit(task, datamodule=datamodule)
@@ -172,7 +172,8 @@ def _visible(losses: list[float]) -> tuple[float, float]:
     return low - 0.1 * room, min(max(losses), start + 0.6 * room) + 0.1 * room
 
 
-def _strip(trainer: pl.Trainer, callback: pl.Callback) -> None:
+def put_aside(trainer: pl.Trainer, callback: pl.Callback) -> None:
+    """Leaves a trainer nothing but batches and one callback, which ends it."""
     trainer.callbacks = [callback]  # type: ignore[attr-defined]
     trainer.loggers = []
     trainer.limit_val_batches = 0
