@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from results.intake import Folder, code_of, day_of
-from results.overrides import TRAIN, shown
+from results.overrides import FOLDERS, TRAIN, shown
 from results.provenance import commit_text, versions_text
 from results.record import one_line_arrays, read_object, rounded
 from results.tables import counted
@@ -29,6 +29,7 @@ from seqvise.reports.tables import headline, remarks
 
 FOLDER = "sweeps"
 MONITOR = ("monitor.metric", "monitor.mode")
+STATUS = ("status", "why", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,16 @@ def _kept(report: Report, job: Job, curve: Sequence[tuple[int, float]]) -> dict[
         "settings": settings,
         "choices": {name: value for name, value in job.choices.items() if name in wanted},
         "overrides": {name: value for name, value in job.overrides.items() if name in wanted},
-        "status": {name: job.status[name] for name in ("status", "why", "interrupted") if name in job.status},
+        "status": {name: _shown(job.status[name]) for name in STATUS if name in job.status},
         "metrics": {name: rounded(value) for name in report.metrics if (value := job.number(name)) is not None},
         "environment": environment,
         "curve": [[step, rounded(value)] for step, value in curve],
     }
+
+
+def _shown(value: Any) -> Any:
+    """A value without this machine's folders."""
+    return FOLDERS.sub("", value) if isinstance(value, str) else value
 
 
 def _kept_importance(found: Importance) -> dict[str, Any]:

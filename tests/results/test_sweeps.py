@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from seqvise.reports.importance import importance
 from seqvise.reports.report import build_report
 from seqvise.reports.sweep import read_sweeps
 from tests.reports.events import write_events
-from tests.reports.folders import make_run, rates, running
+from tests.reports.folders import make_run, rates, running, write_json
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
@@ -25,6 +26,8 @@ WORDS = ["optimizer.lr=choice(1,2)", "seed=1,2", "data=tatoeba", "paths.data=/ho
 
 def swept(folder: Path) -> Path:
     sweep = rates(folder, {**BLEU, (1.0, 1): None})
+    status = json.loads((sweep / "16" / "status.json").read_text())
+    write_json(sweep / "16" / "status.json", {**status, "why": f"{status['why']}; look into {sweep}/16/train.log."})
     (sweep / "multirun.yaml").write_text(yaml.safe_dump({"hydra": {"overrides": {"task": WORDS}}}))
     write_events(sweep / "3", "val/bleu", [(5, 1.0), (10, 2.5)])
     return sweep
@@ -37,7 +40,7 @@ def test_what_is_kept_has_the_report_of_the_sweep(tmp_path: Path) -> None:
     (loaded,) = load_sweeps(tmp_path / "results")
     report = build_report(read_sweeps([sweep]))
     assert results_grid(loaded.report) == results_grid(report)
-    assert [job.reason() for job, _ in loaded.report.troubles()] == ["CUDA out of memory"]
+    assert [job.reason() for job, _ in loaded.report.troubles()] == ["CUDA out of memory; look into train.log."]
     assert loaded.jobs[3]["curve"] == [[5, 1.0], [10, 2.5]]
     assert (loaded.name, loaded.note, loaded.minutes) == ("mine", "by day", 24.0)
     assert loaded.command == "python train.py -m 'optimizer.lr=choice(1,2)' seed=1,2 data=tatoeba"

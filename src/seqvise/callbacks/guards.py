@@ -14,7 +14,7 @@ from typing_extensions import override
 from seqvise.callbacks.hooks import batch_loss, is_fit_validation, is_logged
 from seqvise.errors import UserError
 
-ROWS_NAMED = 20
+ROWS_NAMED = 8
 
 
 class NonFiniteLossError(RuntimeError):
