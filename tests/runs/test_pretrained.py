@@ -119,6 +119,18 @@ def test_what_does_not_fit_is_named(made: Made, tmp_path: Path) -> None:
     assert "is not a run directory" in refused({"target": tmp_path / "nowhere"})
 
 
+def test_a_persons_own_encoder_needs_none_of_it_unless_it_is_asked_for(made: Made) -> None:
+    for path in (None, str(made["source"][0])):
+        options = RecurrentOptions(**SIZES, pretrained=PretrainedOptions(source=path))
+        model = Recurrent(options, len(FRENCH.vocabulary), len(ENGLISH.vocabulary))
+        model.encoder = torch.nn.Linear(1, 1)  # type: ignore[assignment]
+        if path is None:
+            assert load_language_models(model, options, FRENCH, ENGLISH) == []
+        else:
+            with pytest.raises(UserError, match="Linear has no embedding and forwards to be started from"):
+                load_language_models(model, options, FRENCH, ENGLISH)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

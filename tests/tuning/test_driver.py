@@ -185,6 +185,10 @@ def steps(folder: Path) -> dict[str, list[int]]:
     }
 
 
+def status_of(path: Path) -> str:
+    return str(json.loads(path.read_text())["status"])
+
+
 def until(condition: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -231,9 +235,9 @@ def test_killed_it_loses_no_trial(tmp_path: Path, searching: Any) -> None:
     first.wait()
     assert Counter(trial.state.name for trial in trials_of(tmp_path))["RUNNING"] >= 1
     stopped = [tmp_path / name / "status.json" for name in ("0", "1")]
-    until(lambda: all(path.exists() for path in stopped))
+    until(lambda: "running" not in map(status_of, stopped))
     # Its trials were told to save when it died.
-    assert "failed" in [json.loads(path.read_text())["status"] for path in stopped]
+    assert "failed" in map(status_of, stopped)
     assert searching().wait(90) == 0
     check_whole(tmp_path)
 

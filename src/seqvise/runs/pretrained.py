@@ -65,16 +65,16 @@ def load_language_models(
             way.
     """
     chosen, found = options.pretrained, []
-    encoder, decoder = model.encoder, model.decoder
     sides = (
-        ("source", chosen.source, source, encoder.embedding, list(encoder.forwards), False),
-        ("source_backwards", chosen.source_backwards, source, encoder.embedding, list(encoder.backwards), True),
-        ("target", chosen.target, target, decoder.embedding, list(decoder.layers), False),
+        ("source", chosen.source, source, model.encoder, "forwards", False),
+        ("source_backwards", chosen.source_backwards, source, model.encoder, "backwards", True),
+        ("target", chosen.target, target, model.decoder, "layers", False),
     )
-    for name, path, codec, embedding, layers, backwards in sides:
+    for name, path, codec, side, layers_name, backwards in sides:
         if path is None:
             continue
         key = f"model.pretrained.{name}"
+        embedding, layers = _parts(side, layers_name, key)
         run = _open(key, path, options, backwards)
         weights = model_weights(run.checkpoint())
         places = word_places(run, codec.vocabulary, key)
@@ -89,6 +89,16 @@ def load_language_models(
         count = _load_layers(layers, weights, run, key)
         found.append(Start(key, count, len(layers), words))
     return found
+
+
+def _parts(side: nn.Module, name: str, key: str) -> tuple[nn.Embedding, list[nn.Module]]:
+    """The word vectors and the layers of an encoder or decoder, which may be a person's own."""
+    embedding, layers = getattr(side, "embedding", None), getattr(side, name, None)
+    if not isinstance(embedding, nn.Embedding) or not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"{key}: {type(side).__name__} has no embedding and {name} to be started from a language model."
+        )
+    return embedding, list(layers)
 
 
 def _has_biases(run: Run, weights: dict[str, Tensor]) -> bool:
