@@ -27,7 +27,7 @@ train: $(STAMP)
 # Of the classes that are looked for, "sail boat" and "red bird" are held out: the model has seen no picture of them.
 pictures: $(STAMP)
 	@set -e; \
-	run=$$($(BIN)/python train.py experiment=pictures $(ARGS) | tee /dev/stderr | sed -n 's/^run: //p'); \
+	run=$$($(BIN)/python train.py experiment=pictures $(ARGS) | tee -a /dev/stderr | sed -n 's/^run: //p'); \
 	test -n "$$run"; root=$$(sed -n 's/^  root: //p' "$$run/config.yaml"); \
 	$(BIN)/seqvise index run="$$run" images="$$root/test"; \
 	$(BIN)/python search.py run="$$run" sheet="$$run/sheet.png" query="sail boat" query="red bird" \

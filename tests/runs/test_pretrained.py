@@ -21,7 +21,13 @@ from seqvise.runs.pretrained import Start, load_language_models
 from .made import make_language_run, plain_codec
 
 FRENCH, ENGLISH = plain_codec(("qui", "est", "la"), "fr"), plain_codec(("who", "is", "there", "?"))
-SIZES = {"embedding": 6, "encoder_hidden": 6, "decoder_hidden": 6, "cell": "lstm", "attention": "additive"}
+SIZES: dict[str, Any] = {
+    "embedding": 6,
+    "encoder_hidden": 6,
+    "decoder_hidden": 6,
+    "cell": "lstm",
+    "attention": "additive",
+}
 Made = dict[str, tuple[Path, AwdLstm]]
 
 
