@@ -27,6 +27,7 @@ SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
 }
+WORDS = 36  # letters of a label, which stands beside the panel
 SMALLEST_GAP = 0.085  # between two labels, in heights of a panel
 
 
@@ -93,7 +94,7 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
 
 def _panel(axes: Axes, name: str, records: Sequence[Record]) -> None:
     ends: list[tuple[float, float, str, str]] = []
-    labels = row_names(records)
+    labels = [name if len(name) <= WORDS else f"{name[: WORDS - 1]}…" for name in row_names(records)]
     for number, record in enumerate(records):
         points = _points(record, name)
         if not points:

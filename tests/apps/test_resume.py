@@ -116,9 +116,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert stopped(here, [*SMALL, *words, f"hydra.run.dir={run}"], 16, signum) == code
     assert status(run)["interrupted"] is True
     assert 16 <= torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] <= 18
+    begun_with = (run / ".hydra" / "overrides.yaml").read_text()
     done = train(here, f"resume={run}")
     assert done.returncode == 0, done.stderr
     assert status(run)["status"] == "ok"
+    assert (run / ".hydra" / "overrides.yaml").read_text() == begun_with
     for name, weight in weights(expected).items():
         assert torch.equal(weights(run)[name], weight), name
 

@@ -53,6 +53,12 @@ def test_each_line_is_named_at_its_end() -> None:
     assert (top.get_ylabel(), bottom.get_xlabel()) == ("val/bleu\n(higher is better)", "epoch")
 
 
+def test_a_long_name_is_cut_and_leaves_the_panel_its_room() -> None:
+    figure = curves_figure("tatoeba", [record("a", 2, 3, overrides=["model.dropout.residual=0.2"] * 9)])
+    (label,) = figure.axes[0].texts
+    assert label.get_text() == "a model.dropout.residual=0.2 model.…"
+
+
 def test_first_losses_do_not_press_the_rest_together() -> None:
     losses: list[float | None] = [60.0, 5.0, 4.5, 4.2, 4.1, 4.0]
     curves = {"epoch": [float(n) for n in range(1, 7)], "val/free_loss": losses}

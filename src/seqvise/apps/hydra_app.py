@@ -63,7 +63,7 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
             refuse(words, check)
         register()
-        added = ["hydra.output_subdir=null"] if joins_others(words) else []
+        added = ["hydra.output_subdir=null"] if joins_others(words) or goes_on(words) else []
         with _process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added])]):
             _run(task, start, check)
 
@@ -134,6 +134,12 @@ def joins_others(words: Sequence[str]) -> bool:
             "torchrun --rdzv-id=NAME."
         )
     return not is_first_process()
+
+
+def goes_on(words: Sequence[str]) -> bool:
+    """Whether the words name a run to go on with, whose ``.hydra`` says how it was begun, and is to stay so."""
+    named = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    return bool(named) and named[-1] not in ("auto", "null", "")
 
 
 def for_hydra(words: Sequence[str]) -> list[str]:
