@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self, cast
 
 from seqvise.errors import UserError
 from seqvise.files import write_text
@@ -16,8 +16,32 @@ Number = float | int | str | None
 ARRAY = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
 
 
+class Kept:
+    """A dataclass that is kept as a JSON file."""
+
+    told: ClassVar[str]
+    """What it is, for messages."""
+
+    def save(self, path: Path) -> None:
+        """Writes it; a list of numbers takes one line."""
+        content = asdict(cast(Any, self))
+        write_text(path, one_line_arrays(json.dumps(content, indent=2, ensure_ascii=False)) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads it.
+
+        Raises:
+            UserError: the file is not one.
+        """
+        try:
+            return cls(**read_object(path))
+        except TypeError as error:
+            raise UserError(f"{path} is not a {cls.told} of `python -m results add`: {error}.") from error
+
+
 @dataclass(frozen=True)
-class Record:
+class Record(Kept):
     """A finished run.
 
     Attributes:
@@ -34,6 +58,8 @@ class Record:
         curves: ``epoch``, and for each curve a value an epoch.
         note: a person's remark.
     """
+
+    told: ClassVar[str] = "result"
 
     experiment: str
     dataset: str
@@ -61,22 +87,6 @@ class Record:
         """A metric that is a number; None where the run has none of that name."""
         value = self.metrics.get(name)
         return value if isinstance(value, int | float) else None
-
-    def save(self, path: Path) -> None:
-        """Writes the record; a list of numbers takes one line."""
-        write_text(path, one_line_arrays(json.dumps(asdict(self), indent=2, ensure_ascii=False)) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> Record:
-        """Reads a record.
-
-        Raises:
-            UserError: the file is not one.
-        """
-        try:
-            return cls(**read_object(path))
-        except TypeError as error:
-            raise UserError(f"{path} is not a result of `python -m results add`: {error}.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:

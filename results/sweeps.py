@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from results.intake import Folder, code_of, day_of
 from results.overrides import FOLDERS, TRAIN, shown
 from results.provenance import commit_text, versions_text
-from results.record import one_line_arrays, read_object, rounded
+from results.record import Kept, rounded
 from results.tables import counted
 from seqvise.apps.report import heat_keys
 from seqvise.errors import UserError
-from seqvise.files import atomic_write, write_text
+from seqvise.files import atomic_write
 from seqvise.reports.environments import FACTS
 from seqvise.reports.folder import Drawing, curves_of, drawings_of
 from seqvise.reports.grid import as_markdown, importance_grid, results_grid, troubles_grid
@@ -33,7 +32,7 @@ STATUS = ("status", "why", "interrupted")
 
 
 @dataclass(frozen=True)
-class SweepRecord:
+class SweepRecord(Kept):
     """A sweep, of each job what its report needs.
 
     Attributes:
@@ -49,6 +48,8 @@ class SweepRecord:
         note: a person's remark.
     """
 
+    told: ClassVar[str] = "sweep"
+
     name: str
     command: str
     commit: str | None
@@ -63,22 +64,6 @@ class SweepRecord:
     jobs: list[dict[str, Any]]
     importance: dict[str, Any]
     note: str | None = None
-
-    def save(self, path: Path) -> None:
-        """Writes the record; a list of numbers takes one line."""
-        write_text(path, one_line_arrays(json.dumps(asdict(self), indent=2, ensure_ascii=False)) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> SweepRecord:
-        """Reads a record.
-
-        Raises:
-            UserError: the file is not one.
-        """
-        try:
-            return cls(**read_object(path))
-        except TypeError as error:
-            raise UserError(f"{path} is not a sweep of `python -m results add`: {error}.") from error
 
     @cached_property
     def report(self) -> Report:
