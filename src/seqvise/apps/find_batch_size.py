@@ -154,7 +154,7 @@ def _refuse(config: Config) -> None:
     import torch
 
     trainer = config.trainer
-    if not hasattr(config.data, "batch_size") or getattr(config.data, "batch_tokens", None) is not None:
+    if getattr(config.data, "batch_tokens", None) is not None:
         raise UserError("data.batch_tokens sizes batches by their words: set it to null to find data.batch_size.")
     if trainer.devices not in (1, "1") or trainer.num_nodes != 1:
         raise UserError(

@@ -8,9 +8,6 @@ from itertools import pairwise
 
 from seqvise.models.options import ACTIVATIONS, CELLS, ScaledDropoutOptions
 
-SPECIALS = 4
-"""Words that every vocabulary begins with."""
-
 
 @dataclass
 class StreamDropoutOptions(ScaledDropoutOptions):
@@ -101,9 +98,7 @@ class LanguageModelOptions(EncoderOptions):
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
         yield from super().problems(key)
-        if self.adaptive is not None and not (
-            self.adaptive and all(a < b for a, b in pairwise((SPECIALS, *self.adaptive)))
-        ):
+        if self.adaptive is not None and not (self.adaptive and all(a < b for a, b in pairwise((0, *self.adaptive)))):
             yield f"{key}.adaptive is {list(self.adaptive)}, but must be rising numbers of words, or null."
         yield from self.dropout.problems(f"{key}.dropout")
 
