@@ -35,19 +35,23 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
     told: list[int] = []
     sys.path.insert(0, str(ROOT / "src"))
+    from seqvise.files import write_text
     from seqvise.launching.parent import end_with_parent
+
+    def write(status: str, **more: object) -> None:
+        write_text(folder / "status.json", json.dumps({"status": status, **more}))
 
     signal.signal(signal.SIGTERM, lambda signum, _: told.append(signum))
     end_with_parent()
-    write(folder, "running", device=os.environ.get("CUDA_VISIBLE_DEVICES"))
+    write("running", device=os.environ.get("CUDA_VISIBLE_DEVICES"))
     saved = folder / "saved"
     for step in range(int(saved.read_text()) if saved.is_file() else 0, steps):
         time.sleep(pause)
         with (folder / "progress.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, METRIC: x + seed - (steps - 1 - step)}) + "\n")
-        saved.write_text(str(step + 1))
+        write_text(saved, str(step + 1))
         if told and end != "late":
-            write(folder, "failed", why="interrupted", interrupted=True)
+            write("failed", why="interrupted", interrupted=True)
             return 143
     if end in ("exit", "refused"):
         print(f"a sentence about {seed}")
@@ -55,14 +59,10 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     if end == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if end != "silent":
-        (folder / "metrics.json").write_text(json.dumps({METRIC: float("nan") if end == "nan" else x + seed}))
+        write_text(folder / "metrics.json", json.dumps({METRIC: float("nan") if end == "nan" else x + seed}))
     status = json.loads((folder / "status.json").read_text())
-    write(folder, **{**status, "status": "ok"})
+    write(**{**status, "status": "ok"})
     return 0 if end != "late" else 143
-
-
-def write(folder: Path, status: str, **more: object) -> None:
-    (folder / "status.json").write_text(json.dumps({"status": status, **more}))
 
 
 def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> None:
