@@ -119,6 +119,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     begun_with = (run / ".hydra" / "overrides.yaml").read_text()
     done = train(here, f"resume={run}")
     assert done.returncode == 0, done.stderr
+    assert not any(warned in done.stderr for warned in ("not resumable", "not empty")), done.stderr
     assert status(run)["status"] == "ok"
     assert (run / ".hydra" / "overrides.yaml").read_text() == begun_with
     for name, weight in weights(expected).items():

@@ -93,6 +93,9 @@ def _quieten(run: RunDirectory) -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # The run's folder is the logger's folder, and holds more than the logger's files.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # A run that goes on passes over the batches that it has seen by its own sampler.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
     # A backbone keeps its batch statistics, and the classes of a prior drop nothing.
     warnings.filterwarnings("ignore", message="Found .* module.* in eval mode")
     # A dropped recurrent matrix is a new one at each step; the library lays it beside the others by itself.
