@@ -3,8 +3,10 @@
 ``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``), which gets the run's own
 weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
 same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort; neither's time has text in
-it. Both search by GNMT's length penalty. Where the weights do not fit JoeyNMT's equations, it says which key to train
-with. In both models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has not.
+it. Both search by GNMT's length penalty. Ours is measured in one process with all threads, as JoeyNMT is, and by as
+many processes of one thread each, as ``seqvise translate`` does it. Where the weights do not fit JoeyNMT's equations,
+it says which key to train with. In both models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has
+not.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from seqvise.models.options import RecurrentOptions
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
 from seqvise.runs.translator import batches
+from seqvise.workers import can_fork, side_by_side
 
 BEAMS = (1, 5)
 ROWS = 64
@@ -88,14 +91,20 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     if joey is not None:
         _refuse_other_equations(run)
     model, parts = load_model(run), source_batches(run, source)
+    ways = [(beam, processes) for beam in BEAMS for processes in process_counts()]
     if joey is None:
-        return [_row(beam, [(ours(model, parts, beam), None) for _ in range(rounds + 1)][1:]) for beam in BEAMS]
+        return [_row(*way, [(ours(model, parts, *way), None) for _ in range(rounds + 1)][1:]) for way in ways]
     begin_with_zeros(model)
     with joey_process(joey, run, model, parts) as other:
         return [
-            _row(beam, [(ours(model, parts, beam), other.decode(beam)) for _ in range(rounds + 1)][1:])
-            for beam in BEAMS
+            _row(*way, [(ours(model, parts, *way), other.decode(way[0])) for _ in range(rounds + 1)][1:])
+            for way in ways
         ]
+
+
+def process_counts() -> list[int]:
+    """One process with all threads, and as many as there are threads."""
+    return sorted({1, torch.get_num_threads() if can_fork() else 1})
 
 
 def source_batches(run: Run, path: Path) -> list[SourceBatch]:
@@ -109,14 +118,18 @@ def source_batches(run: Run, path: Path) -> list[SourceBatch]:
     return [source_batch([ids[row] for row in reversed(part)]) for part in parts]
 
 
-def ours(model: nn.Module, parts: list[SourceBatch], beam: int) -> Decoded:
+def ours(model: nn.Module, parts: list[SourceBatch], beam: int, processes: int) -> Decoded:
     """Our decoding of every batch."""
     options = DecodingOptions(beam=beam, length_penalty="gnmt", min_length=1)
-    said: list[list[int]] = []
-    start = time.perf_counter()
-    for part in parts:
+
+    def work(part: SourceBatch) -> list[list[int]]:
         found = decode(cast(StepModel[Any, Any], model), part, options)
-        said += [[token for token in row if token != PAD] for row in found.tokens[:, 0].tolist()]
+        return [[token for token in row if token != PAD] for row in found.tokens[:, 0].tolist()]
+
+    start = time.perf_counter()
+    # The longest come last, and are begun with where several work.
+    done = map(work, parts) if processes == 1 else reversed(side_by_side(work, parts[::-1], processes))
+    said = [row for rows in done for row in rows]
     return Decoded(time.perf_counter() - start, said)
 
 
@@ -199,11 +212,12 @@ def _refuse_other_equations(run: Run) -> None:
         raise UserError(f"JoeyNMT's equations are not those of {run.path}: train with {' '.join(wrong)}.")
 
 
-def _row(beam: int, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, float]:
+def _row(beam: int, processes: int, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, float]:
     said = found[0][0].tokens
     seconds = statistics.median(mine.seconds for mine, _ in found)
     row = {
         "beam": beam,
+        "processes": processes,
         "sentences": len(said),
         "words": statistics.mean(map(len, said)),
         "seconds": seconds,

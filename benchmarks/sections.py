@@ -118,9 +118,13 @@ SECTIONS: dict[str, Section] = {
         words=("index",),
     ),
     "decoding": Section(
-        told=("Decoding {sentences:,.0f} sentences, both from ids to ids with the same weights and batches."),
+        told=(
+            "Decoding {sentences:,.0f} sentences, both from ids to ids with the same weights and batches; ours in one "
+            "process with all threads, as JoeyNMT's, and by processes of one thread each, as `seqvise translate` does."
+        ),
         columns={
             "beam": ("beam", "d"),
+            "processes": ("processes", "d"),
             "words": ("words a sentence", ".1f"),
             "sentences_per_second": ("sentences/s", ",.0f"),
             "joey_sentences_per_second": ("JoeyNMT's", ",.0f"),

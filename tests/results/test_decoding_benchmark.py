@@ -93,22 +93,33 @@ def test_the_weights_under_other_names_give_the_same_logits(tmp_path: Path, laye
     torch.testing.assert_close(torch.stack(found, 1), wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_every_sentence_is_decoded_and_its_words_counted(run: Path) -> None:
+def test_every_sentence_is_decoded_and_its_words_counted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = run.parent / "lines"
-    greedy, beam = measure_decoding(run, lines, None, 1)
-    assert [(row["beam"], row["sentences"]) for row in (greedy, beam)] == [(1, 4), (5, 4)]
+    monkeypatch.setattr("benchmarks.decoding.process_counts", lambda: [1, 2])
+    rows = measure_decoding(run, lines, None, 1)
+    ways = [(1, 1), (1, 2), (5, 1), (5, 2)]
+    assert [(row["beam"], row["processes"], row["sentences"]) for row in rows] == [(*way, 4) for way in ways]
+    greedy, beside, *_ = rows
+    assert greedy["words"] == beside["words"]
     opened = Run.open(run)
     (part,) = source_batches(opened, lines)
     assert part.lengths.tolist() == sorted(part.lengths.tolist(), reverse=True)
-    said = ours(load_model(opened), [part], 1).tokens
+    said = ours(load_model(opened), [part], 1, 1).tokens
     assert greedy["words"] == pytest.approx(sum(map(len, said)) / 4)
     assert greedy["sentences_per_second"] == pytest.approx(4 / greedy["seconds"])
 
 
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
-    alone = {"beam": 1, "sentences": 1014, "words": 12.34, "seconds": 2.0, "sentences_per_second": 507.0}
+    alone = {
+        "beam": 1,
+        "processes": 2,
+        "sentences": 1014,
+        "words": 12.34,
+        "seconds": 2.0,
+        "sentences_per_second": 507.0,
+    }
     beside = {**alone, "joey_words": 12.4, "joey_sentences_per_second": 101.0, "ratio": 5.02, "same": 0.9987}
-    for row, shown in ((alone, ["1", "12.3", "507"]), (beside, ["1", "12.3", "507", "101", "5.02", "99.9%"])):
+    for row, shown in ((alone, ["1", "2", "12.3", "507"]), (beside, ["1", "2", "12.3", "507", "101", "5.02", "99.9%"])):
         content = {"machine": machine(), **code(), "command": "x", "training_step": [], "start_up": []}
         (tmp_path / "x.json").write_text(json.dumps({**content, "decoding": [row]}))
         last = speed_section(tmp_path / "x.json").splitlines()[-1]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.runs.translator import LONGEST, USUAL, Translator, batches, load_ensemble, load_run
+from seqvise.runs.translator import LONGEST, USUAL, Translator, batches, count_workers, load_ensemble, load_run
 from tests.runs.made import TARGET, make_run
 
 TEXTS = ["Qui est là ?", "", "où es-tu ?", "   ", "что это ?", "Que fait-il ?", "qui " * 50, "où est où est -il ?"]
@@ -62,6 +64,26 @@ def test_the_rest_of_a_line_too_long_is_left_out(translator: Translator, caplog:
     assert len(found.source_words) == LONGEST
     assert found.source_words[-2:] == ["qui", "<eos>"]
     assert "1050 words" in caplog.text
+
+
+@pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(beam=4, nbest=2)])
+def test_processes_say_what_one_says(path: Path, options: DecodingOptions) -> None:
+    alone, several = load_run(path, batch_size=2), load_run(path, batch_size=2, workers=3)
+    assert (alone.workers, several.workers) == (1, 3)
+    texts = [*TEXTS, *[f"{text} {text}" for text in TEXTS]] * 2
+    expected = alone.hypotheses(texts, attention=True, options=options)
+    found = several.hypotheses(texts, attention=True, options=options)
+    for one, other in zip(chain(*expected), chain(*found), strict=True):
+        assert (one.text, one.words, one.source_words) == (other.text, other.words, other.source_words)
+        assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+        assert (one.attention is None) == (other.attention is None)
+
+
+def test_processes_are_for_the_processor() -> None:
+    assert count_workers(None, torch.device("cpu")) == torch.get_num_threads()
+    assert count_workers(None, torch.device("cuda")) == count_workers(1, torch.device("cuda")) == 1
+    with pytest.raises(UserError, match="workers is 2, but device=cuda has one: leave it out"):
+        count_workers(2, torch.device("cuda"))
 
 
 def test_batches_are_sorted_and_bounded() -> None:

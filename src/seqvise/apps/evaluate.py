@@ -40,6 +40,7 @@ class EvaluateOptions:
     plot: Annotated[Path | None, "a PNG file for scores by length and by unknown words"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
+    workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -47,6 +48,8 @@ class EvaluateOptions:
         for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 yield f"{name} is {getattr(self, name)}, but must be at least {least}."
+        if self.workers is not None and self.workers < 1:
+            yield f"workers is {self.workers}, but at least one process must translate."
         if self.tokens not in TOKENS:
             yield f"tokens is '{self.tokens}', but must be one of {', '.join(TOKENS)}."
         elif self.tokens == "moses" and find_spec("sacremoses") is None:
@@ -139,11 +142,11 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     """
     from seqvise.runs.translator import load_run
 
-    run = load_run(options.run, options.device, options.batch)
+    run = load_run(options.run, options.device, options.batch, options.workers)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch)
+    other = load_run(options.against, options.device, options.batch, options.workers)
     other.check(options.decoding)
     pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
     if pairs[0] != pairs[1]:

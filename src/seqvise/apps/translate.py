@@ -25,6 +25,8 @@ FORMATS = ("text", "json")
 MEANS = ("probs", "log_probs")
 MAPS = 8
 """Sentences whose attention is drawn."""
+WINDOW = 16
+"""Batches of each process that are read at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,15 @@ class TranslateOptions(DecodingOptions):
     rescore_weight: Annotated[float, "its share in the score, 0 to 1"] = 0.5
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
+    workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
 
     def refusals(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
         yield from self.problems("")
         if self.batch < 1:
             yield f"batch is {self.batch}, but at least one sentence must be translated at once."
+        if self.workers is not None and self.workers < 1:
+            yield f"workers is {self.workers}, but at least one process must translate."
         for name, allowed in (("format", FORMATS), ("ensemble", MEANS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
@@ -87,7 +92,7 @@ def translate(options: TranslateOptions) -> None:
         from seqvise.runs.translator import load_ensemble
 
         find_own_modules()
-        translator = load_ensemble(options.run, options.device, options.batch, options.ensemble)
+        translator = load_ensemble(options.run, options.device, options.batch, options.ensemble, options.workers)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 
@@ -103,7 +108,7 @@ def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, ta
     drawn: list[tuple[int, Translation]] = []
     number = 0
     with _counting(options, source) as count:
-        for texts in windows(source, name, 16 * options.batch):
+        for texts in windows(source, name, WINDOW * options.batch * translator.workers):
             looks = options.weights or (options.attention is not None and len(drawn) < MAPS)
             found = translator.hypotheses(texts, looks, options)
             for text, translations in zip(texts, found, strict=True):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +17,7 @@ from seqvise.corpus.subwords import Pieces
 from seqvise.corpus.tokenizers import Tokenizer, Tokens, build_tokenizer
 from seqvise.errors import UserError
 from seqvise.machine import usable_cores
+from seqvise.workers import begin_worker
 
 ALONE = 16
 """Batches that are split before other processes are started: a small corpus is done sooner without them."""
@@ -153,18 +151,8 @@ _ours: list[Tokenizer] = []
 
 
 def _begin(spec: SplitterSpec) -> None:
-    # Ctrl-C reaches every process of a terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     _ours[:] = spec.tokenizers()
-
-
-def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(sources: list[str], targets: list[str]) -> tuple[_Sent, _Sent]:

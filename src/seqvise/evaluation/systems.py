@@ -20,7 +20,7 @@ from seqvise.models.interface import Seq2SeqModel
 from seqvise.runs.translator import END, Translator
 
 BATCHES = 16
-"""Batches translated between two movements of the progress bar."""
+"""Batches of each process that are translated between two movements of the progress bar."""
 
 
 class Decoded(NamedTuple):
@@ -99,7 +99,7 @@ def decode(translator: Translator, name: str, texts: Sequence[str], options: Dec
     """Translates every text, with a progress bar where standard error is a terminal."""
     started = time.perf_counter()
     outputs, words = [], []
-    step = BATCHES * translator.batch_size
+    step = BATCHES * translator.batch_size * translator.workers
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"translating: {name}", total=len(texts))
         for start in range(0, len(texts), step):

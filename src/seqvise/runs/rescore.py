@@ -128,5 +128,10 @@ def rescored(translator: Translator, path: str | Path, weight: float = 0.5) -> R
     device = next(translator.model.parameters()).device
     rescorer = Rescorer(model.to(device), run.source, run.target, weight, translator.batch_size)
     return RescoredTranslator(
-        translator.model, translator.source, translator.target, translator.batch_size, rescorer=rescorer
+        translator.model,
+        translator.source,
+        translator.target,
+        translator.batch_size,
+        translator.workers,
+        rescorer=rescorer,
     )

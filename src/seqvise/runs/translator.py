@@ -24,6 +24,7 @@ from seqvise.errors import UserError
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 from seqvise.runs.load import Run
 from seqvise.runs.seq2seq import check_same_words, load_seq2seq
+from seqvise.workers import can_fork, side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +68,15 @@ class Translator:
         model: has the step interface; in evaluation mode.
         source, target: text to ids, ids to text.
         batch_size: sentences decoded at once.
+        workers: processes that decode many texts side by side; on the CPU, where most steps are too small for several
+            threads.
     """
 
     model: nn.Module
     source: TextCodec
     target: TextCodec
     batch_size: int = 64
+    workers: int = 1
 
     def translate(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
@@ -85,7 +89,7 @@ class Translator:
             options: how words are searched for.
 
         Raises:
-            UserError: the options do not fit the model; see ``check``.
+            UserError: the options do not fit the model, see ``check``; or a worker was killed.
         """
         return [found[0] for found in self.hypotheses(texts, attention, options)]
 
@@ -96,11 +100,17 @@ class Translator:
         table = self.check(options)
         ids = [_cut(one) for one in self.source.encode(texts)]
         rows = [row for row, text in enumerate(texts) if text.strip()]
+        parts = list(batches(rows, [len(one) for one in ids], self.batch_size))[::-1]
+
+        def work(part: list[int]) -> list[list[Translation]]:
+            return self._batch([Sentence(texts[row], ids[row]) for row in part], attention, options, table)
+
+        workers = min(self.workers, len(parts) // 2)
+        done = side_by_side(work, parts, workers) if workers > 1 else map(work, parts)
         found = [[NOTHING]] * len(texts)
-        for batch in batches(rows, [len(one) for one in ids], self.batch_size):
-            sentences = [Sentence(texts[row], ids[row]) for row in batch]
-            for row, translations in zip(batch, self._batch(sentences, attention, options, table), strict=True):
-                found[row] = translations
+        for part, translations in zip(parts, done, strict=True):
+            for row, one in zip(part, translations, strict=True):
+                found[row] = one
         return found
 
     def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
@@ -209,22 +219,28 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
         yield batch
 
 
-def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64) -> Translator:
+def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1) -> Translator:
     """The translator that a run trained.
 
     Args:
         path: the run directory.
         device: as torch names them, or ``auto`` for CUDA where there is one.
         batch_size: sentences decoded at once.
+        workers: processes that decode side by side; see ``count_workers``.
 
     Raises:
-        UserError: not the run directory of a translation model, no checkpoint yet, or no such device.
+        UserError: not the run directory of a translation model, no checkpoint yet, no such device, or several workers
+            where there can be one alone.
     """
-    return load_ensemble([path], device, batch_size)
+    return load_ensemble([path], device, batch_size, workers=workers)
 
 
 def load_ensemble(
-    paths: Sequence[str | Path], device: str = "cpu", batch_size: int = 64, mean: str = "probs"
+    paths: Sequence[str | Path],
+    device: str = "cpu",
+    batch_size: int = 64,
+    mean: str = "probs",
+    workers: int | None = 1,
 ) -> Translator:
     """The translator of several runs that decode as one.
 
@@ -233,16 +249,35 @@ def load_ensemble(
         device: as torch names them, or ``auto`` for CUDA where there is one.
         batch_size: sentences decoded at once.
         mean: of ``probs`` or of ``log_probs``; see ``Ensemble``.
+        workers: processes that decode side by side; see ``count_workers``.
 
     Raises:
         UserError: as ``load_run``; or the runs have different vocabularies or tokenizers.
     """
+    place = find_device(device)
+    count = count_workers(workers, place)
     runs = [Run.open(path) for path in paths]
     models = [load_seq2seq(run) for run in runs]
     for run in runs[1:]:
         check_same_words(runs[0], run)
     model = models[0] if len(models) == 1 else Ensemble(models, mean).eval()
-    return Translator(model.to(find_device(device)), runs[0].source, runs[0].target, batch_size)
+    return Translator(model.to(place), runs[0].source, runs[0].target, batch_size, count)
+
+
+def count_workers(asked: int | None, device: torch.device) -> int:
+    """How many processes decode: ``asked``, or on a CPU one for each thread that torch would compute with.
+
+    Raises:
+        UserError: several on another device, or where processes cannot be forked.
+    """
+    alone = (
+        f"device={device.type} has one" if device.type != "cpu" else "only Linux forks them" if not can_fork() else ""
+    )
+    if asked is None:
+        return 1 if alone else torch.get_num_threads()
+    if asked > 1 and alone:
+        raise UserError(f"workers is {asked}, but {alone}: leave it out.")
+    return asked
 
 
 def find_device(name: str) -> torch.device:

@@ -1,0 +1,80 @@
+"""Forks that work side by side: answers in order, and nothing left behind when one or all of them end early."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqvise.errors import UserError
+from seqvise.workers import can_fork, side_by_side
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="processes are forked under Linux alone")
+
+PARENT = """
+import os, time
+from pathlib import Path
+from seqvise.workers import side_by_side
+
+def work(piece):
+    Path(str(os.getpid())).touch()
+    time.sleep(60)
+
+side_by_side(work, range(4), 2)
+"""
+
+
+def test_answers_come_in_order_from_several_processes() -> None:
+    model = torch.nn.Linear(200, 200)
+    inputs = [torch.randn(500, 200) for _ in range(12)]
+    expected = [float(model(one).sum()) for one in inputs]
+
+    def work(one: torch.Tensor) -> tuple[float, int, int]:
+        time.sleep(0.02)
+        return float(model(one).sum()), torch.get_num_threads(), os.getpid()
+
+    found = side_by_side(work, inputs, 3)
+    assert [total for total, *_ in found] == pytest.approx(expected, abs=1e-2)
+    assert {threads for _, threads, _ in found} == {1}
+    assert 1 < len({process for *_, process in found} - {os.getpid()}) <= 3
+
+
+def test_what_the_work_refuses_is_refused_here() -> None:
+    def work(piece: int) -> int:
+        if piece == 2:
+            raise UserError("this is wrong", "and that")
+        return piece
+
+    with pytest.raises(UserError, match="this is wrong\nand that"):
+        side_by_side(work, range(4), 2)
+
+
+def test_a_killed_process_is_told() -> None:
+    def work(piece: int) -> int:
+        if piece == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return piece
+
+    with pytest.raises(UserError, match=r"One of 2 processes was killed.*start again with workers=1"):
+        side_by_side(work, range(8), 2)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
+def test_they_end_with_the_process_that_they_work_for(tmp_path: Path, signum: int) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(children := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.send_signal(signum)
+    while any(Path(f"/proc/{child}/stat").exists() for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
