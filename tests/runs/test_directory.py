@@ -104,6 +104,14 @@ def test_the_best_checkpoint_is_taken_then_the_last(tmp_path: Path) -> None:
     assert run.checkpoint().name == "best.ckpt"
 
 
+def test_what_earlier_starts_ran_on_is_kept(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    for device in ("cpu", "H200", "H100"):
+        directory.write_environment({"device": device})
+    found = json.loads((tmp_path / "env.json").read_text())
+    assert found == {"device": "H100", "before": [{"device": "cpu"}, {"device": "H200"}]}
+
+
 def test_a_run_without_checkpoint_says_how_it_stands(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     with pytest.raises(RuntimeError), directory.recorded():

@@ -63,8 +63,10 @@ class RunDirectory:
         self._write(CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True))
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
-        """Writes what the run ran on as ``env.json``."""
-        self._write(ENVIRONMENT, _json(environment))
+        """Writes what the run runs on as ``env.json``; what its earlier starts ran on stays there, under ``before``."""
+        last = _object(self.path / ENVIRONMENT)
+        earlier = last.pop("before", [])
+        self._write(ENVIRONMENT, _json({**environment, "before": [*earlier, last]} if last else environment))
 
     def write_metrics(self, metrics: Mapping[str, float | str | None]) -> None:
         """Writes one flat object of results as ``metrics.json``."""
@@ -124,11 +126,16 @@ class RunDirectory:
 
 def read_status(path: Path) -> dict[str, Any]:
     """What ``status.json`` of a run directory says; nothing where there is none that can be read."""
+    return _object(path / STATUS)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is none that can be read."""
     try:
-        status = json.loads((path / STATUS).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return status if isinstance(status, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def failure_of_rank(path: Path) -> str | None:
