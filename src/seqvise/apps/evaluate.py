@@ -38,6 +38,9 @@ class EvaluateOptions:
     seed: Annotated[int, "of these draws"] = 12345
     json: Annotated[Path | None, "a file for everything as one JSON object"] = None
     plot: Annotated[Path | None, "a PNG file for scores by length and by unknown words"] = None
+    source_vectors: Annotated[
+        Path | None, "word vectors of the source language, for words that the run's training did not have"
+    ] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -143,6 +146,10 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     from seqvise.runs.translator import load_run
 
     run = load_run(options.run, options.device, options.batch, options.workers)
+    if options.source_vectors is not None:
+        from seqvise.runs.expansion import expanded
+
+        run, _ = expanded(run, options.source_vectors)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None

@@ -43,6 +43,9 @@ class TranslateOptions(DecodingOptions):
     ensemble: Annotated[str, "probs | log_probs: what several runs' mean is of"] = "probs"
     rescore: Annotated[Path | None, "a run that ranks the hypotheses anew, usually a right-to-left one"] = None
     rescore_weight: Annotated[float, "its share in the score, 0 to 1"] = 0.5
+    source_vectors: Annotated[
+        Path | None, "word vectors of the source language, for words that training did not have"
+    ] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -93,6 +96,11 @@ def translate(options: TranslateOptions) -> None:
 
         find_own_modules()
         translator = load_ensemble(options.run, options.device, options.batch, options.ensemble, options.workers)
+        if options.source_vectors is not None:
+            from seqvise.runs.expansion import expanded
+
+            translator, found = expanded(translator, options.source_vectors)
+            log.info("source_vectors: %s", found)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 

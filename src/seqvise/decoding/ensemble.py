@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -23,7 +23,11 @@ class Ensemble(nn.Module):
     def __init__(self, models: Sequence[nn.Module], mean: str = "probs") -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
-        self.mean = MEANS[mean]
+        self.mean, self._name = MEANS[mean], mean
+
+    def of(self, models: Iterable[nn.Module]) -> Ensemble:
+        """The same mean of other models."""
+        return Ensemble(list(models), self._name).eval()
 
     def encode(self, src: SourceBatch) -> tuple[Any, ...]:
         """What each member reads of the source."""
