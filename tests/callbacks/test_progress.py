@@ -100,3 +100,10 @@ def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureF
         assert [line.split("  ")[0] for line in captured.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
         assert "train loss" in captured.err
         assert "val/loss" in captured.err
+
+
+def test_a_line_has_the_validation_of_its_own_epoch_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    every_other = {"check_val_every_n_epoch": 2, "enable_progress_bar": True, "num_sanity_val_steps": 0}
+    trainer = trainer_for(tmp_path, TrainingSignals(), EpochLines(), max_epochs=4, **every_other)
+    trainer.fit(TinyTask(), loader(3), loader(1))
+    assert ["val/loss" in line for line in capsys.readouterr().err.splitlines()] == [False, True, False, True]

@@ -86,6 +86,7 @@ class EpochLines(ProgressBar):
         self._speed = Speedometer()
         self._began = time.monotonic()
         self._first: tuple[int, float] | None = None
+        self._validated = False
 
     @override
     def disable(self) -> None:
@@ -102,6 +103,7 @@ class EpochLines(ProgressBar):
         """Starts the clocks."""
         self._began = time.monotonic()
         self._first = self._first or (trainer.current_epoch, self._began)
+        self._validated = False
         self._speed.reset()
 
     @override
@@ -115,6 +117,7 @@ class EpochLines(ProgressBar):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves the validation's time out of the speed, not out of the epoch's seconds."""
         self._speed.resume()
+        self._validated = True
         super().on_validation_end(trainer, pl_module)
 
     @override
@@ -129,7 +132,13 @@ class EpochLines(ProgressBar):
         left = ((trainer.max_epochs or 0) - epoch) * (now - began) / (epoch - first)
         unit, rate = first_rate(self._speed, trainer, pl_module)
         speed = f"{rate:,.0f} {unit}/s"
-        return epoch_line(epoch, trainer.max_epochs, now - self._began, speed, trainer.callback_metrics, left)
+        # Lightning keeps an earlier epoch's validation where this one had none.
+        metrics = {
+            name: value
+            for name, value in trainer.callback_metrics.items()
+            if self._validated or not name.startswith("val/")
+        }
+        return epoch_line(epoch, trainer.max_epochs, now - self._began, speed, metrics, left)
 
 
 def first_rate(speed: Speedometer, trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[str, float]:
