@@ -41,6 +41,7 @@ class EvaluateOptions:
     source_vectors: Annotated[
         Path | None, "word vectors of the source language, for words that the run's training did not have"
     ] = None
+    shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that the run can say"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -150,6 +151,8 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
         from seqvise.runs.expansion import expanded
 
         run, _ = expanded(run, options.source_vectors)
+    if options.shortlist is not None:
+        run = run.among(options.shortlist)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None

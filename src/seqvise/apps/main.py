@@ -19,6 +19,7 @@ COMMANDS = {
     "tune": "search hyperparameters: tune=lr_dropout tune.trials=20, and the words of train",
     "average": "average the checkpoints that a run kept: run=DIR of=best|last",
     "translate": "translate lines: run=DIR input=FILE|- output=FILE|-",
+    "shortlist": "write the target words that translate each source word: run=DIR output=FILE",
     "encoder": "keep the encoder of a language model alone: run=DIR output=FOLDER",
     "classify": "give lines of text their labels: run=DIR input=FILE|- output=FILE|-",
     "index": "make an index of images for search: run=DIR images=FOLDER",

@@ -46,6 +46,7 @@ class TranslateOptions(DecodingOptions):
     source_vectors: Annotated[
         Path | None, "word vectors of the source language, for words that training did not have"
     ] = None
+    shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that can be said"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -101,6 +102,8 @@ def translate(options: TranslateOptions) -> None:
 
             translator, found = expanded(translator, options.source_vectors)
             log.info("source_vectors: %s", found)
+        if options.shortlist is not None:
+            translator = translator.among(options.shortlist)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 

@@ -14,6 +14,7 @@ from seqvise.decoding.forced import force_words
 from seqvise.decoding.hypotheses import NBest, joined
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.sampling import sample
+from seqvise.decoding.shortlist import Shortlist, shortlisted
 from seqvise.models.interface import SourceBatch, StepModel
 
 Strategy = Callable[[StepModel[Any, Any], SourceBatch, DecodingOptions, Tensor | None], NBest]
@@ -28,6 +29,7 @@ def decode(
     options: DecodingOptions,
     attention: bool = False,
     prefix: Tensor | None = None,
+    shortlist: Shortlist | None = None,
 ) -> NBest:
     """The best hypotheses of each sentence.
 
@@ -40,17 +42,29 @@ def decode(
         options: without problems.
         attention: also give the weights over the source, where the model has them.
         prefix: (B, P) int64, words that each hypothesis begins with, then ``PAD``; None for none.
+        shortlist: what can be said for each source word, on the model's device; None for all words. Scores are among
+            the words that can be said.
 
     Raises:
         UserError: the options ask for attention, which the model has not.
     """
-    strategy = STRATEGIES[options.samples]
-    found = strategy(model, src, options, prefix)
-    if len(src.lengths) > 1 and found.close.any():
-        found = _settled(strategy, model, src, options, prefix, found)
+    if shortlist is None:
+        found = _found(model, src, options, prefix)
+    else:
+        fewer, words = shortlisted(model, shortlist, src, prefix)
+        found = _found(fewer, src, options, None if prefix is None else torch.searchsorted(words, prefix))
+        found = replace(found, tokens=words[found.tokens])
     if not attention:
         return found
     return replace(found, attention=force_words(model, src, found.tokens).attention)
+
+
+def _found(model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None) -> NBest:
+    strategy = STRATEGIES[options.samples]
+    found = strategy(model, src, options, prefix)
+    if len(src.lengths) > 1 and found.close.any():
+        return _settled(strategy, model, src, options, prefix, found)
+    return found
 
 
 def _settled(

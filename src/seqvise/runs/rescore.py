@@ -7,7 +7,7 @@ last; what both find likely is better (Liu et al. 2016, "Agreement on Target-bid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -127,11 +127,5 @@ def rescored(translator: Translator, path: str | Path, weight: float = 0.5) -> R
         )
     device = next(translator.model.parameters()).device
     rescorer = Rescorer(model.to(device), run.source, run.target, weight, translator.batch_size)
-    return RescoredTranslator(
-        translator.model,
-        translator.source,
-        translator.target,
-        translator.batch_size,
-        translator.workers,
-        rescorer=rescorer,
-    )
+    given = {item.name: getattr(translator, item.name) for item in fields(Translator)}
+    return RescoredTranslator(**given, rescorer=rescorer)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import KEEP, DecodingOptions
 from seqvise.decoding.search import decode
+from seqvise.decoding.shortlist import Shortlist, read_shortlist
 from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
 from seqvise.errors import UserError
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
@@ -70,6 +71,7 @@ class Translator:
         batch_size: sentences decoded at once.
         workers: processes that decode many texts side by side; on the CPU, where most steps are too small for several
             threads.
+        shortlist: what can be said for each source word, on the model's device; None for all words.
     """
 
     model: nn.Module
@@ -77,6 +79,7 @@ class Translator:
     target: TextCodec
     batch_size: int = 64
     workers: int = 1
+    shortlist: Shortlist | None = None
 
     def translate(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
@@ -112,6 +115,19 @@ class Translator:
             for row, one in zip(part, translations, strict=True):
                 found[row] = one
         return found
+
+    def among(self, path: Path) -> Self:
+        """The same, which says words of a short-list alone; see ``read_shortlist``.
+
+        Raises:
+            UserError: the file cannot be read or is of other words, or a model has no projection to narrow.
+        """
+        models = self.model.models if isinstance(self.model, Ensemble) else [self.model]
+        for model in models:
+            if not hasattr(model, "generator"):
+                raise UserError(f"shortlist={path}: {type(model).__name__} has no generator: leave it out.")
+        found = read_shortlist(path, self.source.vocabulary, self.target.vocabulary)
+        return replace(self, shortlist=found.to(self._device()))
 
     def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
         """Refuses what this model cannot do.
@@ -149,7 +165,7 @@ class Translator:
         self, sentences: list[Sentence], attention: bool, options: DecodingOptions, table: Table | None
     ) -> list[list[Translation]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
-        found = decode(self._steps(), src, options, attention)
+        found = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
         places = None if table is None else places_of_unknown(self._steps(), src, found.tokens).tolist()
         spelled = [self._one(sentence, found, row) for row, sentence in enumerate(sentences)]
         if table is None or places is None:
