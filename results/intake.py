@@ -62,7 +62,7 @@ def read_run(path: Path, note: str | None = None) -> Record:
     experiment = _experiment(folder)
     return Record(
         experiment=experiment,
-        dataset=" ".join([str(folder.yaml("config.yaml", "data.name")), *of_data(overrides)]),
+        dataset=" ".join([_data(folder), *of_data(overrides)]),
         overrides=of_run(overrides, experiment),
         command=command(overrides, str(metrics.pop("command", TRAIN))),
         seed=int(folder.yaml("config.yaml", "seed")),
@@ -77,6 +77,12 @@ def read_run(path: Path, note: str | None = None) -> Record:
         curves=read_curves(path),
         note=note,
     )
+
+
+def _data(folder: Folder) -> str:
+    """The data set's name; labels of its documents are another thing to measure than their words."""
+    name = str(folder.yaml("config.yaml", "data.name"))
+    return f"{name} (labels)" if folder.yaml("config.yaml", "data.kind") == "text_labels" else name
 
 
 def file_of(record: Record, results: Path, name: str | None = None) -> Path:

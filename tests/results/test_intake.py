@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from results.curves import by_epoch, read_curves
 from results.intake import file_of, read_run
@@ -91,3 +92,12 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
         read_run(tmp_path)
     with pytest.raises(UserError, match="there is no such folder"):
         read_run(tmp_path / "nowhere")
+
+
+def test_labels_of_documents_are_measured_apart_from_their_words(tmp_path: Path) -> None:
+    path = Run().write(tmp_path / "run")
+    config = OmegaConf.load(path / "config.yaml")
+    OmegaConf.save(OmegaConf.merge(config, {"data": {"kind": "text_labels"}}), path / "config.yaml")
+    found = read_run(path)
+    assert found.dataset == "tatoeba (labels)"
+    assert file_of(found, tmp_path).name == "tatoeba-seed4.json"
