@@ -184,12 +184,12 @@ def _drawings(record: SweepRecord) -> list[Drawing]:
 def _kept(report: Report, job: Job, curve: Sequence[tuple[int, float]]) -> dict[str, Any]:
     """Of a job what differs and what came out."""
     wanted = {*report.differing.parameters, *report.differing.seeds, *MONITOR}
-    settings = {name: value for name, value in job.settings.items() if name in wanted}
+    settings = {name: _shown(value) for name, value in job.settings.items() if name in wanted}
     environment = {name: job.environment[name] for name in FACTS if name in job.environment}
     return {
         "settings": settings,
         "choices": {name: value for name, value in job.choices.items() if name in wanted},
-        "overrides": {name: value for name, value in job.overrides.items() if name in wanted},
+        "overrides": {name: _shown(value) for name, value in job.overrides.items() if name in wanted},
         "status": {name: _shown(job.status[name]) for name in STATUS if name in job.status},
         "metrics": {name: rounded(value) for name in report.metrics if (value := job.number(name)) is not None},
         "environment": environment,

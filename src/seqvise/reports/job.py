@@ -15,6 +15,8 @@ from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, ST
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
+RESUME = "resume"
+"""A key that does not shape the result: a run that goes on ends as one that was left alone."""
 MARKS = (CONFIG, STATUS, ".hydra")
 QUIET = 30 * 60
 """Seconds after which a run that says ``running`` and writes nothing is taken for killed."""
@@ -112,7 +114,9 @@ def read_job(folder: Path) -> Job:
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
     flat = dict(_flatten(config))
     here = flat.get("paths.run")
-    settings = {name: _portable(value, here) for name, value in flat.items() if not name.startswith("paths.")}
+    settings = {
+        name: _portable(value, here) for name, value in flat.items() if name != RESUME and not name.startswith("paths.")
+    }
     words = _read(folder / OVERRIDES, problems, list)
     return Job(
         path=folder,
