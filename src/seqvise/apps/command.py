@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from seqvise.apps.arguments import parse, usage
 from seqvise.apps.exits import exit_code
+from seqvise.machine import keep_memory
 
 OptionsT = TypeVar("OptionsT")
 
@@ -35,6 +36,7 @@ def words_command(
         return 0
 
     def command() -> None:
+        keep_memory()
         logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
         action(parse(words, options))
 

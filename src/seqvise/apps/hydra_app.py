@@ -34,6 +34,7 @@ from seqvise.config.validate import validate
 from seqvise.errors import UserError
 from seqvise.launching.parent import end_with_parent, is_job_process
 from seqvise.launching.processes import job_directory
+from seqvise.machine import keep_memory
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.failure import sentence
 
@@ -57,6 +58,7 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
 
     def command() -> None:
         end_with_parent()
+        keep_memory()
         # Of launchers that are packages: their own node of the same name is the schema of ours, as it should be.
         warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         find_own_modules()
