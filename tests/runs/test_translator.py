@@ -84,6 +84,8 @@ def test_processes_are_for_the_processor() -> None:
     assert count_workers(None, torch.device("cuda")) == count_workers(1, torch.device("cuda")) == 1
     with pytest.raises(UserError, match="workers is 2, but device=cuda has one: leave it out"):
         count_workers(2, torch.device("cuda"))
+    with pytest.raises(UserError, match="workers is 0, but at least one process"):
+        count_workers(0, torch.device("cpu"))
 
 
 def test_batches_are_sorted_and_bounded() -> None:

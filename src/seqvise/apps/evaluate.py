@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
 from seqvise.apps.folders import unwritable
+from seqvise.apps.translators import with_files
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -52,8 +53,6 @@ class EvaluateOptions:
         for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 yield f"{name} is {getattr(self, name)}, but must be at least {least}."
-        if self.workers is not None and self.workers < 1:
-            yield f"workers is {self.workers}, but at least one process must translate."
         if self.tokens not in TOKENS:
             yield f"tokens is '{self.tokens}', but must be one of {', '.join(TOKENS)}."
         elif self.tokens == "moses" and find_spec("sacremoses") is None:
@@ -147,12 +146,7 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     from seqvise.runs.translator import load_run
 
     run = load_run(options.run, options.device, options.batch, options.workers)
-    if options.source_vectors is not None:
-        from seqvise.runs.expansion import expanded
-
-        run, _ = expanded(run, options.source_vectors)
-    if options.shortlist is not None:
-        run = run.among(options.shortlist)
+    run = with_files(run, options.source_vectors, options.shortlist)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from seqvise.apps.command import words_command
 from seqvise.apps.lines import STREAM, reading, windows, writing
+from seqvise.apps.translators import with_files
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -56,8 +57,6 @@ class TranslateOptions(DecodingOptions):
         yield from self.problems("")
         if self.batch < 1:
             yield f"batch is {self.batch}, but at least one sentence must be translated at once."
-        if self.workers is not None and self.workers < 1:
-            yield f"workers is {self.workers}, but at least one process must translate."
         for name, allowed in (("format", FORMATS), ("ensemble", MEANS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
@@ -97,13 +96,7 @@ def translate(options: TranslateOptions) -> None:
 
         find_own_modules()
         translator = load_ensemble(options.run, options.device, options.batch, options.ensemble, options.workers)
-        if options.source_vectors is not None:
-            from seqvise.runs.expansion import expanded
-
-            translator, found = expanded(translator, options.source_vectors)
-            log.info("source_vectors: %s", found)
-        if options.shortlist is not None:
-            translator = translator.among(options.shortlist)
+        translator = with_files(translator, options.source_vectors, options.shortlist)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 

@@ -284,13 +284,15 @@ def count_workers(asked: int | None, device: torch.device) -> int:
     """How many processes decode: ``asked``, or on a CPU one for each thread that torch would compute with.
 
     Raises:
-        UserError: several on another device, or where processes cannot be forked.
+        UserError: none; or several on another device, or where processes cannot be forked.
     """
     alone = (
         f"device={device.type} has one" if device.type != "cpu" else "only Linux forks them" if not can_fork() else ""
     )
     if asked is None:
         return 1 if alone else torch.get_num_threads()
+    if asked < 1:
+        raise UserError(f"workers is {asked}, but at least one process must translate.")
     if asked > 1 and alone:
         raise UserError(f"workers is {asked}, but {alone}: leave it out.")
     return asked
