@@ -1,4 +1,4 @@
-"""Functions in processes of their own: peak memory of a process only grows, and what a fork inherits would count."""
+"""What is measured, in processes of its own: peak memory only grows, and what a fork inherits would count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,3 +30,37 @@ def peak_mib() -> float:
         if found is not None:
             return int(found[1]) / (1 << 10)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+class Side:
+    """Something that lives in a process of its own, and works when it is asked: one of two that take turns.
+
+    Args:
+        make: gives it, called in that process.
+        arguments: of ``make``.
+    """
+
+    def __init__(self, make: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, initializer=_keep, initargs=(make, arguments, named))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown()
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        """What the method gives."""
+        return self._pool.submit(_ask, method, arguments).result()
+
+
+_kept: list[Any] = []
+
+
+def _keep(make: Callable[..., object], arguments: tuple[object, ...], named: dict[str, object]) -> None:
+    _kept[:] = [make(*arguments, **named)]
+
+
+def _ask(method: str, arguments: tuple[object, ...]) -> Any:
+    return getattr(_kept[0], method)(*arguments)

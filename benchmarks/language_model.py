@@ -2,7 +2,8 @@
 
 Both sides: the AWD-LSTM with all its dropouts, activation penalties, clipping and SGD, the same windows of drawn
 lengths. The plain side is what https://github.com/salesforce/awd-lstm-lm does: the embedding is masked as a whole, and
-the cross entropy is of all logits. Losses are compared without dropout, from the same weights.
+the cross entropy is of all logits. Losses are compared without dropout, from the same weights. Each side has a process
+of its own, ours begun as our commands begin.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.alone import Side
+from benchmarks.training_step import product_time
 from seqvise.corpus.text_options import StreamOptions
 from seqvise.datamodules.stream import StreamBatch, drawn_windows, equal_columns
+from seqvise.machine import keep_memory
 from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
 from seqvise.models.language_options import LanguageModelOptions
 from seqvise.models.losses import linear_cross_entropy
@@ -147,32 +151,74 @@ def copy_weights(ours: AwdLstm, plain: PlainAwdLstm) -> None:
                 getattr(plain.rnns[place], name).copy_(getattr(layer, name))
 
 
+class Steps:
+    """One side in its process; both begin with the same weights.
+
+    Args:
+        ours: ours, begun as our commands begin, or the plain recipe.
+        name: of a size.
+        count: windows.
+    """
+
+    def __init__(self, ours: bool, name: str, count: int) -> None:
+        if ours:
+            keep_memory()
+        size = SIZES[name]
+        torch.manual_seed(0)
+        self.options = LanguageModelOptions(embedding=size.embedding, hidden=size.hidden, layers=size.layers)
+        self.size, self.batches = size, make_batches(size, count)
+        model, self.plain = AwdLstm(self.options, size.words), PlainAwdLstm(self.options, size.words)
+        copy_weights(model, self.plain)
+        self.step = our_step(model) if ours else plain_step(self.plain, self.options)
+
+    def loss(self, place: int) -> float:
+        """Of one step over a window without dropout."""
+        self._drop(False)
+        return self.step(self.batches[place])
+
+    def seconds(self, place: int) -> float:
+        """Of one step over a window with dropout."""
+        self._drop(True)
+        start = time.perf_counter()
+        self.step(self.batches[place])
+        return time.perf_counter() - start
+
+    def products(self, place: int) -> float:
+        """Seconds of the matrix products of a step, forward and backward, each as one: what no step can be below."""
+        tokens, size = self.batches[place].words, self.size
+        widths = [size.embedding, *[size.hidden] * (size.layers - 1), size.embedding]
+        shapes = [(tokens, size.embedding, size.words, choose_precision("auto", torch.device("cpu")).dtype)]
+        for inner, outer in pairwise(widths):
+            shapes += [(tokens, width, 4 * outer, torch.float32) for width in (inner, outer)]
+        return sum(product_time(*shape) for shape in shapes)
+
+    def words(self) -> float:
+        """Words of a window, on average."""
+        return statistics.mean(batch.words for batch in self.batches)
+
+    def _drop(self, on: bool) -> None:
+        self.options.dropout.scale, self.plain.on = float(on), on
+
+
 def measure(name: str, steps: int) -> dict[str, float | str]:
     """Both sides in turn over the same windows; medians of seconds a step, and what follows from them."""
-    size = SIZES[name]
-    torch.manual_seed(0)
-    options = LanguageModelOptions(embedding=size.embedding, hidden=size.hidden, layers=size.layers)
-    ours, plain = AwdLstm(options, size.words), PlainAwdLstm(options, size.words)
-    copy_weights(ours, plain)
-    batches = make_batches(size, steps + 2)
-    mine, theirs = our_step(ours), plain_step(plain, options)
-    options.dropout.scale, plain.on = 0.0, False
-    losses = mine(batches[0]), theirs(batches[0])
-    second = mine(batches[1]), theirs(batches[1])
-    options.dropout.scale, plain.on = 1.0, True
-    rows = [(_seconds(mine, batch), _seconds(theirs, batch)) for batch in batches[2:]]
+    places = range(2, steps + 2)
+    with Side(Steps, True, name, steps + 2) as ours, Side(Steps, False, name, steps + 2) as plain:
+        losses = [(ours.ask("loss", place), plain.ask("loss", place)) for place in range(2)]
+        rows = [(ours.ask("seconds", place), plain.ask("seconds", place)) for place in places]
+        bound, words = statistics.median(ours.ask("products", place) for place in places), ours.ask("words")
     median, plain_median = (statistics.median(column) for column in zip(*rows, strict=True))
-    words = statistics.mean(batch.words for batch in batches[2:])
     return {
         "size": name,
         "seconds": median,
         "plain_seconds": plain_median,
         "ratio": statistics.median(theirs / mine for mine, theirs in rows),
         "tokens_per_second": words / median,
-        "loss": losses[0],
-        "plain_loss": losses[1],
-        "second_loss": second[0],
-        "plain_second_loss": second[1],
+        "share_of_products": bound / median,
+        "loss": losses[0][0],
+        "plain_loss": losses[0][1],
+        "second_loss": losses[1][0],
+        "plain_second_loss": losses[1][1],
     }
 
 
@@ -183,9 +229,3 @@ def make_batches(size: Size, count: int) -> list[StreamBatch]:
     length = (count + 2) * options.bptt * size.columns
     columns = equal_columns((4 + rng.zipf(1.3, length) % (size.words - 4)).astype(np.int32), size.columns)
     return [columns.batch(window) for window in drawn_windows(columns.steps, options, 0, 0)[:count]]
-
-
-def _seconds(step: Step, batch: StreamBatch) -> float:
-    start = time.perf_counter()
-    step(batch)
-    return time.perf_counter() - start

@@ -54,7 +54,7 @@ SECTIONS: dict[str, Section] = {
     "training_step": Section(
         told=(
             "One training step of the attention model at the lesson's sizes, against the lesson's own loop over the "
-            "same batches, in turn in one process."
+            "same batches, in turn, each in its process."
         ),
         columns={
             "forcing": ("teacher forcing", "g"),
@@ -135,8 +135,8 @@ SECTIONS: dict[str, Section] = {
     "language_model": Section(
         told=(
             "One training step of the language model, all dropouts, penalties and clipping included, against the "
-            "published recipe written plainly in today's torch, in turn in one process over the same windows. Without "
-            "dropout both have the same loss, before and behind a step."
+            "published recipe written plainly in today's torch, in turn, each in its process, over the same windows. "
+            "Without dropout both have the same loss, before and behind a step."
         ),
         columns={
             "size": ("size", "s"),
@@ -144,6 +144,7 @@ SECTIONS: dict[str, Section] = {
             "plain_seconds": ("plain recipe", ".3f"),
             "ratio": ("times faster", ".2f"),
             "tokens_per_second": ("tokens/s", ",.0f"),
+            "share_of_products": ("share of products", ".0%"),
             "second_loss": ("loss behind a step", ".5f"),
             "plain_second_loss": ("plain recipe's", ".5f"),
         },

@@ -1,8 +1,8 @@
 """One training step of ours against the lesson's own loop, in turn, over batches of varying shape.
 
 Both sides: the attention model at the lesson's sizes, the same batches, the loss over real words, gradient clipping
-none, Adam. Both have seen every shape before they are timed. The bound is the time of the step's matrix products alone,
-measured in the format in which ours runs them.
+none, Adam. Each has a process of its own, ours begun as our commands begin, and has seen every shape before it is
+timed. The bound is the time of the step's matrix products alone, measured in the format in which ours runs them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.alone import alone, peak_mib
+from benchmarks.alone import Side, peak_mib
 from benchmarks.lesson import LessonModel, lesson_loss
+from seqvise.machine import keep_memory
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.losses import linear_cross_entropy
@@ -99,10 +100,11 @@ def products_time(batch: PairBatch, dtype: torch.dtype) -> float:
     shapes += [(rows * source, 256, 300, torch.float32)]
     shapes += [(rows * steps, width, 3 * 300, torch.float32) for width in (300, 300, 300, 300)]
     shapes += [(rows * steps, width, 300, torch.float32) for width in (300, 300, 256)]
-    return sum(_product(*shape) for shape in shapes)
+    return sum(product_time(*shape) for shape in shapes)
 
 
-def _product(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
+def product_time(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
+    """Seconds of a product of (rows, inner) and (inner, columns), and of the two of its gradients."""
     left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
     back = torch.randn(rows, columns, dtype=dtype)
 
@@ -121,28 +123,55 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+class Steps:
+    """One side in its process.
+
+    Args:
+        ours: ours, or the lesson's.
+        forcing: the share of sentences that read the reference.
+        count: batches.
+    """
+
+    def __init__(self, ours: bool, forcing: float, count: int) -> None:
+        torch.manual_seed(0)
+        random.seed(0)
+        if ours:
+            keep_memory()
+        self.batches = make_batches(count)
+        before = peak_mib()
+        self.step = (our_step if ours else lesson_step)(forcing)
+        for batch in self.batches:
+            self.step(batch)
+        self.peak = peak_mib() - before
+
+    def seconds(self, place: int) -> float:
+        """Of one step over a batch."""
+        return _timed(partial(self.step, self.batches[place]))
+
+    def products(self) -> float:
+        """Median seconds of a step's matrix products alone."""
+        dtype = choose_precision("auto", torch.device("cpu")).dtype
+        return statistics.median(products_time(batch, dtype) for batch in self.batches)
+
+    def words(self) -> float:
+        """Target words of a batch, on average."""
+        return statistics.mean(int((batch.target != PAD).sum()) for batch in self.batches)
+
+    def peak_mib(self) -> float:
+        """MiB held at most, beyond what there was before the model."""
+        return self.peak
+
+
 def measure_forcing(steps: int) -> list[dict[str, float]]:
-    """A row for each of three forcing ratios, each from a process of its own, over as many batches as steps."""
-    return [alone(measure, forcing, steps) for forcing in FORCING]
+    """A row for each of three forcing ratios, over as many batches as steps."""
+    return [measure(forcing, steps) for forcing in FORCING]
 
 
 def measure(forcing: float, steps: int) -> dict[str, float]:
     """Both sides in turn over the same batches; medians of seconds a step, and what follows from them."""
-    torch.manual_seed(0)
-    random.seed(0)
-    batches = make_batches(steps)
-    before = peak_mib()
-    ours = our_step(forcing)
-    for batch in batches:
-        ours(batch)
-    peak = peak_mib() - before
-    lesson = lesson_step(forcing)
-    for batch in batches:
-        lesson(batch)
-    rows = [(_timed(partial(ours, batch)), _timed(partial(lesson, batch))) for batch in batches]
-    tokens = statistics.mean(int((batch.target != PAD).sum()) for batch in batches)
-    dtype = choose_precision("auto", torch.device("cpu")).dtype
-    bound = statistics.median(products_time(batch, dtype) for batch in batches)
+    with Side(Steps, True, forcing, steps) as ours, Side(Steps, False, forcing, steps) as lesson:
+        rows = [(ours.ask("seconds", place), lesson.ask("seconds", place)) for place in range(steps)]
+        tokens, bound, peak = ours.ask("words"), ours.ask("products"), ours.ask("peak_mib")
     mine, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
         "forcing": forcing,
