@@ -22,8 +22,10 @@ from seqvise.decoding.greedy import greedy
 from seqvise.models.interface import BOS, PAD, PairBatch
 from seqvise.models.options import ForcingOptions, RecurrentOptions
 from seqvise.models.recurrent import Recurrent
+from seqvise.tasks.base import seed_of
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.translation import Translation, entropy_of, seed_of, spread
+from seqvise.tasks.samples import spread
+from seqvise.tasks.translation import Translation, entropy_of
 
 
 def build(store: TokenStore, loss: LossOptions | None = None, schedule: ScheduleOptions | None = None) -> Translation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -114,17 +116,13 @@ class TokenStore:
 
     def part(self, name: str) -> Part | None:
         """The pairs of ``train``, ``valid`` or ``test``; None where the corpus has no such part."""
-        if name not in PARTS:
-            raise ValueError(f"A part is one of {', '.join(PARTS)}, not '{name}'.")
-        folder = self.path / name
-        if not folder.is_dir():
+        folder = part_folder(self.path, name)
+        if folder is None:
             return None
-        try:
+        with opening(self.path):
             source, target = (TokenColumn.open(folder, side, getattr(self, side).backwards) for side in SIDES)
-        except (OSError, ValueError) as error:
-            raise _broken(self.path, str(error)) from None
-        if len(source) != len(target):
-            raise _broken(self.path, f"its {name} part has {len(source)} sources and {len(target)} targets")
+            if len(source) != len(target):
+                raise ValueError(f"its {name} part has {len(source)} sources and {len(target)} targets")
         return Part(name, folder, source, target)
 
     def sampled(self, seed: int) -> tuple[SampledColumn, SampledColumn]:
@@ -144,16 +142,34 @@ class TokenStore:
         Raises:
             UserError: the folder holds no store of this format; it says which folder to delete.
         """
-        try:
-            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-            if manifest["format"] != FORMAT:
-                raise ValueError(f"its format is {manifest['format']}, not {FORMAT}")
+        with opening(path):
+            manifest = read_manifest(path, FORMAT)
             Report.from_dict(manifest["report"])
             source, target = (TextCodec.load(path, side) for side in SIDES)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
-            raise _broken(path, str(error)) from None
         return cls(path, manifest, source, target)
 
 
-def _broken(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is not a whole token store ({reason}): delete that folder and it will be built again.")
+def part_folder(store: Path, name: str) -> Path | None:
+    """Where ``train``, ``valid`` or ``test`` of a store lies; None where it has no such part."""
+    if name not in PARTS:
+        raise ValueError(f"A part is one of {', '.join(PARTS)}, not '{name}'.")
+    return store / name if (store / name).is_dir() else None
+
+
+def read_manifest(store: Path, known: int) -> dict[str, Any]:
+    """What a store says of itself, if it is of the format that is known."""
+    manifest: dict[str, Any] = json.loads((store / "manifest.json").read_text(encoding="utf-8"))
+    if manifest["format"] != known:
+        raise ValueError(f"its format is {manifest['format']}, not {known}")
+    return manifest
+
+
+@contextmanager
+def opening(store: Path) -> Iterator[None]:
+    """Says of what a damaged store raises which folder to delete."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
+        raise UserError(
+            f"{store} is not a whole token store ({error}): delete that folder and it will be built again."
+        ) from None

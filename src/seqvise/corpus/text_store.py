@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,8 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.report import SideReport
-from seqvise.corpus.split import PARTS
-from seqvise.corpus.store import TokenColumn
+from seqvise.corpus.store import TokenColumn, opening, part_folder, read_manifest
 from seqvise.corpus.tally import Tally
-from seqvise.errors import UserError
 
 TEXT_FORMAT = 1
 SIDE = "text"
@@ -100,16 +97,12 @@ class TextStore:
 
     def part(self, name: str) -> TextPart | None:
         """The documents of ``train``, ``valid`` or ``test``; None where there is no such part."""
-        if name not in PARTS:
-            raise ValueError(f"A part is one of {', '.join(PARTS)}, not '{name}'.")
-        folder = self.path / name
-        if not folder.is_dir():
+        folder = part_folder(self.path, name)
+        if folder is None:
             return None
-        try:
+        with opening(self.path):
             documents = TokenColumn.open(folder, SIDE, self.codec.backwards)
             return TextPart(name, documents, np.load(folder / "labels.npy", allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise _broken(self.path, str(error)) from None
 
     @classmethod
     def open(cls, path: Path) -> TextStore:
@@ -118,15 +111,7 @@ class TextStore:
         Raises:
             UserError: the folder holds no store of this format; it says which folder to delete.
         """
-        try:
-            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-            if manifest["format"] != TEXT_FORMAT:
-                raise ValueError(f"its format is {manifest['format']}, not {TEXT_FORMAT}")
+        with opening(path):
+            manifest = read_manifest(path, TEXT_FORMAT)
             report, labels = TextReport.from_dict(manifest["report"]), tuple(manifest["labels"])
             return cls(path, report, TextCodec.load(path, SIDE), labels)
-        except (OSError, ValueError, TypeError, KeyError, UserError) as error:
-            raise _broken(path, str(error)) from None
-
-
-def _broken(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is not a whole text store ({reason}): delete that folder and it will be built again.")

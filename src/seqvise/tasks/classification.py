@@ -15,9 +15,9 @@ from seqvise.datamodules.documents import LabelBatch
 from seqvise.metrics.confusion import Counts, accuracy, macro_f1
 from seqvise.models.awd_lstm import activation_penalty
 from seqvise.models.text_classifier import TextClassifier
+from seqvise.tasks.base import TextTask
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.text_task import TextTask, world_size
-from seqvise.tasks.totals import Totals, distributed, sum_over_processes
+from seqvise.tasks.totals import Totals, distributed, sum_over_processes, world_size
 
 
 class Classification(TextTask):
@@ -69,14 +69,6 @@ class Classification(TextTask):
         self.log("train/loss", loss.detach())
         options = self.classifier.options
         return loss + activation_penalty(found.read, options.activation, options.temporal, batch.documents.mask())
-
-    def on_validation_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
-
-    def on_test_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
 
     def validation_step(self, batch: LabelBatch, batch_idx: int) -> None:
         """Adds a batch to the validation's sums."""

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from seqvise.callbacks.options import ScheduleOptions
 from seqvise.datamodules.images import ImageBatch
-from seqvise.errors import UserError
 from seqvise.models import ranking_losses
 from seqvise.models.devise import Devise
 from seqvise.models.devise_options import DeviseOptions
-from seqvise.tasks.optimizers import build_optimizer, with_plateau
+from seqvise.tasks.base import Task
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 from seqvise.tasks.placed import Placed
 from seqvise.tasks.totals import Totals, gather_lists
-from seqvise.tasks.translation import seed_of
 from seqvise.tasks.zero_shot import HELD_OUT, SEEN, Images, ZeroShot
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -29,7 +25,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 KINDS = (SEEN, HELD_OUT)
 
 
-class ImageToWord(pl.LightningModule):
+class ImageToWord(Task):
     """Trains a model that puts an image near the word vector of its label.
 
     Validation logs ``val/loss``, of the head alone, and ``val/hit@k``, ``val/hp@k``, ``val/text_to_image_map`` and
@@ -39,14 +35,13 @@ class ImageToWord(pl.LightningModule):
 
     Args:
         model: the model.
-        optimizer: the `optimizer` node.
-        schedule: the `schedule` node.
-        monitor: the `monitor` node.
+        optimizer, schedule, monitor, seed: as of ``Task``.
         protocol: the labels, and which of them are trained on.
-        seed: with rank, epoch and batch it decides every random draw of training.
     """
 
+    model: Devise
     unit = "images"
+    all_at_once = "[0,0]"
 
     def __init__(
         self,
@@ -57,12 +52,8 @@ class ImageToWord(pl.LightningModule):
         protocol: ZeroShot,
         seed: int,
     ) -> None:
-        super().__init__()
-        self.model, self.protocol, self.seed = model, protocol, seed
-        self.optimizer_options, self.schedule_options, self.monitor = optimizer, schedule, monitor
-        self.loss = loss_of(model.options)
-        self.dropout = model.options.dropout
-        self.scheduled: dict[str, float] = {"dropout": self.dropout.scale}
+        super().__init__(model, optimizer, schedule, monitor, seed)
+        self.protocol, self.loss = protocol, loss_of(model.options)
         places = np.full(len(protocol.labels), -1, np.int64)
         places[protocol.seen] = np.arange(len(protocol.seen))
         self.places: Tensor
@@ -72,7 +63,6 @@ class ImageToWord(pl.LightningModule):
         self.register_buffer("table", torch.from_numpy(protocol.labels.vectors[protocol.seen]), persistent=False)
         self.images: dict[str, Images] = {}
         self.rows: dict[str, list[int]] = {}
-        self.told: dict[str, str] = {}
 
     @property
     def placed(self) -> Placed | None:
@@ -85,52 +75,12 @@ class ImageToWord(pl.LightningModule):
         vectors, shown = (np.concatenate(parts) for parts in zip(*self.images.values(), strict=True))
         return Placed(labels.titles, labels.vectors, vectors, shown, files)
 
-    def configure_optimizers(self) -> Any:
-        """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
-        optimizer = build_optimizer(self.model, self.optimizer_options)
-        return with_plateau(optimizer, self.schedule_options, self.monitor)
-
-    def on_fit_start(self) -> None:
-        """Refuses what several processes cannot do.
-
-        Raises:
-            UserError: layers are to be unfrozen after the start, which the other processes would not hear of.
-        """
-        unfreeze = self.model.options.unfreeze
-        if self.trainer.world_size > 1 and self.model.groups and unfreeze is not None and any(unfreeze):
-            raise UserError(
-                f"model.unfreeze is {list(unfreeze)}, but several processes train the same layers from the start: set "
-                "model.unfreeze=[0,0], or trainer.devices=1."
-            )
-        self.model.unfreeze(self.current_epoch)
-
-    def on_train_start(self) -> None:
-        """Trains the layers whose epoch has come, where training resumes in the middle of one."""
-        self.model.unfreeze(self.current_epoch)
-
-    def on_train_epoch_start(self) -> None:
-        """Trains the layers whose epoch has come."""
-        self.model.unfreeze(self.current_epoch)
-
-    def on_train_batch_start(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Seeds the step by its place alone, so that a resumed run draws what the uninterrupted one would have."""
-        self.dropout.scale = self.scheduled["dropout"]
-        torch.manual_seed(seed_of(self.seed, self.global_rank, self.current_epoch, batch_idx))
-
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The mean loss of the batch's images."""
         outputs = self.model.head(self.model.features(batch.inputs))
         loss = self.loss(outputs, self.places[batch.labels], self.table)
         self.log("train/loss", loss.detach())
         return loss
-
-    def on_validation_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
-
-    def on_test_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
 
     def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Adds a batch of seen labels' images, or in the second loader of those held out."""

@@ -20,12 +20,10 @@ from seqvise.decoding.continuation import continuations
 from seqvise.errors import UserError
 from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
 from seqvise.models.interface import PAD
+from seqvise.tasks.base import TextTask
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.precision import choose_precision
-from seqvise.tasks.samples import Sample
-from seqvise.tasks.text_task import TextTask, world_size
-from seqvise.tasks.totals import Totals
-from seqvise.tasks.translation import spread
+from seqvise.tasks.samples import Sample, spread
+from seqvise.tasks.totals import Totals, world_size
 
 METRICS = ("loss", "ppl", "accuracy")
 """Logged as ``val/<name>`` and ``test/<name>``."""
@@ -103,14 +101,6 @@ class LanguageModel(TextTask):
         with rescaled(optimizer, self._factor):
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
-    def on_validation_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._totals = Totals()
-
-    def on_test_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._totals = Totals()
-
     def validation_step(self, batch: StreamBatch, batch_idx: int) -> None:
         """Adds a window to the validation's sums."""
         self._evaluate(batch)
@@ -152,6 +142,9 @@ class LanguageModel(TextTask):
             )
         self.state = tuple(tuple(part[self.global_rank] for part in layer) for layer in saved)
 
+    def _start_evaluation(self) -> None:
+        self._totals = Totals()
+
     @torch.no_grad()
     def _evaluate(self, batch: StreamBatch) -> None:
         read = self.reader(batch.inputs, None if batch.first else self._validation_state)
@@ -186,9 +179,6 @@ class LanguageModel(TextTask):
             )
             for ids, own in zip(documents, words, strict=True)
         ]
-
-    def _product_dtype(self) -> torch.dtype:
-        return choose_precision(self.loss_options.precision, self.device).dtype
 
     def _state_here(self) -> StreamState | None:
         """The state, on the device of the model also where a checkpoint has brought it."""

@@ -1,4 +1,4 @@
-"""What a validation shows of its translations."""
+"""What a validation shows of what the model says."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ class Sample:
     source_words: Sequence[str]
     output_words: Sequence[str]
     attention: npt.NDArray[np.floating] | None = None
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` places spread evenly over ``count``, the same every time."""
+    return [place * count // wanted for place in range(min(count, wanted))] if count >= wanted else list(range(count))

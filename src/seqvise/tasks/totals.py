@@ -17,6 +17,11 @@ def distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def world_size() -> int:
+    """Processes that train together."""
+    return dist.get_world_size() if distributed() else 1
+
+
 class Totals:
     """Weighted means that come out the same for any cut into batches and processes."""
 

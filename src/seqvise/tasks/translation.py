@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -18,19 +17,18 @@ from seqvise.metrics.text import score_text
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
-from seqvise.models.options import ForcingOptions, ScaledDropoutOptions
+from seqvise.models.options import ForcingOptions
+from seqvise.tasks.base import TextTask
 from seqvise.tasks.forcing import draw_forcing
-from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.precision import choose_precision
-from seqvise.tasks.samples import Sample
-from seqvise.tasks.totals import Totals, distributed, gather_lists, sum_over_processes
+from seqvise.tasks.samples import Sample, spread
+from seqvise.tasks.totals import Totals, gather_lists, sum_over_processes, world_size
 
 METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
 """Logged as ``val/<name>`` and ``test/<name>``."""
 
 
-class Translation(pl.LightningModule):
+class Translation(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
     ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
@@ -39,14 +37,9 @@ class Translation(pl.LightningModule):
 
     Args:
         model: the model.
-        loss: the `loss` node.
-        optimizer: the `optimizer` node.
-        schedule: the `schedule` node.
-        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback, as is the factor of all
-            dropouts where `schedule.others.dropout` moves it.
-        monitor: the `monitor` node.
+        loss, optimizer, schedule, monitor, seed: as of ``TextTask``.
+        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback.
         store: the corpus, for references and for ids to text.
-        seed: with rank, epoch and batch it decides every random draw of training.
         samples: validation sentences kept after each validation, translations and attention included.
     """
 
@@ -62,40 +55,17 @@ class Translation(pl.LightningModule):
         seed: int,
         samples: int = 8,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.loss_options, self.optimizer_options = loss, optimizer
-        self.schedule_options, self.forcing, self.monitor = schedule, forcing, monitor
-        self.store, self.seed, self.sample_count = store, seed, samples
-        self.scheduled: dict[str, float] = {"teacher_forcing": forcing.start}
-        self.dropout = dropout_of(model)
-        if self.dropout is not None:
-            self.scheduled["dropout"] = self.dropout.scale
+        super().__init__(model, loss, optimizer, schedule, monitor, seed)
+        self.forcing, self.store, self.sample_count = forcing, store, samples
+        self.scheduled["teacher_forcing"] = forcing.start
         self.samples: list[Sample] = []
         self.attention_entropy: tuple[float, float] | None = None
-        self.last_tokens = 0
         self.signatures: dict[str, str] = {}
 
     @property
     def seq2seq(self) -> Seq2SeqModel[Any, Any]:
         """The model under the interface it must have."""
         return cast(Seq2SeqModel[Any, Any], self.model)
-
-    @property
-    def precision_note(self) -> str:
-        """The format of the vocabulary projection and why."""
-        return choose_precision(self.loss_options.precision, self.device).reason
-
-    def configure_optimizers(self) -> Any:
-        """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
-        optimizer = build_optimizer(self.model, self.optimizer_options, fused=not self._mixed_precision())
-        return with_plateau(optimizer, self.schedule_options, self.monitor)
-
-    def on_train_batch_start(self, batch: PairBatch, batch_idx: int) -> None:
-        """Seeds the step by its place alone, so that a resumed run draws what the uninterrupted one would have."""
-        if self.dropout is not None:
-            self.dropout.scale = self.scheduled["dropout"]
-        torch.manual_seed(seed_of(self.seed, self.global_rank, self.current_epoch, batch_idx))
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """The mean loss over real words (or all steps, with `loss.count_padding`) of all processes together."""
@@ -109,17 +79,9 @@ class Translation(pl.LightningModule):
         total, count = self._total_loss(outputs, batch.target, keep, self.loss_options.label_smoothing)
         self.last_tokens = count
         # DDP averages over processes whose batches hold different numbers of words; this makes it the mean over words.
-        loss = total * (self._world() / sum_over_processes(count, self.device))
+        loss = total * (world_size() / sum_over_processes(count, self.device))
         self.log("train/loss", loss.detach())
         return loss
-
-    def on_validation_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
-
-    def on_test_epoch_start(self) -> None:
-        """Starts the sums anew."""
-        self._start_evaluation()
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         """Adds a batch to the validation's sums and translates it."""
@@ -161,16 +123,14 @@ class Translation(pl.LightningModule):
     def _total_loss(self, outputs: Tensor, target: Tensor, keep: Tensor, smoothing: float = 0.0) -> tuple[Tensor, int]:
         """The summed loss of the kept steps, and how many they are. keep: (B, T) bool."""
         chosen, options = target[keep], self.loss_options
-        dtype = choose_precision(options.precision, self.device).dtype
-        weights = self.seq2seq.generator
+        weights, dtype = self.seq2seq.generator, self._product_dtype()
         total = linear_cross_entropy(
             outputs[keep], weights.weight, weights.bias, chosen, smoothing, options.chunk, dtype
         )
         return total, len(chosen)
 
     def _picker(self) -> WordPicker:
-        dtype = choose_precision(self.loss_options.precision, self.device).dtype
-        return WordPicker(self.seq2seq.generator, dtype)
+        return WordPicker(self.seq2seq.generator, self._product_dtype())
 
     def _log_scores(self, stage: str, part: Part) -> None:
         means = self._totals.means(self.device)
@@ -214,28 +174,6 @@ class Translation(pl.LightningModule):
         part = self.store.part(name)
         assert part is not None, name
         return part
-
-    def _mixed_precision(self) -> bool:
-        return self._trainer is not None and str(self.trainer.precision).endswith("-mixed")
-
-    def _world(self) -> int:
-        return torch.distributed.get_world_size() if distributed() else 1
-
-
-def dropout_of(model: nn.Module) -> ScaledDropoutOptions | None:
-    """The dropouts of a model's options, whose common factor can be scheduled; None where it has none such."""
-    found = getattr(getattr(model, "options", None), "dropout", None)
-    return found if isinstance(found, ScaledDropoutOptions) else None
-
-
-def seed_of(*place: int) -> int:
-    """A 64-bit seed that differs in every bit from those of neighbouring places."""
-    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0])
-
-
-def spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` places spread evenly over ``count``, the same every time."""
-    return [place * count // wanted for place in range(min(count, wanted))] if count >= wanted else list(range(count))
 
 
 def entropy_of(samples: Sequence[Sample]) -> tuple[float, float] | None:

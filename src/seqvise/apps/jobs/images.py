@@ -11,12 +11,10 @@ import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts
+from seqvise.apps.jobs.job import Parts, make_task
 from seqvise.apps.jobs.words import WordSpace, read_words, split_images
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.prepare_images import counting_images, extraction_device
-from seqvise.config.classes import TASK, find_class
-from seqvise.config.hyperparameters import hyperparameters
 from seqvise.config.options import Config
 from seqvise.datamodules.images import ImageDataModule, feature_module, image_module
 from seqvise.errors import UserError
@@ -115,19 +113,9 @@ def _data(job: ImageJob) -> ImageDataModule:
 
 def _task(job: ImageJob) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
-    config = job.config
-    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
-    task = make(
-        model=_model(job),
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        monitor=config.monitor,
-        protocol=job.protocol(),
-        seed=job.seed,
-    )
-    task.told = job.told()
-    task.save_hyperparameters(hyperparameters(config))
-    return cast(pl.LightningModule, task)
+    task = make_task(job.config, _model(job), job.seed, protocol=job.protocol())
+    cast(Any, task).told = job.told()
+    return task
 
 
 def _model(job: ImageJob) -> nn.Module:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
+from torch import nn
 
 from seqvise.apps.fetching import fetch_missing
 from seqvise.callbacks.build import build_callbacks
+from seqvise.config.classes import TASK, find_class
+from seqvise.config.hyperparameters import hyperparameters
 from seqvise.config.options import Config
 from seqvise.models.options import ForcingOptions
 from seqvise.runs.best import BestMetrics
@@ -78,6 +81,23 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Job
     fetch_missing(config)
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
     return Job(build(config, seed), trainer, best)
+
+
+def make_task(config: Config, model: nn.Module, seed: int, **own: Any) -> pl.LightningModule:
+    """The LightningModule that `model.task` names.
+
+    Args:
+        config: every choice.
+        model: what it trains.
+        seed: of its random draws.
+        own: its other arguments.
+    """
+    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
+    task: pl.LightningModule = make(
+        model=model, optimizer=config.optimizer, schedule=config.schedule, monitor=config.monitor, seed=seed, **own
+    )
+    task.save_hyperparameters(hyperparameters(config))
+    return task
 
 
 def forcing_of(config: Config) -> ForcingOptions:

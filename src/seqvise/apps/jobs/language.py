@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, cast
 
-import pytorch_lightning as pl
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts
-from seqvise.config.classes import TASK, find_class
-from seqvise.config.hyperparameters import hyperparameters
+from seqvise.apps.jobs.job import Parts, make_task
 from seqvise.config.options import Config
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import SIDE, TextReport, TextStore
@@ -36,25 +32,14 @@ def build(config: Config, seed: int) -> Parts:
         raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")
     model = build_text_model(config, words)
     start_from(model, config, store)
-    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
-    task = make(
-        model=model,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        monitor=config.monitor,
-        store=store,
-        seed=seed,
-        bptt=config.data.bptt,
-        samples=config.callbacks.samples,
-    )
-    task.save_hyperparameters(hyperparameters(config))
+    own = {"loss": config.loss, "store": store, "bptt": config.data.bptt, "samples": config.callbacks.samples}
+    task = make_task(config, model, seed, **own)
 
     def write_assets(folder: Path) -> None:
         store.codec.save(folder, SIDE)
 
     data = StreamDataModule(store, config.data, seed)
-    return Parts(data, cast(pl.LightningModule, task), store.part("test") is not None, write_assets)
+    return Parts(data, task, store.part("test") is not None, write_assets)
 
 
 def start_from(model: nn.Module, config: Config, store: TextStore) -> None:

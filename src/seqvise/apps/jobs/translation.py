@@ -7,14 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, forcing_of
-from seqvise.config.classes import TASK, find_class
-from seqvise.config.hyperparameters import hyperparameters
+from seqvise.apps.jobs.job import Parts, forcing_of, make_task
 from seqvise.config.options import Config
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.report import Report
@@ -48,25 +45,9 @@ def build(config: Config, seed: int) -> Parts:
         store.source.save(folder, "source")
         store.target.save(folder, "target")
 
-    return Parts(data, _build_task(config, model, store, seed), store.part("test") is not None, write_assets)
-
-
-def _build_task(config: Config, model: nn.Module, store: TokenStore, seed: int) -> pl.LightningModule:
-    """The LightningModule that `model.task` names."""
-    make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
-    task = make(
-        model=model,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        forcing=forcing_of(config),
-        monitor=config.monitor,
-        store=store,
-        seed=seed,
-        samples=max(config.callbacks.samples, config.callbacks.attention_maps),
-    )
-    task.save_hyperparameters(hyperparameters(config))
-    return cast(pl.LightningModule, task)
+    shown = max(config.callbacks.samples, config.callbacks.attention_maps)
+    own = {"loss": config.loss, "forcing": forcing_of(config), "store": store, "samples": shown}
+    return Parts(data, make_task(config, model, seed, **own), store.part("test") is not None, write_assets)
 
 
 def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int) -> None:
