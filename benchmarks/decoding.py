@@ -24,10 +24,10 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from seqvise.datamodules.parallel import source_batch
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.search import decode
 from seqvise.errors import UserError
+from seqvise.models.batches import source_batch
 from seqvise.models.interface import PAD, SourceBatch, StepModel
 from seqvise.models.options import RecurrentOptions
 from seqvise.runs.load import Run

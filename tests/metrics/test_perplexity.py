@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from seqvise.datamodules.parallel import pad, source_batch
 from seqvise.metrics import perplexity
 from seqvise.metrics.perplexity import Ids, ReferenceLoss, reference_loss
+from seqvise.models.batches import pad, source_batch
 from seqvise.models.interface import EOS, UNK, PairBatch
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent

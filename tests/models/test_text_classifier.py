@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqvise.datamodules.parallel import source_batch
 from seqvise.models.awd_lstm import Read, activation_penalty
+from seqvise.models.batches import source_batch
 from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.language_options import ClassifierDropoutOptions, ClassifierOptions
 from seqvise.models.text_classifier import TextClassifier

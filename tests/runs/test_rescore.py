@@ -10,10 +10,10 @@ import torch
 
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.store import TokenStore
-from seqvise.datamodules.parallel import source_batch
 from seqvise.decoding.forced import force_words
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.models.batches import source_batch
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 from seqvise.runs.rescore import RescoredTranslator, Rescorer, rescored

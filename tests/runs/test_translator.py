@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -77,6 +79,16 @@ def test_processes_say_what_one_says(path: Path, options: DecodingOptions) -> No
         assert (one.text, one.words, one.source_words) == (other.text, other.words, other.source_words)
         assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
         assert (one.attention is None) == (other.attention is None)
+
+
+def test_translating_reads_nothing_of_training(path: Path) -> None:
+    code = (
+        "import sys; from seqvise.runs.translator import load_run; import seqvise.runs.labeller, seqvise.runs.rescore; "
+        "import seqvise.evaluation.report; load_run(sys.argv[1]).translate(['où es-tu ?']); "
+        "print(sorted({'pytorch_lightning', 'torchvision', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_processes_are_for_the_processor() -> None:

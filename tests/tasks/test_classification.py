@@ -18,7 +18,7 @@ from seqvise.corpus.text_options import LabelOptions
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import TextStore
 from seqvise.datamodules.documents import LabelDataModule, LabelDataset
-from seqvise.datamodules.parallel import source_batch
+from seqvise.models.batches import source_batch
 from seqvise.models.language_options import ClassifierDropoutOptions, ClassifierOptions
 from seqvise.models.text_classifier import TextClassifier
 from seqvise.tasks.classification import Classification

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from seqvise.corpus.text_options import LabelOptions
 from seqvise.corpus.text_store import TextPart, TextStore
 from seqvise.datamodules.loading import ignore_interrupts
-from seqvise.datamodules.parallel import source_batch
 from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches, place_of
 from seqvise.errors import UserError
+from seqvise.models.batches import source_batch
 from seqvise.models.interface import SourceBatch, _Tensors
 
 

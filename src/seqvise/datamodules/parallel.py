@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.options import DataOptions
@@ -24,21 +22,8 @@ from seqvise.datamodules.sampler import (
     place_of,
 )
 from seqvise.errors import UserError
-from seqvise.models.interface import PAD, PairBatch, SourceBatch
-
-
-def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Ids (B, L) int64 padded at the end to a multiple of ``multiple``, and lengths (B,)."""
-    lengths = np.array([len(sentence) for sentence in sentences])
-    width = -(-int(lengths.max()) // multiple) * multiple
-    ids = np.full((len(sentences), width), PAD, dtype=np.int64)
-    ids[np.arange(width) < lengths[:, None]] = np.concatenate(sentences)
-    return torch.from_numpy(ids), torch.from_numpy(lengths)
-
-
-def source_batch(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> SourceBatch:
-    """Encoded sources, ``EOS`` included, as one batch."""
-    return SourceBatch(*pad(sentences, multiple))
+from seqvise.models.batches import pair_batch
+from seqvise.models.interface import PairBatch
 
 
 class PairDataset(Dataset[PairBatch]):
@@ -80,13 +65,6 @@ class SampledPairDataset(Dataset[PairBatch]):
         epoch, rows = batch
         sources = [self.source.draw(epoch, row) for row in rows]
         return pair_batch(sources, [self.target.draw(epoch, row) for row in rows], rows, self.bucket)
-
-
-def pair_batch(
-    sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], rows: Sequence[int], bucket: int
-) -> PairBatch:
-    """Encoded pairs, ``EOS`` included, as one batch. bucket: sources are padded to a multiple of this."""
-    return PairBatch(source_batch(sources, bucket), pad(targets)[0], torch.tensor(rows))
 
 
 class ParallelDataModule(pl.LightningDataModule):

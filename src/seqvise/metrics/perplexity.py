@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqvise.datamodules.parallel import pad, source_batch
+from seqvise.models.batches import pad, source_batch
 from seqvise.models.interface import PAD, UNK, PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.documents import cleaned
 from seqvise.corpus.text_options import LabelOptions
-from seqvise.datamodules.parallel import source_batch
 from seqvise.errors import UserError
 from seqvise.files import write_text
+from seqvise.models.batches import source_batch
 from seqvise.models.text_classifier import TextClassifier
 from seqvise.runs.directory import ASSETS
 from seqvise.runs.load import Run

@@ -17,9 +17,9 @@ from torch import nn
 
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.vocabulary import EOS
-from seqvise.datamodules.parallel import pair_batch
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.models.batches import pair_batch
 from seqvise.models.interface import Seq2SeqModel
 from seqvise.models.scoring import sentence_log_probs
 from seqvise.runs.load import Run

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seqvise.corpus.codec import TextCodec
-from seqvise.datamodules.parallel import source_batch
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import KEEP, DecodingOptions
@@ -22,6 +21,7 @@ from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
 from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
 from seqvise.errors import UserError
+from seqvise.models.batches import source_batch
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 from seqvise.runs.load import Run
 from seqvise.runs.seq2seq import check_same_words, load_seq2seq

@@ -146,7 +146,7 @@ class Translation(TextTask):
 
     @torch.no_grad()
     def _keep_samples(self, part: Part) -> None:
-        from seqvise.datamodules.parallel import source_batch
+        from seqvise.models.batches import source_batch
 
         rows = spread(len(part), self.sample_count)
         if not rows:
