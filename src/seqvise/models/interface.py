@@ -7,7 +7,8 @@ Shapes: ``B`` sentences, ``N`` decoded rows (sentences times hypotheses), ``S`` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -20,12 +21,11 @@ class _Tensors:
     """Moves every tensor of a dataclass at once; Lightning and the loader look for these two methods."""
 
     def _map(self, name: str, *args: object, **kwargs: object) -> Self:
-        changed: dict[str, object] = {}
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+        changed = copy(self)
+        for place, value in vars(self).items():
             if isinstance(value, (Tensor, _Tensors)):
-                changed[field.name] = getattr(value, name)(*args, **kwargs)
-        return replace(self, **changed)  # type: ignore[type-var]
+                setattr(changed, place, getattr(value, name)(*args, **kwargs))
+        return changed
 
     def to(self, *args: object, **kwargs: object) -> Self:
         """The same value on another device; the arguments are those of ``Tensor.to``."""
@@ -62,11 +62,17 @@ class PairBatch(_Tensors):
         source: the source side.
         target: (B, T) int64, ``<eos>`` included, ``<bos>`` not, padded with ``PAD`` at the end.
         rows: (B,) int64, the place of each pair in its part of the store.
+        real: (n,) int64, the places of the target's words, ``<eos>`` among them, in ``target.flatten()``. They are
+            found where the batch is made: another device would have to be waited for.
     """
 
     source: SourceBatch
     target: Tensor
     rows: Tensor
+    real: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.real = (self.target.flatten() != PAD).nonzero().squeeze(1)
 
     def __len__(self) -> int:
         return self.target.shape[0]

@@ -52,10 +52,10 @@ def gather_lists(items: list[T]) -> list[T]:
     return [item for part in parts for item in part]
 
 
-def sum_over_processes(count: int, device: torch.device) -> float:
-    """The sum of a count over all processes."""
+def sum_over_processes(count: int, device: torch.device) -> float | Tensor:
+    """The sum of a count over all processes; of several a scalar on the device, which nothing has to wait for."""
     if not distributed():
         return float(count)
-    total = torch.tensor(float(count), device=device)
+    total = torch.full((), float(count), device=device)
     dist.all_reduce(total)
-    return float(total)
+    return total

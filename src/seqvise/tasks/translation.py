@@ -15,7 +15,7 @@ from seqvise.corpus.store import Part, TokenStore
 from seqvise.decoding.greedy import Hypotheses, greedy
 from seqvise.metrics.text import score_text
 from seqvise.models.generator import WordPicker
-from seqvise.models.interface import PAD, PairBatch, Seq2SeqModel
+from seqvise.models.interface import PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import ForcingOptions
 from seqvise.tasks.base import TextTask
@@ -73,10 +73,8 @@ class Translation(TextTask):
         forced = draw_forcing(rows, steps, self.scheduled["teacher_forcing"], self.forcing.draw)
         pick = None if forced is None else self._picker()
         outputs = self.seq2seq(batch, forced, pick)
-        keep = torch.ones_like(batch.target, dtype=torch.bool)
-        if not self.loss_options.count_padding:
-            keep = batch.target != PAD
-        total, count = self._total_loss(outputs, batch.target, keep, self.loss_options.label_smoothing)
+        kept = None if self.loss_options.count_padding else batch.real
+        total, count = self._total_loss(outputs, batch.target, kept, self.loss_options.label_smoothing)
         self.last_tokens = count
         # DDP averages over processes whose batches hold different numbers of words; this makes it the mean over words.
         loss = total * (world_size() / sum_over_processes(count, self.device))
@@ -107,27 +105,29 @@ class Translation(TextTask):
 
     @torch.no_grad()
     def _evaluate(self, batch: PairBatch) -> None:
-        real = batch.target != PAD
-        pick = self._picker()
+        real, pick = batch.real, self._picker()
         outputs = self.seq2seq(batch)
         self._totals.add("loss", *self._total_loss(outputs, batch.target, real))
-        said = pick(outputs[real])
-        self._totals.add("accuracy", (said == batch.target[real]).sum(), len(said))
+        said = pick(outputs.flatten(0, 1).index_select(0, real))
+        self._totals.add("accuracy", (said == batch.target.flatten()[real]).sum(), len(said))
         free = self.seq2seq(batch, torch.zeros(batch.target.shape, dtype=torch.bool), pick)
         self._totals.add("free_loss", *self._total_loss(free, batch.target, real))
-        self._totals.add("lesson_loss", *self._total_loss(free, batch.target, torch.ones_like(real)))
+        self._totals.add("lesson_loss", *self._total_loss(free, batch.target))
         hypotheses = greedy(self.seq2seq, batch.source)
         texts = [self.store.target.decode(ids) for ids in hypotheses.tokens.tolist()]
         self._outputs += zip(batch.rows.tolist(), texts, strict=True)
 
-    def _total_loss(self, outputs: Tensor, target: Tensor, keep: Tensor, smoothing: float = 0.0) -> tuple[Tensor, int]:
-        """The summed loss of the kept steps, and how many they are. keep: (B, T) bool."""
-        chosen, options = target[keep], self.loss_options
-        weights, dtype = self.seq2seq.generator, self._product_dtype()
+    def _total_loss(
+        self, outputs: Tensor, target: Tensor, kept: Tensor | None = None, smoothing: float = 0.0
+    ) -> tuple[Tensor, int]:
+        """The summed loss of steps, and how many they are. kept: their places in ``target.flatten()``; None: all."""
+        flat, words, generator = outputs.flatten(0, 1), target.flatten(), self.seq2seq.generator
+        if kept is not None:
+            flat, words = flat.index_select(0, kept), words.index_select(0, kept)
         total = linear_cross_entropy(
-            outputs[keep], weights.weight, weights.bias, chosen, smoothing, options.chunk, dtype
+            flat, generator.weight, generator.bias, words, smoothing, self.loss_options.chunk, self._product_dtype()
         )
-        return total, len(chosen)
+        return total, len(words)
 
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())
