@@ -11,9 +11,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from seqvise.files import digest
 from seqvise.runs.versions import version_of
 
 CPU_FACTS = Path("/proc/cpuinfo")
+SHAPING = ("*.py", "*.yaml", "*.yml")
+"""Files by which a run's code and config are made, as git matches names."""
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
 
 
@@ -29,7 +32,7 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "world_size": trainer.world_size,
         "precision": str(trainer.precision),
-        "git": {"revision": _git("rev-parse", "HEAD"), "diff": _git("diff", "HEAD")},
+        "git": {"revision": _git("rev-parse", "HEAD"), "diff": _changes()},
     }
 
 
@@ -43,6 +46,19 @@ def processor_name() -> str:
     told = CPU_FACTS.read_text(encoding="utf-8") if CPU_FACTS.is_file() else ""
     names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _changes() -> str | None:
+    """The difference to the revision; of Python and YAML files that git does not know, a line each with a digest."""
+    diff = _git("diff", "HEAD")
+    if diff is None:
+        return None
+    new = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *SHAPING) or "").split("\0")
+    files = [Path(name) for name in new if name]
+    told = [
+        f"?? {file} {digest(file.read_text(encoding='utf-8', errors='replace'))}" for file in files if file.is_file()
+    ]
+    return "\n".join([diff, *told]).strip()
 
 
 def _git(*words: str) -> str | None:
