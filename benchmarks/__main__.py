@@ -74,7 +74,7 @@ def _kills(given: argparse.Namespace) -> Sequence[Row]:
 def _language_model(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.language_model import SIZES, measure
 
-    return [measure(size, 2 if given.quick else 7) for size in SIZES]
+    return [measure(name, size, 2 if given.quick else 7) for name, size in SIZES.items()]
 
 
 def _sweep(given: argparse.Namespace) -> Sequence[Row]:

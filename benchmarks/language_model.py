@@ -158,14 +158,13 @@ class Steps:
 
     Args:
         ours: ours, begun as our commands begin, or the plain recipe.
-        name: of a size.
+        size: of the model and its batches.
         count: windows.
     """
 
-    def __init__(self, ours: bool, name: str, count: int) -> None:
+    def __init__(self, ours: bool, size: Size, count: int) -> None:
         if ours:
             keep_memory()
-        size = SIZES[name]
         torch.manual_seed(0)
         self.options = LanguageModelOptions(embedding=size.embedding, hidden=size.hidden, layers=size.layers)
         self.size, self.batches = size, make_batches(size, count)
@@ -202,10 +201,10 @@ class Steps:
         self.options.dropout.scale, self.plain.on = float(on), on
 
 
-def measure(name: str, steps: int) -> dict[str, float | str]:
+def measure(name: str, size: Size, steps: int) -> dict[str, float | str]:
     """Both sides in turn over the same windows; medians of seconds a step, and what follows from them."""
     places = range(2, steps + 2)
-    with Side(Steps, True, name, steps + 2) as ours, Side(Steps, False, name, steps + 2) as plain:
+    with Side(Steps, True, size, steps + 2) as ours, Side(Steps, False, size, steps + 2) as plain:
         losses = [(ours.ask("loss", place), plain.ask("loss", place)) for place in range(2)]
         rows = [(ours.ask("seconds", place), plain.ask("seconds", place)) for place in places]
         bound, words = statistics.median(ours.ask("products", place) for place in places[:BOUNDS]), ours.ask("words")

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Sequence
 
 TRAIN = "python train.py"
-NOT_SHOWN = ("paths", "hydra")
+# Where things lie, and whether the run was gone on with.
+NOT_SHOWN = ("paths", "hydra", "resume", "retry")
 NAMED_ELSEWHERE = ("experiment", "data", "seed")
 # Where and how it ran, as the device column says, and what it showed on the way.
 NOT_OF_THE_RESULT = ("trainer", "logger", "callbacks.progress", "callbacks.samples", "data.root", "data.workers")

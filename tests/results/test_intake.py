@@ -51,6 +51,7 @@ def test_a_finished_run_is_read_and_kept(tmp_path: Path) -> None:
 def test_no_folder_of_the_machine_is_kept(tmp_path: Path) -> None:
     overrides = ["experiment=seed/rnn", f"data.root={tmp_path}/my corpus/tatoeba", f"paths.data={tmp_path}"]
     overrides += [f"+callbacks.extra={{x: [{tmp_path}/a.txt, /b/c.txt]}}", "hydra.sweep.dir=x", "logger.dir=~me/logs"]
+    overrides += ["resume=auto"]
     found = read_run(Run(overrides=overrides).write(tmp_path / "run"))
     found.save(tmp_path / "record.json")
     assert str(tmp_path) not in (tmp_path / "record.json").read_text()

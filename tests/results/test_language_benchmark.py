@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import language_model
 from benchmarks.language_model import Size, measure
 
 
-def test_losses_are_equal_before_and_behind_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(language_model.SIZES, "tiny", Size(words=60, embedding=8, hidden=12, layers=3, columns=4))
-    found = measure("tiny", 2)
+def test_losses_are_equal_before_and_behind_a_step() -> None:
+    found = measure("tiny", Size(words=60, embedding=8, hidden=12, layers=3, columns=4), 2)
     assert found["loss"] == pytest.approx(found["plain_loss"], rel=1e-5)
     assert found["second_loss"] == pytest.approx(found["plain_second_loss"], rel=1e-5)
     assert found["second_loss"] != found["loss"]
