@@ -54,7 +54,7 @@ SECTIONS: dict[str, Section] = {
     "training_step": Section(
         told=(
             "One training step of the attention model at the lesson's sizes, against the lesson's own loop over the "
-            "same batches, in turn, each in its process."
+            "same batches, in turn."
         ),
         columns={
             "forcing": ("teacher forcing", "g"),

@@ -19,7 +19,7 @@ def keep_memory() -> None:
     """Has freed memory kept for what comes next, where the C library is glibc and nobody has told it otherwise.
 
     By itself it gives every large block back to the system, which clears each page anew: a step that makes the same
-    tensors over and over spends up to an eighth of its time there. In exchange its peak may be somewhat higher.
+    tensors over and over waits for that. In exchange its peak may be somewhat higher.
     """
     told = "malloc" in os.environ.get("GLIBC_TUNABLES", "") or any(name.startswith("MALLOC_") for name in os.environ)
     if sys.platform != "linux" or told:
