@@ -3,41 +3,49 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 FAULTS = """
 import ctypes, resource, sys
-from seqvise.machine import keep_memory
-
-if sys.argv[1] == "kept":
-    keep_memory()
 
 def once():
     ctypes.memset(ctypes.create_string_buffer(40 << 20), 1, 40 << 20)
 
-once()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
+def told(*_):
     once()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        once()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+WAYS = {
+    "given back": "told()",
+    "kept": "from seqvise.machine import keep_memory; keep_memory(); told()",
+    "command of words": "from seqvise.apps.command import words_command; "
+    "from seqvise.apps.runs import RunsOptions; words_command('runs', RunsOptions, told, [])",
+    "command of config": "from seqvise.apps.hydra_app import hydra_command; "
+    "sys.exit(hydra_command(told, [], fixed=['hydra=bare']))",
+}
 
 
-def faults(*, kept: bool, **environment: str) -> int:
+def faults(way: str, **environment: str) -> int:
     """Pages that the system gave to a process that takes and frees 40 MiB ten times."""
-    words = [sys.executable, "-c", FAULTS, "kept" if kept else "given back"]
+    words = [sys.executable, "-c", FAULTS + WAYS[way]]
     mine = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
     return int(subprocess.run(words, env=mine | environment, check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
-def test_freed_memory_is_kept() -> None:
-    assert 5 * faults(kept=True) < faults(kept=False)
+@pytest.mark.parametrize("way", ["kept", "command of words", "command of config"])
+def test_freed_memory_is_kept(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert 5 * faults(way) < faults("given back")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
 def test_what_a_person_told_the_c_library_holds() -> None:
-    given_back = faults(kept=False) / 2
-    assert faults(kept=True, MALLOC_MMAP_THRESHOLD_="1000000") > given_back
-    assert faults(kept=True, GLIBC_TUNABLES="glibc.malloc.mmap_threshold=1000000") > given_back
+    given_back = faults("given back") / 2
+    assert faults("kept", MALLOC_MMAP_THRESHOLD_="1000000") > given_back
+    assert faults("kept", GLIBC_TUNABLES="glibc.malloc.mmap_threshold=1000000") > given_back
