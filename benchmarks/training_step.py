@@ -65,11 +65,12 @@ def our_step(forcing: float) -> Callable[[PairBatch], None]:
         rows, steps = batch.target.shape
         forced = draw_forcing(rows, steps, forcing, "step")
         pick = None if forced is None else WordPicker(model.generator, dtype)
-        outputs, real = model(batch, forced, pick), batch.target != PAD
+        outputs = model(batch, forced, pick).flatten(0, 1).index_select(0, batch.real)
         weight, bias = model.generator.weight, model.generator.bias
-        total = linear_cross_entropy(outputs[real], weight, bias, batch.target[real], dtype=dtype)
+        words = batch.target.flatten().index_select(0, batch.real)
+        total = linear_cross_entropy(outputs, weight, bias, words, dtype=dtype)
         optimizer.zero_grad(set_to_none=True)
-        (total / int(real.sum())).backward()
+        (total / len(words)).backward()
         optimizer.step()
 
     return step
@@ -93,7 +94,7 @@ def lesson_step(forcing: float) -> Callable[[PairBatch], None]:
 
 def products_time(batch: PairBatch, dtype: torch.dtype) -> float:
     """Seconds of a step's matrix products alone, forward and backward (three times the forward ones)."""
-    tokens, (rows, steps) = int((batch.target != PAD).sum()), batch.target.shape
+    tokens, (rows, steps) = len(batch.real), batch.target.shape
     source = batch.source.ids.shape[1]
     shapes = [(tokens, 300, TARGET, dtype)]
     shapes += [(rows * source, width, 3 * 256, torch.float32) for width in (300, 256, 256, 256)]
@@ -155,7 +156,7 @@ class Steps:
 
     def words(self) -> float:
         """Target words of a batch, on average."""
-        return statistics.mean(int((batch.target != PAD).sum()) for batch in self.batches)
+        return statistics.mean(len(batch.real) for batch in self.batches)
 
     def peak_mib(self) -> float:
         """MiB held at most, beyond what there was before the model."""

@@ -17,6 +17,8 @@ from seqvise.runs.versions import version_of
 CPU_FACTS = Path("/proc/cpuinfo")
 SHAPING = ("*.py", "*.yaml", "*.yml")
 """Files by which a run's code and config are made, as git matches names."""
+MOST_NEW = 200
+"""Such files that are read at most."""
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
 
 
@@ -54,7 +56,8 @@ def _changes() -> str | None:
     if diff is None:
         return None
     new = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *SHAPING) or "").split("\0")
-    files = [Path(name) for name in new if name]
+    # More are no code of the run's, but an environment or a download that git was not told to pass over.
+    files = [Path(name) for name in new[:MOST_NEW] if name]
     told = [
         f"?? {file} {digest(file.read_text(encoding='utf-8', errors='replace'))}" for file in files if file.is_file()
     ]

@@ -52,10 +52,9 @@ def gather_lists(items: list[T]) -> list[T]:
     return [item for part in parts for item in part]
 
 
-def sum_over_processes(count: int, device: torch.device) -> float | Tensor:
-    """The sum of a count over all processes; of several a scalar on the device, which nothing has to wait for."""
-    if not distributed():
-        return float(count)
+def sum_over_processes(count: int, device: torch.device) -> Tensor:
+    """The sum of a count over all processes, (), float32, on the device, so that nothing has to wait for it."""
     total = torch.full((), float(count), device=device)
-    dist.all_reduce(total)
+    if distributed():
+        dist.all_reduce(total)
     return total
