@@ -65,5 +65,5 @@ def test_it_shares_the_embeddings_weight_and_refuses_what_it_cannot_do() -> None
     assert embedding.weight.grad[[1, 5, 20]].any(1).all()
     with pytest.raises(ValueError, match="cannot be cut at 4, 23"):
         AdaptiveGenerator(WORDS, SIZE, [4, WORDS])
-    with pytest.raises(ValueError, match="Label smoothing"):
+    with pytest.raises(ValueError, match="neither smooths labels"):
         made.loss(torch.randn(3, SIZE), torch.tensor([1, 5, 20]), 0.1, 8, torch.float32)

@@ -170,6 +170,20 @@ def test_the_training_loss_is_a_mean_over_words(store: TokenStore, count_padding
     assert task.last_tokens == int(keep.sum())
 
 
+def test_training_samples_words_where_asked_and_validation_never_does(store: TokenStore) -> None:
+    batch, found = first_batch(store, [0, 1, 2, 3]), []
+    for sampled in (None, 1):
+        torch.manual_seed(0)
+        task = build(store, LossOptions(sampled=sampled, precision="fp32")).eval()
+        task.log = lambda *_, **__: None  # type: ignore[method-assign]
+        task.on_validation_epoch_start()
+        task.validation_step(batch, 0)
+        found.append((task.training_step(batch, 0), task._totals.means(task.device)))
+    (whole, exact), (estimate, same) = found
+    assert estimate < whole  # of few words
+    assert exact == same
+
+
 def test_steps_draw_from_their_place_alone(store: TokenStore) -> None:
     task = build(store)
     batch = first_batch(store, [0, 1])

@@ -30,6 +30,10 @@ def text_problems(config: Config) -> Iterator[str]:
             f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive is "
             "there to avoid: set loss.label_smoothing=0 or model.adaptive=null."
         )
+    if config.loss.sampled and getattr(config.model, "adaptive", None):
+        yield "loss.sampled and model.adaptive are two ways out of a large vocabulary: set one of them to null."
+    if config.loss.sampled and isinstance(config.model, ClassifierOptions):
+        yield "loss.sampled draws words, but a classifier foretells labels: set it to null."
     if config.loss.count_padding:
         yield "loss.count_padding is true, but documents in a stream have no padding: set it to false."
 

@@ -50,10 +50,18 @@ class AdaptiveGenerator(Generator):
             parts.append(clusters[..., number : number + 1] + inside)
         return torch.cat(parts, -1)
 
-    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float, chunk: int, dtype: torch.dtype) -> Tensor:
-        """The sum of ``-log p(target)``; see ``Generator.loss``. label_smoothing: 0."""
-        if label_smoothing:
-            raise ValueError("Label smoothing reads all words, which a cut vocabulary is there to avoid.")
+    def loss(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        label_smoothing: float,
+        chunk: int,
+        dtype: torch.dtype,
+        sampled: int | None = None,
+    ) -> Tensor:
+        """The sum of ``-log p(target)``; see ``Generator.loss``. label_smoothing: 0; sampled: None."""
+        if label_smoothing or sampled is not None:
+            raise ValueError("A cut vocabulary neither smooths labels, which reads all words, nor samples words.")
         (weight, *tails), (bias, *tail_biases) = self._head(), self._biases()
         cluster = torch.bucketize(targets, self.get_buffer("cuts"), right=True)
         first = torch.where(cluster == 0, targets, self.sizes[0] - 1 + cluster)

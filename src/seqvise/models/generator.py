@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from seqvise.models.interface import Projection
 from seqvise.models.losses import linear_cross_entropy, linear_scores
+from seqvise.models.sampled import sampled_cross_entropy
 
 
 class Generator(nn.Module):
@@ -29,7 +30,15 @@ class Generator(nn.Module):
         """Unnormalised scores: (..., D) to (..., V)."""
         return F.linear(outputs, self.weight, self.bias)
 
-    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float, chunk: int, dtype: torch.dtype) -> Tensor:
+    def loss(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        label_smoothing: float,
+        chunk: int,
+        dtype: torch.dtype,
+        sampled: int | None = None,
+    ) -> Tensor:
         """The sum over rows of the cross entropy, a scalar in float32.
 
         Args:
@@ -38,7 +47,10 @@ class Generator(nn.Module):
             label_smoothing: as in ``torch.nn.functional.cross_entropy``.
             chunk: rows projected at once.
             dtype: of the products.
+            sampled: words drawn, as in ``sampled_cross_entropy``, which smooths no labels; None reads all.
         """
+        if sampled is not None:
+            return sampled_cross_entropy(outputs, self.weight, self.bias, targets, sampled, chunk, dtype)
         return linear_cross_entropy(outputs, self.weight, self.bias, targets, label_smoothing, chunk, dtype)
 
     def scores(self, outputs: Tensor, targets: Tensor, chunk: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

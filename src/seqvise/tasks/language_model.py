@@ -86,7 +86,7 @@ class LanguageModel(TextTask):
         options = self.loss_options
         total = self.reader.generator.loss(
             read.outputs.flatten(0, 1), batch.targets.flatten(), options.label_smoothing, options.chunk,
-            self._product_dtype(),
+            self._product_dtype(), options.sampled,
         )  # fmt: skip
         # Columns are equally long in all processes, so that a mean of means is the mean.
         loss = total / batch.targets.numel()

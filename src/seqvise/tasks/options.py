@@ -17,6 +17,7 @@ class LossOptions:
     label_smoothing: float = 0.0
     precision: str = "auto"  # of the vocabulary projection: auto takes bf16 where the processor is fast at it
     chunk: int = 512  # rows projected at once; no tensor is larger than (chunk, words)
+    sampled: int | None = None  # words that training's softmax draws at each step beside the batch's own; null: all
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -26,6 +27,15 @@ class LossOptions:
             yield f"{key}.precision is '{self.precision}', but must be one of {', '.join(PRECISIONS)}."
         if self.chunk < 1:
             yield f"{key}.chunk is {self.chunk}, but at least one row must be projected at once."
+        if self.sampled is None:
+            return
+        if self.sampled < 1:
+            yield f"{key}.sampled is {self.sampled}, but must be at least 1, or null for all words."
+        if self.label_smoothing:
+            yield (
+                f"{key}.label_smoothing is {self.label_smoothing:g}, but reads all words, which {key}.sampled is there "
+                f"to avoid: set {key}.label_smoothing=0 or {key}.sampled=null."
+            )
 
 
 @dataclass

@@ -18,6 +18,7 @@ from seqvise.models.generator import WordPicker
 from seqvise.models.interface import PairBatch, Seq2SeqModel
 from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import ForcingOptions
+from seqvise.models.sampled import sampled_cross_entropy
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
@@ -74,7 +75,7 @@ class Translation(TextTask):
         pick = None if forced is None else self._picker()
         outputs = self.seq2seq(batch, forced, pick)
         kept = None if self.loss_options.count_padding else batch.real
-        total, count = self._total_loss(outputs, batch.target, kept, self.loss_options.label_smoothing)
+        total, count = self._total_loss(outputs, batch.target, kept, training=True)
         self.last_tokens = count
         # DDP averages over processes whose batches hold different numbers of words; this makes it the mean over words.
         loss = total * (world_size() / sum_over_processes(count, self.device))
@@ -118,16 +119,28 @@ class Translation(TextTask):
         self._outputs += zip(batch.rows.tolist(), texts, strict=True)
 
     def _total_loss(
-        self, outputs: Tensor, target: Tensor, kept: Tensor | None = None, smoothing: float = 0.0
+        self, outputs: Tensor, target: Tensor, kept: Tensor | None = None, training: bool = False
     ) -> tuple[Tensor, int]:
-        """The summed loss of steps, and how many they are. kept: their places in ``target.flatten()``; None: all."""
-        flat, words, generator = outputs.flatten(0, 1), target.flatten(), self.seq2seq.generator
+        """The summed loss of steps, and how many they are.
+
+        Args:
+            outputs: (B, T, D).
+            target: (B, T).
+            kept: the steps' places in ``target.flatten()``; None is all of them.
+            training: whether labels are smoothed and words sampled, as `loss` asks for.
+        """
+        flat, words, generator, options = (
+            outputs.flatten(0, 1),
+            target.flatten(),
+            self.seq2seq.generator,
+            self.loss_options,
+        )
         if kept is not None:
             flat, words = flat.index_select(0, kept), words.index_select(0, kept)
-        total = linear_cross_entropy(
-            flat, generator.weight, generator.bias, words, smoothing, self.loss_options.chunk, self._product_dtype()
-        )
-        return total, len(words)
+        given, how = (flat, generator.weight, generator.bias, words), (options.chunk, self._product_dtype())
+        if training and options.sampled is not None:
+            return sampled_cross_entropy(*given, options.sampled, *how), len(words)
+        return linear_cross_entropy(*given, options.label_smoothing if training else 0.0, *how), len(words)
 
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())
