@@ -1,6 +1,7 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
 bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
-file. Asked for by name: `sweep` against plain processes; `kills` and `killed_sweep`, which kill and start again.
+file. Asked for by name: `vocabulary`, steps as it grows; `sweep` against plain processes; `kills` and `killed_sweep`,
+which kill and start again.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
 
@@ -77,6 +78,12 @@ def _language_model(given: argparse.Namespace) -> Sequence[Row]:
     return [measure(name, size, 2 if given.quick else 7) for name, size in SIZES.items()]
 
 
+def _vocabulary(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.vocabulary import SIZES, measure_vocabulary
+
+    return measure_vocabulary((5_000,), 1) if given.quick else measure_vocabulary(SIZES, 5)
+
+
 def _sweep(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.sweep import measure_sweep
 
@@ -97,12 +104,13 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "features": _features,
     "search": _search,
     "language_model": _language_model,
+    "vocabulary": _vocabulary,
     "decoding": _decoding,
     "sweep": _sweep,
     "kills": _kills,
     "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("decoding", "sweep", "kills", "killed_sweep")
+BY_NAME = ("vocabulary", "decoding", "sweep", "kills", "killed_sweep")
 """Measured only where a run is given, or where they are asked for."""
 
 

@@ -27,7 +27,6 @@ from seqvise.datamodules.stream import StreamBatch, drawn_windows, equal_columns
 from seqvise.machine import keep_memory
 from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
 from seqvise.models.language_options import LanguageModelOptions
-from seqvise.models.losses import linear_cross_entropy
 from seqvise.tasks.precision import choose_precision
 
 CLIP, RATE, CHUNK = 0.25, 1.0, 1024
@@ -100,8 +99,8 @@ class PlainAwdLstm(nn.Module):
         return mask.expand_as(values) * values
 
 
-def our_step(model: AwdLstm) -> Step:
-    """A closure that takes one optimizer step of ours and gives the cross entropy."""
+def our_step(model: AwdLstm, sampled: int | None = None) -> Step:
+    """A closure that takes one optimizer step of ours and gives the cross entropy. sampled: `loss.sampled`."""
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, weight_decay=1.2e-6, fused=True)
     dtype, options = choose_precision("auto", torch.device("cpu")).dtype, model.options
     state: list[StreamState] = []
@@ -109,9 +108,8 @@ def our_step(model: AwdLstm) -> Step:
     def step(batch: StreamBatch) -> float:
         read = model(batch.inputs, state[0] if state else None)
         state[:] = [detached(read.state)]
-        weight, bias = model.generator.weight, model.generator.bias
         targets = batch.targets.flatten()
-        total = linear_cross_entropy(read.outputs.flatten(0, 1), weight, bias, targets, chunk=CHUNK, dtype=dtype)
+        total = model.generator.loss(read.outputs.flatten(0, 1), targets, 0.0, CHUNK, dtype, sampled)
         loss = total / len(targets)
         optimizer.zero_grad(set_to_none=True)
         (loss + activation_penalty(read, options.activation, options.temporal)).backward()

@@ -150,6 +150,21 @@ SECTIONS: dict[str, Section] = {
         },
         words=("size",),
     ),
+    "vocabulary": Section(
+        told=(
+            "One training step as the vocabulary grows, of the attention model at the lesson's sizes and of a language "
+            "model of two layers of 400: a softmax over all words, over words that are drawn (`loss.sampled`), and cut "
+            "into clusters (`model.adaptive`), in turn, each in its process, over the same batches."
+        ),
+        columns={
+            "model": ("model", "s"),
+            "words": ("words", ",d"),
+            "softmax": ("softmax", "s"),
+            "seconds": ("seconds a step", ".3f"),
+            "ratio": ("times faster than all", ".2f"),
+        },
+        words=("model", "softmax"),
+    ),
     "sweep": Section(
         told="A sweep of {jobs} jobs, {at_a_time} at a time, against as many plain processes of train.py, in turn.",
         columns={

@@ -22,7 +22,6 @@ from benchmarks.lesson import LessonModel, lesson_loss
 from seqvise.machine import keep_memory
 from seqvise.models.generator import WordPicker
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
-from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 from seqvise.tasks.forcing import draw_forcing
@@ -30,20 +29,24 @@ from seqvise.tasks.precision import choose_precision
 
 SOURCE, TARGET, ROWS = 24_793, 17_573, 125
 FORCING = (1.0, 0.5, 0.0)
+CHUNK = 512
 WORDS, SPREAD = 13, 4  # target words a sentence, and their standard deviation
 
 
-def make_batches(count: int) -> list[PairBatch]:
-    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer."""
+def make_batches(count: int, words: int = TARGET) -> list[PairBatch]:
+    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer.
+
+    words: in the target's vocabulary.
+    """
     rng = np.random.default_rng(0)
     lengths = np.sort(np.clip(rng.normal(WORDS, SPREAD, count * ROWS).round(), 4, 29).astype(int))
-    batches = [_batch(rng, lengths[start : start + ROWS]) for start in range(0, len(lengths), ROWS)]
+    batches = [_batch(rng, lengths[start : start + ROWS], words) for start in range(0, len(lengths), ROWS)]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def _batch(rng: np.random.Generator, target_lengths: np.ndarray) -> PairBatch:
+def _batch(rng: np.random.Generator, target_lengths: np.ndarray, words: int) -> PairBatch:
     source_lengths = np.clip(target_lengths + rng.integers(-1, 5, ROWS), 3, 38)
-    source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, TARGET)
+    source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, words)
     return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(ROWS))
 
 
@@ -54,10 +57,10 @@ def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
     return ids
 
 
-def our_step(forcing: float) -> Callable[[PairBatch], None]:
-    """A closure that takes one optimizer step of ours."""
+def our_step(forcing: float, words: int = TARGET, sampled: int | None = None) -> Callable[[PairBatch], None]:
+    """A closure that takes one optimizer step of ours. words: of the target. sampled: `loss.sampled`."""
     options = RecurrentOptions(attention="additive")
-    model = Recurrent(options, SOURCE, TARGET)
+    model = Recurrent(options, SOURCE, words)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     dtype = choose_precision("auto", torch.device("cpu")).dtype
 
@@ -66,11 +69,10 @@ def our_step(forcing: float) -> Callable[[PairBatch], None]:
         forced = draw_forcing(rows, steps, forcing, "step")
         pick = None if forced is None else WordPicker(model.generator, dtype)
         outputs = model(batch, forced, pick).flatten(0, 1).index_select(0, batch.real)
-        weight, bias = model.generator.weight, model.generator.bias
-        words = batch.target.flatten().index_select(0, batch.real)
-        total = linear_cross_entropy(outputs, weight, bias, words, dtype=dtype)
+        targets = batch.target.flatten().index_select(0, batch.real)
+        total = model.generator.loss(outputs, targets, 0.0, CHUNK, dtype, sampled)
         optimizer.zero_grad(set_to_none=True)
-        (total / len(words)).backward()
+        (total / len(targets)).backward()
         optimizer.step()
 
     return step
@@ -115,10 +117,11 @@ def product_time(rows: int, inner: int, columns: int, dtype: torch.dtype) -> flo
         back.t() @ left
 
     three()
-    return min(_timed(three) for _ in range(3))
+    return min(timed(three) for _ in range(3))
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of a call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -147,7 +150,7 @@ class Steps:
 
     def seconds(self, place: int) -> float:
         """Of one step over a batch."""
-        return _timed(partial(self.step, self.batches[place]))
+        return timed(partial(self.step, self.batches[place]))
 
     def products(self) -> float:
         """Median seconds of a step's matrix products alone."""

@@ -14,6 +14,7 @@ from benchmarks.reading import measure_readings
 from benchmarks.search import measure_search, mixture
 from benchmarks.sections import SECTIONS
 from benchmarks.start_up import measure_start_up
+from benchmarks.vocabulary import measure
 from results.speed import speed_section
 from seqvise.errors import UserError
 from tests.images.draw import TINY
@@ -50,6 +51,14 @@ def test_what_is_measured_is_what_was_asked_for() -> None:
     assert chosen(every) == ["start_up", "training_step", "reading", "features", "search", "language_model"]
     assert chosen(parser().parse_args(["--only", "search", "reading"])) == ["reading", "search"]
     assert set(MEASURES) == set(SECTIONS)
+
+
+def test_each_softmax_is_measured_and_shown() -> None:
+    rows = measure("language model", 3000, 1)
+    assert [row["softmax"] for row in rows] == ["all words", "sampled, 2,000", "adaptive, cut at 2,000 and 10,000"]
+    assert rows[0]["ratio"] == 1
+    assert all(float(row["seconds"]) > 0 for row in rows)
+    assert len(SECTIONS["vocabulary"].cells(rows)) == len(rows)
 
 
 def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
