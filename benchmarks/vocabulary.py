@@ -8,6 +8,7 @@ that of `lm/imdb_small`.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -43,6 +44,7 @@ class Steps:
     def __init__(self, model: str, way: str, words: int, count: int) -> None:
         keep_memory()
         torch.manual_seed(0)
+        self.calls: list[Callable[[], object]]
         sampled = SAMPLED if way == "sampled" else None
         if model == "translation":
             pairs = training_step.make_batches(count + 1, words)
