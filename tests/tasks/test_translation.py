@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 import pytorch_lightning as pl
@@ -26,6 +27,9 @@ from seqvise.tasks.base import seed_of
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import spread
 from seqvise.tasks.translation import Translation, entropy_of
+
+VALIDATION = DataOptions(batch_size=20, valid_batch_size=50)
+VALIDATED = 3  # batches; the plain loops step through each of their sentences
 
 
 def build(store: TokenStore, loss: LossOptions | None = None, schedule: ScheduleOptions | None = None) -> Translation:
@@ -55,17 +59,23 @@ def trainer(**options: object) -> pl.Trainer:
 @pytest.fixture(scope="module")
 def trained(store: TokenStore) -> tuple[Translation, dict[str, float]]:
     """A task after a few steps, so that its words are not all alike, and what validation logged."""
-    task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=20, valid_batch_size=50), 0)
-    runner = trainer(max_epochs=8)
+    task, data = build(store), ParallelDataModule(store, VALIDATION, 0)
+    runner = trainer(max_epochs=8, limit_val_batches=VALIDATED)
     runner.fit(task, data)
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
 
+def batches(store: TokenStore) -> list[PairBatch]:
+    """What validation has read."""
+    return list(islice(ParallelDataModule(store, VALIDATION, 0).val_dataloader(), VALIDATED))
+
+
 def sentences(store: TokenStore) -> Iterator[PairBatch]:
+    """Each of them alone."""
     part = store.part("valid")
     assert part is not None
     dataset = PairDataset(part, 1)
-    return (dataset[[row]] for row in range(len(part)))
+    return (dataset[[row]] for batch in batches(store) for row in batch.rows.tolist())
 
 
 def stepped(task: Translation, batch: PairBatch, forced: bool, steps: int) -> Tensor:
@@ -105,9 +115,8 @@ def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
     trained: tuple[Translation, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
-    batches = list(ParallelDataModule(store, DataOptions(valid_batch_size=50), 0).val_dataloader())
     total, steps = 0.0, 0
-    for batch in batches:
+    for batch in batches(store):
         width = batch.target.shape[1]
         for row in range(len(batch)):
             length = int(batch.source.lengths[row])
@@ -116,6 +125,7 @@ def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
             total += float(F.cross_entropy(stepped(task, alone, False, width), alone.target[0], reduction="sum"))
             steps += width
     assert logged["val/lesson_loss"] == pytest.approx(total / steps, rel=1e-4)
+    assert any((batch.target == PAD).any() for batch in batches(store))
 
 
 def test_bleu_is_of_detokenised_text_against_the_raw_references(
@@ -124,8 +134,13 @@ def test_bleu_is_of_detokenised_text_against_the_raw_references(
     task, logged = trained
     part = store.part("valid")
     assert part is not None
-    outputs = [store.target.decode(greedy(task.seq2seq, batch.source).tokens[0].tolist()) for batch in sentences(store)]
-    plain = sacrebleu.corpus_bleu(outputs, [part.raw_target()], lowercase=True).score
+    references = part.raw_target()
+    outputs = {
+        int(batch.rows): store.target.decode(greedy(task.seq2seq, batch.source).tokens[0].tolist())
+        for batch in sentences(store)
+    }
+    said = [references[row] for row in outputs]
+    plain = sacrebleu.corpus_bleu(list(outputs.values()), [said], lowercase=True).score
     assert logged["val/bleu"] == pytest.approx(plain, abs=1e-3)
     assert plain > 0
     assert "case:lc" in task.signatures["bleu"]
