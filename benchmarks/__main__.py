@@ -1,7 +1,7 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
 bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
-file. Asked for by name: `vocabulary`, steps as it grows; `sweep` against plain processes; `kills` and `killed_sweep`,
-which kill and start again.
+file. Asked for by name: `vocabulary` and `scaling`, steps as it, batches and sentences grow; `sweep` against
+plain processes; `kills` and `killed_sweep`, which kill and start again.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
 
@@ -84,6 +84,12 @@ def _vocabulary(given: argparse.Namespace) -> Sequence[Row]:
     return measure_vocabulary((5_000,), 1) if given.quick else measure_vocabulary(SIZES, 5)
 
 
+def _scaling(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.scaling import CURVES, QUICK, measure_scaling
+
+    return measure_scaling(QUICK, 1) if given.quick else measure_scaling(CURVES, 7)
+
+
 def _sweep(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.sweep import measure_sweep
 
@@ -105,12 +111,13 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "search": _search,
     "language_model": _language_model,
     "vocabulary": _vocabulary,
+    "scaling": _scaling,
     "decoding": _decoding,
     "sweep": _sweep,
     "kills": _kills,
     "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("vocabulary", "decoding", "sweep", "kills", "killed_sweep")
+BY_NAME = ("vocabulary", "scaling", "decoding", "sweep", "kills", "killed_sweep")
 """Measured only where a run is given, or where they are asked for."""
 
 

@@ -165,6 +165,20 @@ SECTIONS: dict[str, Section] = {
         },
         words=("model", "softmax"),
     ),
+    "scaling": Section(
+        told=(
+            "One forced training step of the attention model at the lesson's sizes as the batch grows, and then, in "
+            "smaller batches, the sentences."
+        ),
+        columns={
+            "rows": ("sentences a batch", "d"),
+            "length": ("words a sentence", "d"),
+            "seconds": ("seconds a step", ".3f"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+            "share_of_products": ("share of products", ".0%"),
+            "peak_mib": ("peak MiB", ",.0f"),
+        },
+    ),
     "sweep": Section(
         told="A sweep of {jobs} jobs, {at_a_time} at a time, against as many plain processes of train.py, in turn.",
         columns={

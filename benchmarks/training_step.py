@@ -11,6 +11,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -27,27 +28,43 @@ from seqvise.models.recurrent import Recurrent
 from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.precision import choose_precision
 
-SOURCE, TARGET, ROWS = 24_793, 17_573, 125
+SOURCE = 24_793
 FORCING = (1.0, 0.5, 0.0)
 CHUNK = 512
-WORDS, SPREAD = 13, 4  # target words a sentence, and their standard deviation
 
 
-def make_batches(count: int, words: int = TARGET) -> list[PairBatch]:
-    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer.
+@dataclass(frozen=True)
+class Sizes:
+    """The lesson's, where nothing else is said.
 
-    words: in the target's vocabulary.
+    Attributes:
+        words: in the target's vocabulary.
+        rows: sentences in a batch.
+        length: target words a sentence on average; their standard deviation is 4 of 13.
     """
-    rng = np.random.default_rng(0)
-    lengths = np.sort(np.clip(rng.normal(WORDS, SPREAD, count * ROWS).round(), 4, 29).astype(int))
-    batches = [_batch(rng, lengths[start : start + ROWS], words) for start in range(0, len(lengths), ROWS)]
+
+    words: int = 17_573
+    rows: int = 125
+    length: int = 13
+
+
+LESSON = Sizes()
+
+
+def make_batches(count: int, sizes: Sizes = LESSON) -> list[PairBatch]:
+    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer."""
+    rng, rows = np.random.default_rng(0), sizes.rows
+    drawn = rng.normal(sizes.length, sizes.length * 4 / 13, count * rows).round()
+    lengths = np.sort(np.clip(drawn, 4, round(sizes.length * 29 / 13)).astype(int))
+    batches = [_batch(rng, lengths[start : start + rows], sizes.words) for start in range(0, len(lengths), rows)]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def _batch(rng: np.random.Generator, target_lengths: np.ndarray, words: int) -> PairBatch:
-    source_lengths = np.clip(target_lengths + rng.integers(-1, 5, ROWS), 3, 38)
+    rows = len(target_lengths)
+    source_lengths = np.maximum(target_lengths + rng.integers(-1, 5, rows), 3)
     source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, words)
-    return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(ROWS))
+    return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(rows))
 
 
 def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
@@ -57,7 +74,7 @@ def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
     return ids
 
 
-def our_step(forcing: float, words: int = TARGET, sampled: int | None = None) -> Callable[[PairBatch], None]:
+def our_step(forcing: float, words: int = LESSON.words, sampled: int | None = None) -> Callable[[PairBatch], None]:
     """A closure that takes one optimizer step of ours. words: of the target. sampled: `loss.sampled`."""
     options = RecurrentOptions(attention="additive")
     model = Recurrent(options, SOURCE, words)
@@ -80,7 +97,7 @@ def our_step(forcing: float, words: int = TARGET, sampled: int | None = None) ->
 
 def lesson_step(forcing: float) -> Callable[[PairBatch], None]:
     """A closure that takes one optimizer step of the lesson's loop."""
-    model = LessonModel(SOURCE, TARGET, attention=True)
+    model = LessonModel(SOURCE, LESSON.words, attention=True)
     model.pr_force = forcing
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
@@ -94,11 +111,11 @@ def lesson_step(forcing: float) -> Callable[[PairBatch], None]:
     return step
 
 
-def products_time(batch: PairBatch, dtype: torch.dtype) -> float:
+def products_time(batch: PairBatch, dtype: torch.dtype, words: int = LESSON.words) -> float:
     """Seconds of a step's matrix products alone, forward and backward (three times the forward ones)."""
     tokens, (rows, steps) = len(batch.real), batch.target.shape
     source = batch.source.ids.shape[1]
-    shapes = [(tokens, 300, TARGET, dtype)]
+    shapes = [(tokens, 300, words, dtype)]
     shapes += [(rows * source, width, 3 * 256, torch.float32) for width in (300, 256, 256, 256)]
     shapes += [(rows * source, 256, 300, torch.float32)]
     shapes += [(rows * steps, width, 3 * 300, torch.float32) for width in (300, 300, 300, 300)]

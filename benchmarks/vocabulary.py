@@ -47,7 +47,7 @@ class Steps:
         self.calls: list[Callable[[], object]]
         sampled = SAMPLED if way == "sampled" else None
         if model == "translation":
-            pairs = training_step.make_batches(count + 1, words)
+            pairs = training_step.make_batches(count + 1, training_step.Sizes(words))
             step = training_step.our_step(1.0, words, sampled)
             self.calls = [partial(step, batch) for batch in pairs]
         else:

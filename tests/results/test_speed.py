@@ -11,9 +11,11 @@ import pytest
 from benchmarks.__main__ import MEASURES, chosen, parser, shown_command
 from benchmarks.machine import code, machine
 from benchmarks.reading import measure_readings
+from benchmarks.scaling import measure_scaling
 from benchmarks.search import measure_search, mixture
 from benchmarks.sections import SECTIONS
 from benchmarks.start_up import measure_start_up
+from benchmarks.training_step import Sizes
 from benchmarks.vocabulary import measure
 from results.speed import speed_section
 from seqvise.errors import UserError
@@ -59,6 +61,15 @@ def test_each_softmax_is_measured_and_shown() -> None:
     assert rows[0]["ratio"] == 1
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert len(SECTIONS["vocabulary"].cells(rows)) == len(rows)
+
+
+def test_growing_batches_are_measured_and_shown() -> None:
+    small, large = measure_scaling([[Sizes(90, 2), Sizes(90, 3)]], 1)
+    assert (small["rows"], large["rows"]) == (2, 3)
+    assert all(
+        row[name] > 0 for row in (small, large) for name in ("seconds", "tokens_per_second", "share_of_products")
+    )
+    assert len(SECTIONS["scaling"].cells([small, large])) == 2
 
 
 def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
