@@ -18,9 +18,11 @@ from seqvise.workers import can_fork, side_by_side
 pytestmark = pytest.mark.skipif(not can_fork(), reason="processes are forked under Linux alone")
 
 PARENT = """
-import os, time
+import os, signal, time
 from pathlib import Path
 from seqvise.workers import side_by_side
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell has put into the background ignores it
 
 def work(piece):
     Path(str(os.getpid())).touch()
