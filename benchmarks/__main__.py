@@ -87,7 +87,7 @@ def _vocabulary(given: argparse.Namespace) -> Sequence[Row]:
 def _scaling(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.scaling import CURVES, QUICK, measure_scaling
 
-    return measure_scaling(QUICK, 1) if given.quick else measure_scaling(CURVES, 7)
+    return measure_scaling(QUICK, 1) if given.quick else measure_scaling(CURVES, 3)
 
 
 def _sweep(given: argparse.Namespace) -> Sequence[Row]:

@@ -24,11 +24,6 @@ from seqvise.models.language_options import LanguageModelOptions
 SIZES = (5_000, 20_000, 40_000, 80_000)
 SAMPLED, CUTS = 2_000, (2_000, 10_000)
 WAYS = {"translation": ("all", "sampled"), "language model": ("all", "sampled", "adaptive")}
-SAID = {
-    "all": "all words",
-    "sampled": f"sampled, {SAMPLED:,}",
-    "adaptive": f"adaptive, cut at {' and '.join(f'{cut:,}' for cut in CUTS)}",
-}
 
 
 class Steps:
@@ -72,7 +67,7 @@ def measure(model: str, words: int, steps: int) -> list[dict[str, float | str]]:
         {
             "model": model,
             "words": words,
-            "softmax": SAID[way],
+            "softmax": way,
             "seconds": statistics.median(row[way] for row in taken),
             "ratio": statistics.median(row["all"] / row[way] for row in taken),
         }
