@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqvise.models.generator import Generator
 from seqvise.models.sampled import _chances, sampled_cross_entropy
 
 CPU = torch.device("cpu")
@@ -75,3 +76,16 @@ def test_gradients_are_those_of_the_estimate(rows: int, words: int, count: int, 
     for got, wanted in zip(found, torch.autograd.grad(plain, (outputs, weight, bias)), strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
     assert not found[1][~drawn].any()
+
+
+def test_a_generator_samples_where_asked() -> None:
+    outputs, weight, bias, targets = inputs(9, 40, 5)
+    generator = Generator(40, 4)
+    with torch.no_grad():
+        generator.weight.copy_(weight)
+        generator.bias.copy_(bias)
+    torch.manual_seed(0)
+    mine = generator.loss(outputs, targets, 0.0, 5, torch.float32, 3)
+    torch.manual_seed(0)
+    torch.testing.assert_close(mine, sampled_cross_entropy(outputs, weight, bias, targets, 3))
+    assert mine != generator.loss(outputs, targets, 0.0, 5, torch.float32)

@@ -195,7 +195,7 @@ def test_training_samples_words_where_asked_and_validation_never_does(store: Tok
         task.validation_step(batch, 0)
         found.append((task.training_step(batch, 0), task._totals.means(task.device)))
     (whole, exact), (estimate, same) = found
-    assert estimate < whole  # of few words
+    assert estimate != whole
     assert exact == same
 
 

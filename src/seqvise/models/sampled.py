@@ -4,7 +4,8 @@ very large target vocabulary for neural machine translation", arXiv:1412.2007).
 Of a softmax only the sum ``Z = sum_v exp(s_v)`` reads all words. Let each word v be drawn with a chance ``c_v`` of its
 own, and the batch's targets with chance 1: ``sum of exp(s_v) / c_v over the drawn words`` is Z on average, whatever the
 chances (Horvitz and Thompson 1952). They fall with a word's rank, as frequencies do (Zipf), so that frequent words are
-always there. ``log Z`` comes out somewhat low on average, less so the more words are drawn.
+always there. ``log Z`` comes out somewhat low on average, less so the more words are drawn. How many words are drawn
+is waited for, once a step, where another device draws them.
 """
 
 from __future__ import annotations

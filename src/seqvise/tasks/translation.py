@@ -129,14 +129,10 @@ class Translation(TextTask):
             kept: the steps' places in ``target.flatten()``; None is all of them.
             training: whether labels are smoothed and words sampled, as `loss` asks for.
         """
-        flat, words, generator, options = (
-            outputs.flatten(0, 1),
-            target.flatten(),
-            self.seq2seq.generator,
-            self.loss_options,
-        )
+        flat, words = outputs.flatten(0, 1), target.flatten()
         if kept is not None:
             flat, words = flat.index_select(0, kept), words.index_select(0, kept)
+        generator, options = self.seq2seq.generator, self.loss_options
         given, how = (flat, generator.weight, generator.bias, words), (options.chunk, self._product_dtype())
         if training and options.sampled is not None:
             return sampled_cross_entropy(*given, options.sampled, *how), len(words)
