@@ -1,9 +1,11 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
 bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
-file. Asked for by name: `vocabulary` and `scaling`, steps as it, batches and sentences grow; `sweep` against
-plain processes; `kills` and `killed_sweep`, which kill and start again.
+file. Asked for by name: `training_peers`, a training step against JoeyNMT's and OpenNMT-py's; `vocabulary` and
+`scaling`, steps as it, batches and sentences grow; `sweep` against plain processes; `kills` and `killed_sweep`, which
+kill and start again.
 
-    python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE [--joey PYTHON]]
+    python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE] [--joey PYTHON]
+        [--opennmt PYTHON]
 
 It wants a quiet machine: other processes change ratios as well as seconds. It prints the load it has found, and keeps
 it in the JSON.
@@ -40,6 +42,13 @@ def _training_step(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.training_step import measure_forcing
 
     return measure_forcing(2 if given.quick else 20)
+
+
+def _training_peers(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.training_peers import measure_training_peers
+
+    pythons = {"JoeyNMT": given.joey, "OpenNMT-py": given.opennmt}
+    return measure_training_peers({name: path for name, path in pythons.items() if path}, 2 if given.quick else 12)
 
 
 def _reading(given: argparse.Namespace) -> Sequence[Row]:
@@ -106,6 +115,7 @@ def _killed_sweep(given: argparse.Namespace) -> Sequence[Row]:
 MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "start_up": _start_up,
     "training_step": _training_step,
+    "training_peers": _training_peers,
     "reading": _reading,
     "features": _features,
     "search": _search,
@@ -117,7 +127,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "kills": _kills,
     "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("vocabulary", "scaling", "decoding", "sweep", "kills", "killed_sweep")
+BY_NAME = ("training_peers", "vocabulary", "scaling", "decoding", "sweep", "kills", "killed_sweep")
 """Measured only where a run is given, or where they are asked for."""
 
 
@@ -153,6 +163,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--run", type=Path, metavar="DIR", help="of a model, which decodes")
     words.add_argument("--source", type=Path, metavar="FILE", help="a sentence a line")
     words.add_argument("--joey", type=Path, metavar="PYTHON", help="of an environment with JoeyNMT 2.3")
+    words.add_argument("--opennmt", type=Path, metavar="PYTHON", help="of an environment with OpenNMT-py 3.5")
     return words
 
 
@@ -168,7 +179,7 @@ def shown_command(given: argparse.Namespace) -> str:
     words = ["python", "-m", "benchmarks"]
     if given.only:
         words += ["--only", *given.only]
-    for name in ("json", "run", "source", "joey"):
+    for name in ("json", "run", "source", "joey", "opennmt"):
         path = getattr(given, name)
         if path is not None:
             words += [f"--{name}", path.name if path.is_absolute() else path.as_posix()]

@@ -11,19 +11,16 @@ not.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.peers import peer
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.search import decode
 from seqvise.errors import UserError
@@ -54,27 +51,6 @@ class Decoded(NamedTuple):
     tokens: list[list[int]]
 
 
-class Joey:
-    """JoeyNMT in a process of its own, which waits while ours is measured."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def decode(self, beam: int) -> Decoded:
-        """Decodes every batch.
-
-        Raises:
-            RuntimeError: the process has ended; its own words stand on standard error.
-        """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(beam, file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("JoeyNMT's process has ended.")
-        return Decoded(**json.loads(line))
-
-
 def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -> list[dict[str, float]]:
     """Both in turn; medians, and what follows from them, for each beam.
 
@@ -95,9 +71,14 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     if joey is None:
         return [_row(*way, [(ours(model, parts, *way), None) for _ in range(rounds + 1)][1:]) for way in ways]
     begin_with_zeros(model)
-    with joey_process(joey, run, model, parts) as other:
+    given = {
+        "sizes": joey_sizes(run),
+        "weights": joey_weights(model),
+        "batches": [(part.ids, part.lengths) for part in parts],
+    }
+    with peer("JoeyNMT", joey, Path(__file__).with_name("joey.py"), given) as other:
         return [
-            _row(*way, [(ours(model, parts, *way), other.decode(way[0])) for _ in range(rounds + 1)][1:])
+            _row(*way, [(ours(model, parts, *way), Decoded(**other.ask(way[0]))) for _ in range(rounds + 1)][1:])
             for way in ways
         ]
 
@@ -139,20 +120,6 @@ def begin_with_zeros(model: nn.Module) -> None:
         for name, weight in model.named_parameters():
             if "bridge" in name:
                 weight.zero_()
-
-
-@contextmanager
-def joey_process(python: Path, run: Run, model: nn.Module, parts: list[SourceBatch]) -> Iterator[Joey]:
-    """JoeyNMT with the model's weights and the batches, ended with the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "given.pt"
-        content = {"sizes": joey_sizes(run), "weights": joey_weights(model), "threads": torch.get_num_threads()}
-        torch.save({**content, "batches": [(part.ids, part.lengths) for part in parts]}, given)
-        words = [str(python), str(Path(__file__).with_name("joey.py")), str(given)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            yield Joey(process)
-            assert process.stdin is not None
-            process.stdin.close()
 
 
 def joey_sizes(run: Run) -> dict[str, int]:

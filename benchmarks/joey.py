@@ -1,10 +1,13 @@
-"""JoeyNMT 2.3 decodes as it is told on standard input, with the weights of one of our models.
+"""JoeyNMT 2.3 decodes or trains as it is told on standard input.
 
     PYTHON benchmarks/joey.py FILE
 
-Run by ``benchmarks.decoding`` with the Python of an environment that has JoeyNMT; it needs nothing of ours. FILE is of
-``torch.save``: ``sizes``, ``weights`` under JoeyNMT's names, and ``batches`` of source ids and lengths, the longest
-first. Each line of input is a beam; each line of output a JSON object, ``seconds`` and the ``tokens`` of each sentence.
+Run as a ``benchmarks.peers.Peer`` with the Python of an environment that has JoeyNMT; it needs nothing of ours. FILE is
+of ``torch.save``: ``threads`` and ``sizes``; to decode, the ``weights`` of one of our models under JoeyNMT's names; and
+``batches`` of source ids and lengths, to train also of target ids, the longest source first.
+
+To decode, each line of input is a beam, and each line of output a JSON object, ``seconds`` and the ``tokens`` of each
+sentence; to train, the place of a batch, and the ``seconds`` of a step and its ``loss``.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import importlib.metadata
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,30 +43,30 @@ def vocabulary(size: int) -> Any:
     return made
 
 
-def build(sizes: dict[str, int], weights: dict[str, Tensor]) -> Any:
-    """JoeyNMT's recurrent model of these sizes and weights, in evaluation mode.
+def build(sizes: dict[str, int], encoder: dict[str, Any], decoder: dict[str, Any], **config: Any) -> Any:
+    """JoeyNMT's recurrent model of these sizes, with more of its configuration."""
+    from joeynmt.model import build_model
+
+    both = {"type": "recurrent", "rnn_type": "gru"}
+    both_embeddings = {"embedding_dim": sizes["embedding"], "dropout": encoder.get("dropout", 0.0)}
+    parts = {"encoder": encoder, "decoder": {"attention": "bahdanau", "input_feeding": True, **decoder}}
+    shapes = {
+        name: {"hidden_size": sizes[f"{name}_hidden"], "num_layers": sizes[f"{name}_layers"], **both, **part}
+        for name, part in parts.items()
+    }
+    whole = {name: {**shape, "embeddings": both_embeddings} for name, shape in shapes.items()} | config
+    return build_model(whole, vocabulary(sizes["source_words"]), vocabulary(sizes["target_words"]))
+
+
+def decoder_of(sizes: dict[str, int], weights: dict[str, Tensor]) -> Any:
+    """The model with these weights, in evaluation mode.
 
     Its decoder begins with zeros. Two of its linear maps have no bias, of which ours has one: they are given one.
     """
-    from joeynmt.model import build_model
-
-    embeddings = {"embedding_dim": sizes["embedding"]}
-    encoder = {"type": "recurrent", "rnn_type": "gru", "embeddings": embeddings, "bidirectional": True}
-    decoder = {"type": "recurrent", "rnn_type": "gru", "embeddings": embeddings, "attention": "bahdanau"}
-    hidden = {"encoder": sizes["encoder_hidden"], "decoder": sizes["decoder_hidden"]}
-    config = {
-        "encoder": {**encoder, "hidden_size": hidden["encoder"], "num_layers": sizes["encoder_layers"]},
-        "decoder": {
-            **decoder,
-            "hidden_size": hidden["decoder"],
-            "num_layers": sizes["decoder_layers"],
-            "init_hidden": "zeros",
-            "input_feeding": True,
-        },
-    }
-    model = build_model(config, vocabulary(sizes["source_words"]), vocabulary(sizes["target_words"]))
-    model.decoder.attention.query_layer = nn.Linear(hidden["decoder"], hidden["decoder"])
-    model.decoder.output_layer = nn.Linear(hidden["decoder"], sizes["target_words"])
+    model = build(sizes, {"bidirectional": True}, {"init_hidden": "zeros"})
+    hidden = sizes["decoder_hidden"]
+    model.decoder.attention.query_layer = nn.Linear(hidden, hidden)
+    model.decoder.output_layer = nn.Linear(hidden, sizes["target_words"])
     model.load_state_dict(weights)
     return model.eval()
 
@@ -87,15 +91,50 @@ def _until_end(tokens: list[int]) -> list[int]:
     return words[: words.index(EOS) + 1] if EOS in words else words
 
 
+def trainer(sizes: dict[str, int], batches: list[tuple[Tensor, Tensor, Tensor]]) -> Callable[[int], dict[str, Any]]:
+    """Takes a step over the batch of a place, as JoeyNMT's ``TrainManager`` does: a number for ``loss``, per word.
+
+    Its embeddings and its softmax share their weight, and its decoder begins with the encoder's end, as in ours.
+    """
+    from joeynmt.batch import Batch
+
+    dropout = {"dropout": 0.2}
+    decoder = {"init_hidden": "bridge", "hidden_dropout": 0.2, **dropout}
+    model = build(sizes, {"bidirectional": True, **dropout}, decoder, tied_softmax=True).train()
+    model.loss_function = ("crossentropy", 0.0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(place: int) -> dict[str, Any]:
+        source, lengths, target = batches[place]
+        begun = torch.cat([torch.full((len(target), 1), BOS), target], 1)
+        places = torch.arange(len(target))
+        batch = Batch(source, lengths, None, begun, None, places, torch.device("cpu"), PAD, EOS)
+        batch.sort_by_src_length()
+        total, *_ = model(return_type="loss", **vars(batch))
+        loss = batch.normalize(total, normalization="tokens")
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return {"loss": loss.item()}
+
+    return step
+
+
 def main() -> None:
     """Answers until the input ends."""
     given = torch.load(Path(sys.argv[1]), weights_only=True)
     torch.set_num_threads(given["threads"])
-    model = build(given["sizes"], given["weights"])
+    sizes, batches = given["sizes"], given["batches"]
+    answer: Callable[[int], dict[str, Any]]
+    if "weights" in given:
+        model = decoder_of(sizes, given["weights"])
+        answer = lambda beam: {"tokens": decode(model, batches, beam)}  # noqa: E731
+    else:
+        answer = trainer(sizes, batches)
     for line in sys.stdin:
         start = time.perf_counter()
-        said = decode(model, given["batches"], int(line))
-        print(json.dumps({"seconds": time.perf_counter() - start, "tokens": said}), flush=True)
+        answered = answer(int(line))
+        print(json.dumps({"seconds": time.perf_counter() - start, **answered}), flush=True)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,22 @@ SECTIONS: dict[str, Section] = {
             "peak_mib": ("peak MiB", ",.0f"),
         },
     ),
+    "training_peers": Section(
+        told=(
+            "One forced training step of recurrent models of the same sizes (every width 300, the lesson's "
+            "vocabularies), in turn, each in its process, over the same batches. The other toolkits feed their "
+            "attention into the next step; the last two columns say how many times the step takes as long as each "
+            "of ours."
+        ),
+        columns={
+            "toolkit": ("toolkit", "s"),
+            "seconds": ("seconds a step", ".3f"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+            "ratio_0": ("times seed/attention", ".2f"),
+            "ratio_1": ("times ours with input feeding", ".2f"),
+        },
+        words=("toolkit",),
+    ),
     "reading": Section(
         told=(
             "Reading and filtering generated corpora, in pairs a second of one core and MiB of memory beyond the "

@@ -31,6 +31,7 @@ from seqvise.tasks.precision import choose_precision
 SOURCE = 24_793
 FORCING = (1.0, 0.5, 0.0)
 CHUNK = 512
+ATTENTION = RecurrentOptions(attention="additive")
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,13 @@ def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
     return ids
 
 
-def our_step(forcing: float, words: int = LESSON.words, sampled: int | None = None) -> Callable[[PairBatch], None]:
+def our_step(
+    forcing: float,
+    words: int = LESSON.words,
+    sampled: int | None = None,
+    options: RecurrentOptions = ATTENTION,
+) -> Callable[[PairBatch], None]:
     """A closure that takes one optimizer step of ours. words: of the target. sampled: `loss.sampled`."""
-    options = RecurrentOptions(attention="additive")
     model = Recurrent(options, SOURCE, words)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     dtype = choose_precision("auto", torch.device("cpu")).dtype

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.scaling import measure_scaling
 from benchmarks.search import measure_search, mixture
 from benchmarks.sections import SECTIONS
 from benchmarks.start_up import measure_start_up
+from benchmarks.training_peers import measure_training_peers
 from benchmarks.training_step import Sizes
 from benchmarks.vocabulary import measure
 from results.speed import speed_section
@@ -70,6 +72,44 @@ def test_growing_batches_are_measured_and_shown() -> None:
         row[name] > 0 for row in (small, large) for name in ("seconds", "tokens_per_second", "share_of_products")
     )
     assert len(SECTIONS["scaling"].cells([small, large])) == 2
+
+
+TOOLKIT = """
+import json, sys, time
+import torch
+
+given = torch.load(sys.argv[1], weights_only=True)
+assert given["sizes"]["target_words"] == 90
+for line in sys.stdin:
+    source, lengths, target = given["batches"][int(line)]
+    if len(target) > 2:
+        sys.exit("too much for it")
+    time.sleep(0.2)
+    print(json.dumps({"seconds": 1000.0, "loss": 1.0}), flush=True)
+"""
+
+
+@pytest.fixture
+def toolkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """A toolkit whose steps take a thousand seconds, as it says."""
+    script = tmp_path / "toolkit.py"
+    script.write_text(TOOLKIT)
+    monkeypatch.setattr("benchmarks.training_peers.SCRIPTS", {"toolkit": script})
+    return {"toolkit": Path(sys.executable)}
+
+
+def test_other_toolkits_are_measured_beside_both_ways_of_ours(toolkit: dict[str, Path]) -> None:
+    attention, feeding, other = rows = measure_training_peers(toolkit, 2, Sizes(90, 2))
+    assert (attention["ratio_0"], feeding["ratio_1"]) == (1, 1)
+    assert (other["toolkit"], other["seconds"]) == ("toolkit", 1000)
+    assert other["ratio_0"] == pytest.approx(1000 / attention["seconds"], rel=1)
+    assert other["ratio_0"] > 100
+    assert len(SECTIONS["training_peers"].cells(rows)) == 3
+
+
+def test_a_toolkit_that_ends_is_named(toolkit: dict[str, Path]) -> None:
+    with pytest.raises(RuntimeError, match=r"^toolkit's process has ended\.$"):
+        measure_training_peers(toolkit, 1, Sizes(90, 3))
 
 
 def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
