@@ -170,8 +170,9 @@ SECTIONS: dict[str, Section] = {
         told=(
             "One training step as the vocabulary grows, of the attention model at the lesson's sizes and of a language "
             "model of two layers of 400: a softmax over all words, over 2,000 that are drawn "
-            "(`loss.sampled`), and cut into clusters at 2,000 and 10,000 (`model.adaptive`), in "
-            "turn, each in its process, over the same batches."
+            "(`loss.sampled`), these with updates of the vectors of a step's words only (`optimizer=lazy_adam`), and "
+            "cut into clusters at 2,000 and 10,000 (`model.adaptive`), in turn, each in its process, over the same "
+            "batches."
         ),
         columns={
             "model": ("model", "s"),

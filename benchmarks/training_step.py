@@ -26,6 +26,8 @@ from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 from seqvise.tasks.forcing import draw_forcing
+from seqvise.tasks.optimizers import build_optimizer
+from seqvise.tasks.options import OptimizerOptions
 from seqvise.tasks.precision import choose_precision
 
 SOURCE = 24_793
@@ -80,10 +82,19 @@ def our_step(
     words: int = LESSON.words,
     sampled: int | None = None,
     options: RecurrentOptions = ATTENTION,
+    optimizer_name: str = "adam",
 ) -> Callable[[PairBatch], None]:
-    """A closure that takes one optimizer step of ours. words: of the target. sampled: `loss.sampled`."""
+    """A closure that takes one optimizer step of ours.
+
+    Args:
+        forcing: the share of steps that read the reference.
+        words: of the target's vocabulary.
+        sampled: `loss.sampled`.
+        options: the `model` node.
+        optimizer_name: `optimizer.name`.
+    """
     model = Recurrent(options, SOURCE, words)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    optimizer = build_optimizer(model, OptimizerOptions(optimizer_name, lr=1e-3))
     dtype = choose_precision("auto", torch.device("cpu")).dtype
 
     def step(batch: PairBatch) -> None:

@@ -57,9 +57,13 @@ def test_what_is_measured_is_what_was_asked_for() -> None:
     assert set(MEASURES) == set(SECTIONS)
 
 
-def test_each_softmax_is_measured_and_shown() -> None:
-    rows = measure("language model", 3000, 1)
-    assert [row["softmax"] for row in rows] == ["all", "sampled", "adaptive"]
+@pytest.mark.parametrize(
+    ("model", "ways"),
+    [("translation", ["all", "sampled", "sampled, lazy_adam"]), ("language model", ["all", "sampled", "adaptive"])],
+)
+def test_each_softmax_is_measured_and_shown(model: str, ways: list[str]) -> None:
+    rows = measure(model, 3000, 1)
+    assert [row["softmax"] for row in rows] == ways
     assert rows[0]["ratio"] == 1
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert len(SECTIONS["vocabulary"].cells(rows)) == len(rows)
