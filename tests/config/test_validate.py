@@ -103,6 +103,7 @@ def test_vectors_in_text_files_need_no_package() -> None:
     ("override", "sentence"),
     [
         ("modell=rnn", "modell: there is no such key; did you mean model?"),
+        ("callbacks.average=null", "callbacks.average=null: this key needs a value, it cannot be null."),
         ("data.bach_size=3", "data.bach_size: there is no such key; did you mean data.batch_size?"),
         ("lr=3", "lr: there is no such key; did you mean optimizer.lr?"),
         ("model=atention", "model=atention: model has no choice 'atention'; did you mean attention?"),

@@ -32,6 +32,8 @@ class Fault:
         if isinstance(self.error.__cause__, (ConfigAttributeError, ConfigKeyError)):
             return _no_key(_key(self.word), cfg)
         told = one_line(self.error.__cause__ or self.error)
+        if "is not Optional" in told:
+            return f"{self.word}: this key needs a value, it cannot be null."
         return f"{self.word}: {told.removeprefix(_key(self.word) + ': ')}."
 
 
