@@ -111,6 +111,11 @@ def test_empty_lines_are_counted_and_do_no_harm(here: Path) -> None:
     assert (here / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_cost_of_8_bits_can_be_told(here: Path) -> None:
+    assert main(["evaluate", "run=two", *WORDS, "precision=int8", "json=found.json"]) == 0
+    assert json.loads((here / "found.json").read_text())["run"]["scores"]["bleu"]["value"] >= 0
+
+
 def test_files_without_any_word_are_evaluated_too(here: Path) -> None:
     (here / "a").write_text("\n\n")
     assert main(["evaluate", "run=one", "source=a", "target=a", "device=cpu", "samples=5"]) == 0
@@ -130,6 +135,7 @@ REFUSED = [
     (["samples=0"], "samples is 0, but must be at least 1."),
     (["n=-1"], "n is -1, but must be at least 0."),
     (["batch=0"], "batch is 0, but must be at least 1."),
+    (["precision=fp16"], "precision is 'fp16', but must be one of fp32, int8."),
     (["tokens=mosses"], "tokens is 'mosses', but must be one of own, moses."),
     (["device=foo"], "device=foo"),
     (["plot=a.pdf"], "plot=a.pdf must end in .png."),

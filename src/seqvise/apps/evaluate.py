@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
 from seqvise.apps.folders import unwritable
-from seqvise.apps.translators import with_files
+from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -43,6 +43,7 @@ class EvaluateOptions:
         Path | None, "word vectors of the source language, for words that the run's training did not have"
     ] = None
     shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that the run can say"] = None
+    precision: Annotated[str, "fp32 | int8, the weights of the run's decoder in 8 bits, on a CPU"] = "fp32"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -53,6 +54,8 @@ class EvaluateOptions:
         for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 yield f"{name} is {getattr(self, name)}, but must be at least {least}."
+        if self.precision not in PRECISIONS:
+            yield f"precision is '{self.precision}', but must be one of {', '.join(PRECISIONS)}."
         if self.tokens not in TOKENS:
             yield f"tokens is '{self.tokens}', but must be one of {', '.join(TOKENS)}."
         elif self.tokens == "moses" and find_spec("sacremoses") is None:
@@ -146,7 +149,7 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     from seqvise.runs.translator import load_run
 
     run = load_run(options.run, options.device, options.batch, options.workers)
-    run = with_files(run, options.source_vectors, options.shortlist)
+    run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None

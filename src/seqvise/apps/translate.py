@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from seqvise.apps.command import words_command
 from seqvise.apps.lines import STREAM, reading, windows, writing
-from seqvise.apps.translators import with_files
+from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 
@@ -48,6 +48,9 @@ class TranslateOptions(DecodingOptions):
         Path | None, "word vectors of the source language, for words that training did not have"
     ] = None
     shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that can be said"] = None
+    precision: Annotated[str, "fp32 | int8, the decoder's weights in 8 bits, on a CPU: faster, nearly the same"] = (
+        "fp32"
+    )
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
@@ -57,7 +60,7 @@ class TranslateOptions(DecodingOptions):
         yield from self.problems("")
         if self.batch < 1:
             yield f"batch is {self.batch}, but at least one sentence must be translated at once."
-        for name, allowed in (("format", FORMATS), ("ensemble", MEANS)):
+        for name, allowed in (("format", FORMATS), ("ensemble", MEANS), ("precision", PRECISIONS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         if self.rescore is not None and self.beam == 1 and not self.samples:
@@ -96,7 +99,7 @@ def translate(options: TranslateOptions) -> None:
 
         find_own_modules()
         translator = load_ensemble(options.run, options.device, options.batch, options.ensemble, options.workers)
-        translator = with_files(translator, options.source_vectors, options.shortlist)
+        translator = adapted(translator, options.source_vectors, options.shortlist, options.precision)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 

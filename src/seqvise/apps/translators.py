@@ -12,20 +12,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def with_files(translator: Translator, source_vectors: Path | None, shortlist: Path | None) -> Translator:
-    """The translator with more source words, and which says words of a short-list alone.
+PRECISIONS = ("fp32", "int8")
+
+
+def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path | None, precision: str) -> Translator:
+    """The translator with more source words, which says words of a short-list alone, from weights of fewer bits.
 
     Args:
         translator: it is not changed.
         source_vectors: word vectors, see ``expanded``; None for the run's words.
         shortlist: a file of ``seqvise shortlist``; None for all words.
+        precision: of ``PRECISIONS``.
 
     Raises:
-        UserError: a file cannot be read or does not fit the run.
+        UserError: a file cannot be read or does not fit the run, or the precision not the device.
     """
     if source_vectors is not None:
         from seqvise.runs.expansion import expanded
 
         translator, found = expanded(translator, source_vectors)
         log.info("source_vectors: %s", found)
-    return translator if shortlist is None else translator.among(shortlist)
+    if shortlist is not None:
+        translator = translator.among(shortlist)
+    return translator.in_int8() if precision == "int8" else translator

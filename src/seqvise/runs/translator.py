@@ -16,6 +16,7 @@ from torch import nn
 from seqvise.corpus.codec import TextCodec
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
+from seqvise.decoding.int8 import in_int8
 from seqvise.decoding.options import KEEP, DecodingOptions
 from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
@@ -128,6 +129,16 @@ class Translator:
                 raise UserError(f"shortlist={path}: {type(model).__name__} has no generator: leave it out.")
         found = read_shortlist(path, self.source.vocabulary, self.target.vocabulary)
         return replace(self, shortlist=found.to(self._device()))
+
+    def in_int8(self) -> Self:
+        """The same, whose decoder multiplies by weights of 8 bits; see ``seqvise.decoding.int8``.
+
+        Raises:
+            UserError: the model is not on the CPU, or torch has no such products here.
+        """
+        if self._device().type != "cpu":
+            raise UserError(f"precision=int8 is for a CPU, but device={self._device()}: set device=cpu.")
+        return replace(self, model=in_int8(self.model))
 
     def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
         """Refuses what this model cannot do.

@@ -1,0 +1,151 @@
+"""Weights of 8 bits: products that are nearly the same, and a model that is otherwise as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqvise.decoding import int8
+from seqvise.decoding.ensemble import Ensemble
+from seqvise.decoding.int8 import RoundedWeight, in_int8
+from seqvise.decoding.options import DecodingOptions
+from seqvise.decoding.search import decode
+from seqvise.decoding.shortlist import Shortlist
+from seqvise.errors import UserError
+from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent import Recurrent
+from seqvise.models.transformer import Transformer
+from seqvise.models.transformer_options import TransformerOptions
+from tests.decoding import tiny
+
+WORDS = 50
+SOURCES = tiny.batch(tiny.random_sources(6, 7, seed=3))
+
+
+def recurrent(**more: object) -> Recurrent:
+    torch.manual_seed(0)
+    sizes = {
+        "embedding": 36,
+        "encoder_hidden": 40,
+        "decoder_hidden": 36,
+        "attention": "additive",
+        "bidirectional": True,
+    }
+    return Recurrent(RecurrentOptions(**(sizes | more)), 20, WORDS).eval()  # type: ignore[arg-type]
+
+
+def transformer() -> Transformer:
+    torch.manual_seed(0)
+    options = TransformerOptions(embedding=32, heads=4, encoder_layers=1, decoder_layers=2, feed_forward=64)
+    return Transformer(options, 20, WORDS).eval()
+
+
+MODELS: dict[str, Callable[[], Recurrent | Transformer]] = {
+    "attention": recurrent,
+    "input feeding": lambda: recurrent(attention_place="after", input_feeding=True),
+    "lstm": lambda: recurrent(cell="lstm", tie_output=False, readout=True, decoder_hidden=44),
+    "transformer": transformer,
+}
+
+
+def plainly(inputs: Tensor, weight: Tensor) -> Tensor:
+    """Both rounded first: a row of the weight to 127 steps either way, the inputs to 127 in all."""
+    steps = weight.abs().amax(1, keepdim=True) / 127
+    least, most = inputs.min().clamp(max=0), inputs.max().clamp(min=0)
+    step = (most - least) / 127
+    zero = (-least / step).round()
+    rounded = (((inputs / step).round() + zero).clamp(0, 127) - zero) * step
+    return rounded @ ((weight / steps).round() * steps).t()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(1, 70), st.integers(0, 1000))
+def test_a_product_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    inputs, weight, bias = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(outer)
+    found = F.linear(inputs, RoundedWeight(weight), bias)
+    # A number in the middle between two steps may go either way.
+    step = float((inputs.max().clamp(min=0) - inputs.min().clamp(max=0)) / 127)
+    off = (found - plainly(inputs, weight) - bias).abs()
+    assert off.max() <= 1.01 * step * weight.abs().amax() * inner**0.5
+    assert off.median() <= 1e-3 * step * inner + 1e-4
+
+
+def test_its_error_is_small_and_not_nothing() -> None:
+    torch.manual_seed(0)
+    inputs, weight = torch.randn(64, 300), torch.randn(200, 300)
+    off = F.linear(inputs, RoundedWeight(weight)) - inputs @ weight.t()
+    assert 0 < float(off.square().mean().sqrt()) < 0.025 * 300**0.5
+
+
+def test_all_but_products_sees_the_numbers_themselves() -> None:
+    weight = torch.randn(40, 36)
+    rounded = RoundedWeight(weight)
+    assert isinstance(rounded, nn.Parameter)
+    assert torch.equal(rounded.t(), weight.t())
+    assert torch.equal(rounded[torch.tensor([3, 5])], weight[[3, 5]])
+    assert torch.equal(rounded.detach(), weight)
+    assert type(rounded.detach()) is Tensor
+    assert rounded.data_ptr() == weight.data_ptr()
+    inputs = torch.randn(2, 36, dtype=torch.bfloat16)
+    assert torch.equal(F.linear(inputs, rounded.bfloat16()), F.linear(inputs, weight.bfloat16()))
+
+
+def test_a_slice_is_rounded_too_and_once() -> None:
+    weight = torch.randn(40, 70)
+    rounded, inputs = RoundedWeight(weight), torch.randn(3, 30)
+    part = rounded[:, :30]
+    assert isinstance(part, RoundedWeight)
+    assert part is rounded[:, :30]
+    assert part is not rounded[:, 30:]
+    assert torch.equal(F.linear(inputs, part), F.linear(inputs, RoundedWeight(weight[:, :30].contiguous())))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str) -> None:
+    model = MODELS[kind]()
+    before = decode(model, SOURCES, DecodingOptions(beam=3))
+    made = in_int8(model)
+    after = decode(made, SOURCES, DecodingOptions(beam=3))
+    assert not any(isinstance(weight, RoundedWeight) for weight in model.parameters())
+    again = decode(model, SOURCES, DecodingOptions(beam=3))
+    assert torch.equal(again.tokens, before.tokens)
+    assert not torch.equal(after.log_probs, before.log_probs)
+    torch.testing.assert_close(after.log_probs[:, 0], before.log_probs[:, 0], atol=0.5, rtol=0.05)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_weights_of_the_decoder_are_rounded_and_no_others(kind: str) -> None:
+    made = in_int8(MODELS[kind]())
+    rounded = {
+        name for name, weight in made.named_parameters(remove_duplicate=False) if isinstance(weight, RoundedWeight)
+    }
+    assert "generator.weight" in rounded
+    assert not {name for name in rounded if "encoder" in name or "embedding" in name}
+    left = {
+        name
+        for name, weight in made.named_parameters(remove_duplicate=False)
+        if name.startswith("decoder.") and weight.dim() == 2 and min(weight.shape) >= 32
+    } - rounded
+    assert left == {"decoder.embedding.weight"}
+
+
+def test_an_ensemble_with_a_short_list() -> None:
+    models = Ensemble([recurrent(), recurrent(attention="general")], "probs").eval()
+    begins = torch.arange(21).clamp(max=20) * 2
+    shortlist = Shortlist(begins, torch.arange(40) % 30 + 10, torch.arange(10))
+    found = decode(in_int8(models), SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
+    exact = decode(models, SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
+    torch.testing.assert_close(found.log_probs[:, 0], exact.log_probs[:, 0], atol=0.5, rtol=0.05)
+
+
+def test_a_torch_without_such_products_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "ENGINES", ())
+    with pytest.raises(UserError, match="no products of 8 bits"):
+        in_int8(recurrent())
