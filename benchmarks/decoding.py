@@ -4,9 +4,9 @@
 weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
 same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort; neither's time has text in
 it. Both search by GNMT's length penalty. Ours is measured in one process with all threads, as JoeyNMT is, and by as
-many processes of one thread each, as ``seqvise translate`` does it. Where the weights do not fit JoeyNMT's equations,
-it says which key to train with. In both models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has
-not.
+many processes of one thread each, as ``seqvise translate`` does it, these with ``precision=int8`` too. Where the
+weights do not fit JoeyNMT's equations, it says which key to train with. In both models the decoder begins with zeros:
+JoeyNMT's bridge has a tanh that ours has not.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers import peer
+from seqvise.decoding.int8 import in_int8
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.search import decode
 from seqvise.errors import UserError
@@ -51,7 +52,15 @@ class Decoded(NamedTuple):
     tokens: list[list[int]]
 
 
-def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -> list[dict[str, float]]:
+class Way(NamedTuple):
+    """How ours decodes: by so many processes, with weights of fp32 or int8."""
+
+    beam: int
+    processes: int
+    weights: str
+
+
+def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -> list[dict[str, Any]]:
     """Both in turn; medians, and what follows from them, for each beam.
 
     Args:
@@ -67,25 +76,29 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     if joey is not None:
         _refuse_other_equations(run)
     model, parts = load_model(run), source_batches(run, source)
-    ways = [(beam, processes) for beam in BEAMS for processes in process_counts()]
+    if joey is not None:
+        begin_with_zeros(model)
+    models = {"fp32": model, "int8": in_int8(model)}
+    ways = [Way(beam, *rest) for beam in BEAMS for rest in ways_to_work()]
+
+    def mine(way: Way) -> Decoded:
+        return ours(models[way.weights], parts, way.beam, way.processes)
+
     if joey is None:
-        return [_row(*way, [(ours(model, parts, *way), None) for _ in range(rounds + 1)][1:]) for way in ways]
-    begin_with_zeros(model)
+        return [_row(way, [(mine(way), None) for _ in range(rounds + 1)][1:]) for way in ways]
     given = {
         "sizes": joey_sizes(run),
         "weights": joey_weights(model),
         "batches": [(part.ids, part.lengths) for part in parts],
     }
     with peer("JoeyNMT", joey, Path(__file__).with_name("joey.py"), given) as other:
-        return [
-            _row(*way, [(ours(model, parts, *way), Decoded(**other.ask(way[0]))) for _ in range(rounds + 1)][1:])
-            for way in ways
-        ]
+        return [_row(way, [(mine(way), Decoded(**other.ask(way.beam))) for _ in range(rounds + 1)][1:]) for way in ways]
 
 
-def process_counts() -> list[int]:
-    """One process with all threads, and as many as there are threads."""
-    return sorted({1, torch.get_num_threads() if can_fork() else 1})
+def ways_to_work() -> list[tuple[int, str]]:
+    """One process with all threads, and as many as there are threads, these with weights of 8 bits too."""
+    most = torch.get_num_threads() if can_fork() else 1
+    return [*((count, "fp32") for count in sorted({1, most})), (most, "int8")]
 
 
 def source_batches(run: Run, path: Path) -> list[SourceBatch]:
@@ -179,12 +192,11 @@ def _refuse_other_equations(run: Run) -> None:
         raise UserError(f"JoeyNMT's equations are not those of {run.path}: train with {' '.join(wrong)}.")
 
 
-def _row(beam: int, processes: int, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, float]:
+def _row(way: Way, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, Any]:
     said = found[0][0].tokens
     seconds = statistics.median(mine.seconds for mine, _ in found)
-    row = {
-        "beam": beam,
-        "processes": processes,
+    row: dict[str, Any] = {
+        **way._asdict(),
         "sentences": len(said),
         "words": statistics.mean(map(len, said)),
         "seconds": seconds,

@@ -141,12 +141,14 @@ SECTIONS: dict[str, Section] = {
         columns={
             "beam": ("beam", "d"),
             "processes": ("processes", "d"),
+            "weights": ("weights", "s"),
             "words": ("words a sentence", ".1f"),
             "sentences_per_second": ("sentences/s", ",.0f"),
             "joey_sentences_per_second": ("JoeyNMT's", ",.0f"),
             "ratio": ("times faster", ".2f"),
             "same": ("same words", ".1%"),
         },
+        words=("weights",),
     ),
     "language_model": Section(
         told=(

@@ -95,10 +95,11 @@ def test_the_weights_under_other_names_give_the_same_logits(tmp_path: Path, laye
 
 def test_every_sentence_is_decoded_and_its_words_counted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = run.parent / "lines"
-    monkeypatch.setattr("benchmarks.decoding.process_counts", lambda: [1, 2])
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     rows = measure_decoding(run, lines, None, 1)
-    ways = [(1, 1), (1, 2), (5, 1), (5, 2)]
-    assert [(row["beam"], row["processes"], row["sentences"]) for row in rows] == [(*way, 4) for way in ways]
+    ways = [(beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (2, "fp32"), (2, "int8"))]
+    assert [(row["beam"], row["processes"], row["weights"]) for row in rows] == ways
+    assert all(row["sentences"] == 4 for row in rows)
     greedy, beside, *_ = rows
     assert greedy["words"] == beside["words"]
     opened = Run.open(run)
@@ -113,13 +114,17 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     alone = {
         "beam": 1,
         "processes": 2,
+        "weights": "int8",
         "sentences": 1014,
         "words": 12.34,
         "seconds": 2.0,
         "sentences_per_second": 507.0,
     }
     beside = {**alone, "joey_words": 12.4, "joey_sentences_per_second": 101.0, "ratio": 5.02, "same": 0.9987}
-    for row, shown in ((alone, ["1", "2", "12.3", "507"]), (beside, ["1", "2", "12.3", "507", "101", "5.02", "99.9%"])):
+    for row, shown in (
+        (alone, ["1", "2", "int8", "12.3", "507"]),
+        (beside, ["1", "2", "int8", "12.3", "507", "101", "5.02", "99.9%"]),
+    ):
         content = {"machine": machine(), **code(), "command": "x", "training_step": [], "start_up": []}
         (tmp_path / "x.json").write_text(json.dumps({**content, "decoding": [row]}))
         last = speed_section(tmp_path / "x.json").splitlines()[-1]
