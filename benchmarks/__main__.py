@@ -1,8 +1,8 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
 bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
 file. Asked for by name: `training_peers`, a training step against JoeyNMT's and OpenNMT-py's; `vocabulary` and
-`scaling`, steps as it, batches and sentences grow; `sweep` against plain processes; `kills` and `killed_sweep`, which
-kill and start again.
+`scaling`, steps as it, batches and sentences grow; `processes`, training in several; `sweep` against plain processes;
+`kills` and `killed_sweep`, which kill and start again.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE] [--joey PYTHON]
         [--opennmt PYTHON]
@@ -99,6 +99,13 @@ def _scaling(given: argparse.Namespace) -> Sequence[Row]:
     return measure_scaling(QUICK, 1) if given.quick else measure_scaling(CURVES, 3)
 
 
+def _processes(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.processes import measure_processes
+
+    cores = os.cpu_count() or 1
+    return measure_processes(300, min(cores, 2), 1) if given.quick else measure_processes(3000, cores, 3)
+
+
 def _sweep(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.sweep import measure_sweep
 
@@ -122,12 +129,13 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "language_model": _language_model,
     "vocabulary": _vocabulary,
     "scaling": _scaling,
+    "processes": _processes,
     "decoding": _decoding,
     "sweep": _sweep,
     "kills": _kills,
     "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("training_peers", "vocabulary", "scaling", "decoding", "sweep", "kills", "killed_sweep")
+BY_NAME = ("training_peers", "vocabulary", "scaling", "processes", "decoding", "sweep", "kills", "killed_sweep")
 """Measured only where a run is given, or where they are asked for."""
 
 

@@ -199,6 +199,18 @@ SECTIONS: dict[str, Section] = {
             "peak_mib": ("peak MiB", ",.0f"),
         },
     ),
+    "processes": Section(
+        told=(
+            "Training of the attention model at the lesson's widths by train.py, in its second epoch, forced, as "
+            "processes of one thread each are added, and with all threads in one. Each process has batches of 125."
+        ),
+        columns={
+            "processes": ("processes", "d"),
+            "threads": ("threads each", "d"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+            "ratio": ("times one thread", ".2f"),
+        },
+    ),
     "sweep": Section(
         told="A sweep of {jobs} jobs, {at_a_time} at a time, against as many plain processes of train.py, in turn.",
         columns={

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.__main__ import MEASURES, chosen, parser, shown_command
 from benchmarks.machine import code, machine
+from benchmarks.processes import measure_processes, ways
 from benchmarks.reading import measure_readings
 from benchmarks.scaling import measure_scaling
 from benchmarks.search import measure_search, mixture
@@ -114,6 +115,19 @@ def test_other_toolkits_are_measured_beside_both_ways_of_ours(toolkit: dict[str,
 def test_a_toolkit_that_ends_is_named(toolkit: dict[str, Path]) -> None:
     with pytest.raises(RuntimeError, match=r"^toolkit's process has ended\.$"):
         measure_training_peers(toolkit, 1, Sizes(90, 3))
+
+
+def test_processes_are_added_up_to_the_cores() -> None:
+    assert ways(1) == [(1, 1)]
+    assert ways(2) == [(1, 1), (1, 2), (2, 1)]
+    assert ways(6) == [(1, 1), (1, 6), (2, 1), (4, 1)]
+
+
+def test_training_is_measured_in_its_second_epoch() -> None:
+    (row,) = measure_processes(300, 1, 1, "model.encoder_hidden=8", "vectors.dim=8", "tokenizer.max_words=50")
+    assert (row["processes"], row["threads"], row["ratio"]) == (1, 1, 1)
+    assert row["tokens_per_second"] > 100
+    assert len(SECTIONS["processes"].cells([row])) == 1
 
 
 def test_reading_is_measured_and_shown(tmp_path: Path) -> None:
