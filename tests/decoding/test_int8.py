@@ -145,7 +145,16 @@ def test_an_ensemble_with_a_short_list() -> None:
     torch.testing.assert_close(found.log_probs[:, 0], exact.log_probs[:, 0], atol=0.5, rtol=0.05)
 
 
-def test_a_torch_without_such_products_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8, "ENGINES", ())
+@pytest.mark.filterwarnings("error")
+def test_rounding_warns_of_nothing() -> None:
+    RoundedWeight(torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("lacking", ["engine", "function"])
+def test_a_torch_without_such_products_is_told(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    if lacking == "engine":
+        monkeypatch.setattr(int8, "ENGINES", ())
+    else:
+        monkeypatch.delattr(torch, "quantize_per_channel")
     with pytest.raises(UserError, match="no products of 8 bits"):
         in_int8(recurrent())

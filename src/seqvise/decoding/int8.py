@@ -7,6 +7,7 @@ quantisation. It serves the CPU, whose integer units are two to four times as fa
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
@@ -36,10 +37,7 @@ class RoundedWeight(nn.Parameter):
     def __new__(cls, weight: Tensor) -> Self:
         """The same numbers, and their rounded ones."""
         made: Self = torch.Tensor._make_subclass(cls, weight.detach(), False)
-        scales = made.data.abs().amax(1).clamp_min(1e-12).double() / 127
-        zeros = torch.zeros(len(scales), dtype=torch.long)
-        rounded = torch.quantize_per_channel(weight.detach(), scales, zeros, 0, torch.qint8)
-        made.packed, made.slices = torch.ops.quantized.linear_prepack(rounded, None), {}
+        made.packed, made.slices = _packed(weight.detach()), {}
         return made
 
     @classmethod
@@ -62,6 +60,18 @@ class RoundedWeight(nn.Parameter):
         return self.slices[key]
 
 
+def _packed(weight: Tensor) -> torch.ScriptObject:
+    """The rounded weight as the library's product reads it."""
+    scales = weight.abs().amax(1).clamp_min(1e-12).double() / 127
+    zeros = torch.zeros(len(scales), dtype=torch.long)
+    with warnings.catch_warnings():
+        # To be removed from a later torch, for which ``in_int8`` has a sentence.
+        warnings.filterwarnings("ignore", ".*quantize_per_channel.*", UserWarning)
+        rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+    packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(rounded, None)
+    return packed
+
+
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear``, whose names of arguments these are."""
     if not isinstance(weight, RoundedWeight) or input.dtype != torch.float32:
@@ -82,7 +92,8 @@ def in_int8(model: ModelT) -> ModelT:
     Raises:
         UserError: torch has no such products on this machine.
     """
-    if not any(engine in ENGINES for engine in torch.backends.quantized.supported_engines):
+    engines = torch.backends.quantized.supported_engines if hasattr(torch, "quantize_per_channel") else []
+    if not any(engine in ENGINES for engine in engines):
         raise UserError(
             "precision=int8: this torch has no products of 8 bits (torch.backends.quantized): leave it out."
         )
