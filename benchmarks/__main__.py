@@ -1,8 +1,9 @@
 """Measures speed: commands, a training step against the lesson's own loop, reading, features of images against the
 bare forward pass, search, a step of a language model against the published recipe; and decoding, with a run and a
-file. Asked for by name: `training_peers`, a training step against JoeyNMT's and OpenNMT-py's; `vocabulary` and
-`scaling`, steps as it, batches and sentences grow; `processes`, training in several; `sweep` against plain processes;
-`kills` and `killed_sweep`, which kill and start again.
+file. Asked for by name: `models`, a step of each; `training_peers`, one against JoeyNMT's and OpenNMT-py's;
+`loading`, a corpus from its files to batches; `vocabulary` and `scaling`, steps as it, batches and sentences grow;
+`processes`, training in several; `sweep` against plain processes; `kills` and `killed_sweep`, which kill and start
+again.
 
     python -m benchmarks [--only NAME ...] [--json FILE] [--quick] [--run DIR --source FILE] [--joey PYTHON]
         [--opennmt PYTHON]
@@ -44,6 +45,12 @@ def _training_step(given: argparse.Namespace) -> Sequence[Row]:
     return measure_forcing(2 if given.quick else 20)
 
 
+def _models(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.models import MODELS, measure_models
+
+    return measure_models(MODELS[:1], 1) if given.quick else measure_models(MODELS, 8)
+
+
 def _training_peers(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.training_peers import measure_training_peers
 
@@ -55,6 +62,12 @@ def _reading(given: argparse.Namespace) -> Sequence[Row]:
     from benchmarks.reading import PAIRS, QUICK_PAIRS, measure_readings
 
     return measure_readings(QUICK_PAIRS if given.quick else PAIRS)
+
+
+def _loading(given: argparse.Namespace) -> Sequence[Row]:
+    from benchmarks.loading import measure_loading
+
+    return measure_loading(2_000 if given.quick else 100_000)
 
 
 def _features(given: argparse.Namespace) -> Sequence[Row]:
@@ -122,8 +135,10 @@ def _killed_sweep(given: argparse.Namespace) -> Sequence[Row]:
 MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "start_up": _start_up,
     "training_step": _training_step,
+    "models": _models,
     "training_peers": _training_peers,
     "reading": _reading,
+    "loading": _loading,
     "features": _features,
     "search": _search,
     "language_model": _language_model,
@@ -135,7 +150,18 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Sequence[Row]]] = {
     "kills": _kills,
     "killed_sweep": _killed_sweep,
 }
-BY_NAME = ("training_peers", "vocabulary", "scaling", "processes", "decoding", "sweep", "kills", "killed_sweep")
+BY_NAME = (
+    "models",
+    "training_peers",
+    "loading",
+    "vocabulary",
+    "scaling",
+    "processes",
+    "decoding",
+    "sweep",
+    "kills",
+    "killed_sweep",
+)
 """Measured only where a run is given, or where they are asked for."""
 
 

@@ -67,6 +67,20 @@ SECTIONS: dict[str, Section] = {
             "peak_mib": ("peak MiB", ",.0f"),
         },
     ),
+    "models": Section(
+        told=(
+            "One training step of each translation model at its defaults and the lesson's vocabularies, in batches of "
+            "125, in turn, each in its process."
+        ),
+        columns={
+            "model": ("model", "s"),
+            "forcing": ("teacher forcing", "g"),
+            "precision": ("projection", "s"),
+            "seconds": ("seconds a step", ".3f"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+        },
+        words=("model", "projection"),
+    ),
     "training_peers": Section(
         told=(
             "One forced training step of recurrent models of the same sizes (every width 300, the lesson's "
@@ -98,6 +112,20 @@ SECTIONS: dict[str, Section] = {
             "recent_rate": ("pairs/s, recent repeats", ",.0f"),
             "recent_peak_mib": ("its peak MiB", ",.1f"),
         },
+    ),
+    "loading": Section(
+        told=(
+            "A parallel corpus of invented words from its files to batches of 125 pairs: prepared on all cores, and "
+            "batches from the data module alone, over an epoch after the first."
+        ),
+        columns={
+            "tokenizer": ("tokenizer", "s"),
+            "workers": ("data.workers", "d"),
+            "pairs_per_second": ("pairs prepared/s", ",.0f"),
+            "batches_per_second": ("batches/s", ",.0f"),
+            "tokens_per_second": ("target tokens/s", ",.0f"),
+        },
+        words=("tokenizer",),
     ),
     "features": Section(
         told=(
@@ -172,9 +200,8 @@ SECTIONS: dict[str, Section] = {
         told=(
             "One training step as the vocabulary grows, of the attention model at the lesson's sizes and of a language "
             "model of two layers of 400: a softmax over all words, over 2,000 that are drawn "
-            "(`loss.sampled`), these with updates of the vectors of a step's words only (`optimizer=lazy_adam`), and "
-            "cut into clusters at 2,000 and 10,000 (`model.adaptive`), in turn, each in its process, over the same "
-            "batches."
+            "(`loss.sampled`), and cut into clusters at 2,000 and 10,000 (`model.adaptive`), in "
+            "turn, each in its process, over the same batches."
         ),
         columns={
             "model": ("model", "s"),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -25,15 +26,15 @@ from seqvise.models.generator import WordPicker
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
+from seqvise.models.transformer import Transformer
 from seqvise.tasks.forcing import draw_forcing
-from seqvise.tasks.optimizers import build_optimizer
-from seqvise.tasks.options import OptimizerOptions
 from seqvise.tasks.precision import choose_precision
 
 SOURCE = 24_793
 FORCING = (1.0, 0.5, 0.0)
 CHUNK = 512
 ATTENTION = RecurrentOptions(attention="additive")
+Trained: TypeAlias = Recurrent | Transformer
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,6 @@ def our_step(
     words: int = LESSON.words,
     sampled: int | None = None,
     options: RecurrentOptions = ATTENTION,
-    optimizer_name: str = "adam",
 ) -> Callable[[PairBatch], None]:
     """A closure that takes one optimizer step of ours.
 
@@ -91,11 +91,16 @@ def our_step(
         words: of the target's vocabulary.
         sampled: `loss.sampled`.
         options: the `model` node.
-        optimizer_name: `optimizer.name`.
     """
-    model = Recurrent(options, SOURCE, words)
-    optimizer = build_optimizer(model, OptimizerOptions(optimizer_name, lr=1e-3))
     dtype = choose_precision("auto", torch.device("cpu")).dtype
+    return step_of(Recurrent(options, SOURCE, words), forcing, dtype, sampled)
+
+
+def step_of(
+    model: Trained, forcing: float, dtype: torch.dtype, sampled: int | None = None
+) -> Callable[[PairBatch], None]:
+    """A closure that takes one optimizer step of a translation model. dtype: of the projection."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def step(batch: PairBatch) -> None:
         rows, steps = batch.target.shape

@@ -1,6 +1,5 @@
-"""One training step as the vocabulary grows: of a softmax over all words, over words that are drawn, these also with
-`optimizer=lazy_adam`, and cut into clusters. The ways take turns over the same batches, each in a process of its own,
-begun as our commands begin.
+"""One training step as the vocabulary grows: of a softmax over all words, over words that are drawn, and cut into
+clusters. The ways take turns over the same batches, each in a process of its own, begun as our commands begin.
 
 Translation is the attention model at the lesson's sizes, forced, whose target has so many words; the language model is
 that of `lm/imdb_small`.
@@ -24,10 +23,7 @@ from seqvise.models.language_options import LanguageModelOptions
 
 SIZES = (5_000, 20_000, 40_000, 80_000)
 SAMPLED, CUTS = 2_000, (2_000, 10_000)
-WAYS = {
-    "translation": ("all", "sampled", "sampled, lazy_adam"),
-    "language model": ("all", "sampled", "adaptive"),
-}
+WAYS = {"translation": ("all", "sampled"), "language model": ("all", "sampled", "adaptive")}
 
 
 class Steps:
@@ -44,11 +40,10 @@ class Steps:
         keep_memory()
         torch.manual_seed(0)
         self.calls: list[Callable[[], object]]
-        sampled = SAMPLED if way.startswith("sampled") else None
+        sampled = SAMPLED if way == "sampled" else None
         if model == "translation":
             pairs = training_step.make_batches(count + 1, training_step.Sizes(words))
-            optimizer = "lazy_adam" if way.endswith("lazy_adam") else "adam"
-            step = training_step.our_step(1.0, words, sampled, optimizer_name=optimizer)
+            step = training_step.our_step(1.0, words, sampled)
             self.calls = [partial(step, batch) for batch in pairs]
         else:
             size = language_model.Size(words, 256, 400, 2, 32)

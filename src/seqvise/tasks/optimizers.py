@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqvise.callbacks.options import ScheduleOptions
-from seqvise.tasks.lazy_adam import LazyAdam
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
 RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]
@@ -32,7 +31,7 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = T
     named = cast("Callable[[], RateGroups] | None", getattr(model, "rate_groups", None))
     found = _split_off_vectors(model, options) if named is None else named()
     groups = [_group(weights, options.lr * factor) for weights, factor in found]
-    return _create([group for group in groups if group["params"]], word_vectors(model), options, fused)
+    return _create([group for group in groups if group["params"]], options, fused)
 
 
 def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions) -> Any:
@@ -72,12 +71,13 @@ def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
     return {"params": list(weights), "lr": rate, "initial_lr": rate}
 
 
-def _create(groups: list[dict[str, Any]], vectors: list[Tensor], options: OptimizerOptions, fused: bool) -> Optimizer:
-    both: dict[str, Any] = {"lr": options.lr, "weight_decay": options.weight_decay, "fused": fused}
+def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:
     if options.name == "sgd":
-        return torch.optim.SGD(groups, momentum=options.momentum, **both)
+        return torch.optim.SGD(
+            groups, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=fused
+        )
+    create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
     first, second = options.betas
-    adam: dict[str, Any] = {**both, "betas": (first, second), "eps": options.eps}
-    if options.name == "lazy_adam":
-        return LazyAdam(groups, vectors, **adam)
-    return (torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam)(groups, **adam)
+    return create(
+        groups, lr=options.lr, betas=(first, second), eps=options.eps, weight_decay=options.weight_decay, fused=fused
+    )

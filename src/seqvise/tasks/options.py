@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-OPTIMIZERS = ("adam", "adamw", "lazy_adam", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
@@ -44,7 +44,7 @@ class OptimizerOptions:
 
     name: str = "adam"
     lr: float = 2e-3  # the schedule's peak
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])  # of all but sgd; the first is its momentum
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])  # adam, adamw; the first is its momentum
     momentum: float = 0.9  # sgd
     weight_decay: float = 0.0
     eps: float = 1e-8
