@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from typing_extensions import override
 
 from seqvise.callbacks.checkpoints import validation_follows
@@ -36,6 +37,7 @@ class StopOnSignal(pl.Callback):
     def __init__(self, file: Path) -> None:
         self._file = file
         self._told: int | None = None
+        self._group: torch.distributed.ProcessGroup | None = None
         self._before: dict[int, Any] = {}
 
     @override
@@ -51,6 +53,11 @@ class StopOnSignal(pl.Callback):
             self._told = signum
 
         self._told = None
+        if trainer.world_size > 1 and self._group is None:
+            # Of processors: asking an accelerator would wait, at every step, until it has done the step.
+            group = torch.distributed.new_group(backend="gloo")
+            assert not isinstance(group, int)  # of which this process is no member
+            self._group = group
         if threading.current_thread() is not threading.main_thread():
             return  # Python lets no other thread listen
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -62,7 +69,7 @@ class StopOnSignal(pl.Callback):
     ) -> None:
         """Saves and stops, if one of the processes was told to."""
         loop = trainer.fit_loop.epoch_loop
-        if loop._should_accumulate() or not self._is_told(trainer) or validation_follows(trainer):
+        if loop._should_accumulate() or not self._is_told() or validation_follows(trainer):
             return
         trainer.save_checkpoint(self._file)
         log.info("Told to stop: saved behind step %d; resume=%s goes on.", trainer.global_step, self._file.parents[1])
@@ -85,6 +92,10 @@ class StopOnSignal(pl.Callback):
             signal.signal(signum, handler)
         self._before = {}
 
-    def _is_told(self, trainer: pl.Trainer) -> bool:
-        told = self._told is not None
-        return trainer.strategy.reduce_boolean_decision(told, all=False) if trainer.world_size > 1 else told
+    def _is_told(self) -> bool:
+        """Whether this process was told to stop, or any other of the group."""
+        if self._group is None:
+            return self._told is not None
+        told = torch.tensor([self._told is not None], dtype=torch.uint8)
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, self._group)
+        return bool(told)
