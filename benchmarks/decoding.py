@@ -2,18 +2,18 @@
 
 ``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``), which gets the run's own
 weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
-same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort; neither's time has text in
-it. Both search by GNMT's length penalty. Ours is measured in one process with all threads, as JoeyNMT is, and by as
-many processes of one thread each, as ``seqvise translate`` does it, these with ``precision=int8`` too. Where the
-weights do not fit JoeyNMT's equations, it says which key to train with. In both models the decoder begins with zeros:
-JoeyNMT's bridge has a tanh that ours has not.
+same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort, and then some sentences one
+by one; neither's time has text in it. Both search by GNMT's length penalty. Ours is measured in one process with all
+threads, as JoeyNMT is, and by as many processes of one thread each, as ``seqvise translate`` does it, these with
+``precision=int8`` too. Where the weights do not fit JoeyNMT's equations, it says which key to train with. In both
+models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has not.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -35,6 +35,8 @@ from seqvise.workers import can_fork, side_by_side
 
 BEAMS = (1, 5)
 ROWS = 64
+ALONE = 100
+"""Sentences that are decoded one by one, at most."""
 NEEDED = {"cell": "gru", "bidirectional": True, "attention": "additive", "attention_place": "after"} | {
     "attention_activation": "tanh",
     "input_feeding": True,
@@ -53,8 +55,9 @@ class Decoded(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How ours decodes: by so many processes, with weights of fp32 or int8."""
+    """How ours decodes: batches of so many sentences, by so many processes, with weights of fp32 or int8."""
 
+    rows: int
     beam: int
     processes: int
     weights: str
@@ -75,29 +78,47 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     run = Run.open(path)
     if joey is not None:
         _refuse_other_equations(run)
-    model, parts = load_model(run), source_batches(run, source)
+    model, together = load_model(run), source_batches(run, source)
     if joey is not None:
         begin_with_zeros(model)
     models = {"fp32": model, "int8": in_int8(model)}
-    ways = [Way(beam, *rest) for beam in BEAMS for rest in ways_to_work()]
+    return [
+        row
+        for rows, parts in ((ROWS, together), (1, alone_batches(together)))
+        for row in _measure(rows, models, parts, None if joey is None else (joey, joey_sizes(run)), rounds)
+    ]
+
+
+def _measure(
+    rows: int,
+    models: Mapping[str, nn.Module],
+    parts: list[SourceBatch],
+    joey: tuple[Path, dict[str, int]] | None,
+    rounds: int,
+) -> list[dict[str, Any]]:
+    ways = [Way(rows, beam, *rest) for beam in BEAMS for rest in ways_to_work(rows)]
 
     def mine(way: Way) -> Decoded:
         return ours(models[way.weights], parts, way.beam, way.processes)
 
     if joey is None:
         return [_row(way, [(mine(way), None) for _ in range(rounds + 1)][1:]) for way in ways]
+    python, sizes = joey
     given = {
-        "sizes": joey_sizes(run),
-        "weights": joey_weights(model),
+        "sizes": sizes,
+        "weights": joey_weights(models["fp32"]),
         "batches": [(part.ids, part.lengths) for part in parts],
     }
-    with peer("JoeyNMT", joey, Path(__file__).with_name("joey.py"), given) as other:
+    with peer("JoeyNMT", python, Path(__file__).with_name("joey.py"), given) as other:
         return [_row(way, [(mine(way), Decoded(**other.ask(way.beam))) for _ in range(rounds + 1)][1:]) for way in ways]
 
 
-def ways_to_work() -> list[tuple[int, str]]:
-    """One process with all threads, and as many as there are threads, these with weights of 8 bits too."""
-    most = torch.get_num_threads() if can_fork() else 1
+def ways_to_work(rows: int) -> list[tuple[int, str]]:
+    """One process with all threads, and as many as there are threads, these with weights of 8 bits too.
+
+    Sentences that come one by one, which is all that batches of 1 stand for, are one process's.
+    """
+    most = torch.get_num_threads() if can_fork() and rows > 1 else 1
     return [*((count, "fp32") for count in sorted({1, most})), (most, "int8")]
 
 
@@ -110,6 +131,13 @@ def source_batches(run: Run, path: Path) -> list[SourceBatch]:
     ids = [one for line, one in zip(lines, run.source.encode(lines), strict=True) if line.strip()]
     parts = batches(range(len(ids)), [len(one) for one in ids], ROWS)
     return [source_batch([ids[row] for row in reversed(part)]) for part in parts]
+
+
+def alone_batches(parts: Sequence[SourceBatch]) -> list[SourceBatch]:
+    """Some of the sentences, of all lengths, each by itself."""
+    every = [(part, row) for part in parts for row in range(len(part.lengths))]
+    some = every[:: -(-len(every) // ALONE)]
+    return [SourceBatch(part.ids[[row], : int(part.lengths[row])], part.lengths[[row]]) for part, row in some]
 
 
 def ours(model: nn.Module, parts: list[SourceBatch], beam: int, processes: int) -> Decoded:

@@ -97,8 +97,9 @@ def test_every_sentence_is_decoded_and_its_words_counted(run: Path, monkeypatch:
     lines = run.parent / "lines"
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     rows = measure_decoding(run, lines, None, 1)
-    ways = [(beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (2, "fp32"), (2, "int8"))]
-    assert [(row["beam"], row["processes"], row["weights"]) for row in rows] == ways
+    ways = [(64, beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (2, "fp32"), (2, "int8"))]
+    ways += [(1, beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (1, "int8"))]
+    assert [(row["rows"], row["beam"], row["processes"], row["weights"]) for row in rows] == ways
     assert all(row["sentences"] == 4 for row in rows)
     greedy, beside, *_ = rows
     assert greedy["words"] == beside["words"]
@@ -112,6 +113,7 @@ def test_every_sentence_is_decoded_and_its_words_counted(run: Path, monkeypatch:
 
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     alone = {
+        "rows": 64,
         "beam": 1,
         "processes": 2,
         "weights": "int8",
@@ -122,8 +124,8 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     }
     beside = {**alone, "joey_words": 12.4, "joey_sentences_per_second": 101.0, "ratio": 5.02, "same": 0.9987}
     for row, shown in (
-        (alone, ["1", "2", "int8", "12.3", "507"]),
-        (beside, ["1", "2", "int8", "12.3", "507", "101", "5.02", "99.9%"]),
+        (alone, ["64", "1", "2", "int8", "12.3", "507"]),
+        (beside, ["64", "1", "2", "int8", "12.3", "507", "101", "5.02", "99.9%"]),
     ):
         content = {"machine": machine(), **code(), "command": "x", "training_step": [], "start_up": []}
         (tmp_path / "x.json").write_text(json.dumps({**content, "decoding": [row]}))
