@@ -164,8 +164,8 @@ SECTIONS: dict[str, Section] = {
     "decoding": Section(
         told=(
             "Decoding {sentences:,.0f} sentences in batches, and some of them one by one, both from ids to ids "
-            "with the same weights and batches; ours in one process with all threads, as JoeyNMT's, and by processes of "
-            "one thread each, as `seqvise translate` does."
+            "with the same weights and batches; ours in one process with all threads, as JoeyNMT's, and by processes "
+            "of one thread each, as `seqvise translate` does."
         ),
         columns={
             "rows": ("sentences a batch", "d"),
