@@ -5,8 +5,9 @@ weights: both compute the same and say the same words, so that neither has short
 same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort, and then some sentences one
 by one; neither's time has text in it. Both search by GNMT's length penalty. Ours is measured in one process with all
 threads, as JoeyNMT is, and by as many processes of one thread each, as ``seqvise translate`` does it, these with
-``precision=int8`` too. Where the weights do not fit JoeyNMT's equations, it says which key to train with. In both
-models the decoder begins with zeros: JoeyNMT's bridge has a tanh that ours has not.
+``precision=int8`` too, and where the processor is fast at it with ``precision=bf16``. Where the weights do not fit
+JoeyNMT's equations, it says which key to train with. In both models the decoder begins with zeros: JoeyNMT's bridge has
+a tanh that ours has not.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers import peer
-from seqvise.decoding.int8 import in_int8
 from seqvise.decoding.options import DecodingOptions
+from seqvise.decoding.rounding import rounded
 from seqvise.decoding.search import decode
 from seqvise.errors import UserError
+from seqvise.machine import has_bf16, keep_memory
 from seqvise.models.batches import source_batch
 from seqvise.models.interface import PAD, SourceBatch, StepModel
 from seqvise.models.options import RecurrentOptions
@@ -55,7 +57,7 @@ class Decoded(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How ours decodes: batches of so many sentences, by so many processes, with weights of fp32 or int8."""
+    """How ours decodes: batches of so many sentences, by so many processes, with weights of this precision."""
 
     rows: int
     beam: int
@@ -75,13 +77,14 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     Raises:
         UserError: no such run or file, or the run's equations are not JoeyNMT's.
     """
+    keep_memory()
     run = Run.open(path)
     if joey is not None:
         _refuse_other_equations(run)
     model, together = load_model(run), source_batches(run, source)
     if joey is not None:
         begin_with_zeros(model)
-    models = {"fp32": model, "int8": in_int8(model)}
+    models = {"fp32": model, **{precision: rounded(model, precision) for precision in precisions()}}
     return [
         row
         for rows, parts in ((ROWS, together), (1, alone_batches(together)))
@@ -114,12 +117,17 @@ def _measure(
 
 
 def ways_to_work(rows: int) -> list[tuple[int, str]]:
-    """One process with all threads, and as many as there are threads, these with weights of 8 bits too.
+    """One process with all threads, and as many as there are threads, these with rounded weights too.
 
     Sentences that come one by one, which is all that batches of 1 stand for, are one process's.
     """
     most = torch.get_num_threads() if can_fork() and rows > 1 else 1
-    return [*((count, "fp32") for count in sorted({1, most})), (most, "int8")]
+    return [*((count, "fp32") for count in sorted({1, most})), *((most, precision) for precision in precisions())]
+
+
+def precisions() -> list[str]:
+    """Of rounded weights, those that this processor may be fast at."""
+    return ["bf16", "int8"] if has_bf16(torch.device("cpu")) else ["int8"]
 
 
 def source_batches(run: Run, path: Path) -> list[SourceBatch]:

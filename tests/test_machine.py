@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from seqvise.machine import has_bf16
 
 FAULTS = """
 import ctypes, resource, sys
@@ -49,3 +52,15 @@ def test_what_a_person_told_the_c_library_holds() -> None:
     given_back = faults("given back") / 2
     assert faults("kept", MALLOC_MMAP_THRESHOLD_="1000000") > given_back
     assert faults("kept", GLIBC_TUNABLES="glibc.malloc.mmap_threshold=1000000") > given_back
+
+
+def test_bf16_in_hardware_is_what_torch_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    for has in ((False, False), (True, False), (False, True)):
+        for name, said in zip(names, has, strict=True):
+            monkeypatch.setattr(torch.cpu, name, lambda said=said: said, raising=False)
+        assert has_bf16(torch.device("cpu")) is any(has)
+    for name in names:  # as in an older torch
+        monkeypatch.delattr(torch.cpu, name)
+    assert not has_bf16(torch.device("cpu"))
+    assert not has_bf16(torch.device("meta"))

@@ -111,8 +111,9 @@ def test_empty_lines_are_counted_and_do_no_harm(here: Path) -> None:
     assert (here / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_cost_of_8_bits_can_be_told(here: Path) -> None:
-    assert main(["evaluate", "run=two", *WORDS, "precision=int8", "json=found.json"]) == 0
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_the_cost_of_fewer_bits_can_be_told(here: Path, precision: str) -> None:
+    assert main(["evaluate", "run=two", *WORDS, f"precision={precision}", "json=found.json"]) == 0
     assert json.loads((here / "found.json").read_text())["run"]["scores"]["bleu"]["value"] >= 0
 
 
@@ -135,7 +136,7 @@ REFUSED = [
     (["samples=0"], "samples is 0, but must be at least 1."),
     (["n=-1"], "n is -1, but must be at least 0."),
     (["batch=0"], "batch is 0, but must be at least 1."),
-    (["precision=fp16"], "precision is 'fp16', but must be one of fp32, int8."),
+    (["precision=fp16"], "precision is 'fp16', but must be one of fp32, bf16, int8."),
     (["tokens=mosses"], "tokens is 'mosses', but must be one of own, moses."),
     (["device=foo"], "device=foo"),
     (["plot=a.pdf"], "plot=a.pdf must end in .png."),

@@ -13,6 +13,7 @@ import pytest
 
 from seqvise.apps.lines import windows
 from seqvise.apps.main import main
+from seqvise.apps.translators import PRECISIONS
 from seqvise.errors import UserError
 from tests.runs.made import TARGET, make_run
 
@@ -89,13 +90,14 @@ def test_several_runs_translate_as_one(run: Path, here: Path) -> None:
     assert translate(run, f"run={run}", "max_length=9", "ensemble=log_probs") == alone[0]
 
 
-def test_weights_of_8_bits_change_scores_a_little(here: Path) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS[1:])
+def test_weights_of_fewer_bits_change_scores_a_little(here: Path, precision: str) -> None:
     widths = [f"model.{name}=40" for name in ("embedding", "encoder_hidden", "decoder_hidden")]
     wide = make_run(here / "wide", *widths)
     words = ["format=json", "max_length=2", "min_length=2"]
     exact, rounded = (
         [one["translations"][0]["log_prob"] for one in map(json.loads, translate(wide, *words, *more))]
-        for more in ([], ["precision=int8"])
+        for more in ([], [f"precision={precision}"])
     )
     assert exact != rounded
     assert exact == pytest.approx(rounded, rel=0.2)
@@ -108,8 +110,11 @@ WRONG = [
     (["top_p=0.5"], "top_p=0.5 is for drawn words: set temperature=1 with it."),
     (["format=xml"], "format is 'xml', but must be one of text, json."),
     (["ensemble=votes"], "ensemble is 'votes', but must be one of probs, log_probs."),
-    (["precision=int4"], "precision is 'int4', but must be one of fp32, int8."),
-    (["device=meta", "precision=int8"], "precision=int8 is for a CPU, but device=meta: set device=cpu."),
+    (["precision=int4"], "precision is 'int4', but must be one of fp32, bf16, int8."),
+    (
+        ["device=meta", "precision=int8"],
+        "precision=int8 is for a CPU, but device=meta: set device=cpu, or precision=bf16.",
+    ),
     (["weights=true"], "weights=true is for format=json; attention=FILE.png draws them."),
     (["attention=map.jpg"], "attention is 'map.jpg', but must be the name of a .png file."),
     (["unknown=table.txt"], "unknown=table.txt cannot be read: No such file or directory; keep and copy need no file."),

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks import decoding
 from benchmarks.__main__ import main
 from benchmarks.decoding import (
     begin_with_zeros,
@@ -93,12 +94,17 @@ def test_the_weights_under_other_names_give_the_same_logits(tmp_path: Path, laye
     torch.testing.assert_close(torch.stack(found, 1), wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_every_sentence_is_decoded_and_its_words_counted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("short", [["int8"], ["bf16", "int8"]])
+def test_every_sentence_is_decoded_and_its_words_counted(
+    run: Path, monkeypatch: pytest.MonkeyPatch, short: list[str]
+) -> None:
     lines = run.parent / "lines"
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(decoding, "has_bf16", lambda _: "bf16" in short)
     rows = measure_decoding(run, lines, None, 1)
-    ways = [(64, beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (2, "fp32"), (2, "int8"))]
-    ways += [(1, beam, *way) for beam in (1, 5) for way in ((1, "fp32"), (1, "int8"))]
+    precise = [(64, 1, "fp32"), (64, 2, "fp32"), *((64, 2, name) for name in short)]
+    alone = [(1, 1, name) for name in ("fp32", *short)]
+    ways = [(rows, beam, *way) for few in (precise, alone) for beam in (1, 5) for rows, *way in few]
     assert [(row["rows"], row["beam"], row["processes"], row["weights"]) for row in rows] == ways
     assert all(row["sentences"] == 4 for row in rows)
     greedy, beside, *_ = rows

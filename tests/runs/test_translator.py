@@ -13,6 +13,7 @@ import torch
 
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.runs import translator as translators
 from seqvise.runs.translator import LONGEST, USUAL, Translator, batches, count_workers, load_ensemble, load_run
 from tests.runs.made import TARGET, make_run
 
@@ -185,3 +186,12 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("seqvise.models.recurrent.Recurrent", "torch.nn.Identity"))
     with pytest.raises(UserError, match=r"other cannot translate: its model, torch.nn.Identity, has no encode, init"):
         load_run(other)
+
+
+def test_bf16_without_units_for_it_is_told(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for has in (True, False):
+        monkeypatch.setattr(translators, "has_bf16", lambda _, has=has: has)
+        translator.rounded("bf16")
+        assert ("the cpu multiplies no bf16 in hardware" in caplog.text) is not has

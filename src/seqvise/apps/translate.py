@@ -48,7 +48,7 @@ class TranslateOptions(DecodingOptions):
         Path | None, "word vectors of the source language, for words that training did not have"
     ] = None
     shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that can be said"] = None
-    precision: Annotated[str, "fp32 | int8, the decoder's weights in 8 bits, on a CPU: faster, nearly the same"] = (
+    precision: Annotated[str, "fp32 | bf16 | int8: the decoder's weights; fewer bits are faster, nearly the same"] = (
         "fp32"
     )
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path | None, precision: str) -> Translator:
@@ -34,4 +34,4 @@ def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path
         log.info("source_vectors: %s", found)
     if shortlist is not None:
         translator = translator.among(shortlist)
-    return translator.in_int8() if precision == "int8" else translator
+    return translator if precision == "fp32" else translator.rounded(precision)

@@ -16,12 +16,13 @@ from torch import nn
 from seqvise.corpus.codec import TextCodec
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
-from seqvise.decoding.int8 import in_int8
 from seqvise.decoding.options import KEEP, DecodingOptions
+from seqvise.decoding.rounding import rounded
 from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
 from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
 from seqvise.errors import UserError
+from seqvise.machine import has_bf16
 from seqvise.models.batches import source_batch
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 from seqvise.runs.load import Run
@@ -130,15 +131,21 @@ class Translator:
         found = read_shortlist(path, self.source.vocabulary, self.target.vocabulary)
         return replace(self, shortlist=found.to(self._device()))
 
-    def in_int8(self) -> Self:
-        """The same, whose decoder multiplies by weights of 8 bits; see ``seqvise.decoding.int8``.
+    def rounded(self, precision: str) -> Self:
+        """The same, whose decoder multiplies by weights of fewer bits; see ``seqvise.decoding.rounding``.
+
+        Args:
+            precision: ``bf16`` or ``int8``.
 
         Raises:
-            UserError: the model is not on the CPU, or torch has no such products here.
+            UserError: ``int8``, and the model is not on the CPU, or torch has no such products here.
         """
-        if self._device().type != "cpu":
-            raise UserError(f"precision=int8 is for a CPU, but device={self._device()}: set device=cpu.")
-        return replace(self, model=in_int8(self.model))
+        device = self._device()
+        if precision == "int8" and device.type != "cpu":
+            raise UserError(f"precision=int8 is for a CPU, but device={device}: set device=cpu, or precision=bf16.")
+        if precision == "bf16" and not has_bf16(device):
+            log.warning("precision=bf16: the %s multiplies no bf16 in hardware; fp32 may be faster.", device.type)
+        return replace(self, model=rounded(self.model, precision))
 
     def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
         """Refuses what this model cannot do.

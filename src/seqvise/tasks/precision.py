@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import torch
 
+from seqvise.machine import has_bf16
+
 
 class ProjectionPrecision(NamedTuple):
     """The format, and a sentence that says why."""
@@ -24,15 +26,6 @@ def choose_precision(wanted: str, device: torch.device) -> ProjectionPrecision:
     if wanted != "auto":
         dtype = torch.bfloat16 if wanted == "bf16" else torch.float32
         return ProjectionPrecision(dtype, f"{wanted} (loss.precision)")
-    if device.type == "cuda":
-        has = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        has = device.type == "cpu" and _processor_has_bf16()
-    if has:
+    if has_bf16(device):
         return ProjectionPrecision(torch.bfloat16, f"bf16 ({device.type} multiplies it in hardware)")
     return ProjectionPrecision(torch.float32, f"fp32 ({device.type} has no fast bf16)")
-
-
-def _processor_has_bf16() -> bool:
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in checks)

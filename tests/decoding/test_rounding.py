@@ -1,4 +1,4 @@
-"""Weights of 8 bits: products that are nearly the same, and a model that is otherwise as it was."""
+"""Weights of fewer bits: products that are nearly the same, and a model that is otherwise as it was."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqvise.decoding import int8
+from seqvise.decoding import rounding
 from seqvise.decoding.ensemble import Ensemble
-from seqvise.decoding.int8 import RoundedWeight, in_int8
 from seqvise.decoding.options import DecodingOptions
+from seqvise.decoding.rounding import WEIGHTS, Bf16Weight, Int8Weight, RoundedWeight, rounded
 from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import Shortlist
 from seqvise.errors import UserError
@@ -66,10 +66,10 @@ def plainly(inputs: Tensor, weight: Tensor) -> Tensor:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 70), st.integers(1, 70), st.integers(0, 1000))
-def test_a_product_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
+def test_a_product_of_8_bits_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
     torch.manual_seed(seed)
     inputs, weight, bias = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(outer)
-    found = F.linear(inputs, RoundedWeight(weight), bias)
+    found = F.linear(inputs, Int8Weight(weight), bias)
     # A number in the middle between two steps may go either way.
     step = float((inputs.max().clamp(min=0) - inputs.min().clamp(max=0)) / 127)
     off = (found - plainly(inputs, weight) - bias).abs()
@@ -77,41 +77,56 @@ def test_a_product_is_that_of_rounded_numbers(rows: int, inner: int, outer: int,
     assert off.median() <= 1e-3 * step * inner + 1e-4
 
 
-def test_its_error_is_small_and_not_nothing() -> None:
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(1, 70), st.integers(0, 1000))
+def test_a_product_of_bf16_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    inputs, weight, bias = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(outer)
+    found = F.linear(inputs, Bf16Weight(weight), bias)
+    whole = inputs.bfloat16().float() @ weight.bfloat16().float().t()
+    # The result alone is rounded once more, to 8 bits of precision.
+    assert ((found - bias - whole).abs() <= 2**-8 * whole.abs() + 1e-4).all()
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Bf16Weight, 0.004), (Int8Weight, 0.025)])
+def test_its_error_is_small_and_not_nothing(kind: type[RoundedWeight], most: float) -> None:
     torch.manual_seed(0)
     inputs, weight = torch.randn(64, 300), torch.randn(200, 300)
-    off = F.linear(inputs, RoundedWeight(weight)) - inputs @ weight.t()
-    assert 0 < float(off.square().mean().sqrt()) < 0.025 * 300**0.5
+    off = F.linear(inputs, kind(weight)) - inputs @ weight.t()
+    assert 0 < float(off.square().mean().sqrt()) < most * 300**0.5
 
 
-def test_all_but_products_sees_the_numbers_themselves() -> None:
+@pytest.mark.parametrize("kind", WEIGHTS.values())
+def test_all_but_products_sees_the_numbers_themselves(kind: type[RoundedWeight]) -> None:
     weight = torch.randn(40, 36)
-    rounded = RoundedWeight(weight)
-    assert isinstance(rounded, nn.Parameter)
-    assert torch.equal(rounded.t(), weight.t())
-    assert torch.equal(rounded[torch.tensor([3, 5])], weight[[3, 5]])
-    assert torch.equal(rounded.detach(), weight)
-    assert type(rounded.detach()) is Tensor
-    assert rounded.data_ptr() == weight.data_ptr()
+    made = kind(weight)
+    assert isinstance(made, nn.Parameter)
+    assert torch.equal(made.t(), weight.t())
+    assert torch.equal(made[torch.tensor([3, 5])], weight[[3, 5]])
+    assert torch.equal(made.detach(), weight)
+    assert type(made.detach()) is Tensor
+    assert made.data_ptr() == weight.data_ptr()
     inputs = torch.randn(2, 36, dtype=torch.bfloat16)
-    assert torch.equal(F.linear(inputs, rounded.bfloat16()), F.linear(inputs, weight.bfloat16()))
+    assert torch.equal(F.linear(inputs, made.bfloat16()), F.linear(inputs, weight.bfloat16()))
 
 
-def test_a_slice_is_rounded_too_and_once() -> None:
+@pytest.mark.parametrize("kind", WEIGHTS.values())
+def test_a_slice_is_rounded_too_and_once(kind: type[RoundedWeight]) -> None:
     weight = torch.randn(40, 70)
-    rounded, inputs = RoundedWeight(weight), torch.randn(3, 30)
-    part = rounded[:, :30]
-    assert isinstance(part, RoundedWeight)
-    assert part is rounded[:, :30]
-    assert part is not rounded[:, 30:]
-    assert torch.equal(F.linear(inputs, part), F.linear(inputs, RoundedWeight(weight[:, :30].contiguous())))
+    made, inputs = kind(weight), torch.randn(3, 30)
+    part = made[:, :30]
+    assert type(part) is kind
+    assert part is made[:, :30]
+    assert part is not made[:, 30:]
+    assert torch.equal(F.linear(inputs, part), F.linear(inputs, kind(weight[:, :30].contiguous())))
 
 
+@pytest.mark.parametrize("precision", WEIGHTS)
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str) -> None:
+def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str, precision: str) -> None:
     model = MODELS[kind]()
     before = decode(model, SOURCES, DecodingOptions(beam=3))
-    made = in_int8(model)
+    made = rounded(model, precision)
     after = decode(made, SOURCES, DecodingOptions(beam=3))
     assert not any(isinstance(weight, RoundedWeight) for weight in model.parameters())
     again = decode(model, SOURCES, DecodingOptions(beam=3))
@@ -120,41 +135,40 @@ def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str) -> None:
     torch.testing.assert_close(after.log_probs[:, 0], before.log_probs[:, 0], atol=0.5, rtol=0.05)
 
 
+@pytest.mark.parametrize("precision", WEIGHTS)
 @pytest.mark.parametrize("kind", MODELS)
-def test_weights_of_the_decoder_are_rounded_and_no_others(kind: str) -> None:
-    made = in_int8(MODELS[kind]())
-    rounded = {
-        name for name, weight in made.named_parameters(remove_duplicate=False) if isinstance(weight, RoundedWeight)
-    }
-    assert "generator.weight" in rounded
-    assert not {name for name in rounded if "encoder" in name or "embedding" in name}
+def test_weights_of_the_decoder_are_rounded_and_no_others(kind: str, precision: str) -> None:
+    made = rounded(MODELS[kind](), precision)
+    named = list(made.named_parameters(remove_duplicate=False))
+    found = {name for name, weight in named if isinstance(weight, WEIGHTS[precision])}
+    assert "generator.weight" in found
+    assert not {name for name in found if "encoder" in name or "embedding" in name}
     left = {
-        name
-        for name, weight in made.named_parameters(remove_duplicate=False)
-        if name.startswith("decoder.") and weight.dim() == 2 and min(weight.shape) >= 32
-    } - rounded
+        name for name, weight in named if name.startswith("decoder.") and weight.dim() == 2 and min(weight.shape) >= 32
+    } - found
     assert left == {"decoder.embedding.weight"}
 
 
-def test_an_ensemble_with_a_short_list() -> None:
+@pytest.mark.parametrize("precision", WEIGHTS)
+def test_an_ensemble_with_a_short_list(precision: str) -> None:
     models = Ensemble([recurrent(), recurrent(attention="general")], "probs").eval()
     begins = torch.arange(21).clamp(max=20) * 2
     shortlist = Shortlist(begins, torch.arange(40) % 30 + 10, torch.arange(10))
-    found = decode(in_int8(models), SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
+    found = decode(rounded(models, precision), SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
     exact = decode(models, SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
     torch.testing.assert_close(found.log_probs[:, 0], exact.log_probs[:, 0], atol=0.5, rtol=0.05)
 
 
 @pytest.mark.filterwarnings("error")
 def test_rounding_warns_of_nothing() -> None:
-    RoundedWeight(torch.randn(3, 4))
+    Int8Weight(torch.randn(3, 4))
 
 
 @pytest.mark.parametrize("lacking", ["engine", "function"])
 def test_a_torch_without_such_products_is_told(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     if lacking == "engine":
-        monkeypatch.setattr(int8, "ENGINES", ())
+        monkeypatch.setattr(rounding, "ENGINES", ())
     else:
         monkeypatch.delattr(torch, "quantize_per_channel")
     with pytest.raises(UserError, match="no products of 8 bits"):
-        in_int8(recurrent())
+        rounded(recurrent(), "int8")
