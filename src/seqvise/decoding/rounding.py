@@ -31,17 +31,19 @@ class RoundedWeight(nn.Parameter):
         weight: float32.
     """
 
+    packed: Any
     slices: dict[str, RoundedWeight]
 
     def __new__(cls, weight: Tensor) -> Self:
         """The same numbers, and their rounded ones."""
         made: Self = torch.Tensor._make_subclass(cls, weight.detach(), False)
         made.slices = {}
-        made.round(weight.detach())
+        made.packed = cls.pack(weight.detach())
         return made
 
-    def round(self, weight: Tensor) -> None:
-        """Keeps the rounded numbers."""
+    @staticmethod
+    def pack(weight: Tensor) -> Any:
+        """The rounded numbers as the product reads them."""
         raise NotImplementedError
 
     def product(self, inputs: Tensor) -> Tensor:
@@ -71,31 +73,30 @@ class RoundedWeight(nn.Parameter):
 class Bf16Weight(RoundedWeight):
     """Rounded to bfloat16, 8 bits of precision, as are a product's inputs and its result."""
 
-    short: Tensor
-
-    def round(self, weight: Tensor) -> None:
-        """Keeps the weight in bfloat16."""
-        self.short = weight.bfloat16()
+    @staticmethod
+    def pack(weight: Tensor) -> Tensor:
+        """See ``RoundedWeight``."""
+        return weight.bfloat16()
 
     def product(self, inputs: Tensor) -> Tensor:
         """See ``RoundedWeight``."""
-        return F.linear(inputs.bfloat16(), self.short).float()
+        return F.linear(inputs.bfloat16(), self.packed).float()
 
 
 class Int8Weight(RoundedWeight):
     """Each row rounded to 255 steps, and a product's inputs as they come: the library's *dynamic* quantisation."""
 
-    packed: torch.ScriptObject
-
-    def round(self, weight: Tensor) -> None:
-        """Keeps the weight as the library's product reads it."""
+    @staticmethod
+    def pack(weight: Tensor) -> torch.ScriptObject:
+        """See ``RoundedWeight``."""
         scales = weight.abs().amax(1).clamp_min(1e-12).double() / 127
         zeros = torch.zeros(len(scales), dtype=torch.long)
         with warnings.catch_warnings():
             # To be removed from a later torch, for which ``rounded`` has a sentence.
             warnings.filterwarnings("ignore", ".*quantize_per_channel.*", UserWarning)
             whole = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(whole, None)
+        packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(whole, None)
+        return packed
 
     def product(self, inputs: Tensor) -> Tensor:
         """See ``RoundedWeight``."""
@@ -108,9 +109,9 @@ WEIGHTS: dict[str, type[RoundedWeight]] = {"bf16": Bf16Weight, "int8": Int8Weigh
 
 
 def rounded(model: ModelT, precision: str) -> ModelT:
-    """The model, whose products at each step of the decoder are of rounded weights.
+    """The model, whose products are of rounded weights.
 
-    The encoder, which reads a sentence once, and the embeddings stay as they are. The model itself is not changed.
+    Embeddings stay as they are, and the model itself is not changed.
 
     Args:
         model: a step model, or an ensemble of some; for ``int8`` on the CPU.
@@ -123,7 +124,7 @@ def rounded(model: ModelT, precision: str) -> ModelT:
         _refuse_without_int8()
     shared = {id(weight): weight for weight in (*model.parameters(), *model.buffers())}
     made = copy.deepcopy(model, shared)
-    for module, name, weight in list(_step_weights(made)):
+    for module, name, weight in list(_weights(made)):
         module.register_parameter(name, WEIGHTS[precision](weight))
     return made
 
@@ -144,10 +145,10 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return product if bias is None else product.add_(bias)
 
 
-def _step_weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-    """The module and the name of each weight that a decoder's step multiplies by."""
-    for path, module in model.named_modules():
-        if "encoder" in path.split(".") or isinstance(module, nn.Embedding):
+def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
+    """The module and the name of each weight that is multiplied by."""
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
             continue
         for name, weight in module.named_parameters(recurse=False):
             if weight.dim() == 2 and min(weight.shape) >= LEAST:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from seqvise.models.activations import tanh
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.products import MakeProduct, Product
 
@@ -67,7 +68,7 @@ class AdditiveAttention(nn.Module):
         self.key = nn.Linear(memory_size, size, bias=False)
         self.query = nn.Linear(query_size, size)
         self.score = nn.Linear(size, 1, bias=False)
-        self.activation = {"tanh": torch.tanh, "relu": torch.relu}[activation]
+        self.activation = {"tanh": tanh, "relu": torch.relu}[activation]
         nn.init.normal_(self.key.weight, std=1 / math.sqrt(memory_size))
         nn.init.normal_(self.score.weight, std=1 / math.sqrt(size))
 

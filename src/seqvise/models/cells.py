@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqvise.models.activations import tanh
+
 
 def gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
     """One step of a GRU.
@@ -47,7 +49,7 @@ def _gru(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tens
     """The next state, the switches (N, 2H) and the candidate (N, H)."""
     size = hidden.shape[1]
     switches = torch.sigmoid(gates[:, : 2 * size] + recurrent[:, : 2 * size])
-    candidate = torch.tanh(torch.addcmul(gates[:, 2 * size :], switches[:, :size], recurrent[:, 2 * size :]))
+    candidate = tanh(torch.addcmul(gates[:, 2 * size :], switches[:, :size], recurrent[:, 2 * size :]))
     return torch.lerp(candidate, hidden, switches[:, size:]), switches, candidate
 
 
@@ -55,10 +57,10 @@ def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The next output and cell, the gates (N, 4H) after their functions, and tanh of the cell."""
     size = cell.shape[1]
     opened = torch.sigmoid(gates)
-    torch.tanh(gates[:, 2 * size : 3 * size], out=opened[:, 2 * size : 3 * size])
+    opened[:, 2 * size : 3 * size] = tanh(gates[:, 2 * size : 3 * size])
     enter, forget, new, out = opened.chunk(4, 1)
     after = torch.addcmul(forget * cell, enter, new)
-    squashed = torch.tanh(after)
+    squashed = tanh(after)
     return out * squashed, after, opened, squashed
 
 

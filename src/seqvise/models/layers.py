@@ -1,11 +1,14 @@
 """One recurrent layer, run over a whole sequence or step by step from the same weights.
 
-On a CPU the sequence runs through ``scan``; elsewhere through the library's own fused kernel. Both give the same
-values, and neither masks: padding stands at the end, so it never reaches a real step.
+On a CPU the sequence runs through ``scan`` where there are gradients, else step by step, so that products may be of
+fewer bits; elsewhere through the library's own fused kernel. All give the same values, and none masks: padding stands
+at the end, so it never reaches a real step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.cells import gru_step, lstm_step
-from seqvise.models.products import MakeProduct, Product
+from seqvise.models.products import MakeProduct, Product, plain_product
 from seqvise.models.scan import gru_scan, lstm_scan
 
 LayerState = tuple[Tensor, ...]
@@ -81,7 +84,9 @@ class GruLayer(nn.GRU):
         weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
             return run_fused(self, inputs, state[0].unsqueeze(0), weight)
-        gates = F.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
+        gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
+        if needs_no_scan(inputs.device):
+            return run_steps(partial(_follow_gru, plain_product(weight, self.bias_hh_l0)), gates, state)
         return gru_scan(gates, state[0], weight, self.bias_hh_l0).transpose(0, 1)
 
 
@@ -113,7 +118,9 @@ class LstmLayer(nn.LSTM):
         weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
             return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), weight)
-        gates = F.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
+        gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
+        if needs_no_scan(inputs.device):
+            return run_steps(partial(_follow_lstm, plain_product(weight, self.bias_hh_l0)), gates, state)
         return lstm_scan(gates, state[0], state[1], weight, self.bias_hh_l0).transpose(0, 1)
 
 
@@ -122,7 +129,7 @@ class _GruCell(NamedTuple):
     recur: Product
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return (gru_step(self.enter(inputs), self.recur(state[0]), state[0]),)
+        return _follow_gru(self.recur, self.enter(inputs), state)
 
 
 class _LstmCell(NamedTuple):
@@ -130,10 +137,38 @@ class _LstmCell(NamedTuple):
     recur: Product
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return lstm_step(self.enter(inputs) + self.recur(state[0]), state[1])
+        return _follow_lstm(self.recur, self.enter(inputs), state)
+
+
+def _follow_gru(recur: Product, gates: Tensor, state: LayerState) -> LayerState:
+    return (gru_step(gates, recur(state[0]), state[0]),)
+
+
+def _follow_lstm(recur: Product, gates: Tensor, state: LayerState) -> LayerState:
+    return lstm_step(gates + recur(state[0]), state[1])
 
 
 LAYERS: dict[str, type[GruLayer] | type[LstmLayer]] = {"gru": GruLayer, "lstm": LstmLayer}
+
+
+def needs_no_scan(device: torch.device) -> bool:
+    """Whether steps do: without gradients, and in one number format."""
+    return not torch.is_grad_enabled() and not torch.is_autocast_enabled(device.type)
+
+
+def run_steps(follow: Callable[[Tensor, LayerState], LayerState], gates: Tensor, state: LayerState) -> Tensor:
+    """The outputs of all steps, one after another: (S, N, G) to (N, S, H).
+
+    Args:
+        follow: the next state, given a step's share of the inputs (N, G) and the state.
+        gates: the inputs' product.
+        state: before the first step.
+    """
+    outputs = []
+    for share in gates.unbind(0):
+        state = follow(share, state)
+        outputs.append(state[0])
+    return torch.stack(outputs, 1)
 
 
 def run_fused(layer: nn.Module, inputs: Tensor, state: Tensor | tuple[Tensor, Tensor], weight: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from seqvise.models.activations import tanh
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.products import MakeProduct, Product
 
@@ -88,8 +89,8 @@ def _top(state: Tensor, *_: object) -> Tensor:
 
 
 def _vector(product: Product, state: Tensor, context: tuple[Tensor, ...], _: Tensor) -> Tensor:
-    return torch.tanh(product(torch.cat([state, *context], -1)))
+    return tanh(product(torch.cat([state, *context], -1)))
 
 
 def _read(product: Product, state: Tensor, context: tuple[Tensor, ...], embedded: Tensor) -> Tensor:
-    return torch.tanh(product(torch.cat([state, *context, embedded], -1)))
+    return tanh(product(torch.cat([state, *context, embedded], -1)))

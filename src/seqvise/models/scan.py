@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqvise.models.activations import tanh, tanh_
+
 
 def gru_scan(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """All states of a GRU. gates: (S, N, 3H), hidden: (N, H), weight: (3H, H), bias: (3H,). Returns (S, N, H)."""
@@ -47,7 +49,7 @@ class _GruScan(torch.autograd.Function):
             torch.sigmoid(gates[t, :, : 2 * size] + recurrent[:, : 2 * size], out=switches[t])
             pushed[t] = recurrent[:, 2 * size :]
             reset, update = switches[t, :, :size], switches[t, :, size:]
-            torch.tanh(torch.addcmul(gates[t, :, 2 * size :], reset, pushed[t]), out=candidates[t])
+            tanh_(torch.addcmul(gates[t, :, 2 * size :], reset, pushed[t], out=candidates[t]))
             torch.lerp(candidates[t], states[t], update, out=states[t + 1])
         ctx.save_for_backward(states, switches, candidates, pushed, weight)
         outputs: Tensor = states[1:]
@@ -87,10 +89,10 @@ class _LstmScan(torch.autograd.Function):
             torch.add(gates[t], torch.addmm(bias, states[t], weight.t()), out=switches[t])
             enter, forget, new, out = switches[t].chunk(4, 1)
             switches[t, :, : 2 * size].sigmoid_()
-            new.tanh_()
+            tanh_(new)
             out.sigmoid_()
             torch.addcmul(forget * cells[t], enter, new, out=cells[t + 1])
-            torch.tanh(cells[t + 1], out=squashed[t])
+            squashed[t] = tanh(cells[t + 1])
             torch.mul(out, squashed[t], out=states[t + 1])
         ctx.save_for_backward(states, cells, switches, squashed, weight)
         outputs: Tensor = states[1:]
