@@ -43,7 +43,7 @@ class EvaluateOptions:
         Path | None, "word vectors of the source language, for words that the run's training did not have"
     ] = None
     shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that the run can say"] = None
-    precision: Annotated[str, "fp32 | bf16 | int8: the weights of the run's decoder"] = "fp32"
+    precision: Annotated[str, "fp32 | bf16 | int8, of the run's products"] = "fp32"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None

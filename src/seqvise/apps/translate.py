@@ -48,9 +48,7 @@ class TranslateOptions(DecodingOptions):
         Path | None, "word vectors of the source language, for words that training did not have"
     ] = None
     shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that can be said"] = None
-    precision: Annotated[str, "fp32 | bf16 | int8: the decoder's weights; fewer bits are faster, nearly the same"] = (
-        "fp32"
-    )
+    precision: Annotated[str, "fp32 | bf16 | int8, of products: fewer bits are faster, nearly the same"] = "fp32"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None

@@ -111,6 +111,7 @@ class BeamSearch:
         self.limits = Limits(src, options, prefix)
         self.mask = src.mask()
         count, device = len(src.lengths), src.ids.device
+        self._first_end = int(self.limits.most.min())
         self.finished = Finished(count, options.beam, int(self.limits.most.max()), device)
         self.close = torch.zeros(count, dtype=torch.bool, device=device)
         # The longest a hypothesis can get is where its log-probability is divided by the most.
@@ -126,14 +127,20 @@ class BeamSearch:
             width = len(words) // len(beams.sentences)
             stepped = self.model.step(words, state, memory)
             beams, origins = self._grow(beams, stepped.logits, stepped.attention)
-            rows, slots = self._settle(beams)
-            if not len(rows):
-                break
-            came_from = rows.unsqueeze(1) * width + origins[rows.unsqueeze(1), slots]
-            state = self.model.reorder(stepped.state, came_from.flatten())
-            if len(rows) < len(beams.sentences):
-                memory = self.model.select(memory, rows)
-            beams = beams.take(rows, slots)
+            state = stepped.state
+            if self._all_go_on(beams):
+                if self.options.beam > 1:
+                    everyone = torch.arange(len(origins), device=origins.device).unsqueeze(1)
+                    state = self.model.reorder(state, (everyone * width + origins).flatten())
+            else:
+                rows, slots = self._settle(beams)
+                if not len(rows):
+                    break
+                came_from = rows.unsqueeze(1) * width + origins[rows.unsqueeze(1), slots]
+                state = self.model.reorder(state, came_from.flatten())
+                if len(rows) < len(beams.sentences):
+                    memory = self.model.select(memory, rows)
+                beams = beams.take(rows, slots)
             words = beams.tokens[:, :, -1].flatten()
         return self.finished.best(self.options.nbest, self.close, MARGIN)
 
@@ -151,14 +158,14 @@ class BeamSearch:
         """The hypotheses with one more word, and the places that they were in: (B, K)."""
         width = beams.log_probs.shape[1]
         log_probs = torch.log_softmax(logits.float(), 1)
-        self.limits.apply(log_probs, beams.tokens.flatten(0, 1), beams.sentences.repeat_interleave(width))
+        sentences = beams.sentences if width == 1 else beams.sentences.repeat_interleave(width)
+        self.limits.apply(log_probs, beams.tokens.flatten(0, 1), sentences)
         chosen = choose(beams.log_probs, log_probs, beams.places)
         self.close[beams.sentences] |= chosen.close
         looked = self._look(beams.looked, attention)
-        everyone = torch.arange(len(beams.sentences), device=log_probs.device)
-        moved = Beams(beams.sentences, beams.log_probs, beams.tokens, beams.places, looked).take(
-            everyone, chosen.origins
-        )
+        moved = Beams(beams.sentences, beams.log_probs, beams.tokens, beams.places, looked)
+        if self.options.beam > 1:
+            moved = moved.take(torch.arange(len(beams.sentences), device=log_probs.device), chosen.origins)
         moved.log_probs = chosen.log_probs
         moved.tokens = torch.cat([moved.tokens, chosen.words.unsqueeze(2)], 2)
         return moved, chosen.origins
@@ -169,6 +176,12 @@ class BeamSearch:
         if attention is None:
             raise UserError(f"coverage is {self.options.coverage}, but the model has no attention: leave it out.")
         return looked + attention.view_as(looked)
+
+    def _all_go_on(self, beams: Beams) -> bool:
+        """Whether no hypothesis ends at this step or is left out, by what is quickly seen; at most steps none does."""
+        if beams.tokens.shape[2] >= self._first_end or (self.options.beam > 1 and self.finished.some):
+            return False
+        return not bool(((beams.tokens[:, :, -1] == EOS) | (beams.log_probs == NEVER)).any())
 
     def _settle(self, beams: Beams) -> tuple[Tensor, Tensor]:
         """Puts ended hypotheses away; the sentences (M,) and places (M, J) of those that go on."""

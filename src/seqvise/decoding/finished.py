@@ -17,9 +17,13 @@ class Finished:
         beam: places a sentence.
         steps: the most words of a hypothesis.
         device: where the search runs.
+
+    Attributes:
+        some: whether any has ended.
     """
 
     def __init__(self, sentences: int, beam: int, steps: int, device: torch.device) -> None:
+        self.some = False
         self.scores = torch.full((sentences, beam), float("-inf"), device=device)
         self.log_probs = self.scores.clone()
         self.tokens = torch.full((sentences, beam, steps), PAD, device=device)
@@ -32,6 +36,7 @@ class Finished:
             scores, log_probs: (F,).
             tokens: (F, t) int64.
         """
+        self.some = True
         self.scores[sentences, places] = scores
         self.log_probs[sentences, places] = log_probs
         self.tokens[sentences, places, : tokens.shape[1]] = tokens

@@ -54,10 +54,10 @@ class Limits:
         """
         step = said.shape[1]
         log_probs[:, :EOS] = NEVER  # neither <bos> nor <pad>
-        end = log_probs[:, EOS].clone()
+        end = log_probs[:, EOS].clone() if 0 < self.ngrams <= step else None
         if step < self._least:
             log_probs[:, EOS].masked_fill_(step < self.least[sentences], NEVER)
-        if 0 < self.ngrams <= step:
+        if end is not None:
             block_repeats(log_probs, said, self.ngrams)
             # Where no word is left the sentence ends, however short.
             stuck = log_probs.amax(1) == NEVER

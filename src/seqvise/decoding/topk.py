@@ -7,6 +7,8 @@ from torch import Tensor
 
 BLOCK = 64
 """Words whose maximum is looked at first. A maximum without its place runs at the speed of memory."""
+FEW = 32_768
+"""Scores of which the plain search is over before the blocks are laid out."""
 
 
 def best_words(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -22,7 +24,7 @@ def best_words(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         values and words, each (N, count), the largest value first.
     """
     blocks = scores.shape[1] // BLOCK
-    if scores.device.type != "cpu" or blocks <= 2 * count:
+    if scores.device.type != "cpu" or blocks <= 2 * count or scores.numel() < FEW:
         values, words = scores.topk(count, 1)
         return values, words
     whole = blocks * BLOCK

@@ -132,7 +132,7 @@ class Translator:
         return replace(self, shortlist=found.to(self._device()))
 
     def rounded(self, precision: str) -> Self:
-        """The same, whose decoder multiplies by weights of fewer bits; see ``seqvise.decoding.rounding``.
+        """The same, whose products are of weights of fewer bits; see ``seqvise.decoding.rounding``.
 
         Args:
             precision: ``bf16`` or ``int8``.
