@@ -58,7 +58,7 @@ def build(sizes: dict[str, int], encoder: dict[str, Any], decoder: dict[str, Any
     return build_model(whole, vocabulary(sizes["source_words"]), vocabulary(sizes["target_words"]))
 
 
-def decoder_of(sizes: dict[str, int], weights: dict[str, Tensor]) -> Any:
+def model_with(sizes: dict[str, int], weights: dict[str, Tensor]) -> Any:
     """The model with these weights, in evaluation mode.
 
     Its decoder begins with zeros. Two of its linear maps have no bias, of which ours has one: they are given one.
@@ -69,6 +69,14 @@ def decoder_of(sizes: dict[str, int], weights: dict[str, Tensor]) -> Any:
     model.decoder.output_layer = nn.Linear(hidden, sizes["target_words"])
     model.load_state_dict(weights)
     return model.eval()
+
+
+def decoder(
+    sizes: dict[str, int], weights: dict[str, Tensor], batches: list[tuple[Tensor, Tensor]]
+) -> Callable[[int], dict[str, Any]]:
+    """Decodes the batches with a beam."""
+    model = model_with(sizes, weights)
+    return lambda beam: {"tokens": decode(model, batches, beam)}
 
 
 def decode(model: Any, batches: list[tuple[Tensor, Tensor]], beam: int) -> list[list[int]]:
@@ -125,12 +133,7 @@ def main() -> None:
     given = torch.load(Path(sys.argv[1]), weights_only=True)
     torch.set_num_threads(given["threads"])
     sizes, batches = given["sizes"], given["batches"]
-    answer: Callable[[int], dict[str, Any]]
-    if "weights" in given:
-        model = decoder_of(sizes, given["weights"])
-        answer = lambda beam: {"tokens": decode(model, batches, beam)}  # noqa: E731
-    else:
-        answer = trainer(sizes, batches)
+    answer = decoder(sizes, given["weights"], batches) if "weights" in given else trainer(sizes, batches)
     for line in sys.stdin:
         start = time.perf_counter()
         answered = answer(int(line))

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from benchmarks.alone import Side
-from benchmarks.training_step import LESSON, SOURCE, Sizes, Trained, make_batches, step_of, timed
+from benchmarks.training_step import LESSON, SOURCE, Sizes, Steps, TakeStep, Trained, make_batches, step_of
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
-from seqvise.machine import keep_memory
 from seqvise.runs.model import build_model
 from seqvise.tasks.precision import choose_precision
 
@@ -35,28 +34,11 @@ class Way(NamedTuple):
     precision: str
 
 
-class Steps:
-    """One way in its process.
-
-    Args:
-        way: what is measured.
-        count: batches.
-        sizes: of the batches.
-    """
-
-    def __init__(self, way: Way, count: int, sizes: Sizes) -> None:
-        keep_memory()
-        torch.manual_seed(0)
-        self.batches = make_batches(count, sizes)
-        model = build_model(typed(compose([f"model={way.model}"])), SOURCE, sizes.words)
-        dtype = choose_precision(way.precision, torch.device("cpu")).dtype
-        self.step = step_of(cast(Trained, model), way.forcing, dtype)
-        for batch in self.batches:
-            self.step(batch)
-
-    def seconds(self, place: int) -> float:
-        """Of one step over a batch."""
-        return timed(partial(self.step, self.batches[place]))
+def take_steps(way: Way, words: int) -> TakeStep:
+    """A closure that takes one optimizer step in this way. words: of the target's vocabulary."""
+    model = build_model(typed(compose([f"model={way.model}"])), SOURCE, words)
+    dtype = choose_precision(way.precision, torch.device("cpu")).dtype
+    return step_of(cast(Trained, model), way.forcing, dtype)
 
 
 def precisions() -> list[str]:
@@ -74,7 +56,9 @@ def _measure(model: str, steps: int, sizes: Sizes) -> list[dict[str, Any]]:
     ways = [Way(model, forcing, precision) for forcing in FORCING for precision in precisions()]
     tokens = statistics.mean(len(batch.real) for batch in make_batches(steps, sizes))
     with ExitStack() as stack:
-        sides = {way: stack.enter_context(Side(Steps, way, steps, sizes)) for way in ways}
+        sides = {
+            way: stack.enter_context(Side(Steps, partial(take_steps, way, sizes.words), steps, sizes)) for way in ways
+        }
         taken = [{way: side.ask("seconds", place) for way, side in sides.items()} for place in range(steps)]
     seconds = {way: statistics.median(turn[way] for turn in taken) for way in ways}
     return [{**way._asdict(), "seconds": seconds[way], "tokens_per_second": tokens / seconds[way]} for way in ways]

@@ -17,12 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.alone import Side
 from benchmarks.peers import peer
-from benchmarks.training_step import LESSON, SOURCE, Sizes, make_batches, our_step, timed
-from seqvise.machine import keep_memory
+from benchmarks.training_step import LESSON, SOURCE, Sizes, Steps, make_batches, our_step
 from seqvise.models.options import RecurrentOptions
 
 WIDTH, LAYERS = 300, 2
@@ -44,28 +41,6 @@ WIDTHS = {
 }
 
 
-class Steps:
-    """Ours in its process, which has seen every batch.
-
-    Args:
-        name: a key of ``OURS``.
-        count: batches.
-        sizes: of the batches.
-    """
-
-    def __init__(self, name: str, count: int, sizes: Sizes) -> None:
-        keep_memory()
-        torch.manual_seed(0)
-        self.batches = make_batches(count, sizes)
-        self.step = our_step(1.0, sizes.words, options=OURS[name])
-        for batch in self.batches:
-            self.step(batch)
-
-    def seconds(self, place: int) -> float:
-        """Of one step over a batch."""
-        return timed(partial(self.step, self.batches[place]))
-
-
 def measure_training_peers(pythons: Mapping[str, Path], steps: int, sizes: Sizes = LESSON) -> list[dict[str, Any]]:
     """A row for each way of ours, then for each toolkit: median seconds a step, and how many times ours is faster.
 
@@ -81,7 +56,8 @@ def measure_training_peers(pythons: Mapping[str, Path], steps: int, sizes: Sizes
         "batches": [(batch.source.ids, batch.source.lengths, batch.target) for batch in batches],
     }
     with ExitStack() as stack:
-        ours = {name: stack.enter_context(Side(Steps, name, steps, sizes)) for name in OURS}
+        ways = {name: partial(our_step, 1.0, sizes.words, options=options) for name, options in OURS.items()}
+        ours = {name: stack.enter_context(Side(Steps, way, steps, sizes)) for name, way in ways.items()}
         others = {
             name: stack.enter_context(peer(name, python, SCRIPTS[name], given)) for name, python in pythons.items()
         }

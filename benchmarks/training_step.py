@@ -35,6 +35,7 @@ FORCING = (1.0, 0.5, 0.0)
 CHUNK = 512
 ATTENTION = RecurrentOptions(attention="additive")
 Trained: TypeAlias = Recurrent | Transformer
+TakeStep: TypeAlias = Callable[[PairBatch], None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def our_step(
     words: int = LESSON.words,
     sampled: int | None = None,
     options: RecurrentOptions = ATTENTION,
-) -> Callable[[PairBatch], None]:
+) -> TakeStep:
     """A closure that takes one optimizer step of ours.
 
     Args:
@@ -96,9 +97,7 @@ def our_step(
     return step_of(Recurrent(options, SOURCE, words), forcing, dtype, sampled)
 
 
-def step_of(
-    model: Trained, forcing: float, dtype: torch.dtype, sampled: int | None = None
-) -> Callable[[PairBatch], None]:
+def step_of(model: Trained, forcing: float, dtype: torch.dtype, sampled: int | None = None) -> TakeStep:
     """A closure that takes one optimizer step of a translation model. dtype: of the projection."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
@@ -116,7 +115,7 @@ def step_of(
     return step
 
 
-def lesson_step(forcing: float) -> Callable[[PairBatch], None]:
+def lesson_step(forcing: float) -> TakeStep:
     """A closure that takes one optimizer step of the lesson's loop."""
     model = LessonModel(SOURCE, LESSON.words, attention=True)
     model.pr_force = forcing
@@ -166,22 +165,23 @@ def timed(work: Callable[[], object]) -> float:
 
 
 class Steps:
-    """One side in its process.
+    """Training steps in their process, which has seen every batch.
 
     Args:
-        ours: ours, or the lesson's.
-        forcing: the share of sentences that read the reference.
+        make: gives what takes a step.
         count: batches.
+        sizes: of the batches.
+        keeps: whether freed memory is kept, as our commands have it.
     """
 
-    def __init__(self, ours: bool, forcing: float, count: int) -> None:
+    def __init__(self, make: Callable[[], TakeStep], count: int, sizes: Sizes = LESSON, keeps: bool = True) -> None:
+        if keeps:
+            keep_memory()
         torch.manual_seed(0)
         random.seed(0)
-        if ours:
-            keep_memory()
-        self.batches = make_batches(count)
+        self.sizes, self.batches = sizes, make_batches(count, sizes)
         before = peak_mib()
-        self.step = (our_step if ours else lesson_step)(forcing)
+        self.step = make()
         for batch in self.batches:
             self.step(batch)
         self.peak = peak_mib() - before
@@ -191,9 +191,9 @@ class Steps:
         return timed(partial(self.step, self.batches[place]))
 
     def products(self) -> float:
-        """Median seconds of a step's matrix products alone."""
+        """Median seconds of a step's matrix products alone, for the attention model."""
         dtype = choose_precision("auto", torch.device("cpu")).dtype
-        return statistics.median(products_time(batch, dtype) for batch in self.batches)
+        return statistics.median(products_time(batch, dtype, self.sizes.words) for batch in self.batches)
 
     def words(self) -> float:
         """Target words of a batch, on average."""
@@ -211,7 +211,8 @@ def measure_forcing(steps: int) -> list[dict[str, float]]:
 
 def measure(forcing: float, steps: int) -> dict[str, float]:
     """Both sides in turn over the same batches; medians of seconds a step, and what follows from them."""
-    with Side(Steps, True, forcing, steps) as ours, Side(Steps, False, forcing, steps) as lesson:
+    both = partial(our_step, forcing), partial(lesson_step, forcing)
+    with Side(Steps, both[0], steps) as ours, Side(Steps, both[1], steps, keeps=False) as lesson:
         rows = [(ours.ask("seconds", place), lesson.ask("seconds", place)) for place in range(steps)]
         tokens, bound, peak = ours.ask("words"), ours.ask("products"), ours.ask("peak_mib")
     mine, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
