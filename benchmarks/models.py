@@ -1,5 +1,5 @@
 """One training step of each translation model at its own defaults and the lesson's vocabularies, by the share of steps
-that read the reference, and by the format of the projection.
+that read the reference, and by the format of the projection or of all products.
 
 All take turns over the same batches, each in its process, which has seen every shape. bfloat16 is measured where the
 processor is fast at it.
@@ -19,15 +19,16 @@ from benchmarks.alone import Side
 from benchmarks.training_step import LESSON, SOURCE, Sizes, Steps, TakeStep, Trained, make_batches, step_of
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
+from seqvise.machine import has_bf16
 from seqvise.runs.model import build_model
-from seqvise.tasks.precision import choose_precision
 
 MODELS = ("rnn", "bidirectional", "attention", "full", "luong", "transformer")
 FORCING = (1.0, 0.5, 0.0)
+MIXED = "bf16-mixed"
 
 
 class Way(NamedTuple):
-    """A choice of `model`, the share of forced steps, and `loss.precision`."""
+    """A choice of `model`, the share of forced steps, and `loss.precision` or, ``bf16-mixed``, `trainer.precision`."""
 
     model: str
     forcing: float
@@ -37,14 +38,13 @@ class Way(NamedTuple):
 def take_steps(way: Way, words: int) -> TakeStep:
     """A closure that takes one optimizer step in this way. words: of the target's vocabulary."""
     model = build_model(typed(compose([f"model={way.model}"])), SOURCE, words)
-    dtype = choose_precision(way.precision, torch.device("cpu")).dtype
-    return step_of(cast(Trained, model), way.forcing, dtype)
+    dtype = torch.float32 if way.precision == "fp32" else torch.bfloat16
+    return step_of(cast(Trained, model), way.forcing, dtype, mixed=way.precision == MIXED)
 
 
 def precisions() -> list[str]:
     """Those that this processor is fast at."""
-    fast = choose_precision("auto", torch.device("cpu")).dtype
-    return ["fp32", "bf16"] if fast == torch.bfloat16 else ["fp32"]
+    return ["fp32", "bf16", MIXED] if has_bf16(torch.device("cpu")) else ["fp32"]
 
 
 def measure_models(models: Sequence[str], steps: int, sizes: Sizes = LESSON) -> list[dict[str, Any]]:

@@ -70,16 +70,17 @@ SECTIONS: dict[str, Section] = {
     "models": Section(
         told=(
             "One training step of each translation model at its defaults and the lesson's vocabularies, in batches of "
-            "125, in turn, each in its process."
+            "125, in turn, each in its process. bf16 is the projection's (`loss.precision`), bf16-mixed that of all "
+            "products (`trainer.precision`)."
         ),
         columns={
             "model": ("model", "s"),
             "forcing": ("teacher forcing", "g"),
-            "precision": ("projection", "s"),
+            "precision": ("precision", "s"),
             "seconds": ("seconds a step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
         },
-        words=("model", "projection"),
+        words=("model", "precision"),
     ),
     "training_peers": Section(
         told=(

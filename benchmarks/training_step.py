@@ -97,17 +97,28 @@ def our_step(
     return step_of(Recurrent(options, SOURCE, words), forcing, dtype, sampled)
 
 
-def step_of(model: Trained, forcing: float, dtype: torch.dtype, sampled: int | None = None) -> TakeStep:
-    """A closure that takes one optimizer step of a translation model. dtype: of the projection."""
+def step_of(
+    model: Trained, forcing: float, dtype: torch.dtype, sampled: int | None = None, mixed: bool = False
+) -> TakeStep:
+    """A closure that takes one optimizer step of a translation model.
+
+    Args:
+        model: in training mode.
+        forcing: the share of steps that read the reference.
+        dtype: of the projection.
+        sampled: `loss.sampled`.
+        mixed: whether the other products are of bfloat16 too, as with `trainer.precision=bf16-mixed`.
+    """
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def step(batch: PairBatch) -> None:
         rows, steps = batch.target.shape
         forced = draw_forcing(rows, steps, forcing, "step")
         pick = None if forced is None else WordPicker(model.generator, dtype)
-        outputs = model(batch, forced, pick).flatten(0, 1).index_select(0, batch.real)
         targets = batch.target.flatten().index_select(0, batch.real)
-        total = model.generator.loss(outputs, targets, 0.0, CHUNK, dtype, sampled)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            outputs = model(batch, forced, pick).flatten(0, 1).index_select(0, batch.real)
+            total = model.generator.loss(outputs, targets, 0.0, CHUNK, dtype, sampled)
         optimizer.zero_grad(set_to_none=True)
         (total / len(targets)).backward()
         optimizer.step()
