@@ -192,7 +192,8 @@ def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
     steps = torch.arange(sequence.shape[1], device=sequence.device).unsqueeze(0)
     last = lengths.unsqueeze(1) - 1
     index = torch.where(steps <= last, last - steps, steps)
-    return sequence[torch.arange(sequence.shape[0], device=sequence.device).unsqueeze(1), index]
+    first = torch.arange(0, index.numel(), index.shape[1], device=sequence.device).unsqueeze(1)
+    return sequence.flatten(0, 1).index_select(0, (first + index).flatten()).view_as(sequence)
 
 
 def last_real(sequence: Tensor, lengths: Tensor) -> Tensor:
