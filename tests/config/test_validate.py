@@ -44,6 +44,10 @@ def test_several_wrong_values_are_told_together() -> None:
         (["+schedule.others.dropout={start: low}"], "schedule.others.dropout.start is low, but must be a number"),
         (["+schedule.others.dropout={over: 0}"], "schedule.others.dropout.over is 0"),
         (["data=ptb"], "choose model=awd_lstm"),
+        (
+            ["data.rare_as_unknown=1", "tokenizer=sentencepiece", "tokenizer.sampling=0.1"],
+            "data.rare_as_unknown is for words, and tokenizer.sampling draws sub-words",
+        ),
         (["experiment=lm/imdb_small", "loss.label_smoothing=0.1"], "set loss.label_smoothing=0 or model.adaptive=null"),
         (["experiment=lm/imdb_small", "loss.sampled=900"], "two ways out of a large vocabulary"),
         (["experiment=lm/imdb_classifier", "loss.sampled=900"], "a classifier foretells labels"),

@@ -65,6 +65,7 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
             ["data.scripts.source has 'roman', but knows only arabic, ", "data.scripts.target is an empty list"],
         ),
         ({"bucket": 0, "workers": -1}, ["data.bucket is 0", "data.workers is -1"]),
+        ({"rare_as_unknown": 0.0}, ["data.rare_as_unknown is 0.0, but must be above 0"]),
     ],
 )
 def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:

@@ -104,6 +104,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _images(config)
     yield from text_problems(config)
     yield from _shared_embeddings(config)
+    yield from _rare_words(config)
     yield from _standard_input(config)
     yield from _packages(config)
     yield from _classes(config)
@@ -188,6 +189,14 @@ def _images(config: Config) -> Iterator[str]:
         )
     if _choice(config.model, "prior") and data.wordnet is None:
         yield "model.prior needs the words of the backbone's classes: set data.wordnet, or model.prior=0."
+
+
+def _rare_words(config: Config) -> Iterator[str]:
+    if _choice(config.data, "rare_as_unknown") is not None and config.tokenizer.sampling is not None:
+        yield (
+            "data.rare_as_unknown is for words, and tokenizer.sampling draws sub-words, of which none is unknown: "
+            "set one of them to null."
+        )
 
 
 def _shared_embeddings(config: Config) -> Iterator[str]:

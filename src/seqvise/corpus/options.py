@@ -73,6 +73,7 @@ class DataOptions:
     batch_tokens: int | None = None  # instead: padded target + source tokens a batch
     valid_batch_size: int = 128
     bucket: int = 1  # source lengths are padded up to a multiple of this
+    rare_as_unknown: float | None = None  # training reads a source word seen n times as <unk> by a / (a + n)
     workers: int = 0
     prepare_workers: int | None = None  # processes that split text into words; null: one a core
 
@@ -198,6 +199,8 @@ class DataOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 yield f"{key}.{name} is {value}, but must be at least 1."
+        if self.rare_as_unknown is not None and not self.rare_as_unknown > 0:
+            yield f"{key}.rare_as_unknown is {self.rare_as_unknown}, but must be above 0, or null to read all words."
         if self.workers < 0:
             yield f"{key}.workers is {self.workers}, but must be 0 (load in the training process) or more."
         if self.prepare_workers is not None and self.prepare_workers < 1:

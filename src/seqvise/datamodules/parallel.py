@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.store import Part, TokenStore
+from seqvise.corpus.vocabulary import SPECIALS, UNK
 from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -67,6 +69,37 @@ class SampledPairDataset(Dataset[PairBatch]):
         return pair_batch(sources, [self.target.draw(epoch, row) for row in rows], rows, self.bucket)
 
 
+class RarePairDataset(Dataset[PairBatch]):
+    """The training pairs, of whose sources rare words are read as ``UNK`` now and then, as (seed, epoch, row) decide.
+
+    Args:
+        part: the pairs.
+        counts: of the source's words in the training part, by id.
+        alpha: a word seen n times is not known with a chance of ``alpha / (alpha + n)`` (Kiperwasser and Goldberg
+            2016, section 4.2, arXiv:1603.04351).
+        seed: of the draws.
+        bucket: as of ``PairDataset``.
+    """
+
+    def __init__(self, part: Part, counts: Sequence[int], alpha: float, seed: int, bucket: int) -> None:
+        self.source, self.target, self.seed, self.bucket = part.source, part.target, seed, bucket
+        self.chances = alpha / (alpha + np.asarray(counts, np.float64))
+        self.chances[: len(SPECIALS)] = 0
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, batch: EpochRows) -> PairBatch:
+        epoch, rows = batch
+        sources = [self._drawn(epoch, row) for row in rows]
+        return pair_batch(sources, [self.target[row] for row in rows], rows, self.bucket)
+
+    def _drawn(self, epoch: int, row: int) -> NDArray[np.int32]:
+        ids = self.source[row]
+        draws = np.random.default_rng((self.seed, epoch, row)).random(len(ids))
+        return np.where(draws < self.chances[ids], UNK, ids).astype(np.int32)
+
+
 class ParallelDataModule(pl.LightningDataModule):
     """Training batches sorted among neighbours, validation and test batches sorted throughout.
 
@@ -90,9 +123,13 @@ class ParallelDataModule(pl.LightningDataModule):
         _check_budget(lengths, size)
         batches = TrainingSampler(lengths, size, self.seed, rank, world)
         batches.start_at(place_of(self.trainer))
-        if self.store.sampling is None:
-            return self._loader(PairDataset(part, self.options.bucket), batches)
-        return self._loader(SampledPairDataset(self.store, self.seed, self.options.bucket), EpochSampler(batches))
+        bucket, alpha = self.options.bucket, self.options.rare_as_unknown
+        if self.store.sampling is not None:
+            return self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
+        if alpha is not None:
+            counts = self.store.source.vocabulary.counts
+            return self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
+        return self._loader(PairDataset(part, bucket), batches)
 
     def val_dataloader(self) -> DataLoader[PairBatch]:
         """This process's validation batches."""
