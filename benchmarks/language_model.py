@@ -99,10 +99,16 @@ class PlainAwdLstm(nn.Module):
         return mask.expand_as(values) * values
 
 
-def our_step(model: AwdLstm, sampled: int | None = None) -> Step:
-    """A closure that takes one optimizer step of ours and gives the cross entropy. sampled: `loss.sampled`."""
+def our_step(model: AwdLstm, sampled: int | None = None, precision: str = "auto") -> Step:
+    """A closure that takes one optimizer step of ours and gives the cross entropy.
+
+    Args:
+        model: in training mode.
+        sampled: `loss.sampled`.
+        precision: `loss.precision`.
+    """
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, weight_decay=1.2e-6, fused=True)
-    dtype, options = choose_precision("auto", torch.device("cpu")).dtype, model.options
+    dtype, options = choose_precision(precision, torch.device("cpu")).dtype, model.options
     state: list[StreamState] = []
 
     def step(batch: StreamBatch) -> float:
@@ -158,9 +164,10 @@ class Steps:
         ours: ours, begun as our commands begin, or the plain recipe.
         size: of the model and its batches.
         count: windows.
+        precision: `loss.precision` of ours.
     """
 
-    def __init__(self, ours: bool, size: Size, count: int) -> None:
+    def __init__(self, ours: bool, size: Size, count: int, precision: str = "auto") -> None:
         if ours:
             keep_memory()
         torch.manual_seed(0)
@@ -168,7 +175,7 @@ class Steps:
         self.size, self.batches = size, make_batches(size, count)
         model, self.plain = AwdLstm(self.options, size.words), PlainAwdLstm(self.options, size.words)
         copy_weights(model, self.plain)
-        self.step = our_step(model) if ours else plain_step(self.plain, self.options)
+        self.step = our_step(model, None, precision) if ours else plain_step(self.plain, self.options)
 
     def loss(self, place: int) -> float:
         """Of one step over a window without dropout."""
@@ -199,10 +206,17 @@ class Steps:
         self.options.dropout.scale, self.plain.on = float(on), on
 
 
-def measure(name: str, size: Size, steps: int) -> dict[str, float | str]:
-    """Both sides in turn over the same windows; medians of seconds a step, and what follows from them."""
+def measure(name: str, size: Size, steps: int, precision: str = "auto") -> dict[str, float | str]:
+    """Both sides in turn over the same windows; medians of seconds a step, and what follows from them.
+
+    Args:
+        name: of the size.
+        size: of the model and its batches.
+        steps: measured ones.
+        precision: `loss.precision` of ours; the plain recipe has single precision.
+    """
     places = range(2, steps + 2)
-    with Side(Steps, True, size, steps + 2) as ours, Side(Steps, False, size, steps + 2) as plain:
+    with Side(Steps, True, size, steps + 2, precision) as ours, Side(Steps, False, size, steps + 2) as plain:
         losses = [(ours.ask("loss", place), plain.ask("loss", place)) for place in range(2)]
         rows = [(ours.ask("seconds", place), plain.ask("seconds", place)) for place in places]
         bound, words = statistics.median(ours.ask("products", place) for place in places[:BOUNDS]), ours.ask("words")
