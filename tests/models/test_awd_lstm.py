@@ -18,6 +18,7 @@ from seqvise.models.awd_lstm import (
     detached,
     map_words,
 )
+from seqvise.models.dropout import dropout
 from seqvise.models.language_options import ClassifierOptions, LanguageModelOptions, StreamDropoutOptions
 
 WORDS, ROWS, STEPS = 11, 3, 6
@@ -52,12 +53,12 @@ def plain(net: AwdLstm, words: Tensor) -> tuple[Tensor, Tensor]:
     rates, encoder = net.options.dropout.scaled(net.training), net.encoder
     layers: list[Any] = list(encoder.layers)
     kind = encoder.embedding.weight.dtype
-    kept = F.dropout(torch.ones(WORDS, 1, dtype=kind), rates.words)
-    mask = F.dropout(torch.ones(ROWS, 5, dtype=kind), rates.input)
+    kept = dropout(torch.ones(WORDS, 1, dtype=kind), rates.words)
+    mask = dropout(torch.ones(ROWS, 5, dtype=kind), rates.input)
     values = [(encoder.embedding.weight * kept)[words[:, t]] * mask for t in range(words.shape[1])]
     raw = values
     for place, layer in enumerate(layers):
-        recurrent = F.dropout(layer.weight_hh_l0, rates.weights)
+        recurrent = dropout(layer.weight_hh_l0, rates.weights)
         size = layer.hidden_size
         h = c = torch.zeros(ROWS, size, dtype=kind)
         raw = []
@@ -68,7 +69,7 @@ def plain(net: AwdLstm, words: Tensor) -> tuple[Tensor, Tensor]:
                 h = gru_step(layer, value, h, recurrent)
             raw.append(h)
         rate = rates.output if place == len(layers) - 1 else rates.hidden
-        mask = F.dropout(torch.ones(ROWS, size, dtype=kind), rate)
+        mask = dropout(torch.ones(ROWS, size, dtype=kind), rate)
         values = [value * mask for value in raw]
     return torch.stack(values, 1), torch.stack(raw, 1)
 
@@ -151,13 +152,13 @@ def test_dropouts_have_one_multiplier_and_none_in_evaluation() -> None:
 
 
 def test_a_dropped_word_is_dropped_wherever_it_stands() -> None:
-    dropout = StreamDropoutOptions(words=0.5, input=0, hidden=0, output=0, weights=0)
-    net = model(dropout=dropout, layers=1)
+    rates = StreamDropoutOptions(words=0.5, input=0, hidden=0, output=0, weights=0)
+    net = model(dropout=rates, layers=1)
     torch.manual_seed(3)
     read = net(torch.full((ROWS, 1), 4).repeat(1, 2))
     assert torch.equal(read.outputs[0], read.outputs[1])
     torch.manual_seed(3)
-    kept = F.dropout(torch.ones(WORDS, 1, dtype=torch.float64), 0.5)
+    kept = dropout(torch.ones(WORDS, 1, dtype=torch.float64), 0.5)
     assert set(kept.flatten().tolist()) == {0.0, 2.0}
 
 

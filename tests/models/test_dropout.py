@@ -7,8 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seqvise.models.dropout import dropping, dropping_words
+from seqvise.models.dropout import dropout, dropping, dropping_words
 from seqvise.models.interface import PairBatch
 from seqvise.models.options import DropoutOptions, RecurrentOptions
 from seqvise.models.recurrent import Recurrent
@@ -38,6 +40,56 @@ def test_variational_dropout_has_one_mask_for_all_steps() -> None:
     torch.testing.assert_close(step.unique(), torch.tensor([0.0, 4 / 3]))
     assert 0.2 < float((step == 0).float().mean()) < 0.3
     assert not torch.equal(step[0], step[1]), "each sentence has a mask of its own"
+
+
+@given(
+    st.floats(0, 1),
+    st.lists(st.integers(0, 5), min_size=0, max_size=3),
+    st.sampled_from([torch.float32, torch.float64, torch.bfloat16]),
+    st.integers(0, 1000),
+)
+def test_what_is_kept_is_scaled_up_and_has_the_gradient(
+    rate: float, shape: list[int], kind: torch.dtype, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    values = (torch.rand(shape) + 0.5).to(kind).requires_grad_()
+    found = dropout(values, rate)
+    assert found.shape == values.shape
+    assert found.dtype == kind
+    (scale,) = torch.autograd.grad(found.sum(), values)
+    torch.testing.assert_close(found, values * scale)
+    kept = scale[scale != 0].double()
+    if 1 - rate >= 1e-3:  # else the rounding of the chance shows
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.35, 0.5, 0.999])
+def test_as_many_are_dropped_as_asked_for_wherever_they_stand(rate: float) -> None:
+    torch.manual_seed(0)
+    values = torch.ones(1_000_003)  # four share a draw, and the last draw is cut
+    dropped = dropout(values, rate) == 0
+    for place in range(4):
+        share, number = float(dropped[place::4].double().mean()), len(dropped[place::4])
+        assert abs(share - rate) < 5 * (rate * (1 - rate) / number) ** 0.5
+    both = float((dropped[:-1] & dropped[1:]).double().mean())
+    assert abs(both - rate**2) < 5 * (rate**2 / 1e6) ** 0.5, "neighbours are dropped without regard to each other"
+
+
+def test_dropout_ends() -> None:
+    values = torch.randn(3, 4)
+    assert dropout(values, 0.0) is values
+    assert dropout(values, 0.5, training=False) is values
+    assert torch.equal(dropout(values, 1.0), torch.zeros(3, 4))
+    assert torch.equal(dropout(values, 1 - 1e-9), torch.zeros(3, 4))
+
+
+def test_a_seed_gives_the_same_mask_of_values_that_lie_otherwise() -> None:
+    values = torch.rand(6, 5) + 1
+    torch.manual_seed(1)
+    first = dropout(values, 0.4)
+    torch.manual_seed(1)
+    second = dropout(values.t().contiguous().t(), 0.4)
+    assert torch.equal(first, second)
 
 
 def test_plain_dropout_has_a_mask_for_each_step() -> None:
@@ -95,7 +147,7 @@ def test_weight_drop_is_one_mask_a_pass_over_the_recurrent_matrix(cell: str) -> 
     plain.load_state_dict(layer.state_dict())
     torch.manual_seed(5)
     with torch.no_grad():
-        plain.weight_hh_l0.copy_(torch.nn.functional.dropout(layer.weight_hh_l0, 0.5))
+        plain.weight_hh_l0.copy_(dropout(layer.weight_hh_l0, 0.5))
     torch.manual_seed(5)
     found = model.encoder(source).outputs
     torch.testing.assert_close(found, plain(model.encoder.embedding(source.ids))[0])

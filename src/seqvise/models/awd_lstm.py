@@ -11,10 +11,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from seqvise.models.adaptive import AdaptiveGenerator
-from seqvise.models.dropout import dropping_words
+from seqvise.models.dropout import dropout, dropping_words
 from seqvise.models.generator import Generator
 from seqvise.models.language_options import EncoderOptions, LanguageModelOptions, StreamDropoutOptions
 from seqvise.models.stages import thaw, with_rates
@@ -114,7 +113,7 @@ class AwdLstm(nn.Module):
 
 def locked(values: Tensor, rate: float) -> Tensor:
     """Dropout with one mask for all steps (Gal and Ghahramani 2016). values: (T, B, D)."""
-    return values * F.dropout(values.new_ones(values.shape[1:]), rate) if rate else values
+    return values * dropout(values.new_ones(values.shape[1:]), rate) if rate else values
 
 
 def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate: float) -> tuple[Tensor, LayerState]:
@@ -130,7 +129,7 @@ def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate:
     """
     begin = None if state is None else packed(tuple(part.unsqueeze(0) for part in state))
     if rate:
-        weight = F.dropout(cast(Tensor, layer.weight_hh_l0), rate)
+        weight = dropout(cast(Tensor, layer.weight_hh_l0), rate)
         outputs, after = functional_call(layer, {"weight_hh_l0": weight}, (values, begin))
     else:
         outputs, after = layer(values, begin)

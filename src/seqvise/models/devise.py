@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.devise_options import DeviseOptions
+from seqvise.models.dropout import dropout
 
 RATES = (1e-3, 1e-2)
 """The factors on the rate of the backbone's early and of its late layers, as in the lesson; the head's is 1."""
@@ -103,7 +104,7 @@ class Head(nn.Module):
         values = features
         for place, (norm, linear) in enumerate(zip(self.norms, self.maps, strict=True)):
             values = F.relu(values) if place else values
-            values = F.dropout(norm(values), rates[place] * self.dropout.scale, self.training)
+            values = dropout(norm(values), rates[place] * self.dropout.scale, self.training)
             values = linear(values)
         return values
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.cells import gru_step, lstm_step
+from seqvise.models.dropout import dropout
 from seqvise.models.products import MakeProduct, Product, plain_product
 from seqvise.models.scan import gru_scan, lstm_scan
 
@@ -73,7 +74,7 @@ class GruLayer(nn.GRU):
 
     def recurrent(self, rate: float) -> Tensor:
         """The recurrent weight (3H, H) for one pass; see ``RecurrentLayer``."""
-        return F.dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
+        return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
         """The cell with the weights of one pass. weight: from ``recurrent``."""
@@ -107,7 +108,7 @@ class LstmLayer(nn.LSTM):
 
     def recurrent(self, rate: float) -> Tensor:
         """The recurrent weight (4H, H) for one pass; see ``RecurrentLayer``."""
-        return F.dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
+        return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
         """The cell with the weights of one pass. weight: from ``recurrent``."""

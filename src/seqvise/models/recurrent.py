@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqvise.models.decoder import make_decoder
+from seqvise.models.dropout import dropout
 from seqvise.models.encoder import RecurrentEncoder
 from seqvise.models.generator import Generator, WordPicker
 from seqvise.models.interface import PairBatch, PickWords, SourceBatch, StepOutput
@@ -53,7 +53,7 @@ class Recurrent(nn.Module):
         encoded = self.encoder(src)
         attention = self.decoder.attention
         rate = self.options.dropout.state * self.options.dropout.scale
-        finals = [F.dropout(final, rate, self.training) for final in encoded.finals]
+        finals = [dropout(final, rate, self.training) for final in encoded.finals]
         return Memory(
             start=tuple(self._begin(layer, finals) for layer in range(self.options.decoder_layers)),
             outputs=encoded.outputs if attention is not None else None,

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from seqvise.models.awd_lstm import AwdEncoder, Read, StreamState, detached
 from seqvise.models.devise import SteadyBatchNorm
+from seqvise.models.dropout import dropout
 from seqvise.models.interface import SourceBatch
 from seqvise.models.language_options import ClassifierOptions
 from seqvise.models.pooling import pool_concat
@@ -99,5 +100,5 @@ class ClassifierHead(nn.Module):
         values, scale = pooled, self.dropout.scale
         for place, rate in enumerate((self.dropout.pooled, self.dropout.head)):
             values = self.activation(values) if place else values
-            values = self.maps[place](F.dropout(self.norms[place](values), rate * scale, self.training))
+            values = self.maps[place](dropout(self.norms[place](values), rate * scale, self.training))
         return values

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.models.dropout import dropout
 from seqvise.models.transformer_options import TransformerDropoutOptions
 from seqvise.models.transformer_positions import Rotation
 
@@ -116,7 +117,7 @@ class CrossAttention(_Attention):
         queries = self._queries(inputs.reshape(seen.keys.shape[0], -1, inputs.shape[2]))
         scores = queries @ seen.keys.transpose(2, 3) / math.sqrt(queries.shape[3])  # (B, H, N / B, S)
         weights = torch.softmax(scores.masked_fill(~mask, float("-inf")), 3)
-        found = F.dropout(weights, self._rate()).to(seen.values.dtype) @ seen.values
+        found = dropout(weights, self._rate()).to(seen.values.dtype) @ seen.values
         return self._merge(found).reshape(inputs.shape), weights.mean(1).flatten(0, 1)
 
     def _queries(self, inputs: Tensor) -> Tensor:

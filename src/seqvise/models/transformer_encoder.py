@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from seqvise.models.dropout import dropout
 from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.transformer_layers import EncoderLayer, norm
 from seqvise.models.transformer_options import TransformerOptions
@@ -24,7 +24,7 @@ class WordInput(nn.Module):
     def forward(self, vectors: Tensor, start: int = 0) -> Tensor:
         """vectors: (N, T, D), at positions from ``start`` on."""
         marked = self.positions.mark(vectors * math.sqrt(vectors.shape[2]), start)
-        return F.dropout(marked, self.dropout.embedding * self.dropout.scale, self.training)
+        return dropout(marked, self.dropout.embedding * self.dropout.scale, self.training)
 
 
 class TransformerEncoder(nn.Module):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.models.dropout import dropout
 from seqvise.models.transformer_attention import CrossAttention, KeyValue, SelfAttention
 from seqvise.models.transformer_options import TransformerDropoutOptions, TransformerOptions
 from seqvise.models.transformer_positions import Rotation
@@ -37,7 +38,7 @@ class FeedForward(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         hidden = self.activation(self.inner(inputs))
-        found: Tensor = self.outer(F.dropout(hidden, self.dropout.activation * self.dropout.scale, self.training))
+        found: Tensor = self.outer(dropout(hidden, self.dropout.activation * self.dropout.scale, self.training))
         return found
 
 
@@ -50,7 +51,7 @@ class Residual(nn.Module):
 
     def forward(self, inputs: Tensor, found: Tensor) -> Tensor:
         """inputs, found: (..., D)."""
-        return inputs + F.dropout(found, self.dropout.residual * self.dropout.scale, self.training)
+        return inputs + dropout(found, self.dropout.residual * self.dropout.scale, self.training)
 
 
 class EncoderLayer(nn.Module):
