@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from seqvise.models.transformer_attention import CrossAttention, SelfAttention, packed_linear
+from seqvise.models import transformer_attention
+from seqvise.models.transformer_attention import CrossAttention, KeyValue, SelfAttention, packed_linear
 from seqvise.models.transformer_layers import DecoderLayer, EncoderLayer, FeedForward
 from seqvise.models.transformer_options import TransformerOptions
 
@@ -149,3 +151,22 @@ def test_each_part_of_a_packed_projection_begins_as_one_of_its_own() -> None:
     bound = math.sqrt(6 / (64 + 64)) / math.sqrt(2)
     for part in packed_linear(64, 3).weight.chunk(3):
         assert 0.98 * bound < float(part.abs().max()) <= bound
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_on_a_processor_attention_in_bfloat16_is_worked_out_in_float32(autocast: bool) -> None:
+    torch.manual_seed(0)
+    queries, keys, values = torch.randn(3, 5, HEADS, 6, 4).bfloat16()
+    mask = torch.rand(5, 1, 1, 6) < 0.7
+    mask[..., 0] = True
+    exact = [part.float().requires_grad_() for part in (queries, keys, values)]
+    wanted = F.scaled_dot_product_attention(exact[0], exact[1], exact[2], attn_mask=mask).bfloat16()
+    parts = [part.requires_grad_() for part in (queries, keys, values)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = transformer_attention.attend(parts[0], KeyValue(parts[1], parts[2]), mask)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, wanted)
+    for gradient, right in zip(
+        torch.autograd.grad(found.sum(), parts), torch.autograd.grad(wanted.sum(), exact), strict=True
+    ):
+        assert torch.equal(gradient, right.bfloat16())

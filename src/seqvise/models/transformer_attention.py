@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -72,14 +73,13 @@ class SelfAttention(_Attention):
             causal: a step sees itself and those before it alone; without a mask.
         """
         queries, seen = self._project(inputs, rotation)
-        found = F.scaled_dot_product_attention(queries, *seen, attn_mask=mask, dropout_p=self._rate(), is_causal=causal)
-        return self._merge(found)
+        return self._merge(attend(queries, seen, mask, self._rate(), causal))
 
     def step(self, inputs: Tensor, rotation: Rotation | None, past: KeyValue) -> tuple[Tensor, KeyValue]:
         """The next step (N, 1, D) looks at itself and the past, and joins it."""
         queries, now = self._project(inputs, rotation)
         seen = past.followed_by(now)
-        return self._merge(F.scaled_dot_product_attention(queries, *seen, dropout_p=self._rate())), seen
+        return self._merge(attend(queries, seen, rate=self._rate())), seen
 
     def _project(self, inputs: Tensor, rotation: Rotation | None) -> tuple[Tensor, KeyValue]:
         packed = self._split(self.project(inputs), 3)
@@ -102,8 +102,7 @@ class CrossAttention(_Attention):
 
     def forward(self, inputs: Tensor, seen: KeyValue, mask: Tensor) -> Tensor:
         """Every step of (N, T, D) looks at the source. mask: (N, 1, 1, S) bool, true at real steps."""
-        found = F.scaled_dot_product_attention(self._queries(inputs), *seen, attn_mask=mask, dropout_p=self._rate())
-        return self._merge(found)
+        return self._merge(attend(self._queries(inputs), seen, mask, self._rate()))
 
     def step(self, inputs: Tensor, seen: KeyValue, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As ``forward`` for one step of N rows, with the weights (N, S), the mean over the heads.
@@ -122,6 +121,27 @@ class CrossAttention(_Attention):
 
     def _queries(self, inputs: Tensor) -> Tensor:
         return self._split(self.query(inputs), 1).squeeze(2).transpose(1, 2)
+
+
+def attend(
+    queries: Tensor, seen: KeyValue, mask: Tensor | None = None, rate: float = 0.0, causal: bool = False
+) -> Tensor:
+    """What queries find: (N, H, T, d).
+
+    Args:
+        queries: (N, H, T, d).
+        seen: keys and values.
+        mask: (N, 1, 1, S) bool, true where a step may be looked at; None where all may.
+        rate: chance of a weight to be dropped.
+        causal: a step sees itself and those before it alone; without a mask.
+    """
+    parts: tuple[Tensor, Tensor, Tensor] = (queries, *seen)
+    found = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=rate, is_causal=causal)
+    if queries.device.type != "cpu" or all(part.dtype != torch.bfloat16 for part in parts):
+        return found(*parts)
+    # The library's gradients in bfloat16 take six times as long there as those in float32.
+    with torch.autocast("cpu", enabled=False):
+        return found(*(part.float() for part in parts)).to(seen.values.dtype)
 
 
 def packed_linear(width: int, parts: int) -> nn.Linear:
