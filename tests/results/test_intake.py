@@ -62,10 +62,10 @@ def test_no_folder_of_the_machine_is_kept(tmp_path: Path) -> None:
 
 def test_what_was_changed_is_told_apart(tmp_path: Path) -> None:
     overrides = ["data=tatoeba", "data.limit=100", "data.batch_size=8", "seed=3", "model=rnn", "optimizer.lr=1e-3"]
-    overrides += ["trainer=cpu", "callbacks.progress=false", "data.workers=1"]
+    overrides += ["trainer=cpu", "callbacks.progress=false", "data.workers=1", "data.rare_as_unknown=0.25"]
     found = read_run(Run(overrides=overrides, experiment="null", seed=3).write(tmp_path / "run"))
     assert (found.experiment, found.dataset) == ("rnn", "tatoeba data.limit=100")
-    assert found.label == "rnn data.batch_size=8 optimizer.lr=1e-3"
+    assert found.label == "rnn data.batch_size=8 optimizer.lr=1e-3 data.rare_as_unknown=0.25"
 
 
 def test_changes_in_no_commit_are_recorded(tmp_path: Path) -> None:
