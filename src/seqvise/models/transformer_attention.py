@@ -136,12 +136,12 @@ def attend(
         causal: a step sees itself and those before it alone; without a mask.
     """
     parts: tuple[Tensor, Tensor, Tensor] = (queries, *seen)
-    found = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=rate, is_causal=causal)
+    look = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=rate, is_causal=causal)
     if queries.device.type != "cpu" or all(part.dtype != torch.bfloat16 for part in parts):
-        return found(*parts)
+        return look(*parts)
     # The library's gradients in bfloat16 take six times as long there as those in float32.
     with torch.autocast("cpu", enabled=False):
-        return found(*(part.float() for part in parts)).to(seen.values.dtype)
+        return look(*(part.float() for part in parts)).to(seen.values.dtype)
 
 
 def packed_linear(width: int, parts: int) -> nn.Linear:
