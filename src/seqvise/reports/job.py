@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import yaml
 
+from seqvise.config.formats import upgrade
+from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -109,7 +111,7 @@ def is_run(folder: Path) -> bool:
 def read_job(folder: Path) -> Job:
     """Reads a run directory; what cannot be read is among its problems."""
     problems: list[str] = []
-    config = _read(folder / CONFIG, problems)
+    config = _config(folder / CONFIG, problems)
     hydra = _node(_read(folder / HYDRA, problems), "hydra", "runtime", "choices")
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
     flat = dict(_flatten(config))
@@ -154,6 +156,16 @@ def _read(path: Path, problems: list[str], kind: type[Any] = dict) -> Any:
     if not isinstance(content, kind):
         problems.append(f"{path} does not hold {'a list' if kind is list else 'names and values'}.")
         return kind()
+    return content
+
+
+def _config(path: Path, problems: list[str]) -> dict[str, Any]:
+    content: dict[str, Any] = _read(path, problems)
+    try:
+        if content:
+            upgrade(content, path)
+    except UserError as error:
+        problems.extend(error.problems)
     return content
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from seqvise.config.formats import numbered
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.files import held, write_text
@@ -60,7 +61,7 @@ class RunDirectory:
 
     def write_config(self, config: Config) -> None:
         """Writes every choice, resolved, as ``config.yaml``."""
-        self._write(CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True))
+        self._write(CONFIG, numbered(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)))
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes what the run runs on as ``env.json``; what its earlier starts ran on stays there, under ``before``."""

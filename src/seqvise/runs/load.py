@@ -7,13 +7,12 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqvise.config.faults import one_line
+from seqvise.config.formats import load_config
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.config.validate import node_problems
@@ -52,7 +51,7 @@ class Run:
         other = other_versions(folder)
         made = [f"{folder} was made with {other}."] if other else []
         try:
-            saved = cast(DictConfig, OmegaConf.load(file))
+            saved = load_config(file)
             config = typed(saved)
         except UserError as error:
             raise UserError(*(f"{file}: {problem}" for problem in error.problems), *made) from error

@@ -6,10 +6,11 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.formats import changes, load_config
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
@@ -79,7 +80,7 @@ def has_finished(directory: Path) -> bool:
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
-    saved = OmegaConf.load(directory / CONFIG)
+    saved = load_config(directory / CONFIG)
     keys = {_key(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
@@ -94,7 +95,7 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     Raises:
         UserError: the words ask for another run than this one.
     """
-    saved = cast(DictConfig, OmegaConf.load(directory / CONFIG))
+    saved = load_config(directory / CONFIG)
     given = [key for key in map(_key, words) if not _is_free(key)]
     if different := [f"{key}: {old} -> {new}" for key, old, new in _differences(saved, cfg) if _concerns(given, key)]:
         more = [f"... and {len(different) - SHOWN} more"] if len(different) > SHOWN else []
@@ -108,6 +109,9 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     OmegaConf.update(saved, "paths.run", str(directory))
     if (other := other_versions(directory, COMPUTING)) and is_first_process():
         log.warning("The run began with %s: its numbers may now differ in the last digits.", other)
+    if is_first_process():
+        for change in changes(directory / CONFIG):
+            log.warning("The run was started by an earlier revision. %s", change)
     return saved
 
 

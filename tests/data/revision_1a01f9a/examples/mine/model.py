@@ -1,0 +1,39 @@
+"""A translation model whose encoder does not know the order of words."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mine.options import BagOptions
+from seqvise.models.encoder import Encoded
+from seqvise.models.interface import PAD, SourceBatch
+from seqvise.models.recurrent import Recurrent
+
+
+class BagEncoder(nn.Module):
+    """The word vectors of a sentence, and one vector for all of them."""
+
+    def __init__(self, words: int, width: int, pooling: str) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, width, padding_idx=PAD)
+        self.output_size = width
+        self.pooling = pooling
+
+    def forward(self, src: SourceBatch) -> Encoded:
+        """Outputs are (B, S, D), the one final state (B, D)."""
+        vectors: Tensor = self.embedding(src.ids)
+        real = src.mask().unsqueeze(2)
+        if self.pooling == "max":
+            return Encoded(vectors, (vectors.masked_fill(~real, float("-inf")).amax(1),))
+        return Encoded(vectors, ((vectors * real).sum(1) / real.sum(1),))
+
+
+class BagOfWords(Recurrent):
+    """The recurrent decoder of seqvise behind a bag of words."""
+
+    options_type = BagOptions
+
+    def __init__(self, options: BagOptions, source_size: int, target_size: int) -> None:
+        super().__init__(options, source_size, target_size)
+        self.encoder = BagEncoder(source_size, options.embedding, options.pooling)  # type: ignore[assignment]
+        self.bridge = nn.Linear(options.embedding, options.decoder_hidden, bias=False)

@@ -1,0 +1,24 @@
+"""A loss that looks away from words that are already easy."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqvise.models.interface import PAD, PairBatch
+from seqvise.tasks.translation import Translation
+
+
+class FocalTranslation(Translation):
+    """Trains with the focal loss ``-(1 - p)^2 log p`` (Lin et al., 2017); validates as ``Translation`` does."""
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        """The mean focal loss over real words, the decoder reading the reference."""
+        real = batch.target != PAD
+        words = self.seq2seq.generator
+        scores = F.linear(self.seq2seq(batch)[real], words.weight, words.bias)
+        log_p = -F.cross_entropy(scores, batch.target[real], reduction="none")
+        loss = -((1 - log_p.exp()).square() * log_p).mean()
+        self.last_tokens = int(real.sum())
+        self.log("train/loss", loss.detach())
+        return loss
