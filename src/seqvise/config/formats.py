@@ -38,7 +38,12 @@ class Former:
     changes: str | None = None
 
 
-FORMER: Mapping[int, tuple[Former, ...]] = {1: ()}
+FORMER: Mapping[int, tuple[Former, ...]] = {
+    1: (
+        # Labels had the vectors of their words alone.
+        Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
+    )
+}
 """For each earlier format the values that its configs leave out."""
 
 
