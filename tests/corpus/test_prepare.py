@@ -144,6 +144,23 @@ def test_sentences_are_cut_at_the_percentile_with_eos_kept(tmp_path: Path) -> No
     assert part(store, "valid").raw_source()[9] == "x x x x x x x x x x"
 
 
+def test_each_side_is_cut_at_its_own_percentile(tmp_path: Path) -> None:
+    pairs = [("x " * n, "y " * n) for n in range(1, 11)]
+    data = paired(tmp_path, pairs, valid="train", cut_percentile={"source": 50, "target": None})
+    train = part(prepare_corpus(data, WORDS, tmp_path), "train")
+    assert train.source.lengths.tolist() == [2, 3, 4, 5, 6, 6, 6, 6, 6, 6]
+    assert train.target.lengths.tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_one_percentile_for_both_sides_names_the_store_that_it_named_as_a_number(tmp_path: Path) -> None:
+    data = paired(tmp_path, [("a", "b"), ("c", "d")], valid="train", cut_percentile=99.0)
+    equal = ({"source": 99, "target": 99.0}, 99)
+    paths = {prepare_corpus(replace(data, cut_percentile=value), WORDS, tmp_path).path for value in (99.0, *equal)}
+    assert len(paths) == 1
+    other = prepare_corpus(replace(data, cut_percentile={"source": 97, "target": 99}), WORDS, tmp_path)
+    assert other.path not in paths
+
+
 def test_the_report_counts_words(tmp_path: Path) -> None:
     data = paired(tmp_path, [("a a b", "x"), ("a c", "x y")], valid="valid")
     write_side(tmp_path / "valid.fr", ["a b d ?"])

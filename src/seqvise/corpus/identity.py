@@ -124,11 +124,17 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "scripts": asdict(data.scripts),
         "limit": data.limit,
         "max_tokens": asdict(data.max_tokens),
-        "cut_percentile": data.cut_percentile,
+        "cut_percentile": _percentiles(data),
         "split": [data.valid_fraction, data.seed] if splits else None,
         "tokenizer": tokenizer.shaping(),
         "version": tokenizer_version(tokenizer),
     }
+
+
+def _percentiles(data: DataOptions) -> float | dict[str, float | None] | None:
+    """One number if both sides have the same, as before sides had a number each: such stores keep their name."""
+    sides = data.percentiles()
+    return sides["source"] if sides["source"] == sides["target"] else sides
 
 
 def store_name(data: DataOptions, identity: dict[str, Any]) -> str:

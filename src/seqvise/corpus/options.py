@@ -66,7 +66,7 @@ class DataOptions:
     scripts: SideScripts = field(default_factory=SideScripts)
     limit: int | None = None  # pairs of the training part, after filtering
     max_tokens: SideLimits = field(default_factory=SideLimits)  # longer pairs are dropped (<eos> not counted)
-    cut_percentile: float | None = None  # longer sentences are cut at this percentile of training lengths, <eos> kept
+    cut_percentile: Any = None  # a number, or {source, target}: cut at this percentile of lengths, <eos> kept
     valid_fraction: float = 0.1
     seed: int = 0  # of the hash that chooses validation pairs
     batch_size: int | None = 64  # sentences a process and step; null in favour of batch_tokens
@@ -181,13 +181,29 @@ class DataOptions:
         ):
             if value is not None and value < 1:
                 yield f"{key}.{name} is {value}, but must be at least 1, or null for no limit."
-        if self.cut_percentile is not None and not 0 < self.cut_percentile <= 100:
-            yield f"{key}.cut_percentile is {self.cut_percentile}, but must be above 0 and at most 100, or null."
+        yield from self._problems_of_percentiles(f"{key}.cut_percentile")
         most = 0.5 if self.format == "phrasebook" else 1
         if not 0 < self.valid_fraction < most:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below {most}."
         if not 0 <= self.seed < 2**63:
             yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
+
+    def _problems_of_percentiles(self, key: str) -> Iterator[str]:
+        value = self.cut_percentile
+        sides = value if isinstance(value, dict) else {"source": value, "target": value}
+        unknown = sorted(sides.keys() - {"source", "target"})
+        numbers = [number for number in sides.values() if number is not None]
+        if unknown or not all(_is_percentile(number) for number in numbers):
+            yield (
+                f"{key} is {value}, but must be above 0 and at most 100, null, or a number for each side, as in "
+                "{source: 97, target: 99}."
+            )
+
+    def percentiles(self) -> dict[str, float | None]:
+        """``cut_percentile`` of each side, ``source`` and ``target``."""
+        value = self.cut_percentile
+        sides = value if isinstance(value, dict) else {"source": value, "target": value}
+        return {side: _float(sides.get(side)) for side in ("source", "target")}
 
     def _problems_of_batches(self, key: str) -> Iterator[str]:
         if (self.batch_size is None) == (self.batch_tokens is None):
@@ -205,6 +221,14 @@ class DataOptions:
             yield f"{key}.workers is {self.workers}, but must be 0 (load in the training process) or more."
         if self.prepare_workers is not None and self.prepare_workers < 1:
             yield f"{key}.prepare_workers is {self.prepare_workers}, but must be at least 1, or null for one a core."
+
+
+def _is_percentile(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 100
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 @dataclass
