@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.tables import BAD_ROW
 from seqvise.corpus.text_options import LabelOptions, StreamOptions, TextOptions
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import TextPart, TextStore
@@ -140,7 +142,12 @@ def refused(options: TextOptions, folder: Path) -> str:
     [
         ("pos\tgood\n\tbad\n", "train.tsv, line 2 has no label"),
         ("pos\tgood\nneg\t \n", "train.tsv, line 2 is a document without a word"),
-        ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 column between tabs"),
+        ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 field ('neg'), but must have 2"),
+        (
+            "pos\tgood\nneg\tbad\tbut short\n",
+            "line 2 has 3 fields ('neg | bad | but short'), but must have 2",
+        ),
+        ("pos\tgood\rneg\tbad\r", "ends its lines with carriage returns"),
         ("pos\tgood\npos\tfine\n", "has the label 'pos', but a classifier needs two labels"),
         ("pos\tgood\nbad\tbad\n", "labels that the training part lacks: neg"),
         ("", "no document is left for train"),
@@ -150,6 +157,21 @@ def test_documents_that_nothing_can_be_learnt_from_are_named(tmp_path: Path, tex
     write(tmp_path / "train.tsv", text)
     write(tmp_path / "valid.tsv", "neg\tbad\n")
     assert sentence in refused(LabelOptions(root=str(tmp_path), train="train.tsv", valid="valid.tsv"), tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["tabbed", "csv"])
+def test_a_document_with_another_number_of_fields_is_left_out_on_request(tmp_path: Path, layout: str) -> None:
+    rows = [("label", "text"), ("pos", "so good"), ("neg", "bad", "but short"), ("neg", "bad"), ("pos",)]
+    mark = "\t" if layout == "tabbed" else ","
+    write(tmp_path / "train", "".join(f"{mark.join(row)}\n" for row in rows[layout == "tabbed" :]))
+    write(tmp_path / "valid", f"label{mark}text\n" * (layout == "csv") + f"pos{mark}good\n")
+    options = LabelOptions(format=layout, root=str(tmp_path), train="train", valid="valid", on_bad="skip")
+    store = prepare_text(options, SPACES, tmp_path)
+    assert words(store, "train") == [["so", "good"], ["bad"]]
+    tally = store.report.inputs["train"]
+    assert (tally.read, tally.dropped) == (4, {BAD_ROW: 2})
+    line = 2 + (layout == "csv")
+    assert f"train, line {line} has 3 fields" in refused(replace(options, on_bad="refuse"), tmp_path)
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ class Former:
     changes: str | None = None
 
 
-FORMER: Mapping[int, tuple[Former, ...]] = {1: ()}
+FORMER: Mapping[int, tuple[Former, ...]] = {
+    1: (Former("data.on_bad", "cut", where=("data.kind", ("parallel", "text_lines", "text_labels", "images"))),)
+}
 """For each earlier format the values that its configs leave out."""
 
 

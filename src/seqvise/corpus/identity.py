@@ -13,11 +13,12 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from seqvise.corpus.filters import question_patterns
-from seqvise.corpus.options import STANDARD_INPUT, DataOptions, TokenizerOptions
+from seqvise.corpus.options import CUT, STANDARD_INPUT, DataOptions, TokenizerOptions
 from seqvise.corpus.readers import Block, part_files, read_blocks
 from seqvise.corpus.split import PARTS
 from seqvise.corpus.store import FORMAT
 from seqvise.corpus.tally import Tally
+from seqvise.corpus.text_options import TextOptions
 from seqvise.corpus.textfile import TextFile
 from seqvise.corpus.tokenizers import tokenizer_version
 from seqvise.files import digest, digest_file, digest_stream, write_text
@@ -117,6 +118,7 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "languages": languages,
         "questions": [patterns[language] for language in languages] if data.questions_only else None,
         "encoding_errors": data.encoding_errors,
+        **bad_rows(data),
         "max_characters": data.max_characters,
         "deduplicate": data.deduplicate and ("exact" if data.exact_duplicates else "recent"),
         "drop_copies": data.drop_copies,
@@ -153,6 +155,11 @@ def _digest(path: Path, memo: Path) -> str:
     if not known.is_file():
         write_text(known, digest_file(path))
     return known.read_text(encoding="utf-8")
+
+
+def bad_rows(data: DataOptions | TextOptions) -> dict[str, str]:
+    """What is done with rows of another number of fields; stores of before there was a choice do not say it."""
+    return {"on_bad": data.on_bad} if data.format in ("tabbed", "csv") and data.on_bad != CUT else {}
 
 
 def _columns(data: DataOptions) -> list[int] | list[str] | None:

@@ -13,6 +13,8 @@ SOURCE_FORMATS = ("phrasebook", "tabbed", "paired", "csv", "parquet")
 STANDARD_INPUT = "-"
 MOST_COPIES = 1000
 ENCODING_ERRORS = ("refuse", "replace")
+REFUSE, SKIP, CUT = ON_BAD = ("refuse", "skip", "cut")
+"""What is done with a row of another number of fields. ``cut`` is what runs before format 2 of config.yaml did."""
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "keep")
@@ -55,6 +57,7 @@ class DataOptions:
     target_language: str | None = None
     reverse_target: bool = False  # the model says the target from its last word to its first
     columns: list[str] = field(default_factory=lambda: ["en", "fr"])  # tabbed: language of each column
+    on_bad: str = REFUSE  # tabbed, csv: a row of another number of fields
     encoding_errors: str = "refuse"
     max_characters: int | None = 10_000  # a side; null: no limit, and a line of any length is held in memory
     questions_only: bool = False
@@ -133,6 +136,8 @@ class DataOptions:
         if self.encoding_errors not in ENCODING_ERRORS:
             wanted = " or ".join(ENCODING_ERRORS)
             yield f"{key}.encoding_errors is '{self.encoding_errors}', but must be {wanted}."
+        if self.on_bad not in ON_BAD:
+            yield f"{key}.on_bad is '{self.on_bad}', but must be one of {', '.join(ON_BAD)}."
         if self.max_characters is not None and self.max_characters < 1:
             yield f"{key}.max_characters is {self.max_characters}, but must be at least 1, or null for no limit."
         if self.max_ratio is not None and not self.max_ratio >= 1:

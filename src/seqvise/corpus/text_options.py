@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seqvise.corpus.options import ENCODING_ERRORS
+from seqvise.corpus.options import ENCODING_ERRORS, ON_BAD, REFUSE
 
 TEXT_FORMATS = ("phrasebook", "lines", "tabbed", "csv", "folders")
 TABLES = ("tabbed", "csv")
@@ -29,6 +29,7 @@ class TextOptions:
     text: str = "text"  # tabbed, csv: the column of the documents
     label: str = "label"  # ... and of their labels
     html: bool = False  # tags are left out and entities become characters
+    on_bad: str = REFUSE  # tabbed, csv: a row of another number of fields
     encoding_errors: str = "refuse"
     max_characters: int | None = None  # longer documents are dropped
     limit: int | None = None  # documents of the training part
@@ -62,6 +63,8 @@ class TextOptions:
         if self.encoding_errors not in ENCODING_ERRORS:
             wanted = " or ".join(ENCODING_ERRORS)
             yield f"{key}.encoding_errors is '{self.encoding_errors}', but must be {wanted}."
+        if self.on_bad not in ON_BAD:
+            yield f"{key}.on_bad is '{self.on_bad}', but must be one of {', '.join(ON_BAD)}."
         for name in ("max_characters", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:

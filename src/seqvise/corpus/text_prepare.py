@@ -16,6 +16,7 @@ import numpy as np
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.documents import Document, TextInput, text_inputs
 from seqvise.corpus.filters import LIMIT, WIDE
+from seqvise.corpus.identity import bad_rows
 from seqvise.corpus.intake import Side
 from seqvise.corpus.journal import Journal
 from seqvise.corpus.options import TokenizerOptions
@@ -84,6 +85,7 @@ def text_identity(
         "language": data.language,
         "html": data.html,
         "encoding_errors": data.encoding_errors,
+        **bad_rows(data),
         "max_characters": data.max_characters,
         "limit": data.limit,
         "split": [data.valid_fraction, data.seed] if splits else None,
