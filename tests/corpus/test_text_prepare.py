@@ -122,6 +122,23 @@ def test_text_and_labels_set_the_same_documents_aside(tmp_path: Path) -> None:
     assert words(judged, "valid") == told
 
 
+@pytest.mark.parametrize("kind", [StreamOptions, LabelOptions])
+def test_a_limit_draws_from_all_of_a_file_sorted_by_label(tmp_path: Path, kind: type[TextOptions]) -> None:
+    rows = [("neg", f"w{n}") for n in range(200)] + [("pos", f"v{n}") for n in range(200)]
+    write(tmp_path / "all.tsv", "".join(f"{label}\t{text}\n" for label, text in rows))
+
+    def kept(limit: int, choice: str = "random") -> list[str]:
+        options = kind(format="tabbed", root=str(tmp_path), train="all.tsv", limit=limit, limit_choice=choice)
+        return [word for document in words(prepare_text(options, SPACES, tmp_path), "train") for word in document]
+
+    few, more = kept(30), kept(90)
+    assert (len(few), len(more)) == (30, 90)
+    assert set(few) < set(more)
+    assert 5 < sum(word.startswith("w") for word in few) < 25
+    if kind is StreamOptions:  # the first documents have one label
+        assert all(word.startswith("w") for word in kept(30, "first"))
+
+
 def test_sub_words_are_found_in_the_training_part(tmp_path: Path) -> None:
     pytest.importorskip("sentencepiece")
     options = TokenizerOptions(name="sentencepiece", max_words=60)

@@ -147,9 +147,22 @@ def test_a_missing_root_is_told(tmp_path: Path) -> None:
 def test_the_limit_counts_each_label_and_part(tmp_path: Path) -> None:
     folder(tmp_path, labels=2, each=5, part="train/")
     folder(tmp_path, labels=2, each=1, part="val/")
-    parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", limit=2))
+    parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", limit=2, limit_choice="first"))
     assert parts.images.paths[:4] == ("train/l0/0.jpg", "train/l0/1.jpg", "train/l1/0.jpg", "train/l1/1.jpg")
     assert len(parts.rows["valid"]) == 2
+
+
+def test_a_larger_limit_keeps_the_images_of_a_smaller_one(tmp_path: Path) -> None:
+    folder(tmp_path, labels=3, each=20)
+    few, more, other = (
+        find_images(ImageOptions(root=str(tmp_path), limit=limit, seed=seed)).images
+        for limit, seed in ((4, 0), (9, 0), (4, 1))
+    )
+    assert np.bincount(few.labels).tolist() == [4, 4, 4]
+    assert set(few.paths) < set(more.paths)
+    assert list(few.paths) == sorted(few.paths)
+    first = {f"l{label}/{number}.jpg" for label in range(3) for number in (0, 1, 10, 11)}
+    assert set(few.paths) not in (first, set(other.paths))
 
 
 def test_held_out_labels_are_in_no_part_but_their_own(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from seqvise.corpus.filters import question_patterns
-from seqvise.corpus.options import CUT, STANDARD_INPUT, DataOptions, TokenizerOptions
+from seqvise.corpus.options import CUT, FIRST, STANDARD_INPUT, DataOptions, TokenizerOptions
 from seqvise.corpus.readers import Block, part_files, read_blocks
 from seqvise.corpus.split import PARTS
 from seqvise.corpus.store import FORMAT
@@ -118,7 +118,7 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "languages": languages,
         "questions": [patterns[language] for language in languages] if data.questions_only else None,
         "encoding_errors": data.encoding_errors,
-        **bad_rows(data),
+        **later_choices(data),
         "max_characters": data.max_characters,
         "deduplicate": data.deduplicate and ("exact" if data.exact_duplicates else "recent"),
         "drop_copies": data.drop_copies,
@@ -157,9 +157,14 @@ def _digest(path: Path, memo: Path) -> str:
     return known.read_text(encoding="utf-8")
 
 
-def bad_rows(data: DataOptions | TextOptions) -> dict[str, str]:
-    """What is done with rows of another number of fields; stores of before there was a choice do not say it."""
-    return {"on_bad": data.on_bad} if data.format in ("tabbed", "csv") and data.on_bad != CUT else {}
+def later_choices(data: DataOptions | TextOptions) -> dict[str, str]:
+    """Choices that stores did not have once; the former values are left out, so that such a store is still found."""
+    chosen = {}
+    if data.format in ("tabbed", "csv") and data.on_bad != CUT:
+        chosen["on_bad"] = data.on_bad
+    if data.limit is not None and data.limit_choice != FIRST:
+        chosen["limit_choice"] = f"{data.limit_choice} {data.seed}"
+    return chosen
 
 
 def _columns(data: DataOptions) -> list[int] | list[str] | None:

@@ -15,6 +15,8 @@ MOST_COPIES = 1000
 ENCODING_ERRORS = ("refuse", "replace")
 REFUSE, SKIP, CUT = ON_BAD = ("refuse", "skip", "cut")
 """What is done with a row of another number of fields. ``cut`` is what runs before format 2 of config.yaml did."""
+RANDOM, FIRST = LIMIT_CHOICES = ("random", "first")
+"""What ``limit`` keeps. ``first`` is what runs before format 2 of config.yaml did."""
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "keep")
@@ -68,6 +70,7 @@ class DataOptions:
     max_ratio: float | None = None  # of the characters of the longer side to those of the shorter
     scripts: SideScripts = field(default_factory=SideScripts)
     limit: int | None = None  # pairs of the training part, after filtering
+    limit_choice: str = RANDOM
     max_tokens: SideLimits = field(default_factory=SideLimits)  # longer pairs are dropped (<eos> not counted)
     cut_percentile: float | None = None  # longer sentences are cut at this percentile of training lengths, <eos> kept
     valid_fraction: float = 0.1
@@ -186,6 +189,8 @@ class DataOptions:
         ):
             if value is not None and value < 1:
                 yield f"{key}.{name} is {value}, but must be at least 1, or null for no limit."
+        if self.limit_choice not in LIMIT_CHOICES:
+            yield f"{key}.limit_choice is '{self.limit_choice}', but must be one of {', '.join(LIMIT_CHOICES)}."
         if self.cut_percentile is not None and not 0 < self.cut_percentile <= 100:
             yield f"{key}.cut_percentile is {self.cut_percentile}, but must be above 0 and at most 100, or null."
         most = 0.5 if self.format == "phrasebook" else 1

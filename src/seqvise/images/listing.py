@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.options import CUT, SKIP
+from seqvise.corpus.options import CUT, FIRST, SKIP
 from seqvise.csv_table import csv_rows
 from seqvise.errors import UserError
 from seqvise.files import digest
@@ -136,7 +136,7 @@ def find_images(options: ImageOptions) -> ImageParts:
     root = Path(options.root or "")
     if not root.is_dir():
         raise UserError(f"data.root is {root}, but there is no such folder.")
-    parts = {part: _limited(items, options.limit) for part, items in _part_items(root, options).items()}
+    parts = {part: _limited(items, options) for part, items in _part_items(root, options).items()}
     images = _image_list(root, list(chain.from_iterable(parts.values())))
     ends = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(ends[place], ends[place + 1]) for place, part in enumerate(parts)}
@@ -285,14 +285,18 @@ def _whole_rows(
         log.warning("%s: %d rows of another number of fields are left out (data.on_bad=skip).", file, skipped)
 
 
-def _limited(items: list[Item], limit: int | None) -> list[Item]:
-    counts: defaultdict[str, int] = defaultdict(int)
-    kept = []
-    for item in items:
-        counts[item[1]] += 1
-        if limit is None or counts[item[1]] <= limit:
-            kept.append(item)
-    return kept
+def _limited(items: list[Item], options: ImageOptions) -> list[Item]:
+    """At most ``options.limit`` items of each label, drawn by a hash of their paths: a larger limit keeps them too."""
+    if options.limit is None:
+        return items
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, (_, label) in enumerate(items):
+        rows[label].append(row)
+    if options.limit_choice != FIRST:
+        for label_rows in rows.values():
+            label_rows.sort(key=lambda row: _hash(options.seed, f"limit {items[row][0]}"))
+    kept = sorted(chain.from_iterable(label_rows[: options.limit] for label_rows in rows.values()))
+    return [items[row] for row in kept]
 
 
 def _set_aside(images: ImageList, train: Rows, options: ImageOptions) -> tuple[Rows, Rows]:
