@@ -103,6 +103,7 @@ def _build(
     splitter = SplitterSpec(options, data.languages(), models)
     with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
+    intake.select()
     _require_pairs(intake, data)
     source, target = _write_sides(folder, intake, data, options, models)
     warnings = tuple(intake.languages.warnings())
