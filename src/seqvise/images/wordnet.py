@@ -214,7 +214,7 @@ def _read_words(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in _lines(path):
         synset, tab, lemmas = line.partition("\t")
-        if not tab or not lemmas or not is_synset(synset):
+        if not tab or not lemmas or "\t" in lemmas or not is_synset(synset):
             raise UserError(f"{path}, line {number} is '{line[:60]}', but must be a synset id, a tab and its words.")
         found[synset] = lemmas
     return found

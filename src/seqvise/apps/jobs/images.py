@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -21,6 +22,7 @@ from seqvise.errors import UserError
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import ImageParts, ImageSplit, find_images
+from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
 
@@ -126,4 +128,6 @@ def _model(job: ImageJob) -> nn.Module:
     prior = getattr(model, "prior", None)
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
+    if (head := option(job.config.model, "head")) is not None:
+        load_head(model, Path(head), job.words.labels)
     return model
