@@ -44,8 +44,17 @@ class Former:
     changes: str | None = None
 
 
+_KINDS = ("parallel", "text_lines", "text_labels", "images")
+
 FORMER: Mapping[int, tuple[Former, ...]] = {
-    1: (Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),),
+    1: (
+        # Labels had the vectors of their words alone.
+        Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
+        Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
+        Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
+        # The patience of torch's ReduceLROnPlateau.
+        Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),
+    )
 }
 """For each earlier format the values that its configs leave out."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
+from seqvise.apps.jobs.job import Parts, make_task, preparing
 from seqvise.apps.jobs.words import WordSpace, read_words, split_images
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.prepare_images import counting_images, extraction_device
@@ -21,6 +22,7 @@ from seqvise.errors import UserError
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import ImageParts, ImageSplit, find_images
+from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
 
@@ -51,7 +53,7 @@ class ImageJob:
         """The features of all images, computed where they are not there yet."""
         device = extraction_device(self.config.trainer.accelerator)
         cache = cache_folder(self.config.paths)
-        with counting_images() as progress:
+        with preparing(), counting_images() as progress:
             store = extract(self.parts.images, self.network, self.config.data, cache, device, progress)
         if store.bad:
             (path, reason), *_ = store.bad_files().items()
@@ -84,12 +86,14 @@ def read_job(config: Config, seed: int) -> ImageJob:
     Raises:
         UserError: a file, a package or a label's vector is not there.
     """
-    config = with_pictures(config)
+    with preparing():
+        config = with_pictures(config)
     if not hasattr(config.model, "calibration"):
         raise UserError("Images need a model that answers with a word vector: choose model=devise.")
-    parts = find_images(config.data)
-    words = read_words(config, parts.images.names)
-    split = split_images(config.data, parts, words.labels.names)
+    with preparing():
+        parts = find_images(config.data)
+        words = read_words(config, parts.images.names)
+        split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
 
@@ -124,4 +128,6 @@ def _model(job: ImageJob) -> nn.Module:
     prior = getattr(model, "prior", None)
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
+    if (head := option(job.config.model, "head")) is not None:
+        load_head(model, Path(head), job.words.labels, job.config.trust)
     return model
