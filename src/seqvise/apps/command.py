@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from seqvise.apps.arguments import parse, usage
 from seqvise.apps.exits import exit_code
 from seqvise.machine import keep_memory
+from seqvise.plain_text import PlainFormatter
 
 OptionsT = TypeVar("OptionsT")
 
@@ -37,7 +38,9 @@ def words_command(
 
     def command() -> None:
         keep_memory()
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PlainFormatter())
+        logging.basicConfig(level=level, handlers=[handler])
         action(parse(words, options))
 
     return exit_code(command)

@@ -10,9 +10,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.files import digest
+from seqvise.outputs import unwritable
+from seqvise.plain_text import printable
 from seqvise.retrieval.options import AUTO, index_problems
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class IndexOptions:
             yield problem
         if self.output is not None and self.output.exists() and not is_index(self.output):
             yield f"output={self.output} is there and is no index: give the name of another folder."
+        elif self.output is not None and not self.output.exists() and (reason := unwritable(self.output)):
+            yield f"output={self.output} cannot be made: {reason}."
         if self.suspects is not None and self.suspects.suffix.lower() not in (".html", ".htm"):
             yield f"suspects={self.suspects} must end in .html."
         elif self.suspects is not None and (reason := unwritable(self.suspects)):
@@ -95,7 +98,7 @@ def index(options: IndexOptions) -> None:
     if options.suspects is not None:
         write_suspects(options.suspects, embedder, found)
     _report(found, changes, perf_counter() - started)
-    print(f"index: {options.folder()}")
+    print(f"index: {printable(str(options.folder()))}")
 
 
 def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:
@@ -136,13 +139,13 @@ def write_suspects(path: Path, embedder: Embedder, images: ImageIndex) -> None:
     write(images, found, dict(zip(labels.names, labels.titles, strict=True)), path)
     if found.unknown:
         told = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unknown.items())
-        log.warning("Not judged, as their labels have no vector: %s.", told)
-    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {path}")
+        log.warning("Not judged, as their labels have no vector: %s.", printable(told))
+    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {printable(str(path))}")
 
 
 def _report(found: ImageIndex, changes: Changes, seconds: float) -> None:
     for fault in changes.faults[:SHOWN]:
-        log.warning("unreadable: %s", fault)
+        log.warning("unreadable: %s", printable(str(fault)))
     if len(changes.faults) > SHOWN:
         log.warning("... and %s more", f"{len(changes.faults) - SHOWN:,}")
     print(f"images: {len(found.images):,} ({_told(changes)})")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
-from seqvise.files import write_text
+from seqvise.outputs import unwritable, write_output
+from seqvise.plain_text import printable
 from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGES
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ def _check_there(images: ImageIndex, answers: Sequence[Answer]) -> None:
             "images= the folder that they are in now."
         )
     if gone:
-        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), gone[0])
+        first = printable(str(gone[0]))
+        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), first)
 
 
 def _write(options: SearchOptions, answers: list[Answer]) -> None:
@@ -193,7 +194,7 @@ def _write(options: SearchOptions, answers: list[Answer]) -> None:
     if options.json is not None:
         about = {"run": str(options.run), "to": options.to, "combine": options.combine, "k": options.k}
         content = {**about, "answers": [answer.as_json() for answer in answers]}
-        write_text(options.json, json.dumps(content, indent=2) + "\n")
+        write_output(options.json, json.dumps(content, indent=2) + "\n")
     if options.sheet is not None:
         from seqvise.retrieval.sheet import write_sheet
 

@@ -135,3 +135,5 @@ class Config:
     resume: str | None = None  # the folder of a run, or auto
     retry: str | None = None  # failed
     dry_run: bool = False
+    verify: bool = False
+    keep_changes: bool = True
