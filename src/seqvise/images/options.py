@@ -81,6 +81,7 @@ class ImageOptions:
     policy: str = "any"
     missing: str = "refuse"  # labels without a word vector
     wordnet: str | None = None  # a folder with words.txt and parent_child.txt
+    hypernyms: float = 0.7  # weight of WordNet's hypernyms in a label's vector, a step up; 0: none
     synsets: str | None = None  # a file of label TAB synset; null: the built-in table where the labels are in it
     backbone: str = "resnet50"
     weights: str | None = "DEFAULT"
@@ -129,6 +130,8 @@ class ImageOptions:
             yield f"{key}.limit is {self.limit}, but must be at least 1, or null for no limit."
         if not 0 < self.valid_fraction < 1:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below 1."
+        if not 0 <= self.hypernyms <= 1:
+            yield f"{key}.hypernyms is {self.hypernyms}, but must be 0 (label vectors of the words alone) to 1."
         if not 0 <= self.seed < 2**63:
             yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
         if not _are_labels(self.held_out):
