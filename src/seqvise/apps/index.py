@@ -42,6 +42,7 @@ class IndexOptions:
     suspects: Annotated[Path | None, "an HTML file for images that are nearer to another label than to theirs"] = None
     cache: Annotated[Path | None, "the folder of features; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -86,12 +87,10 @@ def index(options: IndexOptions) -> None:
         raise UserError(*problems)
     listed = list_folder(options.images)
 
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
-    find_own_modules()
     started = perf_counter()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     images = labelled(listed, embedder.labels.names)
     found, changes = _built(options, embedder, images)
     found.save(options.folder())

@@ -44,6 +44,7 @@ class SearchOptions:
     wordnet: Annotated[Path | None, "the folder of WordNet's files; by default the run's data.wordnet"] = None
     cache: Annotated[Path | None, "the folder of what is made once; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -87,13 +88,11 @@ def search(options: SearchOptions) -> None:
         UserError: a wrong option, a word without a vector, an image that cannot be read, no index or one of another
             model, or a run of another kind.
     """
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    find_own_modules()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     words = _word_queries(options, embedder)
     find = _images if options.to == IMAGES else _classes
     _write(options, find(options, embedder, words))
