@@ -12,9 +12,9 @@ EXACT, NMSLIB, FAISS = "exact", "nmslib", "faiss"
 KINDS = (EXACT, NMSLIB, FAISS)
 PACKAGES = {NMSLIB: ("nmslib", "nmslib"), FAISS: ("faiss", "faiss-cpu")}
 """The module that a kind needs, and the package that brings it."""
-IMAGES, IMAGENET, WORDNET = "images", "imagenet", "wordnet"
-GOALS = (IMAGES, IMAGENET, WORDNET)
-"""What can be found: the images of an index, ImageNet's classes, WordNet's nouns."""
+IMAGES, LABELS, IMAGENET, WORDNET = "images", "labels", "imagenet", "wordnet"
+GOALS = (IMAGES, LABELS, IMAGENET, WORDNET)
+"""What can be found: the images of an index, labels, ImageNet's classes, WordNet's nouns."""
 COMBINATIONS = ("unit", "raw")
 """How the words of a query are added: each with the same weight, or with the vectors as they are."""
 LARGE = 100_000
