@@ -150,11 +150,13 @@ def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> 
 
     told = options.wordnet or embedder.options.wordnet
     folder = Path(told) if told else None
-    if problems := class_problems(options.to, folder):
+    if problems := class_problems(options.to, folder, embedder.hypernyms):
         raise UserError(*problems)
     assert folder is not None
     cache = options.cache or Path(embedder.run.config.paths.cache)
-    candidates, total, without = find_classes(options.to, folder, embedder.options.policy, embedder.lexicon, cache)
+    candidates, total, without = find_classes(
+        options.to, folder, embedder.options.policy, embedder.lexicon, cache, embedder.hypernyms
+    )
     if without:
         log.info("%s: %s of %s have no vector and cannot be found.", options.to, f"{without:,}", f"{total:,}")
     _say_fewer(options.k, len(candidates.names), options.to, "names")

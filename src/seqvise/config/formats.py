@@ -38,7 +38,16 @@ class Former:
     changes: str | None = None
 
 
-FORMER: Mapping[int, tuple[Former, ...]] = {1: ()}
+_KINDS = ("parallel", "text_lines", "text_labels", "images")
+
+FORMER: Mapping[int, tuple[Former, ...]] = {
+    1: (
+        # Labels had the vectors of their words alone.
+        Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
+        Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
+        Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
+    )
+}
 """For each earlier format the values that its configs leave out."""
 
 

@@ -103,6 +103,7 @@ def _build(
     splitter = SplitterSpec(options, data.languages(), models)
     with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
+    intake.select()
     _require_pairs(intake, data)
     source, target = _write_sides(folder, intake, data, options, models)
     warnings = tuple(intake.languages.warnings())
@@ -180,7 +181,8 @@ def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -
     codec.save(folder, side.name)
     counts = side.spools["train"].length_counts()
     with_end = np.insert(counts, 0, 0)  # <eos> makes each sentence longer by one
-    cut = None if data.cut_percentile is None else max(2, length_percentile(with_end, data.cut_percentile))
+    percentile = data.percentiles()[side.name]
+    cut = None if percentile is None else max(2, length_percentile(with_end, percentile))
     table = side.final_ids(vocabulary)
     for part, spool in side.spools.items():
         spool.write_column(folder / part, side.name, table, cut)

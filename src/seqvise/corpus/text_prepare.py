@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import numpy as np
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.documents import Document, TextInput, text_inputs
 from seqvise.corpus.filters import LIMIT, WIDE
+from seqvise.corpus.identity import later_choices
 from seqvise.corpus.intake import Side
 from seqvise.corpus.journal import Journal
-from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.limit import drawn_place, lowest
+from seqvise.corpus.options import FIRST, TokenizerOptions
 from seqvise.corpus.report import SideReport, length_percentiles
 from seqvise.corpus.split import PARTS, position
 from seqvise.corpus.spool import Lexicon, Spool
@@ -84,6 +87,7 @@ def text_identity(
         "language": data.language,
         "html": data.html,
         "encoding_errors": data.encoding_errors,
+        **later_choices(data),
         "max_characters": data.max_characters,
         "limit": data.limit,
         "split": [data.valid_fraction, data.seed] if splits else None,
@@ -102,20 +106,38 @@ class _Reader:
 
     def placed(self) -> Iterator[Placed]:
         """The documents that are kept, each with its part."""
+        drawn = self._drawn
+        within = chain(drawn, repeat(False)) if drawn is not None else repeat(True)
         self.tallies = {item.name: Tally() for item in self.inputs}
-        kept = 0
         for item in self.inputs:
-            tally = self.tallies[item.name]
-            for document in item.documents(self.data, tally):
-                tally.read += 1
-                part = self._part(item, document)
-                if not self._passes(document, tally):
-                    continue
-                if part == "train" and self.data.limit is not None and kept >= self.data.limit:
-                    tally.drop(LIMIT)
-                    continue
-                kept += part == "train"
+            for part, document in self._passing(item):
+                if part != "train" or next(within):
+                    yield part, document
+                else:
+                    self.tallies[item.name].drop(LIMIT)
+
+    def _passing(self, item: TextInput) -> Iterator[Placed]:
+        """The documents of an input that pass the filters, each with its part."""
+        tally = self.tallies[item.name]
+        for document in item.documents(self.data, tally):
+            tally.read += 1
+            part = self._part(item, document)
+            if self._passes(document, tally):
                 yield part, document
+
+    @cached_property
+    def _drawn(self) -> list[bool] | None:
+        """Of each training document that passes the filters, whether ``data.limit`` keeps it; None keeps all."""
+        data = self.data
+        if data.limit is None:
+            return None
+        if data.limit_choice == FIRST:
+            return [True] * data.limit
+        self.tallies = {item.name: Tally() for item in self.inputs}
+        passing = (placed for item in self.inputs if item.name == "train" for placed in self._passing(item))
+        places = [drawn_place(document.text, data.seed) for part, document in passing if part == "train"]
+        kept: list[bool] = lowest(np.array(places, np.float64), data.limit).tolist()
+        return kept
 
     def _part(self, item: TextInput, document: Document) -> str:
         if item.name != "train" or any(other.name == "valid" for other in self.inputs):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import io
 import json
+import logging
 import os
 import re
 from collections import defaultdict
@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.corpus.options import CUT, FIRST, SKIP
+from seqvise.csv_table import csv_rows
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import ImageOptions
+
+log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 Item = tuple[str, str]
@@ -134,7 +138,7 @@ def find_images(options: ImageOptions) -> ImageParts:
     root = Path(options.root or "")
     if not root.is_dir():
         raise UserError(f"data.root is {root}, but there is no such folder.")
-    parts = {part: _limited(items, options.limit) for part, items in _part_items(root, options).items()}
+    parts = {part: _limited(items, options) for part, items in _part_items(root, options).items()}
     images = _image_list(root, list(chain.from_iterable(parts.values())))
     ends = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(ends[place], ends[place + 1]) for place, part in enumerate(parts)}
@@ -206,7 +210,7 @@ def seen_and_held_out(options: ImageOptions, names: Sequence[str]) -> tuple[list
 def _part_items(root: Path, options: ImageOptions) -> dict[str, list[Item]]:
     if options.layout == "csv":
         named = {part: getattr(options, part) for part in PARTS}
-        return {part: list(_csv_items(root, name, options.columns)) for part, name in named.items() if name}
+        return {part: list(_csv_items(root, name, options)) for part, name in named.items() if name}
     folders = _part_folders(root, options)
     return {part: _folder_items(root, folder, options.layout) for part, folder in folders.items()}
 
@@ -278,43 +282,69 @@ def _walk(folder: str, visited: set[str]) -> tuple[list[str], list[str]]:
     return images, links
 
 
-def _csv_items(root: Path, name: str, columns: Sequence[str]) -> Iterator[Item]:
+def _csv_items(root: Path, name: str, options: ImageOptions) -> Iterator[Item]:
     file = root / name
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {error}.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    header = reader.fieldnames or []
-    if missing := [column for column in columns if column not in header]:
+    rows = csv_rows(str(file), io.StringIO(text, newline=""))
+    header = next(rows, (1, []))[1]
+    if missing := [column for column in options.columns if column not in header]:
         raise UserError(
             f"{file} has no column '{missing[0]}' in its first line ({', '.join(header)}): set data.columns to the "
             "names of the path's and the label's."
         )
-    yield from _csv_rows(root, file, reader, columns)
+    yield from _csv_rows(root, file, rows, header, options)
 
 
-def _csv_rows(root: Path, file: Path, reader: csv.DictReader[str], columns: Sequence[str]) -> Iterator[Item]:
+def _csv_rows(
+    root: Path, file: Path, rows: Iterator[tuple[int, list[str]]], header: list[str], options: ImageOptions
+) -> Iterator[Item]:
+    places = [header.index(column) for column in options.columns]
     count = 0
-    for count, row in enumerate(reader, 1):  # noqa: B007
-        path, label = (row[column] for column in columns)
+    for count, (line, row) in enumerate(_whole_rows(file, rows, len(header), options.on_bad), 1):  # noqa: B007
+        path, label = (row[place] for place in places)
         if not path or not label:
-            raise UserError(f"{file}, line {reader.line_num}: a path and a label are needed.")
+            raise UserError(f"{file}, line {line}: a path and a label are needed.")
         if not (root / path).is_file():
-            raise UserError(f"{file}, line {reader.line_num}: there is no file {root / path}.")
+            raise UserError(f"{file}, line {line}: there is no file {root / path}.")
         yield Path(path).as_posix(), label
     if not count:
         raise UserError(f"{file} names no image.")
 
 
-def _limited(items: list[Item], limit: int | None) -> list[Item]:
-    counts: defaultdict[str, int] = defaultdict(int)
-    kept = []
-    for item in items:
-        counts[item[1]] += 1
-        if limit is None or counts[item[1]] <= limit:
-            kept.append(item)
-    return kept
+def _whole_rows(
+    file: Path, rows: Iterator[tuple[int, list[str]]], width: int, on_bad: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank and have a field for each column. on_bad: see ``data.on_bad``."""
+    skipped = 0
+    for line, row in rows:
+        if len(row) == width or (row and on_bad == CUT):
+            yield line, row + [""] * (width - len(row))
+        elif row and on_bad == SKIP:
+            skipped += 1
+        elif row:
+            raise UserError(
+                f"{file}, line {line} has {len(row)} field{'s'[: len(row) != 1]}, but must have {width} as its first "
+                "line has: mend it, or leave such rows out with data.on_bad=skip."
+            )
+    if skipped:
+        log.warning("%s: %d rows of another number of fields are left out (data.on_bad=skip).", file, skipped)
+
+
+def _limited(items: list[Item], options: ImageOptions) -> list[Item]:
+    """At most ``options.limit`` items of each label, drawn by a hash of their paths: a larger limit keeps them too."""
+    if options.limit is None:
+        return items
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, (_, label) in enumerate(items):
+        rows[label].append(row)
+    if options.limit_choice != FIRST:
+        for label_rows in rows.values():
+            label_rows.sort(key=lambda row: _hash(options.seed, f"limit {items[row][0]}"))
+    kept = sorted(chain.from_iterable(label_rows[: options.limit] for label_rows in rows.values()))
+    return [items[row] for row in kept]
 
 
 def _set_aside(images: ImageList, train: Rows, options: ImageOptions) -> tuple[Rows, Rows]:

@@ -67,6 +67,11 @@ class Embedder:
         shaping = [digest_file(self.run.checkpoint()), data.backbone, weights, asdict(data.transform)]
         return Binding(digest(json.dumps(shaping)), data.policy, str(self.run.path))
 
+    @property
+    def hypernyms(self) -> float:
+        """Weight of WordNet's hypernyms in the vectors of the run's labels; 0: they are of words alone."""
+        return self.options.hypernyms if self.options.wordnet else 0.0
+
     @cached_property
     def titles(self) -> dict[str, str]:
         """How a person reads each label, by its name."""
@@ -119,10 +124,15 @@ class Embedder:
         strangers = [name for name in names if name not in self.labels.names]
         if not strangers:
             return self.labels
-        folder = self.options.wordnet
-        wordnet = WordNet.read(Path(folder) / "words.txt") if folder and Path(folder).is_dir() else None
         try:
-            more, _ = label_table(strangers, self.options.policy, self.lexicon, wordnet, missing="leave_out")
+            more, _ = label_table(
+                strangers,
+                self.options.policy,
+                self.lexicon,
+                self._wordnet(),
+                missing="leave_out",
+                hypernyms=self.hypernyms,
+            )
         except UserError:
             # Not one of them has a vector.
             return self.labels
@@ -132,6 +142,16 @@ class Embedder:
             (*self.labels.synsets, *more.synsets),
             np.concatenate([self.labels.vectors, more.vectors]),
         )
+
+    def _wordnet(self) -> WordNet | None:
+        """The nouns of the run's folder of WordNet; None if the run has none, or if it is gone."""
+        folder = Path(self.options.wordnet or "")
+        edges = folder / "parent_child.txt"
+        if self.options.wordnet and folder.is_dir() and (edges.is_file() or not self.hypernyms):
+            return WordNet.read(folder / "words.txt", edges if self.hypernyms else None)
+        if self.hypernyms:
+            log.warning("%s is not there: labels that training did not have keep the vectors of their words.", edges)
+        return None
 
     def images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:
         """Vectors of images, by way of their features, which are kept in the cache.

@@ -60,8 +60,30 @@ def test_labels_nouns_and_the_most_frequent_words_are_kept() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_labels_classes_and_nouns_are_smoothed_alike() -> None:
+    space = read_words(config("data.wordnet=net", "data.hypernyms=0.5"), ["red", "robin"])
+    robin = np.array([-0.6 - 0.5, 0.8]) / np.hypot(1.1, 0.8)
+    assert space.labels.vectors == pytest.approx(np.array([[1, 0], robin]), abs=1e-6)
+    assert space.coverage.unsmoothed == ("red",)
+    assert space.classes(2) == pytest.approx(np.array([robin, [0, 0]]), abs=1e-6)
+    nouns = space.nouns()
+    assert nouns.vectors[nouns.names.index(ROBIN)] == pytest.approx(robin, abs=1e-6)
+    assert np.array_equal(space.lexicon.vector("robin"), [-3, 4])  # queries are the words
+
+
+@pytest.mark.usefixtures("here")
+def test_smoothing_is_on_and_needs_the_hierarchy() -> None:
+    assert read_words(config("data.wordnet=net"), ["robin"]).labels.vectors[0, 0] < -0.61
+    assert read_words(config(), ["red"]).coverage.unsmoothed == ()
+    Path("net/parent_child.txt").unlink()
+    with pytest.raises(UserError, match=r"needs the hierarchy in net/parent_child\.txt, .* or set data\.hypernyms=0"):
+        read_words(config("data.wordnet=net"), ["red"])
+    assert read_words(config("data.wordnet=net", "data.hypernyms=0"), ["red"]).wordnet is not None
+
+
+@pytest.mark.usefixtures("here")
 def test_classes_of_a_backbone_are_vectors_and_what_it_knows_is_told() -> None:
-    space = read_words(config("data.wordnet=net"), ["red"])
+    space = read_words(config("data.wordnet=net", "data.hypernyms=0"), ["red"])
     assert space.classes(2) == pytest.approx(np.array([[-0.6, 0.8], [0, 0]]), abs=1e-6)
     assert space.known_synsets() == {ROBIN, BIRD, ANIMAL, STONE}
     with pytest.raises(UserError, match=r"tells 5 classes apart, but net/imagenet_class_index.json names 2"):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
+from seqvise.apps.jobs.job import Parts, make_task, preparing
 from seqvise.apps.jobs.words import LABELS_FOLDER, WordSpace, read_words, split_images
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.prepare_images import counting_images, extraction_device
@@ -23,6 +23,7 @@ from seqvise.files import write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
+from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
 
@@ -53,7 +54,7 @@ class ImageJob:
         """The features of all images, computed where they are not there yet."""
         device = extraction_device(self.config.trainer.accelerator)
         cache = cache_folder(self.config.paths)
-        with counting_images() as progress:
+        with preparing(), counting_images() as progress:
             store = extract(self.parts.images, self.network, self.config.data, cache, device, progress)
         if store.bad:
             (path, reason), *_ = store.bad_files().items()
@@ -92,12 +93,14 @@ def read_job(config: Config, seed: int) -> ImageJob:
     Raises:
         UserError: a file, a package or a label's vector is not there.
     """
-    config = with_pictures(config)
+    with preparing():
+        config = with_pictures(config)
     if not hasattr(config.model, "calibration"):
         raise UserError("Images need a model that answers with a word vector: choose model=devise.")
-    parts = find_images(config.data)
-    words = read_words(config, parts.images.names)
-    split = split_images(config.data, parts, words.labels.names)
+    with preparing():
+        parts = find_images(config.data)
+        words = read_words(config, parts.images.names)
+        split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
 
@@ -132,4 +135,6 @@ def _model(job: ImageJob) -> nn.Module:
     prior = getattr(model, "prior", None)
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
+    if (head := option(job.config.model, "head")) is not None:
+        load_head(model, Path(head), job.words.labels)
     return model

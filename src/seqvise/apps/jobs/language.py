@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
+from seqvise.apps.jobs.job import Parts, make_task, preparing
 from seqvise.config.options import Config
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import SIDE, TextReport, TextStore
@@ -26,7 +26,8 @@ def build(config: Config, seed: int) -> Parts:
     Raises:
         UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
     """
-    store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+    with preparing():
+        store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
     words, cuts = len(store.codec.vocabulary), option(config.model, "adaptive")
     if cuts and cuts[-1] >= words:
         raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")
