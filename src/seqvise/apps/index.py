@@ -121,8 +121,7 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     if not folder.exists():
         return None
     try:
-        # Its images are looked for where the new ones are; only their paths, sizes and times count.
-        return ImageIndex.load(folder, embedder.binding, root=folder)
+        return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
         log.info("Made anew: %s", error.problems[0])
         return None

@@ -44,7 +44,7 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
     for answer in answers:
         parts.append(f"<h2>{escape(answer.query.text)}</h2>")
         parts += [f'<p class="note">{escape(note)}</p>' for note in answer.query.notes]
-        parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer.hits))
+        parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer))
     write_output(path, _document("Search", parts))
 
 
@@ -100,14 +100,15 @@ def _grid(figures: Iterable[str]) -> str:
     return "\n".join(['<div class="grid">', *figures, "</div>"])
 
 
-def _table(hits: Sequence[Hit]) -> str:
-    rows = [
-        f'<tr><td class="number">{rank}</td><td class="number">{hit.cosine:.3f}</td>'
-        f"<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>"
-        for rank, hit in enumerate(hits, 1)
-    ]
-    head = "<tr><th></th><th>cosine</th><th>title</th><th>name</th></tr>"
-    return "\n".join(["<table>", head, *rows, "</table>"])
+def _table(answer: Answer) -> str:
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
+    rows = []
+    for rank, hit in enumerate(answer.hits, 1):
+        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in scores))
+        cells = [f'<td class="number">{value}</td>' for value in values]
+        rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("", *scores, "title", "name"))
+    return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
 
 
 def _head(title: str, about: str) -> str:
