@@ -185,6 +185,26 @@ def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.i
     return np.array(sorted(places[label] for label in chosen), np.int32)
 
 
+def seen_and_held_out(options: ImageOptions, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels that training sees, and those that it does not but that are measured, in the order of ``names``.
+
+    With ``options.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out
+    in their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
+
+    Raises:
+        UserError: see ``held_out_labels``.
+    """
+    held_out = [names[place] for place in held_out_labels(options, names)]
+    unseen = set(held_out)
+    seen = [name for name in names if name not in unseen]
+    if options.fold is None:
+        return seen, held_out
+    order = np.random.default_rng([options.seed, options.fold]).permutation(len(seen))
+    apart = set(order[: max(1, len(seen) // 5)].tolist())
+    held_out = [name for place, name in enumerate(seen) if place in apart]
+    return [name for place, name in enumerate(seen) if place not in apart], held_out
+
+
 def _part_items(root: Path, options: ImageOptions) -> dict[str, list[Item]]:
     if options.layout == "csv":
         named = {part: getattr(options, part) for part in PARTS}
