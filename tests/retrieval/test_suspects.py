@@ -44,6 +44,11 @@ def test_a_label_without_images_takes_the_mean_of_all() -> None:
     assert suspects_at(images, ("east", 0), ("north", 105)).suspects == ()
 
 
+def test_labels_that_share_a_vector_are_not_confused() -> None:
+    images = [(2.0, "crocodile"), (3.0, "crocodile_head"), (-2.0, "crocodile_head")]
+    assert suspects_at(images, ("crocodile", 0), ("crocodile_head", 0)).suspects == ()
+
+
 def test_images_of_labels_that_training_did_not_see_are_counted_and_not_judged() -> None:
     judged = suspects_at([(0, "east"), (1, "west"), (2, "west")], ("east", 0))
     assert (judged.suspects, judged.judged, judged.unseen) == ((), 1, {"west": 2})

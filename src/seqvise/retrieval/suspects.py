@@ -16,6 +16,8 @@ from seqvise.retrieval.nearest import Places
 from seqvise.retrieval.vectors import Rows, angles_of
 
 CHUNK = 8192
+SAME = 1e-3
+"""Radians within which two labels are equally near, as those that share a vector always are."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _suspects(
     angles = _angles(images.index.vectors[rows], vectors)
     nearest, mine = angles.argmin(axis=1), angles[np.arange(len(rows)), own]
     least = angles[np.arange(len(rows)), nearest]
-    for place in np.flatnonzero((nearest != own) & (least <= usual[nearest])).tolist():
+    for place in np.flatnonzero((least < mine - SAME) & (least <= usual[nearest])).tolist():
         image = int(images.index.ids[rows[place]])
         label, other = names[own[place]], names[nearest[place]]
         yield Suspect(image, label, other, float(mine[place]), float(least[place]))
