@@ -19,6 +19,7 @@ pytest.importorskip("torchvision")
 Image = pytest.importorskip("PIL.Image")
 
 from seqvise.apps.main import main  # noqa: E402
+from seqvise.runs import embedder as embedders  # noqa: E402
 from tests.retrieval.colours import colour_embedder, paint, paint_folder  # noqa: E402
 
 
@@ -237,12 +238,23 @@ def test_suspects_are_the_images_in_a_wrong_folder(capsys: pytest.CaptureFixture
     paint(Path("images/sea green/1.png"), (0, 1, 1))
     assert main(["index", "run=run", "images=images", "suspects=out/suspects.html"]) == 0
     told = capsys.readouterr()
-    assert "suspects: 1 of 13 images, in out/suspects.html" in told.out
+    assert "suspects: 1 of 12 images, in out/suspects.html" in told.out
     page = Path("out/suspects.html").read_text()
     assert "blue/wrong.png" in page
     assert "nearest: <b>Red</b>" in page
-    assert "purple haze (1)" in page
+    assert "training did not see their labels: purple haze (1), sea green (1)" in page
     assert page.count("<figure") == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_images_of_labels_held_out_are_no_suspects(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.move("images/red/1.png", "images/blue/wrong.png")
+    monkeypatch.setattr(embedders.load_embedder(Path("run")).options, "held_out", ["blue"])
+    assert main(["index", "run=run", "images=images", "suspects=suspects.html"]) == 0
+    assert "suspects: 0 of 7 images" in capsys.readouterr().out
+    assert "Not judged, as training did not see their labels: blue (5)." in caplog.text
 
 
 @pytest.mark.usefixtures("indexed")

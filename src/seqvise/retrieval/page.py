@@ -52,11 +52,12 @@ def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, st
     """Writes the images that are likely mislabelled, the most suspicious first, as one file without outside parts."""
     shown = found.suspects[:SUSPECTS]
     about = (
-        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} lie nearer to another label than to "
-        f"their own; {'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
+        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} are nearer to another label than to "
+        "their own, and at least as near to it as its own images are on average; "
+        f"{'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
         "those whose own label is farthest compared with the nearest one."
     )
-    parts = [_head("Likely mislabelled", about), *_unjudged(found.unknown)]
+    parts = [_head("Likely mislabelled", about), *_unjudged(found.unseen)]
     parts.append(_grid(_suspect(images, one, titles) for one in shown))
     write_output(path, _document("Likely mislabelled", parts))
 
@@ -81,10 +82,10 @@ def _suspect(images: ImageIndex, one: Suspect, titles: Mapping[str, str]) -> str
     return _figure(images.file(one.image), titles.get(one.label, one.label), lines)
 
 
-def _unjudged(unknown: Mapping[str, int]) -> Iterator[str]:
-    if unknown:
-        told = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unknown.items())
-        yield f'<p class="note">Not judged, as their labels have no vector: {told}.</p>'
+def _unjudged(unseen: Mapping[str, int]) -> Iterator[str]:
+    if unseen:
+        counts = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unseen.items())
+        yield f'<p class="note">Not judged, as training did not see their labels: {counts}.</p>'
 
 
 def _figure(file: Path, title: str, lines: str, kind: str = "") -> str:
