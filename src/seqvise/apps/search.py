@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
-from seqvise.files import write_text
+from seqvise.outputs import unwritable, write_output
+from seqvise.plain_text import printable
 from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGES, LABELS
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class SearchOptions:
     wordnet: Annotated[Path | None, "the folder of WordNet's files; by default the run's data.wordnet"] = None
     cache: Annotated[Path | None, "the folder of what is made once; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -90,13 +91,11 @@ def search(options: SearchOptions) -> None:
         UserError: a wrong option, a word without a vector, an image that cannot be read, no index or one of another
             model, or a run of another kind.
     """
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    find_own_modules()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     words = _word_queries(options, embedder)
     find = {IMAGES: _images, LABELS: _labels}.get(options.to, _classes)
     _write(options, embedder, find(options, embedder, words))
@@ -196,7 +195,8 @@ def _check_there(images: ImageIndex, answers: Sequence[Answer]) -> None:
             "images= the folder that they are in now."
         )
     if gone:
-        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), gone[0])
+        first = printable(str(gone[0]))
+        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), first)
 
 
 def _calibration(embedder: Embedder, answers: Sequence[Answer]) -> str:
@@ -221,7 +221,7 @@ def _write(options: SearchOptions, embedder: Embedder, answers: list[Answer]) ->
         about = {"run": str(options.run), "to": options.to, "combine": options.combine, "k": options.k}
         about |= {"calibration": embedder.calibration} if calibration else {}
         content = {**about, "answers": [answer.as_json() for answer in answers]}
-        write_text(options.json, json.dumps(content, indent=2) + "\n")
+        write_output(options.json, json.dumps(content, indent=2) + "\n")
     if options.sheet is not None:
         from seqvise.retrieval.sheet import write_sheet
 

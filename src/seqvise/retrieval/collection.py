@@ -214,6 +214,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return cast(dict[str, Any], manifest)
 
 
+def index_damages(folder: Path) -> Iterator[str]:
+    """A sentence without its full stop for each damaged file of an index."""
+    try:
+        files: dict[str, str] = read_manifest(folder)["files"]
+    except UserError:
+        yield f"{MANIFEST} is not as it was written"
+        return
+    for name, checksum in files.items():
+        if not (folder / name).is_file():
+            yield f"{name} is missing"
+        elif digest_file(folder / name) != checksum:
+            yield f"{name} is not as it was written"
+
+
 def _check_binding(folder: Path, manifest: Mapping[str, Any], binding: Binding) -> None:
     theirs = Binding(**manifest["binding"])
     if theirs.model != binding.model:

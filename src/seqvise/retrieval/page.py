@@ -7,7 +7,7 @@ from html import escape
 from math import degrees
 from pathlib import Path
 
-from seqvise.files import write_text
+from seqvise.outputs import write_output
 from seqvise.retrieval.answers import Answer, Hit
 from seqvise.retrieval.collection import ImageIndex
 from seqvise.retrieval.suspects import Suspect, Suspicion
@@ -45,7 +45,7 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
         parts.append(f"<h2>{escape(answer.query.text)}</h2>")
         parts += [f'<p class="note">{escape(note)}</p>' for note in answer.query.notes]
         parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer))
-    write_text(path, _document("Search", parts))
+    write_output(path, _document("Search", parts))
 
 
 def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, str], path: Path) -> None:
@@ -58,7 +58,7 @@ def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, st
     )
     parts = [_head("Likely mislabelled", about), *_unjudged(found.unknown)]
     parts.append(_grid(_suspect(images, one, titles) for one in shown))
-    write_text(path, _document("Likely mislabelled", parts))
+    write_output(path, _document("Likely mislabelled", parts))
 
 
 def _pictures(answer: Answer) -> str:

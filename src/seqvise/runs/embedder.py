@@ -224,17 +224,18 @@ class Embedder:
             return np.asarray(model.embed(inputs).cpu().numpy())
 
 
-def load_embedder(path: str | Path, device: str = "cpu") -> Embedder:
+def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) -> Embedder:
     """The model of a run with its words and labels.
 
     Args:
         path: the run directory.
         device: as torch names them, or ``auto`` for CUDA where there is one.
+        trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
         UserError: it is not the run directory of a model from images to words, or has no checkpoint yet.
     """
-    run = Run.open(path)
+    run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(
             f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give the run of a "

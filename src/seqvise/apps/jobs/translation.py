@@ -36,7 +36,9 @@ def build(config: Config, seed: int) -> Parts:
     """
     check_files(config.vectors, option(config.model, "embedding"))
     with preparing():
-        store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
+        store = prepare_corpus(
+            config.data, config.tokenizer, cache_folder(config.paths), _log_report, verify=config.verify
+        )
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
     _start_from(model, config, store)
@@ -67,7 +69,7 @@ def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int
 def _start_from(model: nn.Module, config: Config, store: TokenStore) -> None:
     """Puts the language models of `model.pretrained` into the model, and says what they gave."""
     if isinstance(config.model, RecurrentOptions) and isinstance(model, Recurrent):
-        for start in load_language_models(model, config.model, store.source, store.target):
+        for start in load_language_models(model, config.model, store.source, store.target, config.trust):
             log.info("%s", start.told())
 
 
