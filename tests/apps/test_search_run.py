@@ -84,6 +84,7 @@ def found(*words: str) -> list[list[str]]:
 
 
 def test_a_run_finds_what_it_was_trained_on(here: Path) -> None:
+    assert Path("run/assets/labels/seen.txt").read_text() == "blue\ngreen\nred\n"
     assert main(["index", "run=run", "images=drawn", "device=cpu", "trust=true"]) == 0
     answers = found("query=red", "query=plum - red", "k=8")
     assert [{name.split("/")[0] for name in names} for names in answers] == [{"red"}, {"blue"}]

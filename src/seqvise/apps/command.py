@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from seqvise.apps.arguments import parse, usage
 from seqvise.apps.exits import exit_code
 from seqvise.machine import keep_memory
+from seqvise.plain_text import PlainFormatter
 
 OptionsT = TypeVar("OptionsT")
 
@@ -38,7 +39,9 @@ def words_command(
 
     def command() -> None:
         keep_memory()
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PlainFormatter())
+        logging.basicConfig(level=level, handlers=[handler])
         chosen = parse(words, options)
         if getattr(chosen, "trust", False):
             find_own_modules()

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.evaluation.report import Report
@@ -164,10 +164,10 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
 
 
 def _write(options: EvaluateOptions, report: Report) -> None:
-    from seqvise.files import write_text
+    from seqvise.outputs import write_output
 
     if options.json is not None:
-        write_text(options.json, json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_output(options.json, json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
     if options.plot is not None:
         from seqvise.callbacks.pictures import save
         from seqvise.evaluation.figure import groups_figure

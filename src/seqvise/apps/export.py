@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.export.options import ExportOptions
+from seqvise.outputs import unwritable
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from seqvise.corpus.textfile import refuse_returns
 from seqvise.errors import UserError
-from seqvise.files import atomic_write
+from seqvise.outputs import output_file
 
 STREAM = "-"
 BLOCK = 1 << 16
@@ -94,7 +94,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def writing(name: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is there, whole, only when the last line is written.
+    """Standard output, or a file that is there, whole, only when the last line is written; see ``output_file``.
 
     Raises:
         UserError: it cannot be written.
@@ -106,7 +106,7 @@ def writing(name: str) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise UserError(f"output={name} is a folder: give the name of a file.")
     try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        with output_file(path) as file:
             yield file
     except OSError as error:
         raise UserError(f"output={name} cannot be written: {error.strerror}.") from None

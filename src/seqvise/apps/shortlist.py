@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.corpus.lexical import LexicalTable
@@ -36,7 +37,7 @@ def write(options: ShortlistWords) -> None:
     Raises:
         UserError: a wrong option, a run of another task, a corpus that is not there or is no longer that of the run.
     """
-    from seqvise.apps.folders import cache_folder, unwritable
+    from seqvise.apps.folders import cache_folder
     from seqvise.corpus.lexical import lexical_table
     from seqvise.corpus.options import DataOptions
     from seqvise.corpus.prepare import prepare_corpus

@@ -16,6 +16,7 @@ from seqvise.apps.lines import STREAM, reading, windows, writing
 from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.apps.heatmap import AttentionMap
@@ -72,8 +73,8 @@ class TranslateOptions(DecodingOptions):
             yield "weights=true is for format=json; attention=FILE.png draws them."
         if self.attention is not None and self.attention.suffix.lower() != ".png":
             yield f"attention is '{self.attention}', but must be the name of a .png file."
-        elif self.attention is not None and self.attention.is_dir():
-            yield f"attention={self.attention} is a folder: give the name of a file."
+        elif self.attention is not None and (reason := unwritable(self.attention)):
+            yield f"attention={self.attention} cannot be written: {reason}."
         if self.input != STREAM and self.input == self.output:
             yield f"input and output are both {self.input}: give the name of another file."
 

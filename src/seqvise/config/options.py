@@ -136,4 +136,6 @@ class Config:
     resume: str | None = None  # the folder of a run, or auto
     retry: str | None = None  # failed
     dry_run: bool = False
+    verify: bool = False
+    keep_changes: bool = True
     trust: bool = False  # of a run that is loaded: import classes that its own config names

@@ -21,7 +21,7 @@ from seqvise.corpus.tally import Tally
 from seqvise.corpus.text_options import TextOptions
 from seqvise.corpus.textfile import TextFile
 from seqvise.corpus.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, digest_stream, write_text
+from seqvise.files import digest, digest_file, digest_stream, remove_dead, write_text
 
 _LARGE = 64 << 20
 
@@ -159,6 +159,7 @@ def _digest(path: Path, memo: Path) -> str:
         return digest_file(path)
     known = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     if not known.is_file():
+        remove_dead(known)
         write_text(known, digest_file(path))
     return known.read_text(encoding="utf-8")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from seqvise.checksums import record_files, sealed
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.documents import Document, TextInput, text_inputs
 from seqvise.corpus.filters import LIMIT, WIDE
@@ -25,6 +26,7 @@ from seqvise.corpus.options import FIRST, TokenizerOptions
 from seqvise.corpus.report import SideReport, length_percentiles
 from seqvise.corpus.split import PARTS, position
 from seqvise.corpus.spool import Lexicon, Spool
+from seqvise.corpus.store import CHECKSUMS_KEY
 from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.text_options import LABELS, TextOptions
@@ -46,6 +48,7 @@ def prepare_text(
     cache: Path,
     report: Callable[[TextReport], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    verify: bool = False,
 ) -> TextStore:
     """The store of documents, built under ``<cache>/corpora`` unless it is there.
 
@@ -54,6 +57,7 @@ def prepare_text(
     Args:
         report: called once with what preparing found, also where the store was there.
         progress: called now and then with the documents read so far.
+        verify: see ``prepare_corpus``.
 
     Raises:
         UserError: a file is missing or malformed, no document is left for a part, a label is missing, or the training
@@ -67,7 +71,7 @@ def prepare_text(
         with locked(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
                 _build(folder, data, tokenizer, inputs, identity, progress)
-    store = TextStore.open(folder)
+    store = TextStore.open(folder, verify)
     if report is not None:
         report(store.report)
     return store.backwards() if data.backwards else store
@@ -194,8 +198,9 @@ def _build(
             "labels": names,
             "identity": identity,
             "report": report.as_dict(),
+            CHECKSUMS_KEY: record_files(temporary),
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
         (temporary / "manifest.json").write_text(text, encoding="utf-8")
 
 

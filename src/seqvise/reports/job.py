@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ from typing import Any, cast
 
 import yaml
 
+from seqvise.checksums import SEAL
 from seqvise.config.formats import upgrade
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
+from seqvise.runs.integrity import FILES, run_changes
 
+log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
 SHAPELESS = ("resume", "trust", "paths.")
@@ -124,7 +128,7 @@ def read_job(folder: Path) -> Job:
         settings={**settings, **choices} if config else {},
         choices=choices,
         overrides=dict(_override(str(word)) for word in words if not config or _is_read(str(word), settings, choices)),
-        status=_read(folder / STATUS, problems),
+        status=_status(folder, problems),
         metrics=_read(folder / METRICS, problems),
         environment=_read(folder / ENVIRONMENT, problems),
         problems=tuple(problems),
@@ -156,6 +160,14 @@ def _read(path: Path, problems: list[str], kind: type[Any] = dict) -> Any:
         problems.append(f"{path} does not hold {'a list' if kind is list else 'names and values'}.")
         return kind()
     return content
+
+
+def _status(folder: Path, problems: list[str]) -> dict[str, Any]:
+    """The content of ``status.json``. What does not match a checksum is logged: it may have been edited."""
+    content = _read(folder / STATUS, problems)
+    for message in run_changes(folder, content):
+        log.warning("%s", message)
+    return {key: value for key, value in content.items() if key not in (FILES, SEAL)}
 
 
 def _config(path: Path, problems: list[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS
+from seqvise.runs.integrity import check_run
 from seqvise.runs.versions import new_keys, other_versions
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Run:
             raise UserError(*problems, *made)
         if made and (new := new_keys(saved, config)):
             log.warning("%s What it did not know is taken to be %s.", made[0], new)
+        check_run(folder)
         return cls(folder, config)
 
     @cached_property

@@ -16,7 +16,8 @@ from seqvise.config.formats import changes, load_config
 from seqvise.config.options import Config
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
-from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
+from seqvise.files import remove_remains
+from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
 from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ FREE = (
     "retry",
     "trust",
     "test",
+    "verify",
+    "keep_changes",
     "paths",
     "logger",
     "schedule.extend",
@@ -132,8 +135,8 @@ def last_checkpoint(directory: Path) -> Path | None:
     """Where training goes on from; None where nothing was saved yet. What a killed process left half is removed."""
     folder = directory / CHECKPOINTS
     if is_first_process():
-        for remains in folder.glob(".*.tmp"):
-            remains.unlink(missing_ok=True)
+        for place in (directory, folder, directory / ASSETS):
+            remove_remains(place, below=False)
     return folder / LAST if (folder / LAST).is_file() else None
 
 
@@ -161,14 +164,12 @@ def check_assets(write: Callable[[Path], None], assets: Path) -> None:
 
 def step_of(checkpoint: Path) -> int:
     """Optimizer steps that a checkpoint has behind it."""
-    import torch
+    from seqvise.runs.checkpoints import REMEDY, read_checkpoint
 
-    try:
-        return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
-    except Exception as error:
-        raise UserError(
-            f"{checkpoint} cannot be read ({' '.join(str(error).split())[:200]}): put another checkpoint in its place."
-        ) from error
+    content = read_checkpoint(checkpoint, mmap=True)
+    if "global_step" not in content:
+        raise UserError(f"{checkpoint} is no checkpoint of a run (it has no global_step): {REMEDY}")
+    return int(content["global_step"])
 
 
 def _is_free(key: str) -> bool:

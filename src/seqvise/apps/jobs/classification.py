@@ -23,7 +23,9 @@ def build(config: Config, seed: int) -> Parts:
             fit.
     """
     with preparing():
-        store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+        store = prepare_text(
+            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+        )
     model = build_text_model(config, len(store.codec.vocabulary), len(store.labels))
     start_from(model, config, store)
     task = make_task(config, model, seed, loss=config.loss, labels=store.labels)

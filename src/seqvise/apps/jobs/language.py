@@ -27,7 +27,9 @@ def build(config: Config, seed: int) -> Parts:
         UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
     """
     with preparing():
-        store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+        store = prepare_text(
+            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+        )
     words, cuts = len(store.codec.vocabulary), option(config.model, "adaptive")
     if cuts and cuts[-1] >= words:
         raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")

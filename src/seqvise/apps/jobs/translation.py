@@ -36,7 +36,9 @@ def build(config: Config, seed: int) -> Parts:
     """
     check_files(config.vectors, option(config.model, "embedding"))
     with preparing():
-        store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
+        store = prepare_corpus(
+            config.data, config.tokenizer, cache_folder(config.paths), _log_report, verify=config.verify
+        )
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
     _start_from(model, config, store)
