@@ -90,7 +90,7 @@ def find(folder: Path) -> Iterator[Finding]:
     """Everything below a folder that has checksums, by path; building places of killed processes are left out."""
     for place, folders, names in os.walk(folder):
         path = Path(place)
-        for check in (_run, _manifest):
+        for check in (_run, _manifest, _labels):
             if (finding := check(path, names)) is not None:
                 yield finding
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not _inside(name, names))
@@ -157,6 +157,20 @@ def _are_records(value: Any) -> bool:
         and bool(value)
         and all(isinstance(record, dict) and "crc32" in record and "size" in record for record in value.values())
     )
+
+
+def _labels(path: Path, names: Sequence[str]) -> Finding | None:
+    """A table of labels in a cache; that of a run is verified with the run."""
+    from seqvise.checksums import CHECKSUMS, DamagedError, check_checksums
+
+    if CHECKSUMS not in names or MANIFEST in names:
+        return None
+    try:
+        check_checksums(path)
+        messages = []
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        messages = [str(error) if isinstance(error, DamagedError) else f"{CHECKSUMS} cannot be read ({error})"]
+    return Finding(path, "labels", tuple(messages), _KINDS[-1][-1])
 
 
 Check = Callable[[Path, Mapping[str, Any]], Iterator[str]]
