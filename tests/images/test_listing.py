@@ -258,3 +258,32 @@ def test_the_digest_is_of_paths_and_sizes_and_not_of_the_place_or_the_labels(tmp
     (tmp_path / "b/l0/0.jpg").write_bytes(b"another content")
     assert replace(images, root=tmp_path / "b").digest() != images.digest()
     assert images.select(np.arange(3)).digest() != images.digest()
+
+
+def test_each_real_folder_is_visited_once(tmp_path: Path) -> None:
+    """Links to a parent, to a sibling, to themselves and to a folder elsewhere, by two names."""
+    for name in ("photos/sea/1.png", "photos/sea/deep/2.png", "photos/zoo/3.png", "elsewhere/4.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    root = tmp_path / "photos"
+    for name, target in {
+        "sea/up": root,
+        "sea/deep/down": root / "sea" / "deep",
+        "a_link_to_zoo": root / "zoo",
+        "other": tmp_path / "elsewhere",
+        "second": tmp_path / "elsewhere",
+        "loop": root / "loop",
+        "loop.png": root / "loop.png",
+        "gone": tmp_path / "nowhere",
+    }.items():
+        (root / name).symlink_to(target)
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path)
+    (root / "file.png").symlink_to(tmp_path / "elsewhere" / "4.png")
+    assert list_folder(root).paths == ("file.png", "other/4.png", "sea/1.png", "sea/deep/2.png", "zoo/3.png")
+
+
+def test_the_order_is_alphabetical_by_folder(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a.png", "a-b/1.png", "B/1.png", "a/b/1.png", "a/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert list_folder(tmp_path).paths == ("B/1.png", "a/1.png", "a/b/1.png", "a/b.png", "a-b/1.png", "a.png")

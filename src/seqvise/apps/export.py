@@ -29,6 +29,6 @@ def export(options: ExportOptions) -> None:
     from seqvise.export.folder import export_run
     from seqvise.runs.load import Run
 
-    for path in export_run(Run.open(options.run), options.output, options.format):
+    for path in export_run(Run.open(options.run, options.trust), options.output, options.format):
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     print(f"folder: {options.output}")

@@ -39,9 +39,10 @@ class IndexOptions:
     images: Annotated[Path, "a folder of images; the folders in it are their labels"]
     index: Annotated[str, "exact | nmslib | faiss; auto: exact below 100,000 images"] = AUTO
     output: Annotated[Path | None, "the index's folder; by default one in the run's indexes/"] = None
-    suspects: Annotated[Path | None, "an HTML file for images that are nearer to another label than to theirs"] = None
+    suspects: Annotated[Path | None, "an HTML file for images that are likely mislabelled"] = None
     cache: Annotated[Path | None, "the folder of features; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -86,12 +87,10 @@ def index(options: IndexOptions) -> None:
         raise UserError(*problems)
     listed = list_folder(options.images)
 
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
-    find_own_modules()
     started = perf_counter()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     images = labelled(listed, embedder.labels.names)
     found, changes = _built(options, embedder, images)
     found.save(options.folder())
@@ -122,24 +121,23 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     if not folder.exists():
         return None
     try:
-        # Its images are looked for where the new ones are; only their paths, sizes and times count.
-        return ImageIndex.load(folder, embedder.binding, root=folder)
+        return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
         log.info("Made anew: %s", error.problems[0])
         return None
 
 
 def write_suspects(path: Path, embedder: Embedder, images: ImageIndex) -> None:
-    """Writes the page of images that are nearer to another label than to their own, and says how many there are."""
+    """Writes the page of images that are likely mislabelled, and prints how many there are."""
     from seqvise.retrieval.page import write_suspects as write
     from seqvise.retrieval.suspects import find_suspects
 
-    labels = embedder.with_labels(sorted({image.label for image in images.images.values()} - {""}))
+    labels = embedder.labels.chosen([row for row, name in enumerate(embedder.labels.names) if name in embedder.seen])
     found = find_suspects(images, labels.names, labels.vectors)
-    write(images, found, dict(zip(labels.names, labels.titles, strict=True)), path)
-    if found.unknown:
-        told = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unknown.items())
-        log.warning("Not judged, as their labels have no vector: %s.", printable(told))
+    write(images, found, embedder.titles, path)
+    if found.unseen:
+        counts = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unseen.items())
+        log.warning("Not judged, as training did not see their labels: %s.", printable(counts))
     print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {printable(str(path))}")
 
 

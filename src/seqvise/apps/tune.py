@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqvise.apps.arguments import usage
+from seqvise.apps.command import find_own_modules
 from seqvise.apps.exits import exit_code
-from seqvise.apps.hydra_app import find_own_modules
 from seqvise.apps.tune_words import MARK, ROOT, Search, plan_search
 from seqvise.config.overrides import Experiment, as_experiment, override
 from seqvise.config.tree import conf_folder, own_folder

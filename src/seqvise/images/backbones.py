@@ -205,9 +205,12 @@ def _preset_of_file(name: str, file: Path) -> Preset:
 def _own_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
     module, _, name = options.backbone.rpartition(".")
     try:
-        model = getattr(import_module(module), name)()
+        make = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"data.backbone is '{options.backbone}', but it cannot be imported: {error}.") from None
+    if not isinstance(make, type) and module.startswith("seqvise."):
+        raise UserError(f"data.backbone is '{options.backbone}', but must be a class that extends torch.nn.Module.")
+    model = make()
     if options.weights is None:
         return model, Preset()
     return _with_file(model, Path(options.weights), options.backbone), Preset()

@@ -33,6 +33,8 @@ Item = tuple[str, str]
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 PARTS = ("train", "valid", "test")
+SEEN_LABELS = "seen.txt"
+"""The file of a run's labels folder that names the labels of training."""
 NONE = -1
 """The label of an image that shows none of the names."""
 
@@ -153,7 +155,7 @@ def list_folder(root: Path) -> ImageList:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: give a folder of images.")
-    paths = list(_image_paths(root, root))
+    paths = _image_paths(root, root)
     if not paths:
         raise UserError(f"{root} holds no image (a file that ends in {', '.join(sorted(SUFFIXES))}).")
     folders = [PurePosixPath(path).parts[0] if "/" in path else None for path in paths]
@@ -183,6 +185,26 @@ def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.i
         raise UserError(f"data.held_out is all {len(names)} labels, but some must be left to train on.")
     places = {name: place for place, name in enumerate(names)}
     return np.array(sorted(places[label] for label in chosen), np.int32)
+
+
+def seen_and_held_out(options: ImageOptions, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels that training sees, and those that it does not but that are measured, in the order of ``names``.
+
+    With ``options.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out
+    in their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
+
+    Raises:
+        UserError: see ``held_out_labels``.
+    """
+    held_out = [names[place] for place in held_out_labels(options, names)]
+    unseen = set(held_out)
+    seen = [name for name in names if name not in unseen]
+    if options.fold is None:
+        return seen, held_out
+    order = np.random.default_rng([options.seed, options.fold]).permutation(len(seen))
+    apart = set(order[: max(1, len(seen) // 5)].tolist())
+    held_out = [name for place, name in enumerate(seen) if place in apart]
+    return [name for place, name in enumerate(seen) if place not in apart], held_out
 
 
 def _part_items(root: Path, options: ImageOptions) -> dict[str, list[Item]]:
@@ -223,15 +245,41 @@ def _folder_items(root: Path, folder: Path, layout: str) -> list[Item]:
     return items
 
 
-def _image_paths(root: Path, folder: Path) -> Iterator[str]:
-    """Images in a folder and below, in alphabetical order, as paths below the root; hidden files are left out."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _image_paths(root, Path(entry.path))
-        elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file():
-            yield Path(entry.path).relative_to(root).as_posix()
+def _image_paths(root: Path, folder: Path) -> list[str]:
+    """Images in a folder and below, in alphabetical order, as paths below the root; hidden files are left out.
+
+    Symbolic links are followed, but each folder is visited once: at its own place if that is below ``folder``, else by
+    the first link that leads to it.
+    """
+    visited: set[str] = set()
+    images, links = _walk(str(folder), visited)
+    while links:
+        link = links.pop(0)
+        if os.path.realpath(link) not in visited:
+            more, further = _walk(link, visited)
+            images += more
+            links = sorted([*links, *further])
+    return sorted((Path(path).relative_to(root).as_posix() for path in images), key=lambda path: path.split("/"))
+
+
+def _walk(folder: str, visited: set[str]) -> tuple[list[str], list[str]]:
+    """Images of a folder and of the real folders below it, and the links to folders among them."""
+    visited.add(os.path.realpath(folder))
+    images: list[str] = []
+    links: list[str] = []
+    with os.scandir(folder) as entries:
+        shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in shown:
+        if entry.is_dir(follow_symlinks=False):
+            if os.path.realpath(entry.path) not in visited:
+                more, further = _walk(entry.path, visited)
+                images += more
+                links += further
+        elif Path(entry.path).is_dir():  # False for a link to itself, unlike DirEntry.is_dir
+            links.append(entry.path)
+        elif Path(entry.name).suffix.lower() in SUFFIXES and Path(entry.path).is_file():
+            images.append(entry.path)
+    return images, links
 
 
 def _csv_items(root: Path, name: str, options: ImageOptions) -> Iterator[Item]:

@@ -21,8 +21,8 @@ from seqvise.runs.integrity import FILES, run_changes
 log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
-RESUME = "resume"
-"""A key that does not shape the result: a run that goes on ends as one that was left alone."""
+SHAPELESS = ("resume", "trust", "paths.")
+"""Keys that do not shape the result: a run that goes on ends as one that was left alone."""
 MARKS = (CONFIG, STATUS, ".hydra")
 QUIET = 30 * 60
 """Seconds after which a run that says ``running`` and writes nothing is taken for killed."""
@@ -120,15 +120,14 @@ def read_job(folder: Path) -> Job:
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
     flat = dict(_flatten(config))
     here = flat.get("paths.run")
-    settings = {
-        name: _portable(value, here) for name, value in flat.items() if name != RESUME and not name.startswith("paths.")
-    }
+    shaping = {name: value for name, value in flat.items() if not name.startswith(SHAPELESS)}
+    settings = {name: _portable(value, here) for name, value in shaping.items()}
     words = _read(folder / OVERRIDES, problems, list)
     return Job(
         path=folder,
         settings={**settings, **choices} if config else {},
         choices=choices,
-        overrides=dict(_override(str(word)) for word in words),
+        overrides=dict(_override(str(word)) for word in words if not config or _is_read(str(word), settings, choices)),
         status=_status(folder, problems),
         metrics=_read(folder / METRICS, problems),
         environment=_read(folder / ENVIRONMENT, problems),
@@ -202,6 +201,13 @@ def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, V
 def _portable(value: Value, here: Value) -> Value:
     """A value without the run's own folder, which is another in each job."""
     return value.replace(here, "RUN") if isinstance(value, str) and isinstance(here, str) and here else value
+
+
+def _is_read(word: str, settings: Mapping[str, Value], choices: Mapping[str, str]) -> bool:
+    """Whether the config has a key that the command line added. Earlier revisions took any, and ignored it."""
+    name, _ = _override(word)
+    there = (*settings, *choices, *SHAPELESS)
+    return word[:1] != "+" or any(key == name or key.startswith(f"{name}.") for key in there)
 
 
 def _override(word: str) -> tuple[str, str]:

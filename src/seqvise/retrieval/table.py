@@ -26,11 +26,14 @@ def show(answers: Sequence[Answer], console: Console) -> None:
 def _table(answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     titled = any(hit.title for hit in answer.hits)
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     table.add_column("", justify="right")
-    table.add_column("cosine", justify="right")
+    for head in scores:
+        table.add_column(head, justify="right")
     for head in ("title", "name") if titled else ("name",):
         table.add_column(head, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         names = (hit.title, hit.name) if titled else (hit.name,)
-        table.add_row(str(rank), f"{hit.cosine:.3f}", *(Text(printable(name)) for name in names))
+        values = [f"{getattr(hit, head):.3f}" for head in scores]
+        table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
     return table

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from seqvise.checksums import sealed
-from seqvise.config.formats import numbered
+from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
+from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write, held, write_text
 from seqvise.runs.failure import kept
@@ -63,7 +62,7 @@ class RunDirectory:
 
     def write_config(self, config: Config) -> None:
         """Writes every choice, resolved, as ``config.yaml``."""
-        self._write(CONFIG, with_checksum(numbered(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True))))
+        self._write(CONFIG, with_checksum(as_yaml(content(config))))
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes what the run runs on as ``env.json``; what its earlier starts ran on stays there, under ``before``."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.files import digest, digest_file
 from seqvise.images.labels import LabelTable, label_table
-from seqvise.images.listing import ImageList
+from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
 from seqvise.images.options import ImageOptions
 from seqvise.images.wordnet import WordNet
 from seqvise.retrieval.build import Embedded
@@ -76,6 +76,19 @@ class Embedder:
     def titles(self) -> dict[str, str]:
         """How a person reads each label, by its name."""
         return dict(zip(self.labels.names, self.labels.titles, strict=True))
+
+    @cached_property
+    def seen(self) -> frozenset[str]:
+        """Names of the labels that training saw: as the run keeps them, else by its config."""
+        file = self.run.path / ASSETS / LABELS / SEEN_LABELS
+        if file.is_file():
+            return frozenset(file.read_text(encoding="utf-8").split("\n")[:-1])
+        return frozenset(seen_and_held_out(self.options, self.labels.names)[0])
+
+    @property
+    def calibration(self) -> float:
+        """What the run takes off the scores of seen labels where others compete with them."""
+        return float(getattr(self.run.config.model, "calibration", 0.0))
 
     def vector(self, word: str) -> Rows | None:
         """(D,) the vector of a word, else of a label of that name or title; None where there is neither."""
@@ -211,17 +224,18 @@ class Embedder:
             return np.asarray(model.embed(inputs).cpu().numpy())
 
 
-def load_embedder(path: str | Path, device: str = "cpu") -> Embedder:
+def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) -> Embedder:
     """The model of a run with its words and labels.
 
     Args:
         path: the run directory.
         device: as torch names them, or ``auto`` for CUDA where there is one.
+        trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
         UserError: it is not the run directory of a model from images to words, or has no checkpoint yet.
     """
-    run = Run.open(path)
+    run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(
             f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give the run of a "

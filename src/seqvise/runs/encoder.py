@@ -37,7 +37,7 @@ class Transfer:
 
 
 @torch.no_grad()
-def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) -> Transfer:
+def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec, trust: bool = False) -> Transfer:
     """Puts word vectors and layers of the run that ``options.encoder`` names into a model.
 
     Words that the run did not know get the mean of its word vectors. A language model takes the projection over, too.
@@ -46,11 +46,12 @@ def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) ->
         model: new, with an ``encoder``.
         options: its choices.
         codec: its words.
+        trust: import classes outside of seqvise, torch and Lightning that the run's config names.
 
     Raises:
         UserError: the run has no such encoder, one of another size, no word in common, or reads the other way.
     """
-    run = Run.open(Path(str(options.encoder)).expanduser())
+    run = Run.open(Path(str(options.encoder)).expanduser(), trust)
     _check_sizes(run, options)
     if run.text.backwards != codec.backwards:
         ways = "from its end" if run.text.backwards else "from its beginning"

@@ -6,13 +6,15 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.arguments import further_arguments
+from seqvise.config.classes import class_paths
 from seqvise.config.formats import changes, load_config
 from seqvise.config.options import Config
-from seqvise.config.schema import typed
+from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
 from seqvise.files import remove_remains
 from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
@@ -27,6 +29,7 @@ FREE = (
     *LENGTHS,
     "resume",
     "retry",
+    "trust",
     "test",
     "verify",
     "keep_changes",
@@ -83,7 +86,7 @@ def has_finished(directory: Path) -> bool:
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
-    saved = load_config(directory / CONFIG)
+    saved = _saved(cfg, directory)
     keys = {_key(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
@@ -98,7 +101,7 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     Raises:
         UserError: the words ask for another run than this one.
     """
-    saved = load_config(directory / CONFIG)
+    saved = _saved(cfg, directory)
     given = [key for key in map(_key, words) if not _is_free(key)]
     if different := [f"{key}: {old} -> {new}" for key, old, new in _differences(saved, cfg) if _concerns(given, key)]:
         more = [f"... and {len(different) - SHOWN} more"] if len(different) > SHOWN else []
@@ -115,6 +118,16 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     if is_first_process():
         for change in changes(directory / CONFIG):
             log.warning("The run was started by an earlier revision. %s", change)
+    return saved
+
+
+def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+    """The run's own config. Classes that the words given now name are trusted: the run may name them, too."""
+    named = [str(path) for _, path, _ in class_paths(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
+    saved = without_unknown(load_config(directory / CONFIG, cfg.trust, named), directory / CONFIG)
+    for key, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(saved))):
+        log.warning("%s: %s It is ignored.", directory / CONFIG, sentence)
+        del saved[key[0]][key[1]]
     return saved
 
 
@@ -189,4 +202,4 @@ def _leaves(config: Config) -> dict[str, Any]:
         else:
             yield path, node
 
-    return dict(walk(OmegaConf.to_container(OmegaConf.structured(config), resolve=True), ""))
+    return dict(walk(content(config), ""))

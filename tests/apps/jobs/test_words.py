@@ -13,7 +13,7 @@ from seqvise.config.compose import compose
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
-from seqvise.images.listing import find_images
+from seqvise.images.listing import find_images, seen_and_held_out
 from tests.images.draw import TINY, draw_folder
 
 ANIMAL, BIRD, ROBIN, STONE = (f"n{number:08d}" for number in range(4))
@@ -68,7 +68,9 @@ def test_labels_classes_and_nouns_are_smoothed_alike() -> None:
     assert space.classes(2) == pytest.approx(np.array([robin, [0, 0]]), abs=1e-6)
     nouns = space.nouns()
     assert nouns.vectors[nouns.names.index(ROBIN)] == pytest.approx(robin, abs=1e-6)
-    assert np.array_equal(space.lexicon.vector("robin"), [-3, 4])  # queries are the words
+    robin_word = space.lexicon.vector("robin")
+    assert robin_word is not None
+    assert robin_word.tolist() == [-3, 4]  # queries keep the vectors of the words
 
 
 @pytest.mark.usefixtures("here")
@@ -123,5 +125,7 @@ def test_a_fold_leaves_the_held_out_labels_out_and_holds_others_out() -> None:
         options.fold = fold
         split = split_images(options, parts, parts.images.names)
         assert "red" not in split.images.names
+        seen, unseen = ([split.images.names[label] for label in labels] for labels in (split.seen, split.held_out))
+        assert seen_and_held_out(options, parts.images.names) == (seen, unseen)
         held_out.add(tuple(split.images.names[label] for label in split.held_out))
     assert held_out == {("blue",), ("green",)}

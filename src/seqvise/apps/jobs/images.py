@@ -13,15 +13,16 @@ from torch import nn
 
 from seqvise.apps.folders import cache_folder
 from seqvise.apps.jobs.job import Parts, make_task, preparing
-from seqvise.apps.jobs.words import WordSpace, read_words, split_images
+from seqvise.apps.jobs.words import LABELS_FOLDER, WordSpace, read_words, split_images
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.prepare_images import counting_images, extraction_device
 from seqvise.config.options import Config
 from seqvise.datamodules.images import ImageDataModule, feature_module, image_module
 from seqvise.errors import UserError
+from seqvise.files import write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
-from seqvise.images.listing import ImageParts, ImageSplit, find_images
+from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
 from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
@@ -70,6 +71,12 @@ class ImageJob:
         labels = self.words.labels.chosen(rows)
         return ZeroShot(labels, self.split.seen, self.split.held_out, wordnet, nouns, calibration)
 
+    def save(self, folder: Path) -> None:
+        """Writes labels and words, and the names of the labels that training sees."""
+        self.words.save(folder)
+        names = [self.split.images.names[label] for label in self.split.seen]
+        write_text(folder / LABELS_FOLDER / SEEN_LABELS, "".join(f"{name}\n" for name in names))
+
     def told(self) -> dict[str, str]:
         """The labels held out, for ``metrics.json``; with a star those that ImageNet's classes are, or are kinds of."""
         known, labels = self.words.known_synsets(), self.words.labels
@@ -105,7 +112,7 @@ def build(config: Config, seed: int) -> Parts:
     """
     job = read_job(config, seed)
     data = _data(job)
-    return Parts(data, _task(job), "test" in job.split.rows, job.words.save)
+    return Parts(data, _task(job), "test" in job.split.rows, job.save)
 
 
 def _data(job: ImageJob) -> ImageDataModule:

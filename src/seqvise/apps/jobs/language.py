@@ -49,7 +49,7 @@ def start_from(model: nn.Module, config: Config, store: TextStore) -> None:
     """Puts the encoder that `model.encoder` names into the model, and says how many words it knew."""
     if option(config.model, "encoder") is None:
         return
-    found = load_encoder(model, config.model, store.codec)
+    found = load_encoder(model, config.model, store.codec, config.trust)
     log.info("model.encoder: %d of %d words were known; the others get the mean.", found.known, found.words)
 
 

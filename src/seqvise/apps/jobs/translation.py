@@ -69,7 +69,7 @@ def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int
 def _start_from(model: nn.Module, config: Config, store: TokenStore) -> None:
     """Puts the language models of `model.pretrained` into the model, and says what they gave."""
     if isinstance(config.model, RecurrentOptions) and isinstance(model, Recurrent):
-        for start in load_language_models(model, config.model, store.source, store.target):
+        for start in load_language_models(model, config.model, store.source, store.target, config.trust):
             log.info("%s", start.told())
 
 

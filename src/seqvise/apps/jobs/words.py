@@ -16,7 +16,7 @@ from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.files import write_text
 from seqvise.images.labels import Coverage, LabelTable, label_table
-from seqvise.images.listing import ImageParts, ImageSplit
+from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
 from seqvise.images.options import ImageOptions
 from seqvise.images.synsets import synset_table
 from seqvise.images.wordnet import WordNet, read_class_index
@@ -130,18 +130,12 @@ def read_wordnet(data: ImageOptions) -> WordNet | None:
 
 
 def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:
-    """What each image serves. names: the labels that have a vector.
-
-    With ``data.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out in
-    their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
-    """
-    split = parts.split(data, names)
-    fold = data.fold
-    if fold is None:
-        return split
-    others = [split.images.names[label] for label in split.seen]
-    apart = np.random.default_rng([data.seed, fold]).permutation(len(others))[: max(1, len(others) // 5)]
-    return parts.split(replace(data, held_out=[others[place] for place in sorted(apart.tolist())]), others)
+    """What each image serves, labels left out by ``data.fold`` aside. names: the labels that have a vector."""
+    if data.fold is None:
+        return parts.split(data, names)
+    seen, held_out = seen_and_held_out(data, names)
+    others = [name for name in names if name in {*seen, *held_out}]
+    return parts.split(replace(data, held_out=held_out), others)
 
 
 def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:
