@@ -179,5 +179,10 @@ _KINDS: tuple[tuple[str, tuple[str, ...], Check, str], ...] = (
     ("index", ("images.json", "binding"), _index, "delete the folder and make it again with `seqvise index`."),
     ("features", ("network", "features-00000.json"), _features, "the next command computes damaged shards again."),
     ("token store", _STORE_MARKS, _store, "delete the folder, and the next command builds it again."),
-    ("word vectors", ("words.txt", "origin"), _store, "delete the folder, and the next command makes it again."),
+    (
+        "word vectors",
+        ("words.txt", "origin", "shape"),
+        _store,
+        "delete the folder, and the next command makes it again.",
+    ),
 )
