@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from typing_extensions import override
 
 BATCHES, EPOCHS = "epoch_loop.batch_progress", "epoch_progress"
-MONITORED = "monitored"
+MONITORED, STOPPING = "monitored", "stopping"
 STAGES = ("ready", "started", "processed", "completed")
 
 
@@ -27,6 +27,7 @@ class ExactResume(pl.Callback):
         self._metric = metric
         self._between = False
         self._value: float | None = None
+        self._stopping = False
 
     @override
     def on_load_checkpoint(
@@ -35,7 +36,7 @@ class ExactResume(pl.Callback):
         """Rewrites the counters before Lightning reads them."""
         if trainer.state.fn != "fit":
             return
-        self._value = checkpoint.get(MONITORED)
+        self._value, self._stopping = checkpoint.get(MONITORED), checkpoint.get(STOPPING, False)
         loops = checkpoint["loops"]["fit_loop"]
         self._between = bool(loops[BATCHES]["is_last_batch"])
         (between_epochs if self._between else within_epoch)(loops)
@@ -43,9 +44,11 @@ class ExactResume(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begins an epoch as any other; makes the step of a scheduler that the checkpoint did not wait for."""
+        trainer.should_stop = trainer.should_stop or self._stopping
         if not self._between:
             return
-        trainer.fit_loop.restarting = False
+        # Not the fit loop's own: with `trainer.max_steps` Lightning takes any assignment to that one for True.
+        trainer.fit_loop.epoch_loop.restarting = False
         for config in trainer.lr_scheduler_configs:
             if config.reduce_on_plateau and self._value is not None:
                 config.scheduler.step(self._value)  # type: ignore[arg-type]
@@ -54,13 +57,14 @@ class ExactResume(pl.Callback):
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Lets a scheduler make its step at the end of the first epoch, too."""
-        trainer.fit_loop.restarting = False
+        trainer.fit_loop.on_iteration_done()  # as Lightning does itself, after that step
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps what the scheduler will look at."""
+        """Keeps the scheduler's metric, and a signal to stop that waits for `trainer.min_epochs`."""
+        checkpoint[STOPPING] = trainer.should_stop and not trainer.fit_loop._can_stop_early
         value = trainer.callback_metrics.get(self._metric)
         checkpoint[MONITORED] = None if value is None else float(value)
 
