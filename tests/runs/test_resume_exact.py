@@ -141,6 +141,11 @@ VARIANTS = {
     "epochs": [],
     "workers": ["callbacks.save_steps=1", "data.workers=2"],
     "accumulation": ["callbacks.save_steps=1", "trainer.accumulate_grad_batches=3"],
+    "within_accumulation": [
+        "callbacks.save_steps=1",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.val_check_interval=3",
+    ],
     "average": ["callbacks.save_steps=1", "callbacks.average=ema"],
     "often": ["callbacks.save_steps=1", "trainer.val_check_interval=2"],
     "steps": [

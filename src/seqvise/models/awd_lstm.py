@@ -147,7 +147,9 @@ def detached(state: StreamState) -> StreamState:
     return tuple(tuple(part.detach() for part in layer) for layer in state)
 
 
-def activation_penalty(read: Read, activation: float, temporal: float, real: Tensor | None = None) -> Tensor:
+def activation_penalty(
+    read: Read, activation: float, temporal: float, real: Tensor | None = None, shares: Tensor | None = None
+) -> Tensor:
     """Activation and temporal activation regularisation (Merity et al. 2017, arXiv:1708.01009), a scalar.
 
     ``activation`` times the mean square of the outputs with dropout, and ``temporal`` times that of the changes of
@@ -157,13 +159,15 @@ def activation_penalty(read: Read, activation: float, temporal: float, real: Ten
         read: a stretch.
         activation, temporal: the weights.
         real: (B, T) bool, the steps that count; None is all.
+        shares: (2,), factors on the two means, over steps and over changes; None is 1.
     """
     penalty = read.outputs.new_zeros(())
+    of_steps, of_changes = (1.0, 1.0) if shares is None else shares
     if activation:
-        penalty = penalty + activation * _mean_square(read.outputs, real)
+        penalty = penalty + activation * _mean_square(read.outputs, real) * of_steps
     if temporal and read.raw.shape[1] > 1:
         changes = read.raw[:, 1:] - read.raw[:, :-1]
-        penalty = penalty + temporal * _mean_square(changes, None if real is None else real[:, 1:])
+        penalty = penalty + temporal * _mean_square(changes, None if real is None else real[:, 1:]) * of_changes
     return penalty
 
 
