@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.sampler import BatchSize, EpochBatches, EpochRows, Rows, cut_into_batches, place_of, share
 from seqvise.errors import UserError
@@ -162,7 +163,7 @@ class ImageDataModule(pl.LightningDataModule):
         """This process's training batches."""
         loader = self._loader(self.training, "train", self.options.batch_size, self.seed)
         cast(ImageSampler, loader.sampler).start_at(place_of(self.trainer))
-        return loader
+        return counted(loader, self.trainer)
 
     def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
         """This process's validation batches: of seen labels, and where there are any of held-out ones."""
