@@ -44,6 +44,7 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
     1: (
         Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
+        Former("data.max_pixels", 178_956_970, where=("data.kind", ("images",))),
     )
 }
 """For each earlier format the values that its configs leave out."""
