@@ -45,6 +45,7 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
         Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
         Former("data.max_pixels", 178_956_970, where=("data.kind", ("images",))),
+        Former("tokenizer.revision", 1),
     )
 }
 """For each earlier format the values that its configs leave out."""
