@@ -68,6 +68,8 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
             above=("trainer.devices", 1),
             changes="Batches of several processes (trainer.devices) count by their images or words, no longer equally.",
         ),
+        Former("data.max_pixels", 178_956_970, where=("data.kind", ("images",))),
+        Former("tokenizer.revision", 1),
     )
 }
 """For each earlier format the values that its configs leave out."""
