@@ -17,8 +17,8 @@ SMALL = 16 << 20
 """Bytes below which a file is checked whole wherever it is opened."""
 SEAL = "seal"
 """The key under which a JSON object keeps its own checksum."""
-CHECKSUMS = "checksums.json"
-"""Name of the file that holds the checksums of a folder which has no manifest."""
+CHECKSUMS, FILES = "checksums.json", "files"
+"""Name of the file that holds the checksums of a folder which has no manifest, and its key for the records."""
 _BLOCK = 1 << 20
 _SAMPLES, _SAMPLE = 64, 4096
 _MARK = b"seqvise-crc32:"
@@ -87,6 +87,24 @@ def check_files(folder: Path, records: Records, whole: bool = False) -> None:
     """
     for message in damages(folder, records, whole):
         raise DamagedError(message)
+
+
+def write_checksums(folder: Path) -> None:
+    """Records all files of a folder in ``checksums.json`` in it. Written directly: the folder is a temporary one."""
+    content = json.dumps(sealed({FILES: record_files(folder)}), indent=2)
+    (folder / CHECKSUMS).write_text(content + "\n", encoding="utf-8")
+
+
+def check_checksums(folder: Path) -> None:
+    """Compares a folder with its ``checksums.json``; one of an earlier revision has none.
+
+    Raises:
+        DamagedError: a file is not as recorded.
+    """
+    if not (folder / CHECKSUMS).is_file():
+        return
+    content = unsealed(json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")), CHECKSUMS, required=True)
+    check_files(folder, content[FILES])
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from seqvise.corpus.text_options import StreamOptions
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import TextStore
 from seqvise.errors import UserError
+from seqvise.images.labels import LabelTable
 from seqvise.images.shards import Shards, own_manifest
 from tests.corpus.corpora import WORDS, numbered, paired
 from tests.earlier import copy_of
@@ -134,3 +135,20 @@ def test_the_record_of_a_feature_shard_is_checked_too(tmp_path: Path, capsys: py
     (tmp_path / ".features-00000.npy.4711.tmp").write_bytes(b"half")
     assert own_manifest(tmp_path, manifest) == manifest
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_table_of_labels_notices_a_changed_name(tmp_path: Path) -> None:
+    table = LabelTable(("cat", "dog"), ("cat", "dog"), (None, None), np.eye(2, dtype=np.float32))
+    folder = tmp_path / "labels"
+    table.save(folder)
+    assert LabelTable.load(folder).names == ("cat", "dog")
+    assert main(["verify", str(tmp_path)]) == 0
+    for name in ("labels.tsv", "vectors.npy", "checksums.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+        with pytest.raises(UserError, match="not a whole folder of labels"):
+            LabelTable.load(folder)
+        assert main(["verify", str(tmp_path)]) == 1
+        (folder / name).write_bytes(content)
+    (folder / "checksums.json").unlink()
+    assert LabelTable.load(folder).names == ("cat", "dog")

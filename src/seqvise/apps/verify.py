@@ -90,7 +90,7 @@ def find(folder: Path) -> Iterator[Finding]:
     """Everything below a folder that has checksums, by path; building places of killed processes are left out."""
     for place, folders, names in os.walk(folder):
         path = Path(place)
-        for check in (_run, _manifest):
+        for check in (_run, _manifest, _labels):
             if (finding := check(path, names)) is not None:
                 yield finding
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not _inside(name, names))
@@ -159,11 +159,30 @@ def _are_records(value: Any) -> bool:
     )
 
 
+def _labels(path: Path, names: Sequence[str]) -> Finding | None:
+    """A table of labels in a cache; that of a run is verified with the run."""
+    from seqvise.checksums import CHECKSUMS, DamagedError, check_checksums
+
+    if CHECKSUMS not in names or MANIFEST in names:
+        return None
+    try:
+        check_checksums(path)
+        messages = []
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        messages = [str(error) if isinstance(error, DamagedError) else f"{CHECKSUMS} cannot be read ({error})"]
+    return Finding(path, "labels", tuple(messages), _KINDS[-1][-1])
+
+
 Check = Callable[[Path, Mapping[str, Any]], Iterator[str]]
 _STORE_MARKS = ("identity", "source.vocabulary.tsv", "text.vocabulary.tsv")
 _KINDS: tuple[tuple[str, tuple[str, ...], Check, str], ...] = (
     ("index", ("images.json", "binding"), _index, "delete the folder and make it again with `seqvise index`."),
     ("features", ("network", "features-00000.json"), _features, "the next command computes damaged shards again."),
     ("token store", _STORE_MARKS, _store, "delete the folder, and the next command builds it again."),
-    ("word vectors", ("words.txt", "origin"), _store, "delete the folder, and the next command makes it again."),
+    (
+        "word vectors",
+        ("words.txt", "origin", "shape"),
+        _store,
+        "delete the folder, and the next command makes it again.",
+    ),
 )

@@ -52,6 +52,7 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
         Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
         Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
+        # The patience of torch's ReduceLROnPlateau.
         Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),
     )
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.checksums import check_checksums, write_checksums
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder
 from seqvise.images.hypernyms import smoothed
@@ -151,12 +152,13 @@ class LabelTable:
         return LabelTable(names, titles, synsets, self.vectors[places])
 
     def save(self, folder: Path) -> None:
-        """Writes ``labels.tsv`` and ``vectors.npy`` into a new folder."""
+        """Writes ``labels.tsv``, ``vectors.npy`` and ``checksums.json`` into a new folder."""
         with atomic_folder(folder) as temporary:
             np.save(temporary / "vectors.npy", np.asarray(self.vectors, np.float32))
             rows = zip(self.names, self.titles, (one or "" for one in self.synsets), strict=True)
             lines = "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
             (temporary / "labels.tsv").write_bytes(lines.encode())
+            write_checksums(temporary)
 
     @classmethod
     def load(cls, folder: Path) -> LabelTable:
@@ -171,8 +173,11 @@ class LabelTable:
             names, titles, synsets = zip(*(line.split("\t") for line in lines), strict=True)
             if vectors.ndim != 2 or len(vectors) != len(names):
                 raise ValueError(f"{len(names)} labels and {vectors.shape} vectors")
+            check_checksums(folder)
         except (OSError, EOFError, ValueError) as error:
-            raise UserError(f"{folder} is not a whole folder of labels ({error}).") from None
+            raise UserError(
+                f"{folder} is not a whole folder of labels ({error}): restore it, or delete it if it is in a cache."
+            ) from None
         return cls(names, titles, tuple(one or None for one in synsets), vectors)
 
 

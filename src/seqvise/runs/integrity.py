@@ -13,7 +13,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqvise.checksums import CHECKSUMS, DamagedError, check_archive, crc32, damages, record_files, sealed, unsealed
+from seqvise.checksums import (
+    CHECKSUMS,
+    FILES,
+    DamagedError,
+    check_archive,
+    crc32,
+    damages,
+    record_files,
+    sealed,
+    unsealed,
+)
 from seqvise.errors import UserError
 from seqvise.files import write_text
 
@@ -24,8 +34,6 @@ RESULTS = ("env.json", "metrics.json", "progress.jsonl", "samples.txt")
 """Files of a finished run whose checksums ``status.json`` keeps. Hydra writes ``.hydra`` again at every start."""
 REMEDY = "restore the file from a copy, or use another run."
 EDITED = "If you did not edit it, restore it from a copy."
-FILES = "files"
-"""The key of ``status.json`` for these checksums."""
 _CONFIG_MARK = "# CRC-32 of all other lines: "
 
 
