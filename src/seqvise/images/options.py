@@ -84,7 +84,7 @@ class ImageOptions:
     policy: str = "any"
     missing: str = "refuse"  # labels without a word vector
     wordnet: str | None = None  # a folder with words.txt and parent_child.txt
-    hypernyms: float = 0.7  # weight of WordNet's hypernyms in a label's vector, a step up; 0: none
+    hypernyms: float = 0.6  # weight of WordNet's hypernyms in a label's vector, a step up; 0: none
     synsets: str | None = None  # a file of label TAB synset; null: the built-in table where the labels are in it
     backbone: str = "resnet50"
     weights: str | None = "DEFAULT"
