@@ -86,7 +86,7 @@ def has_finished(directory: Path) -> bool:
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
-    saved = _saved(cfg, directory)
+    saved = _read(cfg, directory)
     keys = {_key(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
@@ -121,10 +121,15 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     return saved
 
 
-def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+def _read(cfg: DictConfig, directory: Path) -> DictConfig:
     """The run's own config. Classes that the words given now name are trusted: the run may name them, too."""
     named = [str(path) for _, path, _ in class_paths(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
-    saved = without_unknown(load_config(directory / CONFIG, cfg.trust, named), directory / CONFIG)
+    return load_config(directory / CONFIG, cfg.trust, named)
+
+
+def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+    """The run's own config without the keys that nothing reads, which a line names."""
+    saved = without_unknown(_read(cfg, directory), directory / CONFIG)
     for key, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(saved))):
         log.warning("%s: %s It is ignored.", directory / CONFIG, sentence)
         del saved[key[0]][key[1]]
