@@ -80,7 +80,7 @@ def test_it_counts_as_early_stopping_counts(values: list[float], patience: int, 
             enable_model_summary=False,
             default_root_dir=tmp_path,
         )
-        loader = DataLoader(torch.zeros(1, 1))  # type: ignore[arg-type]
+        loader: DataLoader[Any] = DataLoader(torch.zeros(1, 1))  # type: ignore[arg-type]
         trainer.fit(task, loader, loader)
         return int(trainer.current_epoch)
 

@@ -241,6 +241,11 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
+REVISIONS = (1, 2)
+"""Of the rules by which text becomes words and back. 2 drops lines without a letter, number or sign, and learns which
+pairs of words are joined."""
+
+
 @dataclass
 class TokenizerOptions:
     """How text becomes words and words become ids."""
@@ -254,6 +259,7 @@ class TokenizerOptions:
     algorithm: str = "unigram"  # sentencepiece: how its pieces are found
     coverage: float = 1.0  # sentencepiece: share of the training part's characters that get an id
     sampling: float | None = None  # sentencepiece: training draws another segmentation each epoch
+    revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; texts are split alike by all
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -269,6 +275,8 @@ class TokenizerOptions:
             yield f"{key}.max_words is {self.max_words}, but must be at least 1, or null for no limit."
         if self.min_count < 1:
             yield f"{key}.min_count is {self.min_count}, but must be at least 1."
+        if self.revision not in REVISIONS:
+            yield f"{key}.revision is {self.revision}, but must be one of {', '.join(map(str, REVISIONS))}."
         yield from self._problems_of_pieces(key)
 
     def _problems_of_pieces(self, key: str) -> Iterator[str]:
@@ -293,4 +301,6 @@ class TokenizerOptions:
         del chosen["sampling"]
         if self.name != "sentencepiece":
             del chosen["algorithm"], chosen["coverage"]
+        if self.revision == REVISIONS[0]:
+            del chosen["revision"]  # its stores do not have it
         return chosen

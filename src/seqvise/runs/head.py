@@ -18,18 +18,19 @@ NEAR = 1e-3
 """Label vectors have length 1; smaller differences come from rounding."""
 
 
-def load_head(model: nn.Module, path: Path, labels: LabelTable) -> None:
+def load_head(model: nn.Module, path: Path, labels: LabelTable, trust: bool = False) -> None:
     """Copies the head of the run that ``model.head`` names into a new model.
 
     Args:
         model: a new ``Devise``.
         path: the run directory.
         labels: those of the new model, to compare with the labels that the head was trained on.
+        trust: import classes outside of seqvise, torch and Lightning that the run's config names.
 
     Raises:
         UserError: the run has no such head, or one for other word vectors.
     """
-    run = Run.open(path.expanduser())
+    run = Run.open(path.expanduser(), trust)
     weights = model_weights(run.checkpoint())
     head = {name.removeprefix(HEAD): weight for name, weight in weights.items() if name.startswith(HEAD)}
     wanted = model.get_submodule("head").state_dict()
