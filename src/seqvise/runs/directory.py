@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqvise.checksums import sealed
+from seqvise.checksums import FILES, sealed
 from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
 from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write, held, write_text
 from seqvise.runs.failure import kept
-from seqvise.runs.integrity import FILES, read_object, record_assets, record_results, with_checksum
+from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
