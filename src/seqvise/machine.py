@@ -41,7 +41,7 @@ def can_autocast_lstm(device: str, dtype: torch.dtype) -> bool:
     """
     import torch
 
-    layer = torch.nn.utils.skip_init(torch.nn.LSTM, 1, 1, device=device)  # draws nothing from the generator
+    layer = torch.nn.LSTM(1, 1, device="meta").to_empty(device=device)  # draws nothing from the generator
     try:
         with torch.no_grad(), torch.autocast(device, dtype):
             layer(torch.zeros(1, 1, 1, device=device))
