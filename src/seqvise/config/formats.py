@@ -43,14 +43,31 @@ FORMER: Mapping[int, tuple[Former, ...]] = {1: ()}
 
 
 def load_config(file: Path) -> DictConfig:
-    """Reads a run's ``config.yaml``, in the current format.
+    """Reads a run's ``config.yaml``, in the current format. Paths in the run are those of the file's folder.
 
     Raises:
         UserError: a later revision wrote it.
     """
     config = cast(DictConfig, OmegaConf.load(file))
     upgrade(config, file)
-    return config
+    return _moved(config, file.parent.absolute())
+
+
+def _moved(config: DictConfig, folder: Path) -> DictConfig:
+    """A config in which the folder where its run began, in any value, is the one where it is now."""
+    former = OmegaConf.select(config, "paths.run")
+    if not former or not Path(former).is_absolute() or Path(former) == folder:
+        return config
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = isinstance(value, str) and Path(value).is_absolute() and Path(value).is_relative_to(former)
+        return str(folder / Path(value).relative_to(former)) if inside else value
+
+    return cast(DictConfig, OmegaConf.create(moved(OmegaConf.to_container(config))))
 
 
 def upgrade(config: MutableMapping[str, Any], file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
@@ -55,6 +56,7 @@ def register() -> None:
         store.store(group="options", name=kind, node=options)
     _resolve_as("run_name", _run_name)
     _resolve_as("run_dir", _run_dir)
+    _resolve_as("hydra_folder", _hydra_folder)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
@@ -112,7 +114,7 @@ def _model_options(target: str) -> type | None:
     return cast(type | None, getattr(model, "options_type", None) or next(filter(None, named), None))
 
 
-def _resolve_as(name: str, function: Callable[..., str]) -> None:
+def _resolve_as(name: str, function: Callable[..., str | None]) -> None:
     OmegaConf.register_new_resolver(name, function, replace=True)
 
 
@@ -122,7 +124,12 @@ def _run_name(experiment: str | None, model: str | None) -> str:
 
 def _run_dir(resume: str | None, new: str) -> str:
     """The folder of the run that is resumed, or a new one."""
-    return new if resume in (None, "auto") else str(resume)
+    return new if resume in (None, "auto") else str(Path(resume).expanduser())
+
+
+def _hydra_folder(run: str) -> str | None:
+    """Folder, in that of a run, of what Hydra keeps. A run that is resumed keeps what it began with."""
+    return None if (Path(run) / "config.yaml").is_file() else ".hydra"
 
 
 def _sweep_name(experiment: str | None, model: str | None) -> str:

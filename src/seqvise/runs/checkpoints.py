@@ -24,8 +24,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: the folder cannot be written to, or the disk is full.
         """
         try:
-            with atomic_write(Path(path)) as temporary:
-                torch.save(checkpoint, temporary)
+            # A file of our own is closed before it is removed: one that torch left open would go on filling the disk.
+            with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)
         except (OSError, RuntimeError) as error:
             raise UserError(
                 f"{path} cannot be written ({_reason(error)}); what was there is as it was. Make room, and go on with "
@@ -33,7 +34,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             ) from error
 
 
-def _reason(error: OSError | RuntimeError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+def _reason(error: BaseException) -> str:
+    """Why writing failed: the system's error where torch hides one behind its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
     return " ".join(str(error).split())[:200]
