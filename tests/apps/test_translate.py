@@ -167,6 +167,13 @@ def test_a_line_that_is_no_text_is_named() -> None:
         list(windows(io.BytesIO(b"a\nb\n\xff\n"), "f", 2))
 
 
+@pytest.mark.parametrize("end", [b"", b"\r"])
+def test_input_of_carriage_returns_alone_is_refused_and_not_one_line(end: bytes) -> None:
+    with pytest.raises(UserError, match="f ends its lines with carriage returns"):
+        list(windows(io.BytesIO(b"a\rb\rc" + end), "f", 2))
+    assert list(windows(io.BytesIO(b"a\r\nb\rb\r\nc\r"), "f", 9)) == [["a", "b\rb", "c"]]
+
+
 def test_a_pipe_is_answered_before_it_ends() -> None:
     """Whoever writes a line and waits gets its translation, though there is room for more."""
     out, into = os.pipe()

@@ -144,7 +144,7 @@ VARIANTS = {
     "average": ["callbacks.save_steps=1", "callbacks.average=ema"],
     "often": ["callbacks.save_steps=1", "trainer.val_check_interval=2"],
     "rarely": ["callbacks.save_steps=1", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"],
-    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=0"],
+    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=1"],
     "swa": ["callbacks.save_steps=2", "callbacks.average=swa", "callbacks.average_start=0.4"],
     "subwords": [
         "callbacks.save_steps=1",

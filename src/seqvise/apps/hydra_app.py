@@ -25,6 +25,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.apps.command import find_own_modules
 from seqvise.apps.exits import exit_code
 from seqvise.apps.inputs import missing_inputs
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
@@ -110,13 +111,6 @@ def _scratch_folder(words: Sequence[str], dry: bool) -> Iterator[list[str]]:
     arguments, _ = get_args_parser().parse_known_args(list(words))
     with TemporaryDirectory(prefix="seqvise-dry-run-") as folder:
         yield [f"hydra.{'sweep' if arguments.multirun else 'run'}.dir={folder}"]
-
-
-def find_own_modules() -> None:
-    """Lets the config name classes of a person's own modules, in the folder where the command was started."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def refuse(words: Sequence[str], check: Check = validate, accept: Accept = accept_inputs) -> bool:

@@ -59,9 +59,14 @@ class Spool:
         self._ids, self._lengths = journal.open(f"{name}.ids"), journal.open(f"{name}.lengths")
         self._paths = journal.path(f"{name}.ids"), journal.path(f"{name}.lengths")
         self._size = self._lengths.tell() // array("i").itemsize
+        self._kept: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return self._size
+
+    def select(self, kept: NDArray[np.bool_]) -> None:
+        """Leaves sentences out of all that is read from now on. kept: (sentences,)."""
+        self._kept, self._size = kept, int(kept.sum())
 
     def add(self, tokens: Tokens) -> None:
         """Appends a sentence."""
@@ -124,14 +129,22 @@ class Spool:
         offsets.flush()
 
     def _length_chunks(self) -> Iterator[NDArray[np.int32]]:
-        with self._paths[1].open("rb") as file:
-            while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
-                yield chunk
+        for lengths, kept in self._written():
+            yield lengths if kept is None else lengths[kept]
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         with self._paths[0].open("rb") as file:
-            for lengths in self._length_chunks():
-                yield lengths, np.fromfile(file, np.int32, int(lengths.sum()))
+            for lengths, kept in self._written():
+                tokens = np.fromfile(file, np.int32, int(lengths.sum()))
+                yield (lengths, tokens) if kept is None else (lengths[kept], tokens[np.repeat(kept, lengths)])
+
+    def _written(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_] | None]]:
+        """The lengths of all sentences, and which of them are selected; None where all are."""
+        start = 0
+        with self._paths[1].open("rb") as file:
+            while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
+                yield chunk, None if self._kept is None else self._kept[start : start + len(chunk)]
+                start += len(chunk)
 
 
 def _with_ends(lengths: NDArray[np.int32], ids: NDArray[np.int32], cut: int | None) -> NDArray[np.int32]:

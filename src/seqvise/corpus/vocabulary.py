@@ -115,5 +115,5 @@ def _escape(word: str) -> str:
 
 def _parse(line: str) -> tuple[str, int, bool, bool]:
     word, count, left, right = line.split("\t")
-    plain = re.sub(r"\\[\\tnr]", lambda match: _UNESCAPES[match[0]], word)
+    plain = re.sub(r"\\[\\tnr]", lambda match: _UNESCAPES[match[0]], word) if "\\" in word else word
     return plain, int(count), left == "1", right == "1"

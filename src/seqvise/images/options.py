@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqvise.corpus.options import LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
+
 LAYOUTS = ("imagenet", "folder", "csv", "pictures")
 POLICIES = ("exact", "any", "mean", "head")
 MISSING = ("refuse", "leave_out")
@@ -75,7 +77,9 @@ class ImageOptions:
     valid: str | None = None
     test: str | None = None
     columns: list[str] = field(default_factory=lambda: ["path", "label"])  # csv: of the path and of the label
+    on_bad: str = REFUSE  # csv: a row of another number of fields
     limit: int | None = None  # images of each label and part
+    limit_choice: str = RANDOM
     valid_fraction: float = 0.1
     held_out: Any = None  # a number of labels, a list of them, or a file with one a line
     fold: int | None = None  # leaves the held-out labels out, and holds a fifth of the others out in their place
@@ -83,6 +87,7 @@ class ImageOptions:
     policy: str = "any"
     missing: str = "refuse"  # labels without a word vector
     wordnet: str | None = None  # a folder with words.txt and parent_child.txt
+    hypernyms: float = 0.7  # weight of WordNet's hypernyms in a label's vector, a step up; 0: none
     synsets: str | None = None  # a file of label TAB synset; null: the built-in table where the labels are in it
     backbone: str = "resnet50"
     weights: str | None = "DEFAULT"
@@ -99,7 +104,14 @@ class ImageOptions:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
         if not self.name or "/" in self.name or self.name.startswith("."):
             yield f"{key}.name is '{self.name}', but it names a folder of the cache: give one plain word."
-        for name, allowed in (("layout", LAYOUTS), ("policy", POLICIES), ("missing", MISSING)):
+        allowed_values = (
+            ("layout", LAYOUTS),
+            ("policy", POLICIES),
+            ("missing", MISSING),
+            ("on_bad", ON_BAD),
+            ("limit_choice", LIMIT_CHOICES),
+        )
+        for name, allowed in allowed_values:
             if getattr(self, name) not in allowed:
                 yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         yield from self._problems_of_files(key)
@@ -124,6 +136,8 @@ class ImageOptions:
             yield f"{key}.limit is {self.limit}, but must be at least 1, or null for no limit."
         if not 0 < self.valid_fraction < 1:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below 1."
+        if not 0 <= self.hypernyms <= 1:
+            yield f"{key}.hypernyms is {self.hypernyms}, but must be 0 (label vectors of the words alone) to 1."
         if not 0 <= self.seed < 2**63:
             yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
         if not _are_labels(self.held_out):
