@@ -78,6 +78,8 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
 def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) -> DictConfig:
     """Reads a run's ``config.yaml``, in the current format. Nothing that it names is imported.
 
+    Paths in the run are those of the file's folder.
+
     Args:
         file: perhaps written by someone else.
         trust: whether it may name classes outside of seqvise, torch and Lightning.
@@ -94,7 +96,24 @@ def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) ->
         raise UserError(*(f"{file}: {problem}" for problem in problems))
     upgrade(config, file)
     config.pop(TRUST, None)  # the reader decides, not the file
-    return config
+    return _moved(config, file.parent.absolute())
+
+
+def _moved(config: DictConfig, folder: Path) -> DictConfig:
+    """A config in which the folder where its run began, in any value, is the one where it is now."""
+    former = OmegaConf.select(config, "paths.run")
+    if not former or not Path(former).is_absolute() or Path(former) == folder:
+        return config
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = isinstance(value, str) and Path(value).is_absolute() and Path(value).is_relative_to(former)
+        return str(folder / Path(value).relative_to(former)) if inside else value
+
+    return cast(DictConfig, OmegaConf.create(moved(OmegaConf.to_container(config))))
 
 
 def upgrade(config: MutableMapping[str, Any], file: Path) -> None:

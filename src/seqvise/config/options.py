@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ SHARES = {
 
 @dataclass
 class TrainerOptions:
-    """Lightning's own names for its Trainer; those of the logger, callbacks and sampler are ours to fill in."""
+    """Lightning's own names for its Trainer, and ``timeout``; logger, callbacks and sampler have their own nodes."""
 
     max_epochs: int = 5
     min_epochs: int | None = None
@@ -60,6 +61,7 @@ class TrainerOptions:
     enable_model_summary: bool = False
     inference_mode: bool = True
     sync_batchnorm: bool = False
+    timeout: float = 10.0  # minutes after which a process that gives no sign of life ends the job; not Lightning's
     arguments: dict[str, Any] = field(default_factory=dict)  # its other arguments, keys of the node itself
 
     def problems(self, key: str) -> Iterator[str]:
@@ -71,6 +73,8 @@ class TrainerOptions:
             value = getattr(self, name)
             if value not in allowed and (name, value) != ("profiler", None):
                 yield f"{key}.{name} is '{value}', but must be one of {', '.join(allowed)}."
+        if not 0 < self.timeout < math.inf:
+            yield f"{key}.timeout is {self.timeout:g}, but must be a number of minutes above 0."
         if self.gradient_clip_val is not None and self.gradient_clip_val <= 0:
             yield f"{key}.gradient_clip_val is {self.gradient_clip_val}, but must be above 0, or null not to clip."
         if self.gradient_clip_algorithm not in (None, "norm", "value"):

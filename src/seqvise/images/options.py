@@ -15,6 +15,12 @@ LAYOUTS = ("imagenet", "folder", "csv", "pictures")
 POLICIES = ("exact", "any", "mean", "head")
 MISSING = ("refuse", "leave_out")
 INTERPOLATIONS = ("bilinear", "bicubic")
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".bin")
+
+
+def is_weights_file(weights: str) -> bool:
+    """Whether the weights are a file's name, and not torchvision's name of weights."""
+    return "/" in weights or weights.endswith(WEIGHTS_SUFFIXES)
 
 
 @dataclass
