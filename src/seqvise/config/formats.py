@@ -42,6 +42,7 @@ class Former:
 
 FORMER: Mapping[int, tuple[Former, ...]] = {
     1: (
+        Former("data.count_padding", value=False, where=("data.kind", ("parallel",))),
         Former(
             "trainer.accumulate_grad_batches",
             above=("trainer.accumulate_grad_batches", 1),
