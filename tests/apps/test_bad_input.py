@@ -186,7 +186,7 @@ IN_TRAINING = [
         ["vectors=fasttext", "vectors.source=corpus/narrow.vec", "vectors.dim=8"],
         "3 dimensions, but model.embedding is 8",
     ),
-    (["data.batch_size=null", "data.batch_tokens=3"], "data.batch_tokens is 3"),
+    (["data.batch_tokens=3"], "data.batch_tokens is 3"),
     (["model.teacher_forcing.over=500", "model.teacher_forcing.unit=step"], "500 steps, but training has 4"),
     (["trainer.val_check_interval=99"], "`val_check_interval` (99)"),
     (["+logger.wings=2"], "logger cannot be made of its node"),

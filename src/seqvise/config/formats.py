@@ -56,6 +56,7 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
         # The patience of torch's ReduceLROnPlateau.
         Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),
+        Former("data.count_padding", value=False, where=("data.kind", ("parallel",))),
         Former(
             "trainer.accumulate_grad_batches",
             above=("trainer.accumulate_grad_batches", 1),

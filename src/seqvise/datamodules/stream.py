@@ -22,7 +22,8 @@ from seqvise.corpus.text_options import StreamOptions
 from seqvise.corpus.text_store import TextPart, TextStore
 from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
-from seqvise.datamodules.sampler import EpochBatches, Rows, place_of
+from seqvise.datamodules.packing import Rows
+from seqvise.datamodules.sampler import EpochBatches, place_of
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 
