@@ -141,10 +141,22 @@ VARIANTS = {
     "epochs": [],
     "workers": ["callbacks.save_steps=1", "data.workers=2"],
     "accumulation": ["callbacks.save_steps=1", "trainer.accumulate_grad_batches=3"],
+    "within_accumulation": [
+        "callbacks.save_steps=1",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.val_check_interval=3",
+    ],
     "average": ["callbacks.save_steps=1", "callbacks.average=ema"],
     "often": ["callbacks.save_steps=1", "trainer.val_check_interval=2"],
+    "steps": [
+        "callbacks.save_steps=1",
+        "trainer.max_epochs=-1",
+        "trainer.max_steps=11",
+        "trainer.check_val_every_n_epoch=null",
+        "trainer.val_check_interval=3",
+    ],
     "rarely": ["callbacks.save_steps=1", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"],
-    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=0"],
+    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=1"],
     "swa": ["callbacks.save_steps=2", "callbacks.average=swa", "callbacks.average_start=0.4"],
     "subwords": [
         "callbacks.save_steps=1",

@@ -17,7 +17,7 @@ from seqvise.vectors.options import VectorOptions
 PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 PROFILERS = ("simple", "advanced", "pytorch")
-COUNTS = ("max_epochs", "num_nodes", "accumulate_grad_batches", "log_every_n_steps", "check_val_every_n_epoch")
+COUNTS = ("num_nodes", "accumulate_grad_batches", "log_every_n_steps")
 
 SHARES = {
     "limit_train_batches": 1,
@@ -45,7 +45,7 @@ class TrainerOptions:
     gradient_clip_val: float | None = 1.0
     gradient_clip_algorithm: str | None = "norm"
     accumulate_grad_batches: int = 1
-    check_val_every_n_epoch: int = 1
+    check_val_every_n_epoch: int | None = 1
     val_check_interval: Any = None
     num_sanity_val_steps: int = 0
     log_every_n_steps: int = 10
@@ -60,6 +60,7 @@ class TrainerOptions:
     enable_model_summary: bool = False
     inference_mode: bool = True
     sync_batchnorm: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)  # its other arguments, keys of the node itself
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -79,14 +80,32 @@ class TrainerOptions:
         yield from self._problems_of_length(key)
 
     def _problems_of_length(self, key: str) -> Iterator[str]:
+        if self.max_epochs != -1 and self.max_epochs < 1:
+            yield f"{key}.max_epochs is {self.max_epochs}, but must be at least 1, or -1 for no limit."
+        if self.max_epochs == -1 and self.max_steps == -1:
+            yield (
+                f"{key}.max_epochs is -1 and {key}.max_steps is -1, but the schedule needs an end of training: set "
+                f"{key}.max_steps to the optimizer steps, or {key}.max_epochs to the epochs."
+            )
         if self.max_steps != -1 and self.max_steps < 1:
             yield f"{key}.max_steps is {self.max_steps}, but must be at least 1, or -1 for no limit."
-        if self.max_time is not None and not re.fullmatch(r"\d+:\d+:\d+:\d+", self.max_time):
+        if self.max_time is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
             yield f"{key}.max_time is '{self.max_time}', but must be days:hours:minutes:seconds, as in 00:02:30:00."
         for name, least in SHARES.items():
             value = getattr(self, name)
             if value is not None and not _is_share(value, least):
                 yield f"{key}.{name} is {value}, but must be a number of batches from {least}, or a share up to 1.0."
+        yield from self._problems_of_validation(key)
+
+    def _problems_of_validation(self, key: str) -> Iterator[str]:
+        every, interval = self.check_val_every_n_epoch, self.val_check_interval
+        if every is not None and every < 1:
+            yield f"{key}.check_val_every_n_epoch is {every}, but must be at least 1, or null to count over epochs."
+        if every is None and (not isinstance(interval, int) or isinstance(interval, bool)):
+            yield (
+                f"{key}.val_check_interval is {interval}, but must be a number of batches with "
+                f"{key}.check_val_every_n_epoch=null, which counts them over epochs."
+            )
 
 
 def _are_devices(value: Any) -> bool:
@@ -135,3 +154,6 @@ class Config:
     resume: str | None = None  # the folder of a run, or auto
     retry: str | None = None  # failed
     dry_run: bool = False
+    verify: bool = False
+    keep_changes: bool = True
+    trust: bool = False  # of a run that is loaded: import classes that its own config names

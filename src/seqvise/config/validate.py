@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
+from seqvise.config.arguments import further_arguments, node_arguments
+from seqvise.config.classes import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import MODEL_OPTIONS, typed
@@ -66,13 +68,14 @@ def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> l
     missing = [f"{key} is not set: give it as {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
     if missing:
         return missing
+    further = [sentence for _, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
     try:
         config = typed(cfg)
     except OmegaConfBaseException as error:
-        return [one_line(error)]
+        return [*further, one_line(error)]
     except UserError as error:
-        return list(error.problems)
-    return [*node_problems(config), *_download(config), *together(config)]
+        return [*error.problems, *further]
+    return [*node_problems(config), *further, *_download(config), *together(config)]
 
 
 def _download(config: Config) -> Iterator[str]:
@@ -108,6 +111,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _standard_input(config)
     yield from _packages(config)
     yield from _classes(config)
+    yield from node_arguments(config)
 
 
 def _forcing(config: Config) -> Iterator[str]:
@@ -126,7 +130,7 @@ def _forcing(config: Config) -> Iterator[str]:
 
 def _cycle(config: Config) -> Iterator[str]:
     cycle, epochs = config.schedule.cycle_epochs, config.trainer.max_epochs
-    if cycle is not None and cycle > epochs:
+    if cycle is not None and 0 < epochs < cycle:
         yield (
             f"schedule.cycle_epochs is {cycle:g}, longer than training (trainer.max_epochs={epochs}): "
             "lower it, raise trainer.max_epochs, or set it to null for all of training."
@@ -158,7 +162,15 @@ def _never_validated(config: Config) -> Iterator[str]:
             f"trainer.limit_val_batches is 0, so that monitor.metric={metric} is never logged: raise it, or set "
             "monitor.metric=train/loss and monitor.mode=min."
         )
-    if 0 < trainer.max_epochs < trainer.check_val_every_n_epoch:
+    every, interval = trainer.check_val_every_n_epoch, trainer.val_check_interval
+    if every is None and isinstance(interval, int):
+        steps = math.ceil(interval / trainer.accumulate_grad_batches)
+        if 0 < trainer.max_steps < steps:
+            yield (
+                f"trainer.val_check_interval is {interval} (batches), longer than training (trainer.max_steps="
+                f"{trainer.max_steps}), so that monitor.metric={metric} is never logged: lower it."
+            )
+    if every is not None and 0 < trainer.max_epochs < every:
         yield (
             f"trainer.check_val_every_n_epoch is {trainer.check_val_every_n_epoch}, longer than training "
             f"(trainer.max_epochs={trainer.max_epochs}), so that monitor.metric={metric} is never logged: lower it."
@@ -233,8 +245,12 @@ def _classes(config: Config) -> Iterator[str]:
     named = [
         ("model._target_", _choice(config.model, "_target_"), MODULE),
         ("model.task", _choice(config.model, "task"), TASK),
-        ("logger._target_", _choice(config.logger, "_target_") if config.logger else "", LOGGER),
     ]
+    for key, node, kind in (("logger", config.logger, LOGGER), ("trainer.strategy", config.trainer.strategy, STRATEGY)):
+        if isinstance(node, Mapping):
+            named.append((f"{key}.{TARGET}", node.get(TARGET), kind))
+        elif node is not None and (key == "logger" or not isinstance(node, str)):
+            yield f"{key} is {node}, but must be a node with {TARGET}, the dotted path of a class."
     for name, node in config.callbacks.extra.items():
         # A node without a class, or with a bare name, is told by the callbacks' own options.
         named.append((f"callbacks.extra.{name}._target_", _choice(node, "_target_") or "", CALLBACK))

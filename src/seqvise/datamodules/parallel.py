@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.store import Part, TokenStore
 from seqvise.corpus.vocabulary import SPECIALS, UNK
+from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -125,11 +126,13 @@ class ParallelDataModule(pl.LightningDataModule):
         batches.start_at(place_of(self.trainer))
         bucket, alpha = self.options.bucket, self.options.rare_as_unknown
         if self.store.sampling is not None:
-            return self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
-        if alpha is not None:
+            loader = self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
+        elif alpha is not None:
             counts = self.store.source.vocabulary.counts
-            return self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
-        return self._loader(PairDataset(part, bucket), batches)
+            loader = self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
+        else:
+            loader = self._loader(PairDataset(part, bucket), batches)
+        return counted(loader, self.trainer)
 
     def val_dataloader(self) -> DataLoader[PairBatch]:
         """This process's validation batches."""

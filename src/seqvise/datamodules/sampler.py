@@ -123,9 +123,14 @@ class EpochBatches(Sampler[ItemT]):
         """Chooses the epoch, and leaves out those of its batches that are done."""
         self.epoch, self._start = place.epoch, place
 
+    @property
+    def passed(self) -> int:
+        """Batches of the epoch that are left out."""
+        return self._start.batches if self.epoch == self._start.epoch else 0
+
     def coming(self) -> list[Rows]:
         """The rows of each batch of the epoch that is still to be read."""
-        return self._batches()[self._start.batches if self.epoch == self._start.epoch else 0 :]
+        return self._batches()[self.passed :]
 
     @abstractmethod
     def _batches(self) -> list[Rows]:
@@ -169,6 +174,11 @@ class EpochSampler(Sampler[EpochRows]):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose batches come next."""
         self.batches.set_epoch(epoch)
+
+    @property
+    def passed(self) -> int:
+        """Batches of the epoch that are left out."""
+        return self.batches.passed
 
     def __len__(self) -> int:
         return len(self.batches)
