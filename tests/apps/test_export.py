@@ -15,9 +15,9 @@ from tests.runs.made import make_run
 
 def test_files_are_told_and_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, folder = make_run(tmp_path / "run", "model=rnn"), tmp_path / "made"
-    assert main([f"run={run}", f"output={folder}", "format=torchscript"]) == 0
+    assert main([f"run={run}", f"output={folder}", "format=torch"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == f"encoder.pt: {(folder / 'encoder.pt').stat().st_size:,} bytes"
+    assert lines[1] == f"encoder.pt2: {(folder / 'encoder.pt2').stat().st_size:,} bytes"
     assert lines[-1] == f"folder: {folder}"
 
 
@@ -30,8 +30,8 @@ def test_what_cannot_be_exported_is_told_at_once(
     for words, told in (
         ([f"run={run}", f"output={run}", "format=ONNX"], ["format is 'ONNX', but must be one of", "is there already"]),
         ([f"run={run}", f"output={tmp_path / 'new'}"], ["format=onnx needs no_such_onnx and nor_runtime"]),
-        ([f"run={run}", f"output={tmp_path / 'file' / 'new'}", "format=torchscript"], ["file is a file"]),
-        ([f"run={tmp_path}", f"output={tmp_path / 'new'}", "format=torchscript"], ["is not a run directory"]),
+        ([f"run={run}", f"output={tmp_path / 'file' / 'new'}", "format=torch"], ["file is a file"]),
+        ([f"run={tmp_path}", f"output={tmp_path / 'new'}", "format=torch"], ["is not a run directory"]),
         ([], ["run=... is missing", "output=... is missing"]),
     ):
         assert main(words) == 2

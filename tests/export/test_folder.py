@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +20,18 @@ from numpy.typing import NDArray
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.export import folder as exporting
-from seqvise.export.folder import export_run
+from seqvise.export.folder import TRIED, export_run
+from seqvise.export.formats import FORMATS, Format
+from seqvise.export.layers import exportable
+from seqvise.export.options import PACKAGES
+from seqvise.export.parts import Part, make_parts
+from seqvise.models.interface import SourceBatch
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.recurrent import Recurrent
 from seqvise.runs.load import Run
+from seqvise.runs.seq2seq import load_seq2seq
 from seqvise.runs.translator import load_run
+from tests.earlier import copy_of
 from tests.runs.made import make_run
 
 TEXTS = ["Qui est là ?", "où es-tu ?", "que", "Que fait-il ? qui est là ? où es-tu ?", "qui qui qui zoé", "est -il là"]
@@ -38,6 +48,11 @@ SMALL = ["model.embedding=8", "model.heads=2", "model.feed_forward=12", "model.e
 Program = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
+def skip_without_onnx() -> None:
+    for package in PACKAGES["onnx"]:
+        pytest.importorskip(package)
+
+
 def small_run(path: Path, kind: str) -> Path:
     overrides = MODELS[kind]
     return make_run(path, *overrides, sizes=SMALL) if "model=transformer" in overrides else make_run(path, *overrides)
@@ -48,7 +63,7 @@ class Exported:
 
     def __init__(self, folder: Path) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        load = {"onnx": self._onnx, "torchscript": self._torchscript}[self.manifest["format"]]
+        load = {"onnx": self._onnx, "torch": self._torch, "torchscript": self._torchscript}[self.manifest["format"]]
         self.encoder, self.step = (load(folder, self.manifest[part]) for part in ("encoder", "step"))
         self.specials = self.manifest["specials"]
 
@@ -67,12 +82,26 @@ class Exported:
         return run
 
     @staticmethod
-    def _torchscript(folder: Path, part: dict[str, Any]) -> Program:
-        module = torch.jit.load(str(folder / part["file"]))
+    def _torch(folder: Path, part: dict[str, Any]) -> Program:
+        module = torch.export.load(folder / part["file"]).module()
 
         def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-            found = module(*(torch.from_numpy(given[name]) for name in names(part["inputs"])))
+            found = module(**{name: torch.from_numpy(given[name]) for name in names(part["inputs"])})
             return {name: value.numpy() for name, value in zip(names(part["outputs"]), found, strict=True)}
+
+        return run
+
+    @staticmethod
+    def _torchscript(folder: Path, part: dict[str, Any]) -> Program:
+        """A file of an earlier seqvise; torch reads TorchScript as long as it has torch.jit."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated", FutureWarning)
+            warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated", DeprecationWarning)
+            module = torch.jit.load(str(folder / part["file"]))
+
+        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            outputs = module(*(torch.from_numpy(given[name]) for name in names(part["inputs"])))
+            return {name: value.numpy() for name, value in zip(names(part["outputs"]), outputs, strict=True)}
 
         return run
 
@@ -104,12 +133,18 @@ def until(tokens: list[int], eos: int, limit: int) -> list[int]:
     return tokens[: tokens.index(eos) + 1] if eos in tokens else tokens
 
 
-@pytest.mark.parametrize("form", ["torchscript", "onnx"])
-@pytest.mark.parametrize("kind", MODELS)
+# Each kind of layer in both formats; an export takes seconds.
+EXPORTS = [
+    ("torch", "lstm"),
+    ("torch", "rotary"),
+    *(("onnx", kind) for kind in ("attention", "lstm", "plain", "luong", "first", "sinusoidal", "rotary")),
+]
+
+
+@pytest.mark.parametrize(("form", "kind"), EXPORTS)
 def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: str) -> None:
     if form == "onnx":
-        pytest.importorskip("onnx")
-        pytest.importorskip("onnxruntime")
+        skip_without_onnx()
     run = small_run(tmp_path / "run", kind)
     export_run(Run.open(run), tmp_path / "made", form)
     exported, source = Exported(tmp_path / "made"), TextCodec.load(tmp_path / "made", "source")
@@ -122,9 +157,44 @@ def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: st
     assert [target.decode(ids) for ids in alone] == wanted
 
 
-def test_hypotheses_share_their_sentence(tmp_path: Path) -> None:
-    export_run(Run.open(small_run(tmp_path / "run", "attention")), tmp_path / "made", "torchscript")
-    exported = Exported(tmp_path / "made")
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The attention model as packages of torch.export."""
+    path = tmp_path_factory.mktemp("packages")
+    export_run(Run.open(small_run(path / "run", "attention")), path / "made", "torch")
+    return path
+
+
+def test_a_package_translates_as_the_run_does(packages: Path) -> None:
+    source, target = (TextCodec.load(packages / "made", side) for side in ("source", "target"))
+    translated = Exported(packages / "made").translate(source.encode(TEXTS))
+    expected = load_run(packages / "run").translate(TEXTS)
+    assert [target.decode(ids) for ids in translated] == [translation.text for translation in expected]
+
+
+def test_a_package_needs_torch_alone(packages: Path) -> None:
+    """It runs in a process that cannot import seqvise, from another folder."""
+    code = f"""
+import sys
+sys.modules["seqvise"] = None
+import torch
+encoder = torch.export.load({str(packages / "made" / "encoder.pt2")!r}).module()
+memory = encoder(ids=torch.tensor([[4, 5, 2]]), lengths=torch.tensor([3]))
+print(memory[0].tolist())
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=packages, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    model = load_seq2seq(Run.open(packages / "run"))
+    assert isinstance(model, Recurrent)
+    memory = model.encode(SourceBatch(torch.tensor([[4, 5, 2]]), torch.tensor([3])))
+    torch.testing.assert_close(torch.tensor(json.loads(done.stdout)), memory.start[0])
+
+
+def test_hypotheses_share_their_sentence(packages: Path) -> None:
+    exported = Exported(packages / "made")
     kept = exported.encoder({"ids": np.array([[4, 5, 2], [6, 2, 1]]), "lengths": np.array([3, 2])})
     rows = np.array([0, 0, 0, 1, 1, 1])
     beam = {name: value[rows] if name.startswith("state") else value for name, value in kept.items()}
@@ -137,19 +207,18 @@ def test_hypotheses_share_their_sentence(tmp_path: Path) -> None:
         np.testing.assert_allclose(wide[name], each[name], rtol=1e-4, atol=1e-5)
 
 
-def test_the_manifest_tells_all_there_is(tmp_path: Path) -> None:
-    made = export_run(Run.open(small_run(tmp_path / "run", "attention")), tmp_path / "made", "torchscript")
-    assert [path.name for path in made] == [
+def test_the_manifest_tells_all_there_is(packages: Path) -> None:
+    assert sorted(path.name for path in (packages / "made").iterdir()) == [
         "README.txt",
-        "encoder.pt",
+        "encoder.pt2",
         "manifest.json",
         "source.codec.json",
         "source.vocabulary.tsv",
-        "step.pt",
+        "step.pt2",
         "target.codec.json",
         "target.vocabulary.tsv",
     ]
-    manifest = json.loads((tmp_path / "made" / "manifest.json").read_text())
+    manifest = json.loads((packages / "made" / "manifest.json").read_text())
     assert manifest["specials"] == {"<bos>": 0, "<pad>": 1, "<eos>": 2, "<unk>": 3}
     assert manifest["target"] == {"language": "en", "words": 15, "backwards": False}
     assert manifest["encoder"]["inputs"] == [
@@ -168,16 +237,19 @@ def test_the_manifest_tells_all_there_is(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_holds_the_weights_of_its_side_alone(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", "model=rnn", target=tuple(f"w{n}" for n in range(3000)))
-    export_run(Run.open(run), tmp_path / "made", "torchscript")
-    target_embedding = 4 * 3004 * 8
-    assert (tmp_path / "made" / "encoder.pt").stat().st_size < target_embedding
-    assert target_embedding < (tmp_path / "made" / "step.pt").stat().st_size < 1.9 * target_embedding
+@pytest.mark.parametrize("form", ["torch", "onnx"])
+def test_a_file_holds_the_weights_of_its_side_alone(tmp_path: Path, form: str) -> None:
+    if form == "onnx":
+        skip_without_onnx()
+    run = Run.open(make_run(tmp_path / "run", "model=rnn", target=tuple(f"w{n}" for n in range(3000))))
+    export_run(run, tmp_path / "made", form)
+    target_embedding, ending = 4 * 3004 * 8, FORMATS[form].ending
+    assert (tmp_path / "made" / f"encoder{ending}").stat().st_size < 1.5 * target_embedding
+    assert target_embedding < (tmp_path / "made" / f"step{ending}").stat().st_size < 2.5 * target_embedding
 
 
 class Baked(Recurrent):
-    """Divides by a number that a trace holds fast."""
+    """Divides by a number that an export cannot follow."""
 
     def encode(self, src: Any) -> Any:
         memory = super().encode(src)
@@ -185,7 +257,7 @@ class Baked(Recurrent):
 
 
 class Fixed(Recurrent):
-    """Knows how long sentences are when it is traced."""
+    """Knows how long sentences are when it is exported."""
 
     def encode(self, src: Any) -> Any:
         memory = super().encode(src)
@@ -193,20 +265,40 @@ class Fixed(Recurrent):
         return replace(memory, keys=memory.keys.view(-1, int(src.ids.shape[1]), 8))
 
 
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        (Baked, "encoder does not give the model's memory_start_0"),
-        (Fixed, "encoder fails (RuntimeError: shape '[-1, 5, 8]' is invalid"),
-    ],
-)
-def test_numbers_that_a_trace_cannot_follow_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent], told: str
+@pytest.mark.parametrize(("form", "kind"), [("torch", Baked), ("onnx", Fixed)])
+def test_numbers_that_an_export_cannot_follow_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent], form: str
 ) -> None:
+    if form == "onnx":
+        skip_without_onnx()
     run = replace_model(tmp_path, monkeypatch, kind)
-    with pytest.raises(UserError, match=re.escape(told)):
-        export_run(run, tmp_path / "made", "torchscript")
+    with pytest.raises(UserError, match=f"format={form} cannot write the encoder of this model .*sizes from tensor"):
+        export_run(run, tmp_path / "made", form)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.open(make_run(tmp_path / "run", "model=rnn"))
+    monkeypatch.delattr(torch.onnx, "ops")
+    with pytest.raises(UserError, match=r"torch is .*, whose exporters are too old: update torch"):
+        export_run(run, tmp_path / "made", "torch")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_computes_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.open(small_run(tmp_path / "run", "plain"))
+
+    def write(part: Part, _shapes: object, path: Path) -> None:
+        path.write_text(part.name)
+
+    def load(path: Path) -> Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, ...]]:
+        parts = make_parts(exportable(load_seq2seq(run)), len(run.source.vocabulary), TRIED[0])
+        part = next(part for part in parts if part.name == path.stem)
+        return lambda _: tuple(value + 1 for value in part.run().values())
+
+    monkeypatch.setitem(FORMATS, "torch", Format(".pt2", write, load))
+    with pytest.raises(UserError, match="The exported encoder does not give the model's memory_start_0, "):
+        export_run(run, tmp_path / "made", "torch")
 
 
 def replace_model(path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent]) -> Run:
@@ -236,4 +328,19 @@ class Counting(Recurrent):
 def test_a_state_of_other_than_tensors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = replace_model(tmp_path, monkeypatch, Counting)
     with pytest.raises(UserError, match="state_1 is a int, but what passes from step to step must be tensors"):
-        export_run(run, tmp_path / "made", "torchscript")
+        export_run(run, tmp_path / "made", "torch")
+
+
+@pytest.mark.parametrize(
+    ("folder", "run"), [("onnx", "translation"), ("torchscript", "translation"), ("transformer_onnx", "transformer")]
+)
+def test_folders_of_an_earlier_revision_still_translate(folder: str, run: str, tmp_path: Path) -> None:
+    if "onnx" in folder:
+        pytest.importorskip("onnxruntime")
+    copy_of(tmp_path, f"exported/{folder}", f"expected/{run}.beam1.jsonl", "expected/source.fr")
+    lines = (tmp_path / "expected" / f"{run}.beam1.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [record for record in map(json.loads, lines) if record["source"].strip()]
+    made = tmp_path / "exported" / folder
+    source, target = (TextCodec.load(made, side) for side in ("source", "target"))
+    translated = Exported(made).translate(source.encode([record["source"] for record in records]))
+    assert [target.decode(ids) for ids in translated] == [record["translations"][0]["text"] for record in records]

@@ -25,7 +25,7 @@ COMMANDS = {
     "index": "make an index of images for search: run=DIR images=FOLDER",
     "search": 'find images, classes or nouns: run=DIR query="sail boat"',
     "evaluate": "score translations, or compare two runs: run=DIR source=FILE target=FILE",
-    "export": "write a model for other programs: run=DIR output=FOLDER format=onnx|torchscript",
+    "export": "write a model for other programs: run=DIR output=FOLDER format=onnx|torch",
     "report": "one table of a sweep, with figures: sweep=DIR output=FOLDER",
     "runs": "list, compare and prune runs: where=model=attention sort=val/bleu",
     "verify": "compare every byte of runs, stores, features and indexes with their checksums: PATH ...",

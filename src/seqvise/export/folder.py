@@ -14,9 +14,9 @@ import seqvise
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.vocabulary import SPECIALS
 from seqvise.errors import UserError
-from seqvise.export.formats import FORMATS, Format, Program
-from seqvise.export.layers import traceable
-from seqvise.export.parts import Part, Shape, Sizes, make_parts, read_by_step, shapes
+from seqvise.export.formats import FORMATS, Format, Program, refuse_old_torch
+from seqvise.export.layers import exportable
+from seqvise.export.parts import Part, Shape, Sizes, make_parts, read_by_step, shapes, with_read_weights
 from seqvise.export.readme import README
 from seqvise.files import atomic_folder, write_text
 from seqvise.runs.load import Run
@@ -24,7 +24,7 @@ from seqvise.runs.seq2seq import load_seq2seq
 
 MANIFEST = "manifest.json"
 TRIED = (Sizes(sentences=1, words=1, hypotheses=1, said=0), Sizes(sentences=3, words=9, hypotheses=4, said=3))
-"""Sizes unlike the traced ones, with which each file must give what the model gives."""
+"""Sizes unlike the exported ones, with which each file must give what the model gives."""
 TOLERANCE = 1e-3
 """Of a tensor's largest number: attention with large scores makes a hundred times as much of a rounding error."""
 
@@ -33,7 +33,7 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
     """Writes a run's encoder and step, its vocabularies and tokenizers, a manifest and a README.
 
     Before the folder gets its name, both files are run and compared with the model, with other numbers of sentences,
-    words and hypotheses than they were traced with.
+    words and hypotheses than they were exported with.
 
     Args:
         run: of a model with the step interface.
@@ -47,13 +47,14 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
         UserError: the run has no such model or no checkpoint; or the model cannot be written, or the files do not give
             what it gives.
     """
+    refuse_old_torch()
     model, form, words = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
     try:
         read = read_by_step(model, words)
     except TypeError as error:
         raise UserError(f"{run.path} cannot be exported: {error}.") from error
     with atomic_folder(output) as folder:
-        content = _write_parts(traceable(model), read, words, form, folder)
+        content = _write_parts(exportable(model), read, words, form, folder)
         _check(model, read, words, form, folder)
         run.source.save(folder, "source")
         run.target.save(folder, "target")
@@ -68,7 +69,7 @@ def _write_parts(model: nn.Module, read: Sequence[str], words: int, form: Format
     told, found = {}, shapes(model, words, read)
     for part in make_parts(model, words, read=read):
         path = folder / f"{part.name}{form.ending}"
-        form.write(part, found[part.name], path)
+        form.write(with_read_weights(part), found[part.name], path)
         told[part.name] = {"file": path.name, **_told(part, found[part.name])}
     return told
 
@@ -86,12 +87,16 @@ def _told(part: Part, found: dict[str, Shape]) -> dict[str, list[dict[str, Any]]
 
 @torch.no_grad()
 def _check(model: nn.Module, read: Sequence[str], words: int, form: Format, folder: Path) -> None:
+    programs: dict[str, Program] = {}
     for sizes in TRIED:
         for part in make_parts(model, words, sizes, read):
-            if difference := _difference(part, form.load(folder / f"{part.name}{form.ending}")):
+            if part.name not in programs:
+                programs[part.name] = form.load(folder / f"{part.name}{form.ending}")
+            if difference := _difference(part, programs[part.name]):
                 raise UserError(
-                    f"The exported {part.name} {difference} for {sizes}: the model computes with numbers that a trace "
-                    "does not follow. Take sizes from tensor.shape, and neither loop nor branch on them."
+                    f"The exported {part.name} {difference} for {sizes}: the model computes with numbers that an "
+                    "exported program does not follow. Take sizes from tensor.shape, and neither loop nor branch on "
+                    "them."
                 )
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqvise.errors import UserError
-from seqvise.export.parts import Part, Shape, traced
+from seqvise.export.parts import Part, Shape
 
-OPSET = 17
-"""The newest that both the exporter of torch 2.6 and onnxruntime 1.14 know."""
+OPSET = 18
+"""The oldest that torch's exporter writes; every onnxruntime of the last years reads it."""
 
 Program = Callable[[dict[str, Tensor]], tuple[Tensor, ...]]
 """From inputs by name, in the order of the part's, to the outputs."""
@@ -30,69 +32,98 @@ class Format(NamedTuple):
     """
 
     ending: str
-    write: Callable[[Part, dict[str, Shape], Path], None]
+    write: Callable[[Part, Mapping[str, Shape], Path], None]
     load: Callable[[Path], Program]
 
 
-def write_torchscript(part: Part, _shapes: dict[str, Shape], path: Path) -> None:
-    """Traces the part; tensors are told by their place."""
-    # Freezing leaves out the weights that this part does not read.
-    torch.jit.freeze(traced(part)).save(str(path))
-
-
-def write_onnx(part: Part, shapes: dict[str, Shape], path: Path) -> None:
-    """Writes the part's trace as ONNX.
-
-    The exporter is the one that traces: the newer one, of ``torch.export``, unrolls recurrent layers to the example's
-    length.
+def refuse_old_torch() -> None:
+    """Refuses a torch whose exporters cannot write the formats.
 
     Raises:
-        UserError: the model does what ONNX has no operator for.
+        UserError: it is too old.
     """
-    grows = {
-        name: {at: size for at, size in enumerate(shape) if isinstance(size, str)} for name, shape in shapes.items()
+    arguments = inspect.signature(torch.export.export).parameters
+    if "prefer_deferred_runtime_asserts_over_guards" not in arguments or not hasattr(torch.onnx, "ops"):
+        raise UserError(f"export: torch is {torch.__version__}, whose exporters are too old: update torch.")
+
+
+def write_torch(part: Part, shapes: Mapping[str, Shape], path: Path) -> None:
+    """Writes the part as a package of ``torch.export``; its inputs are keywords.
+
+    Raises:
+        UserError: the model does what ``torch.export`` cannot follow.
+    """
+    with torch.no_grad(), _any_size():
+        try:
+            program = torch.export.export(
+                part.module,
+                (),
+                part.inputs,
+                dynamic_shapes=_growing(part, shapes),
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+        except Exception as error:  # torch.export has many
+            raise _refused("torch", part, error) from error
+    _remove_asserts(program)
+    torch.export.save(program, path)
+
+
+def _growing(part: Part, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """By input the axes that may grow, as ``torch.export`` takes them."""
+    hint = torch.export.Dim.DYNAMIC
+    return {
+        name: {place: hint for place, size in enumerate(shapes[name]) if isinstance(size, str)} for name in part.inputs
     }
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+
+
+def write_onnx(part: Part, shapes: Mapping[str, Shape], path: Path) -> None:
+    """Writes the part as ONNX.
+
+    Raises:
+        UserError: the model does what ONNX has no operator for, or ``torch.export`` cannot follow.
+    """
+    with torch.no_grad():
         try:
             torch.onnx.export(
                 part.module,
-                tuple(part.inputs.values()),
+                (),
                 str(path),
-                dynamo=False,
+                kwargs=part.inputs,
+                dynamo=True,
+                verbose=False,
+                external_data=False,
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
-                dynamic_axes=grows,
+                dynamic_shapes=_growing(part, shapes),
                 opset_version=OPSET,
             )
-        except torch.onnx.errors.OnnxExporterError as error:
-            raise UserError(
-                f"format=onnx cannot write the {part.name} of this model ({str(error).splitlines()[0]}): "
-                "take format=torchscript."
-            ) from error
-    _tell_sizes(path, shapes)
+        except torch.onnx.OnnxExporterError as error:
+            raise _refused("onnx", part, error) from error
+    _name_sizes(path, shapes)
 
 
-def _tell_sizes(path: Path, shapes: dict[str, Shape]) -> None:
-    """Writes into the file the sizes that the exporter could not work out, for which it made up names."""
+def _name_sizes(path: Path, shapes: Mapping[str, Shape]) -> None:
+    """Writes our names of the sizes into the file, where the exporter wrote its own."""
     import onnx
 
     model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):
-        for told, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
+        for axis, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
             if isinstance(size, int):
-                told.dim_value = size
+                axis.dim_value = size
+            else:
+                axis.dim_param = size
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
-def load_torchscript(path: Path) -> Program:
-    """The part that ``write_torchscript`` wrote."""
-    module = torch.jit.load(str(path))
+def load_torch(path: Path) -> Program:
+    """The part that ``write_torch`` wrote."""
+    module = torch.export.load(path).module()
 
     def run(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return tuple(module(*inputs.values()))
+            return tuple(module(**inputs))
 
     return run
 
@@ -112,5 +143,32 @@ def load_onnx(path: Path) -> Program:
 
 FORMATS = {
     "onnx": Format(".onnx", write_onnx, load_onnx),
-    "torchscript": Format(".pt", write_torchscript, load_torchscript),
+    "torch": Format(".pt2", write_torch, load_torch),
 }
+
+
+def _any_size() -> AbstractContextManager[Any]:
+    """Lets ``torch.export`` write programs that sizes of 0 and 1 fit as well, as its ONNX exporter does."""
+    config: Any = importlib.import_module("torch.fx.experimental._config")
+    patched: AbstractContextManager[Any] = config.patch(backed_size_oblivious=True)
+    return patched
+
+
+def _remove_asserts(program: torch.export.ExportedProgram) -> None:
+    """Removes the checks that no size is 1: operators take such sizes, and each file is tried with them."""
+    for module in program.graph_module.modules():  # a loop is a graph of its own
+        if not isinstance(module, torch.fx.GraphModule):
+            continue
+        for node in list(module.graph.nodes):
+            if node.target is torch.ops.aten._assert_scalar.default:
+                module.graph.erase_node(node)
+        module.graph.eliminate_dead_code()
+        module.recompile()
+
+
+def _refused(kind: str, part: Part, error: Exception) -> UserError:
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return UserError(
+        f"format={kind} cannot write the {part.name} of this model ({reason}): take sizes from tensor.shape, and "
+        "neither loop nor branch on the values of tensors."
+    )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime"), "torchscript": ()}
+PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "torch": ()}
 """By format, what it needs beside torch."""
 
 
@@ -18,7 +18,7 @@ class ExportOptions:
 
     run: Annotated[Path, "the run directory whose best checkpoint is exported"]
     output: Annotated[Path, "the new folder"]
-    format: Annotated[str, "onnx | torchscript, what the files are"] = "onnx"
+    format: Annotated[str, "onnx | torch, what the files are"] = "onnx"
     trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
@@ -29,7 +29,7 @@ class ExportOptions:
         if missing:
             yield (
                 f"format={self.format} needs {' and '.join(missing)}, not installed here: "
-                "`pip install 'seqvise[onnx]'`, or take format=torchscript."
+                "`pip install 'seqvise[onnx]'`, or take format=torch."
             )
         if self.output.exists():
             yield f"output={self.output} is there already: delete it, or give the name of a new folder."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seqvise.export.nested import filled, named_tensors
 from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, StepOutput
@@ -47,6 +48,8 @@ VARIED = {
 }
 """By what grows in them. Rows come first: where there are more sentences there are more rows, too."""
 
+SHAPE: Any = Tensor.shape  # a property, but mypy sees its value
+
 Shape = tuple[int | str, ...]
 """Numbers, and names where any number will do."""
 
@@ -72,19 +75,17 @@ class StepModule(nn.Module):
 
     Args:
         model: with the step interface.
-        state, memory: examples of the form of each.
-        read: names of the tensors that ``forward`` takes; what it is not given stays as in the examples.
+        state, memory: examples of the form of each. A tensor that ``forward`` does not get stays as in the examples.
     """
 
-    def __init__(self, model: nn.Module, state: object, memory: object, read: Sequence[str]) -> None:
+    def __init__(self, model: nn.Module, state: object, memory: object) -> None:
         super().__init__()
         self.model = model
-        self.form, self.read = (state, memory), tuple(read)
+        self.form = (state, memory)
 
-    def forward(self, tokens: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """tokens: (N,) int64, tensors: those read, in the order of their names."""
-        given = _named(*self.form) | dict(zip(self.read, tensors, strict=True))
-        state, memory = filled(self.form, iter(given.values()))
+    def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
+        """tokens: (N,) int64, tensors: those read, by name."""
+        state, memory = filled(self.form, iter((_named(*self.form) | tensors).values()))
         stepped = _steps(self.model).step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
         return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())
@@ -96,7 +97,7 @@ class Part:
 
     Attributes:
         name: of the file.
-        module: takes the inputs in their order and gives the outputs in theirs.
+        module: takes the inputs by name and gives the outputs in their order.
         inputs: examples by name.
         outputs: names.
     """
@@ -108,7 +109,7 @@ class Part:
 
     def run(self) -> dict[str, Tensor]:
         """The outputs for the examples, by name."""
-        return dict(zip(self.outputs, self.module(*self.inputs.values()), strict=True))
+        return dict(zip(self.outputs, self.module(**self.inputs), strict=True))
 
 
 @dataclass(frozen=True)
@@ -157,27 +158,66 @@ def make_parts(
     )
     step = Part(
         "step",
-        StepModule(model, seen.state, seen.memory, read).eval(),
-        {"tokens": seen.tokens, **{name: there[name] for name in read}},
+        StepModule(model, seen.state, seen.memory).eval(),
+        # A state may hold one tensor twice, as for input feeding, but the inputs of a program are different tensors.
+        {"tokens": seen.tokens, **{name: there[name].clone() for name in read}},
         (*given, *named_tensors(seen.output.state, NEXT)),
     )
     return encoder, step
 
 
+@torch.no_grad()
 def read_by_step(model: nn.Module, words: int) -> tuple[str, ...]:
     """The parts of state and memory that a step reads: where a decoder begins, it reads once."""
     _, step = make_parts(model, words)
-    graph = torch.jit.freeze(traced(step)).graph
-    inputs = list(graph.inputs())[1:]  # the first is the module
-    return tuple(name for name, node in zip(step.inputs, inputs, strict=True) if node.uses() and name != "tokens")
+    with ReadTensors() as reads:
+        outputs = step.module(**step.inputs)
+    reads.note(outputs)
+    return tuple(name for name, tensor in step.inputs.items() if tensor in reads and name != "tokens")
 
 
-def traced(part: Part) -> torch.jit.ScriptModule:
-    """What the part does with its examples."""
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        made: torch.jit.ScriptModule = torch.jit.trace(part.module, tuple(part.inputs.values()), check_trace=False)
-    return made
+@torch.no_grad()
+def with_read_weights(part: Part) -> Part:
+    """The part without the weights that it does not read: those of the decoder in an encoder, and the reverse."""
+    with ReadTensors() as reads:
+        part.module(**part.inputs)
+    weights = (*part.module.parameters(), *part.module.buffers())
+    memo: dict[int, Any] = {id(weight): weight if weight in reads else _emptied(weight) for weight in weights}
+    return replace(part, module=deepcopy(part.module, memo))
+
+
+def _emptied(weight: Tensor) -> Tensor:
+    empty = weight.new_empty(0)
+    return nn.Parameter(empty, requires_grad=False) if isinstance(weight, nn.Parameter) else empty
+
+
+class ReadTensors(TorchFunctionMode):
+    """Notes the tensors that torch's functions read, and those whose shape is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: dict[int, Tensor] = {}
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return id(tensor) in self.tensors
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        attribute = getattr(function, "__name__", "") == "__get__"
+        if not attribute or function == SHAPE.__get__:
+            self.note((args, kwargs or {}))
+        return function(*args, **(kwargs or {}))
+
+    def note(self, values: object) -> None:
+        """Notes the tensors in nested lists, tuples and mappings."""
+        if isinstance(values, Tensor):
+            self.tensors[id(values)] = values
+        elif isinstance(values, (list, tuple)):
+            for value in values:
+                self.note(value)
+        elif isinstance(values, dict):
+            self.note(list(values.values()))
 
 
 def _named(state: object, memory: object) -> dict[str, Tensor]:

@@ -9,7 +9,11 @@ step.*          says the next word of each hypothesis
 source.*        vocabulary and tokenizer of the source side; target.* of the target side
 
 A number in a shape is fixed; a name stands for any number: `batch` sentences, `source` words of the longest of them,
-`rows` hypotheses, `said` words said before. TorchScript files take and give tensors by place, ONNX files by name.
+`rows` hypotheses, `said` words said before. ONNX files (`*.onnx`) take and give tensors by name. A package of
+`torch.export` (`*.pt2`) takes keywords and gives a tuple in the order of the manifest:
+
+    encoder = torch.export.load("encoder.pt2").module()
+    outputs = encoder(ids=ids, lengths=lengths)
 
 A vocabulary is a table of tabs with a line a word, after a head line. A word's id is the number of its line, from 0.
 codec.json names the tokenizer and how it treats case; seqvise.corpus.codec.TextCodec.load(folder, side) reads both

@@ -124,7 +124,8 @@ class Driver:
 
     def _begin(self, devices: tuple[str, ...]) -> Running:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a step that the range is no multiple of
+            # Of a step that the range is no multiple of.
+            warnings.filterwarnings("ignore", ".*is not divisible by `step`", UserWarning)
             trial = self.study.ask()
             self._beat(trial._trial_id)
             values = suggest(self.plan.space, trial)

@@ -133,11 +133,12 @@ def live_trials(study: Study) -> list[FrozenTrial]:
 
 def fail_abandoned(study: Study) -> None:
     """Ends trials whose process was killed, and puts them among those that wait."""
+    from optuna.exceptions import ExperimentalWarning
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # heartbeats are called experimental
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called experimental
         fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         # Killed before its first sign of life.
@@ -183,12 +184,13 @@ def _told(said: str, words: Sequence[str]) -> str:
 
 
 def _storage(url: str, beat: int) -> RDBStorage:
+    from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage
 
     # Several processes write into one file, each waits for the others.
     arguments: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # heartbeats are called experimental
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called experimental
         return RDBStorage(url, arguments, heartbeat_interval=beat, grace_period=3 * beat, **_on_stale())
 
 

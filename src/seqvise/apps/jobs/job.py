@@ -122,8 +122,6 @@ def forcing_of(config: Config) -> ForcingOptions:
 def _quieten(run: RunDirectory) -> None:
     """Leaves out what Lightning says of itself, and what the other processes would repeat."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # Lightning 2.6 warns of its own use of torch's tree functions.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # The run's folder is the logger's folder, and holds more than the logger's files.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
