@@ -1,7 +1,8 @@
 """Approximate search against exact search over many vectors that have neighbours, as embeddings do.
 
 The vectors are a mixture of Gaussians on the sphere: random unit vectors have no neighbours worth finding. Queries are
-drawn from the same mixture and are not in the index. Each kind is measured in a process of its own.
+drawn from the same mixture and are not in the index. Each kind is built and saved in a process of its own, and measured
+in another, which has loaded it.
 """
 
 from __future__ import annotations
@@ -53,9 +54,8 @@ def measure_search(count: int) -> list[dict[str, Any]]:
 
 
 def measure_kind(kind: str, count: int) -> dict[str, Any]:
-    """Seconds to build and load, recall@10, queries a second together and one by one, and memory of one kind."""
+    """Seconds to build one kind, and what ``measure_loaded`` measures of it."""
     vectors = mixture(count, 1)
-    queries = mixture(ASKED, 3)
     ids = np.arange(count)
     started = time.perf_counter()
     index = find_kind(kind).build(vectors, ids, GraphOptions())
@@ -65,29 +65,34 @@ def measure_kind(kind: str, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder))
         np.save(Path(folder) / "vectors.npy", vectors)
-        memory = alone(loaded_memory, kind, index.width, Path(folder))
+        loaded = alone(measure_loaded, kind, index.width, Path(folder))
     return {
         "kind": kind,
         "vectors": count,
         "dim": DIM,
         "build_seconds": seconds,
         "width": index.width,
-        "recall": Probe.of(index, queries, own=False).recall(index),
-        "batch_rate": len(queries) / _fastest(lambda: index.search(queries, K)),
-        "single_rate": SINGLE / _fastest(lambda: [index.search(one[None], K) for one in queries[:SINGLE]]),
-        "memory_ratio": memory,
+        **loaded,
     }
 
 
-def loaded_memory(kind: str, width: int, folder: Path) -> float:
-    """Memory that a loaded index takes after it has answered, as a multiple of its vectors."""
+def measure_loaded(kind: str, width: int, folder: Path) -> dict[str, float]:
+    """Recall@10, queries a second together and one by one, and memory over that of the vectors, of a loaded index."""
     queries = mixture(ASKED, 3)
     vectors = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
     find_kind("exact").build(queries, np.arange(len(queries)), GraphOptions()).search(queries, K)
     before = _resident()
     index = find_kind(kind).load(vectors, np.arange(len(vectors)), folder, width, 0)
     index.search(queries[:200], K)
-    return (_resident() - before) / vectors.nbytes
+    memory = (_resident() - before) / vectors.nbytes
+    if index.points != len(index):
+        raise RuntimeError(f"The saved {kind} index holds {index.points:,} of {len(index):,} vectors.")
+    return {
+        "recall": Probe.of(index, queries, own=False).recall(index),
+        "batch_rate": len(queries) / _fastest(lambda: index.search(queries, K)),
+        "single_rate": SINGLE / _fastest(lambda: [index.search(query[None], K) for query in queries[:SINGLE]]),
+        "memory_ratio": memory,
+    }
 
 
 def _fastest(work: Callable[[], object]) -> float:

@@ -80,3 +80,56 @@ def test_they_end_with_the_process_that_they_work_for(tmp_path: Path, signum: in
         time.sleep(0.05)
     parent.kill()
     parent.wait()
+
+
+FORKS = """
+import multiprocessing, os, signal, sys, time
+from seqvise.apps.exits import exit_code
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signum = getattr(signal, sys.argv[1])
+
+def command():
+    # As if the signal came in a hook, such as logging's, whose exceptions Python drops.
+    os.register_at_fork(before=lambda: os.kill(os.getpid(), signum))
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,), daemon=True)
+    child.start()
+    print(child.pid, flush=True)
+    child.join()
+
+sys.exit(exit_code(command))
+"""
+
+
+@pytest.mark.parametrize(("signum", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_a_process_is_forked_is_not_lost(signum: str, code: int) -> None:
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", FORKS, signum], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert time.monotonic() - began < 25
+    assert "Exception ignored" not in done.stderr
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from seqvise.apps.exits import exit_code
+from seqvise.files import atomic_write
+
+def command():
+    with atomic_write(Path("result.txt")) as temporary:
+        temporary.write_text("half")
+        print("writing", flush=True)
+        time.sleep(30)
+
+sys.exit(exit_code(command))
+"""
+
+
+def test_sigterm_removes_a_file_that_is_half_written(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WRITES], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.terminate()
+    assert process.wait(20) == 143
+    assert list(tmp_path.iterdir()) == []

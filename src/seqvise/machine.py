@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's names for bytes free at the heap's end that it gives back, and for bytes that it maps apart (malloc.h)."""
@@ -27,6 +31,25 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in checks)
+
+
+@cache
+def can_autocast_lstm(device: str, dtype: torch.dtype) -> bool:
+    """Whether the library's LSTM runs on a device under autocast to a number format; tried once, and logged if not.
+
+    oneDNN has no such LSTM for processors without the instructions for that format.
+    """
+    import torch
+
+    layer = torch.nn.LSTM(1, 1, device="meta").to_empty(device=device)  # draws nothing from the generator
+    try:
+        with torch.no_grad(), torch.autocast(device, dtype):
+            layer(torch.zeros(1, 1, 1, device=device))
+    except RuntimeError:
+        name = str(dtype).removeprefix("torch.")
+        log.warning("This processor has no LSTM in %s: LSTMs run in float32, everything else as asked for.", name)
+        return False
+    return True
 
 
 def keep_memory() -> None:

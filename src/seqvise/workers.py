@@ -7,15 +7,89 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 from seqvise.errors import UserError
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+
+LATER = 0.05
+"""Seconds after which a signal is sent again that came while this process forked."""
+
+
+@contextmanager
+def handled_signals() -> Iterator[None]:
+    """Ends the block by an exception on SIGINT or SIGTERM, so that temporary files are removed and children end.
+
+    Python drops an exception that is raised in a hook of a fork, such as logging's, so a signal that comes then is sent
+    again. Forked children ignore SIGINT, which a terminal sends to all, and end with this process. Handlers that are
+    not Python's own stay. Does nothing in a thread.
+
+    Raises:
+        KeyboardInterrupt: on SIGINT.
+        SystemExit: on SIGTERM, with the code 143.
+    """
+    defaults: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [signum for signum, handler in defaults.items() if signal.getsignal(signum) == handler]
+    for signum in taken:
+        signal.signal(signum, _raise)
+    _register_at_fork()
+    _handled.append(taken)
+    try:
+        yield
+    finally:
+        _handled.pop()
+        for signum in taken:
+            if signal.getsignal(signum) == _raise:
+                signal.signal(signum, defaults[signum])
+
+
+_handled: list[list[signal.Signals]] = []
+_hooks: list[Callable[[], None]] = []
+
+
+def _raise(signum: int, frame: FrameType | None) -> None:
+    if _forks(frame):
+        timer = threading.Timer(LATER, os.kill, (os.getpid(), signum))
+        timer.daemon = True
+        timer.start()
+    elif signum == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        raise SystemExit(128 + signum)
+
+
+def _forks(frame: FrameType | None) -> bool:
+    """Whether a frame belongs to the start of a process by ``multiprocessing``."""
+    while frame is not None:
+        if frame.f_code.co_name == "_launch" and frame.f_globals.get("__name__") == "multiprocessing.popen_fork":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _register_at_fork() -> None:
+    """Hooks of a process cannot be taken back, so there is one, which looks whether it is needed."""
+    if not _hooks and hasattr(os, "register_at_fork"):
+        _hooks.append(_leave_to_parent)
+        os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: the parent alone answers SIGINT, and ends it by SIGTERM."""
+    if _handled:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def can_fork() -> bool:

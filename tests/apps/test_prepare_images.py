@@ -80,3 +80,16 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert prepare(monkeypatch, word) == 2
     assert told in capsys.readouterr().err
     assert list(here.rglob("features-*")) == []
+
+
+def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from seqvise.apps.prepare_images import extraction_device
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert [extraction_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    assert caplog.messages == []
+    assert extraction_device("gpu") == "cpu"
+    assert caplog.messages == [
+        "trainer.accelerator is 'gpu', but torch has no such device: features are computed on the CPU."
+    ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from seqvise.apps.hydra_app import for_hydra, goes_on, joins_others
+from seqvise.apps.hydra_app import for_hydra, joins_others
 from seqvise.apps.train import main as hydra_main
 
 pytestmark = pytest.mark.timeout(600)  # a dozen processes, each of which loads torch
@@ -292,11 +292,6 @@ def test_only_the_first_process_keeps_hydras_files(monkeypatch: pytest.MonkeyPat
     for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": "0", "TORCHELASTIC_RUN_ID": "mine"}.items():
         monkeypatch.setenv(name, value)
     assert joins_others(["seed=1"]) is joins
-
-
-def test_a_run_that_goes_on_keeps_the_words_it_was_begun_with() -> None:
-    told = {"resume=outputs/runs/a": True, "resume=auto": False, "resume=null": False, "seed=1": False}
-    assert {word: goes_on(["model=rnn", word]) for word in told} == told
 
 
 @pytest.mark.parametrize(

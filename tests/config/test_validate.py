@@ -34,6 +34,14 @@ def test_several_wrong_values_are_told_together() -> None:
         ),
         (["trainer.precision=bf32"], "trainer.precision is 'bf32'"),
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0"),
+        (["trainer.max_epochs=-1"], "set trainer.max_steps to the optimizer steps, or trainer.max_epochs"),
+        (["trainer.max_time=0:1:0:0"], "must be days:hours:minutes:seconds"),
+        (["trainer.check_val_every_n_epoch=0"], "trainer.check_val_every_n_epoch is 0"),
+        (["trainer.check_val_every_n_epoch=null"], "must be a number of batches with trainer.check_val_every_n_epoch"),
+        (
+            ["trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=500", "trainer.max_steps=99"],
+            "trainer.val_check_interval is 500 (batches), longer than training (trainer.max_steps=99)",
+        ),
         (["data=files"], "data.root is not set"),
         (["data.kind=sound"], "data.kind is 'sound'"),
         (["model=devise"], "model=devise needs images"),
@@ -138,6 +146,13 @@ def test_the_metrics_are_those_the_task_logs() -> None:
     assert set(known) == {"train/loss"} | {f"val/{name}" for name in LOGGED}
 
 
+def test_training_can_be_measured_in_steps() -> None:
+    steps = ["trainer.max_epochs=-1", "trainer.max_steps=2000"]
+    assert problems(*steps) == []
+    assert problems(*steps, "trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=500") == []
+    assert problems(*steps, "schedule=one_cycle", "schedule.cycle_epochs=2") == []
+
+
 def test_trainer_keys_are_lightnings_own() -> None:
     import inspect
     from dataclasses import fields
@@ -146,7 +161,9 @@ def test_trainer_keys_are_lightnings_own() -> None:
 
     from seqvise.config.options import TrainerOptions
 
-    assert {item.name for item in fields(TrainerOptions)} <= set(inspect.signature(pl.Trainer.__init__).parameters)
+    assert {item.name for item in fields(TrainerOptions)} - {"timeout"} <= set(
+        inspect.signature(pl.Trainer.__init__).parameters
+    )
 
 
 def test_standard_input_is_for_one_process() -> None:

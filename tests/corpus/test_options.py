@@ -52,8 +52,7 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
             ["data.valid_fraction is 0.5, but must be above 0 and below 0.5"],
         ),
         ({"seed": -1}, ["data.seed is -1"]),
-        ({"batch_tokens": 10}, ["data.batch_size is 64 and data.batch_tokens is 10, but exactly one"]),
-        ({"batch_size": None}, ["data.batch_size is None and data.batch_tokens is None"]),
+        ({"batch_size": None}, ["data.batch_size and data.batch_tokens are null"]),
         ({"batch_size": 0, "valid_batch_size": 0}, ["data.batch_size is 0", "data.valid_batch_size is 0"]),
         ({"train": []}, ["data.train is not set"]),
         ({"train": ["a", ""]}, ["data.train is ['a', ''], but must be a name, or a list of names"]),
@@ -91,3 +90,8 @@ def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[s
     found = list(tokenizer.problems("tokenizer"))
     assert len(found) == len(expected)
     assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+
+
+def test_a_budget_of_tokens_takes_the_place_of_a_number_of_sentences() -> None:
+    assert replace(GOOD, batch_tokens=4000).batch_size is None
+    assert problems(batch_tokens=4000) == []

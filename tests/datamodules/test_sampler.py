@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from seqvise.datamodules.packing import packed_batches
 from seqvise.datamodules.sampler import (
     BatchSize,
     Place,
@@ -23,7 +24,10 @@ def lengths_of(count: int, seed: int) -> Lengths:
     return np.random.default_rng(seed).integers(1, 30, (count, 2)).astype(np.int32)
 
 
-sizes = st.one_of(st.integers(1, 16).map(BatchSize), st.integers(116, 400).map(lambda tokens: BatchSize(None, tokens)))
+sizes = st.one_of(
+    st.integers(1, 16).map(BatchSize),
+    st.builds(BatchSize, st.none(), st.integers(124, 400), st.booleans(), st.sampled_from([1, 4])),
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,9 +89,47 @@ def test_neighbours_have_nearly_equal_lengths() -> None:
 
 def test_token_budgets_are_kept_on_average() -> None:
     lengths = lengths_of(2000, 0)
-    totals = [lengths[batch].sum() for batch in training_batches(lengths, BatchSize(None, 300), 0, 0)]
+    totals = [lengths[batch].sum() for batch in training_batches(lengths, BatchSize(None, 300, padded=False), 0, 0)]
     assert max(totals) <= 300 + 60  # a cut falls inside a pair of at most 60 words
     assert np.mean(totals) > 290
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(8, 400), st.integers(124, 900), st.integers(1, 3), st.sampled_from([1, 3, 8]), st.integers(0, 5))
+def test_token_budgets_bound_batches_with_their_padding(
+    count: int, tokens: int, world: int, bucket: int, seed: int
+) -> None:
+    lengths, size = lengths_of(max(count, world), seed), BatchSize(None, tokens, bucket=bucket)
+    for epoch in range(3):
+        for rank in range(world):
+            for batch in training_batches(lengths, size, seed, epoch, rank, world):
+                source, target = lengths[batch].max(0).tolist()
+                assert len(batch) * (-(-source // bucket) * bucket + target) <= tokens
+
+
+def test_token_budgets_are_used() -> None:
+    lengths, size = lengths_of(5000, 0), BatchSize(None, 1200)
+    for epoch in range(3):
+        batches = training_batches(lengths, size, 0, epoch)
+        padded = [len(batch) * lengths[batch].max(0).sum() for batch in batches]
+        assert max(padded) <= 1200
+        assert np.mean(padded) > 1000
+    orders = [[batch.tolist() for batch in training_batches(lengths, size, 0, epoch)] for epoch in range(2)]
+    assert orders[0] != orders[1]
+
+
+def test_batches_within_a_budget_by_hand() -> None:
+    widths = np.array([[3, 3], [2, 2], [2, 2], [1, 1], [1, 1]])
+
+    def in_order(_pool: int, _trial: bool) -> NDArray[np.int64]:
+        return np.arange(5)
+
+    one_by_one = packed_batches(widths, 12, 1, 5, in_order)
+    # Two rows with the columns of the first, 2 * 6 = 12; then three with those of the third, 3 * 4 = 12.
+    assert [batch.tolist() for batch in one_by_one] == [[0, 1], [2, 3, 4]]
+    # Two processes have a row more of the same columns each.
+    together = packed_batches(widths, 12, 2, 5, in_order)
+    assert [batch.tolist() for batch in together] == [[0, 1, 2], [3, 4]]
 
 
 def test_order_by_hand() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.machine import can_autocast_lstm
 from seqvise.models.awd_lstm import (
     AwdLstm,
     Read,
@@ -213,3 +214,32 @@ def test_options_that_cannot_be_right_are_told() -> None:
     assert "must be 5 factors" in rates
     (dropped,) = LanguageModelOptions(dropout=StreamDropoutOptions(weights=0.6, scale=2)).problems("m")
     assert dropped.startswith("m.dropout.weights times m.dropout.scale is 1.2")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("dropped", [0.0, 0.5])
+def test_autocast_trains_on_every_processor(cell: str, dropped: float) -> None:
+    """oneDNN has no LSTM in bfloat16 for processors without its instructions."""
+    torch.manual_seed(0)
+    rates = StreamDropoutOptions(scale=1.0, input=0, hidden=0, output=0, words=0, weights=dropped)
+    model = AwdLstm(LanguageModelOptions(embedding=6, hidden=8, layers=2, cell=cell, dropout=rates), WORDS)
+    tokens = torch.randint(0, WORDS, (3, 5))
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        first = model(tokens)
+        read = model(tokens, first.state)
+    read.outputs.float().sum().backward()
+    gradients = [weight.grad for layer in model.encoder.layers for weight in layer.parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+    torch.manual_seed(1)
+    plain = model(tokens, model(tokens).state)
+    torch.testing.assert_close(read.outputs.float(), plain.outputs, rtol=0.05, atol=0.02)
+
+
+def test_an_lstm_without_a_kernel_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    can_autocast_lstm.cache_clear()
+    before = torch.random.get_rng_state()
+    able = [can_autocast_lstm("cpu", torch.bfloat16) for _ in range(2)]
+    assert able[0] == able[1]
+    assert len(caplog.records) == (0 if able[0] else 1)
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -82,7 +82,27 @@ def test_an_index_finds_what_it_found(here: Path, kind: str) -> None:
         assert [hit["cosine"] for hit in answer["hits"]] == pytest.approx(cosines, abs=1e-4)
 
 
-@pytest.mark.parametrize("run", KILLED)
+CHANGED = ("accumulated", "language_model")
+"""Runs with accumulated gradients, which counted every batch alike."""
+
+
+@pytest.mark.parametrize("run", CHANGED)
+def test_a_killed_run_whose_arithmetic_has_changed_says_so(
+    here: Path, run: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, f"runs/{run}_killed", *DATA)
+    assert main(["train", f"resume=runs/{run}_killed", f"paths.cache={here / 'cache'}"]) == 0
+    notes = [line for line in "".join(capsys.readouterr()).splitlines() if "an earlier revision" in line]
+    assert len(notes) == 1
+    assert "trainer.accumulate_grad_batches" in notes[0]
+    step, expected = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+        for folder in (here / "runs" / f"{run}_killed", EARLIER / "runs" / run)
+    )
+    assert step == expected
+
+
+@pytest.mark.parametrize("run", [run for run in KILLED if run not in CHANGED])
 def test_a_killed_run_resumes_to_the_weights_of_its_twin(here: Path, run: str) -> None:
     if run == "devise":
         pytest.importorskip("torchvision")

@@ -21,9 +21,8 @@ from tests.soak.world import COMMON, TRANSLATION, Ended, build, bytes_of, comman
 pytest.importorskip("torchvision")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
-# Imported here, so that forked processes need not.
-assert torch.nn
-assert pytorch_lightning.Trainer
+LOADED = (torch, pytorch_lightning)
+"""Imported here, so that forked processes need not."""
 SECONDS = float(os.environ.get("SOAK_SECONDS", 15 * 60))
 SEED = int(os.environ.get("SOAK_SEED", time.time_ns() % 1_000_000))
 HYDRA = tuple(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides"))

@@ -48,7 +48,7 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
 
     config = typed(cfg)
     run = RunDirectory(Path(cfg.paths.run))
-    with run.recorded():
+    with run.owned(), run.recorded():
         config = with_pictures(config)
         run.write_config(config)
         trainer = build_trainer(config, run, [])

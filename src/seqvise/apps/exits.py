@@ -1,4 +1,4 @@
-"""How a command ends: 0 done, 1 failed at run time, 2 a person's mistake, 130 interrupted."""
+"""How a command ends: 0 done, 1 failed at run time, 2 a person's mistake, 130 interrupted, 143 terminated."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _UNWRITABLE = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 def exit_code(command: Callable[[], object]) -> int:
     """Runs a command and gives its exit code; problems and tracebacks go to standard error."""
+    from seqvise.workers import handled_signals
+
     try:
-        with own_log():
+        with own_log(), handled_signals():
             command()
     except UserError as error:
         for problem in error.problems:

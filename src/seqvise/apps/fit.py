@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,13 +17,14 @@ from rich.table import Table
 from seqvise.apps.jobs.job import Job, build_job
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.rounds import cell_of, show_rounds
-from seqvise.callbacks.banner import banner, survey
+from seqvise.callbacks.banner import banner, refuse_other_horizon, survey
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.plain_text import printable
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
+from seqvise.runs.trainer import keep_curves
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +44,45 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
         UserError: a file, a package or a device is not there.
     """
     run = RunDirectory(directory)
-    with run.recorded():
-        run.write_config(config)
+    with ExitStack() as stack:
+        stack.enter_context(run.owned())
+        if not resumed:
+            stack.enter_context(run.recorded())
+            run.write_config(config)
         config = with_pictures(config)
-        run.write_config(config)  # with what was left to be made
         checkpoint = last_checkpoint(directory) if resumed else None
-        job = build_job(config, run, None if checkpoint is None else step_of(checkpoint))
+        done = None if checkpoint is None else step_of(checkpoint)
+        job = build_job(config, run, done)
         if config.dry_run:
             show_plan(job)
             return {}
-        write_environment(run, config, job.trainer)
-        if checkpoint is not None and run.writes:
-            check_assets(job.parts.write_assets, run.assets)
-        run.write_assets(job.parts.write_assets)
-        metrics = train(config, job, checkpoint)
-        run.write_metrics(metrics)
+        if resumed:  # it stays as it was until everything is accepted
+            _accept(job, run, checkpoint)
+            stack.enter_context(run.recorded())
+            if done is not None:
+                keep_curves(run, done)
+        metrics = _recorded(config, run, job, checkpoint)
     if run.writes:
         show_results(run, config, metrics)
+    return metrics
+
+
+def _accept(job: Job, run: RunDirectory, checkpoint: Path | None) -> None:
+    """Raises UserError where the data or the length of training are not those that the run began with."""
+    if checkpoint is None:
+        return
+    if run.writes:
+        check_assets(job.parts.write_assets, run.assets)
+    refuse_other_horizon(job.trainer, job.parts.data, checkpoint)
+
+
+def _recorded(config: Config, run: RunDirectory, job: Job, checkpoint: Path | None) -> dict[str, float | str | None]:
+    """Trains, and writes what a run directory holds."""
+    run.write_config(config)  # with what was left to be made
+    write_environment(run, config, job.trainer)
+    run.write_assets(job.parts.write_assets)
+    metrics = train(config, job, checkpoint)
+    run.write_metrics(metrics)
     return metrics
 
 

@@ -8,9 +8,11 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from itertools import islice, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hydra
@@ -20,15 +22,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.apps.command import find_own_modules
 from seqvise.apps.exits import exit_code
+from seqvise.apps.inputs import missing_inputs
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.faults import one_line
 from seqvise.config.processes import common_name, started_from_outside
-from seqvise.config.schema import register
+from seqvise.config.schema import register, typed
 from seqvise.config.tree import conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
@@ -37,14 +40,29 @@ from seqvise.launching.processes import job_directory
 from seqvise.machine import keep_memory
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.failure import sentence
+from seqvise.runs.resume import AUTO, check_named
 
 JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
 log = logging.getLogger(__name__)
 Task = Callable[[DictConfig, list[str]], Any]
 Check = Callable[[DictConfig], list[str]]
+Accept = Callable[[DictConfig, Path | None, Sequence[str]], list[str]]
+RUN_FOLDER = "hydra.run.dir="
 
 
-def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] = (), check: Check = validate) -> int:
+def accept_inputs(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]) -> list[str]:
+    """A sentence for each file that the config names and that is absent."""
+    return missing_inputs(typed(cfg))
+
+
+def hydra_command(
+    task: Task,
+    argv: Sequence[str] | None,
+    fixed: Sequence[str] = (),
+    check: Check = validate,
+    accept: Accept = accept_inputs,
+    scratch: bool = False,
+) -> int:
     """Runs ``task`` once, or once for each job of a sweep, and gives the exit code.
 
     Args:
@@ -52,6 +70,9 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         argv: the command's words; null: those of the process.
         fixed: overrides that make the command what it is; the person's come after.
         check: tells what is wrong with a config.
+        accept: tells why a good config is refused where it would run, before Hydra makes any file: called with the
+            config, the directory of an existing run (None if it is new or one of a sweep) and the overrides.
+        scratch: a dry run works in a temporary folder.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: max(1, len(sys.argv) - len(words))]
@@ -62,35 +83,96 @@ def hydra_command(task: Task, argv: Sequence[str] | None, fixed: Sequence[str] =
         # Of launchers that are packages: their own node of the same name is the schema of ours, as it should be.
         warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         find_own_modules()
-        if not is_job_process():  # the sweep has checked it, and it checks itself before it begins
-            refuse(words, check)
+        dry = refuse(words, check, accept) and scratch
         register()
-        added = ["hydra.output_subdir=null"] if joins_others(words) or goes_on(words) else []
-        with _process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added])]):
+        added = ["hydra.output_subdir=null"] if joins_others(words) else []
+        with ExitStack() as stack:
+            last = stack.enter_context(_scratch_folder(words, dry))
+            stack.enter_context(_process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added], last)]))
             _run(task, start, check)
 
     return exit_code(command)
 
 
-def _with_fixed(words: list[str], fixed: Sequence[str]) -> list[str]:
-    """The words with the fixed overrides before the person's; argparse wants all overrides in one place."""
+def _with_fixed(words: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:
+    """The words with overrides before and after the user's; argparse wants all overrides in one place."""
     overrides = get_args_parser().parse_known_args(words)[0].overrides
     place = words.index(overrides[0]) if overrides else len(words)
-    return [*words[:place], *fixed, *words[place:]]
+    end = place + len(overrides)
+    return [*words[:place], *fixed, *words[place:end], *last, *words[end:]]
 
 
-def refuse(words: Sequence[str], check: Check = validate) -> None:
-    """Raises UserError with all that is wrong with the overrides; does nothing where Hydra only shows something."""
+@contextmanager
+def _scratch_folder(words: Sequence[str], dry: bool) -> Iterator[list[str]]:
+    """The override that sends a dry run, or the dry jobs of a sweep, to a folder that is removed at the end."""
+    if not dry or is_job_process():
+        yield []
+        return
+    arguments, _ = get_args_parser().parse_known_args(list(words))
+    with TemporaryDirectory(prefix="seqvise-dry-run-") as folder:
+        yield [f"hydra.{'sweep' if arguments.multirun else 'run'}.dir={folder}"]
+
+
+def refuse(words: Sequence[str], check: Check = validate, accept: Accept = accept_inputs) -> bool:
+    """Checks the overrides, and tells whether they ask for a dry run.
+
+    Raises:
+        UserError: with all that is wrong with the overrides; never where Hydra only shows something.
+    """
     arguments, _ = get_args_parser().parse_known_args(list(words))
     if arguments.multirun and (arguments.cfg or arguments.info):
         raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} do not go together: leave one out.")
     shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
-    if any(shows) or _is_elsewhere(arguments):
-        return
+    if any(shows):
+        return False
+    if not arguments.multirun:
+        check_named(arguments.overrides)
+    if _is_elsewhere(arguments):
+        return "dry_run=true" in arguments.overrides
+    if is_job_process():  # the sweep has checked its config, but not what lies in its folder
+        return _refuse_job(arguments.overrides, accept)
     jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
+    dry = set[bool]()
     for number, (cfg, problems) in enumerate(compose_each(jobs)):
         if problems := [*problems, *check(cfg)]:
             raise UserError(*problems, *_which(jobs, number, problems, check))
+        directory = None if arguments.multirun else _existing_run(cfg, arguments.overrides)
+        if problems := accept(cfg, directory, jobs[number]):
+            raise UserError(*problems)
+        dry.add(bool(cfg.dry_run))
+    if len(dry) > 1:
+        raise UserError("dry_run is true for some jobs of the sweep only, but it must be the same for all.")
+    return dry == {True}
+
+
+def _refuse_job(overrides: Sequence[str], accept: Accept) -> bool:
+    """As ``refuse``, for a job that a sweep has started: composing takes time, so only where it resumes a run."""
+    folders = [word for word in overrides if word.startswith(RUN_FOLDER)]
+    if folders and (Path(_text(folders[-1])) / CONFIG).is_file():
+        cfg, _ = compose_what_fits(overrides)
+        if problems := accept(cfg, _existing_run(cfg, overrides), overrides):
+            raise UserError(*problems)
+    return False
+
+
+def _existing_run(cfg: DictConfig, overrides: Sequence[str]) -> Path | None:
+    """The run directory that the overrides name, if it is there; None for a new run."""
+    if cfg.resume not in (None, AUTO):
+        return Path(cfg.resume).expanduser().absolute()
+    folders = [word for word in overrides if word.startswith(RUN_FOLDER)]
+    if not folders:
+        return None
+    try:
+        node = OmegaConf.merge(cfg, {"paths": {"run": _text(folders[-1])}})
+        folder = Path(node.paths.run).absolute()
+    except (HydraException, OmegaConfBaseException):  # named after what only Hydra knows
+        return None
+    return folder if (folder / CONFIG).is_file() else None
+
+
+def _text(word: str) -> str:
+    """The value of an override, without quotes."""
+    return str(OverridesParser.create().parse_override(word).value())
 
 
 def _which(jobs: Sequence[Sequence[str]], number: int, problems: list[str], check: Check) -> Iterator[str]:
@@ -129,12 +211,6 @@ def joins_others(words: Sequence[str]) -> bool:
             "torchrun --rdzv-id=NAME."
         )
     return not is_first_process()
-
-
-def goes_on(words: Sequence[str]) -> bool:
-    """Whether the words name a run to go on with, whose ``.hydra`` says how it was begun, and is to stay so."""
-    named = [word.partition("=")[2] for word in words if word.startswith("resume=")]
-    return bool(named) and named[-1] not in ("auto", "null", "")
 
 
 def for_hydra(words: Sequence[str]) -> list[str]:

@@ -104,7 +104,7 @@ def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tupl
     from seqvise.apps.prepare_images import counting_images
     from seqvise.retrieval.build import build_index
 
-    cache = options.cache or Path(embedder.run.config.paths.cache)
+    cache = options.cache or embedder.run.cache
 
     def embed(fresh: ImageList) -> Embedded:
         with counting_images() as progress:

@@ -23,6 +23,8 @@ NETWORK = "seqvise.images.pictures_network.PicturesNetwork"
 def with_pictures(config: Config) -> Config:
     """The config with `data.root`, `data.weights` and `vectors.target` filled in where they are left to the pictures.
 
+    Pictures that are absent are drawn again.
+
     What they name is made where it is not in the cache yet. Other data come back as they are.
 
     Raises:
@@ -32,7 +34,10 @@ def with_pictures(config: Config) -> Config:
     if not isinstance(data, ImageOptions) or data.layout != "pictures":
         return config
     cache = cache_folder(config.paths).resolve()
-    if data.root is None:
+    absent = data.root is not None and not Path(data.root).is_dir()
+    if absent:  # a run from another machine, or without its cache
+        log.warning("data.root is %s, which is absent: the built-in pictures are taken from %s.", data.root, cache)
+    if absent or data.root is None:
         data = replace(data, root=str(_draw(cache, data.seed)))
     if data.weights is None and data.backbone == NETWORK and data.precompute:
         data = replace(data, weights=str(_weights(data, cache)))

@@ -14,6 +14,7 @@ from rich.table import Table
 from seqvise.apps.fetching import fetch_missing
 from seqvise.apps.folders import cache_folder
 from seqvise.apps.hydra_app import hydra_command
+from seqvise.apps.inputs import missing_data
 from seqvise.apps.prepare_images import prepare_images
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate_data
@@ -23,7 +24,11 @@ from seqvise.corpus.text_options import TextOptions
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepares the corpus of the given Hydra overrides and gives the exit code."""
-    return hydra_command(_prepare, argv, fixed=["hydra=bare"], check=validate_data)
+    return hydra_command(_prepare, argv, fixed=["hydra=bare"], check=validate_data, accept=_absent)
+
+
+def _absent(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]) -> list[str]:
+    return missing_data(typed(cfg))
 
 
 def _prepare(cfg: DictConfig, _start: list[str]) -> None:

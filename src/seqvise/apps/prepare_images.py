@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seqvise.images.features import FeatureStore
     from seqvise.images.listing import ImageSplit
 
+log = logging.getLogger(__name__)
 SHOWN = 20
 """Bad files named on the screen; the store's records name them all."""
 
@@ -48,12 +50,18 @@ def prepare_images(config: Config) -> None:
 
 
 def extraction_device(accelerator: str) -> str:
-    """Where the network runs. accelerator: the trainer's."""
+    """Where the network runs. accelerator: the trainer's. A line says so where it asks for a GPU that is not there."""
     import torch
 
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "cuda"
-    return "mps" if accelerator in ("gpu", "mps") and torch.backends.mps.is_available() else "cpu"
+    if accelerator in ("gpu", "mps") and torch.backends.mps.is_available():
+        return "mps"
+    if accelerator in ("gpu", "cuda", "mps"):
+        log.warning(
+            "trainer.accelerator is '%s', but torch has no such device: features are computed on the CPU.", accelerator
+        )
+    return "cpu"
 
 
 def show(split: ImageSplit, store: FeatureStore) -> None:

@@ -152,7 +152,7 @@ def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> 
     if problems := class_problems(options.to, folder, embedder.hypernyms):
         raise UserError(*problems)
     assert folder is not None
-    cache = options.cache or Path(embedder.run.config.paths.cache)
+    cache = options.cache or embedder.run.cache
     candidates, total, without = find_classes(
         options.to, folder, embedder.options.policy, embedder.lexicon, cache, embedder.hypernyms
     )

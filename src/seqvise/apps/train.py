@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from seqvise.apps.hydra_app import hydra_command
+from seqvise.apps.inputs import missing_inputs
 from seqvise.config.processes import started_from_outside
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
@@ -21,14 +22,34 @@ from seqvise.launching.processes import in_sweep, job_directory, launching
 from seqvise.launching.sweep import failed_before
 from seqvise.runs.directory import METRICS
 from seqvise.runs.failure import RunFailedError
-from seqvise.runs.resume import AUTO, FAILED, begins, has_finished, is_longer, resumed_config
+from seqvise.runs.resume import AUTO, FAILED, begins, has_finished, is_longer, resumed_config, warn_of_changes
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains with the given Hydra overrides, or those of the process, and gives the exit code."""
-    return hydra_command(_train, argv)
+    return hydra_command(_train, argv, accept=_refusals, scratch=True)
+
+
+def _refusals(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -> list[str]:
+    """Why the job that `_train` would run is refused, as far as that is known before Hydra makes any file.
+
+    Args:
+        cfg: composed from the overrides.
+        directory: the run's; None if it is new, or one of a sweep.
+        overrides: of the command line.
+
+    Raises:
+        UserError: the run in the directory cannot be resumed so.
+    """
+    if directory is None or begins(cfg, directory):
+        return [] if cfg.resume == AUTO else missing_inputs(typed(cfg))
+    if has_finished(directory) and not is_longer(cfg, directory, overrides):
+        _check_finished(cfg, directory, overrides)
+        return []
+    resumed = resumed_config(cfg, directory, overrides)
+    return validate(resumed) or missing_inputs(typed(resumed))
 
 
 def _train(cfg: DictConfig, start: list[str]) -> float | None:
@@ -41,6 +62,7 @@ def _train(cfg: DictConfig, start: list[str]) -> float | None:
     if in_sweep() and cfg.retry != FAILED and (why := failed_before(directory)):
         raise RunFailedError(f"{directory} failed before ({why}): retry=failed goes on with it.")
     cfg = resumed_config(cfg, directory, words)
+    warn_of_changes(directory)
     if problems := validate(cfg):
         raise UserError(*problems)
     return _fit(cfg, directory, start, [], resumed=True)
@@ -59,20 +81,26 @@ def _begin(cfg: DictConfig, directory: Path, start: list[str]) -> float | None:
 
 
 def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], resumed: bool) -> float | None:
-    with launching(start, drawn):
+    config = typed(cfg)
+    with launching(start, drawn, config.trainer.timeout):
         from seqvise.apps.fit import fit
 
-        value = fit(typed(cfg), directory, resumed).get(cfg.monitor.metric)
+        value = fit(config, directory, resumed).get(config.monitor.metric)
     return value if isinstance(value, float) else None
 
 
 def _already_done(cfg: DictConfig, directory: Path, words: Sequence[str]) -> float | None:
+    _check_finished(cfg, directory, words)
+    log.info("%s is done already.", directory)
+    value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
+    return value if isinstance(value, float) else None
+
+
+def _check_finished(cfg: DictConfig, directory: Path, words: Sequence[str]) -> None:
+    """Raises UserError unless ``resume=auto`` asks, with the overrides of the run, for a run that has finished."""
     if cfg.resume != AUTO:
         raise UserError(
             f"The run in {directory} has come to its end. To train it for longer, add trainer.max_epochs=... and "
             "schedule.extend=true."
         )
-    resumed_config(cfg, directory, words)  # refuses other words than those of the run
-    log.info("%s is done already.", directory)
-    value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
-    return value if isinstance(value, float) else None
+    resumed_config(cfg, directory, words)

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -99,6 +100,26 @@ def survey(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimi
         device=_device_name(trainer.strategy.root_device),
         bytes=_bytes(task, optimizer),
     )
+
+
+def refuse_other_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint: Path) -> None:
+    """Compares the length of a training that would be resumed with that of its checkpoint, before it begins.
+
+    Args:
+        trainer: its limits and its schedule are read.
+        data: the batches.
+        checkpoint: the file.
+
+    Raises:
+        UserError: they differ, and ``schedule.extend`` is false.
+    """
+    states = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True).get("callbacks", {})
+    data.trainer = trainer  # among whose ranks the batches are divided
+    loader = data.train_dataloader()
+    batches = _limited(len(loader), trainer.limit_train_batches)
+    for callback in callbacks_of(trainer):
+        if isinstance(callback, ScheduleCallback):
+            callback.refuse_other_horizon(states.get(callback.state_key, {}), batches, trainer)
 
 
 def banner(plan: Plan) -> str:

@@ -34,9 +34,12 @@ def is_logged(trainer: pl.Trainer, step: int) -> bool:
 
 
 def batch_loss(trainer: pl.Trainer, outputs: Any) -> Tensor:
-    """The loss a training step returned, (), detached; the trainer had divided it by the accumulated batches."""
+    """The mean loss of a batch, (), detached, from the share of it that a training step returned.
+
+    The trainer has divided it by the accumulated batches, and a task of ours has multiplied it by its ``last_share``.
+    """
     loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
-    return loss.detach() * trainer.accumulate_grad_batches
+    return loss.detach() * trainer.accumulate_grad_batches / getattr(trainer.lightning_module, "last_share", 1.0)
 
 
 def unit_of(pl_module: pl.LightningModule) -> str:

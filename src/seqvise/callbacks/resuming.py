@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from torch import Tensor
 from typing_extensions import override
 
+from seqvise.tasks.totals import stack_processes
+
 BATCHES, EPOCHS = "epoch_loop.batch_progress", "epoch_progress"
-MONITORED = "monitored"
+MONITORED, STOPPING, GRADIENTS = "monitored", "stopping", "gradients"
 STAGES = ("ready", "started", "processed", "completed")
 
 
@@ -17,7 +21,8 @@ class ExactResume(pl.Callback):
 
     Lightning has a form for each hook in which a checkpoint can be written. From some of them it leaves out an epoch,
     or a validation, or the step of a scheduler that looks at a metric. Checkpoints of ours are written behind a step
-    that no validation follows, or behind a validation, which is all that has to be told apart.
+    that no validation follows, or behind a validation, which is all that has to be told apart. A validation within an
+    accumulated optimizer step leaves gradients behind, which the checkpoint holds, too, those of every process.
 
     Args:
         metric: what a scheduler looks at.
@@ -27,6 +32,8 @@ class ExactResume(pl.Callback):
         self._metric = metric
         self._between = False
         self._value: float | None = None
+        self._stopping = False
+        self._gradients: dict[str, Tensor] = {}
 
     @override
     def on_load_checkpoint(
@@ -35,7 +42,8 @@ class ExactResume(pl.Callback):
         """Rewrites the counters before Lightning reads them."""
         if trainer.state.fn != "fit":
             return
-        self._value = checkpoint.get(MONITORED)
+        self._value, self._stopping = checkpoint.get(MONITORED), checkpoint.get(STOPPING, False)
+        self._gradients = checkpoint.get(GRADIENTS, {})
         loops = checkpoint["loops"]["fit_loop"]
         self._between = bool(loops[BATCHES]["is_last_batch"])
         (between_epochs if self._between else within_epoch)(loops)
@@ -43,9 +51,15 @@ class ExactResume(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begins an epoch as any other; makes the step of a scheduler that the checkpoint did not wait for."""
+        trainer.should_stop = trainer.should_stop or self._stopping
+        for name, parameter in pl_module.named_parameters():
+            if name in self._gradients:
+                parameter.grad = self._gradients[name][trainer.global_rank].to(parameter)
+        self._gradients = {}
         if not self._between:
             return
-        trainer.fit_loop.restarting = False
+        # Not the fit loop's own: with `trainer.max_steps` Lightning takes any assignment to that one for True.
+        trainer.fit_loop.epoch_loop.restarting = False
         for config in trainer.lr_scheduler_configs:
             due = trainer.current_epoch % config.frequency == 0
             if config.reduce_on_plateau and due and self._value is not None:
@@ -55,15 +69,24 @@ class ExactResume(pl.Callback):
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Lets a scheduler make its step at the end of the first epoch, too."""
-        trainer.fit_loop.restarting = False
+        trainer.fit_loop.on_iteration_done()  # as Lightning does itself, after that step
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps what the scheduler will look at."""
+        """Keeps the scheduler's metric, gradients, and a signal to stop that waits for `trainer.min_epochs`."""
+        checkpoint[STOPPING] = trainer.should_stop and not trainer.fit_loop._can_stop_early
         value = trainer.callback_metrics.get(self._metric)
         checkpoint[MONITORED] = None if value is None else float(value)
+        if trainer.fit_loop._should_accumulate():
+            checkpoint[GRADIENTS] = gradients_of(pl_module)
+
+
+def gradients_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """The gradients of all processes by the parameter's name, (processes, ...)."""
+    found = ((name, parameter.grad) for name, parameter in module.named_parameters())
+    return {name: stack_processes(gradient) for name, gradient in found if gradient is not None}
 
 
 def between_epochs(loops: dict[str, Any]) -> None:

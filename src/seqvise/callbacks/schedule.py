@@ -102,13 +102,7 @@ class ScheduleCallback(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Finds the horizon and refuses, all at once, what cannot be served."""
-        horizon = horizon_of(
-            trainer.num_training_batches,
-            trainer.accumulate_grad_batches,
-            trainer.max_epochs,
-            trainer.max_steps,
-            self._steps,
-        )
+        horizon = self._horizon_of(trainer, trainer.num_training_batches)
         problems = [*self._misfits(trainer, pl_module), *self._changes(horizon)]
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # a run of one batch tries the parts, not the length
             problems += self._overruns(horizon)
@@ -125,6 +119,18 @@ class ScheduleCallback(pl.Callback):
         for name, curve in self.schedules.items():
             applied = self._apply(name, curve(position), trainer, pl_module)
             pl_module.log(f"schedule/{name}", applied)
+
+    def refuse_other_horizon(self, state: dict[str, Any], batches: float, trainer: pl.Trainer) -> None:
+        """Raises UserError if the trainer's horizon is not that of a checkpoint, before training starts.
+
+        Args:
+            state: this callback's in the checkpoint.
+            batches: of an epoch, on each rank.
+            trainer: its limits are read.
+        """
+        self.load_state_dict(state)
+        if problems := list(self._changes(self._horizon_of(trainer, batches))):
+            raise UserError(*problems)
 
     def position(self, trainer: pl.Trainer) -> Position:
         """Where training is. Defined from ``on_train_start`` on."""
@@ -151,6 +157,10 @@ class ScheduleCallback(pl.Callback):
         else:
             scheduled_numbers(pl_module)[name] = value
         return value
+
+    def _horizon_of(self, trainer: pl.Trainer, batches: float) -> Horizon:
+        limits = (trainer.max_epochs, trainer.max_steps)
+        return horizon_of(batches, trainer.accumulate_grad_batches, *limits, self._steps)
 
     def _misfits(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Iterator[str]:
         names = self.schedules.keys()

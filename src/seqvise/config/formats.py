@@ -35,12 +35,14 @@ class Former:
         key: its full name.
         value: what such a config means.
         where: a key and its values, to which the entry is restricted, for example ``("data.kind", ("parallel",))``.
+        above: a key and the number that its value must exceed.
         changes: one sentence for a resumed run if the value cannot restore the arithmetic of the earlier revision.
     """
 
     key: str
     value: Any = None
     where: tuple[str, tuple[str, ...]] | None = None
+    above: tuple[str, int] | None = None
     changes: str | None = None
 
 
@@ -54,6 +56,21 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
         # The patience of torch's ReduceLROnPlateau.
         Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),
+        Former("data.count_padding", value=False, where=("data.kind", ("parallel",))),
+        Former(
+            "trainer.accumulate_grad_batches",
+            above=("trainer.accumulate_grad_batches", 1),
+            changes="Batches that are accumulated (trainer.accumulate_grad_batches) count by their words, documents or "
+            "images, no longer equally.",
+        ),
+        Former(
+            "trainer.devices",
+            where=("data.kind", ("images", "text_labels")),
+            above=("trainer.devices", 1),
+            changes="Batches of several processes (trainer.devices) count by their images or words, no longer equally.",
+        ),
+        Former("data.max_pixels", 178_956_970, where=("data.kind", ("images",))),
+        Former("tokenizer.revision", 1),
     )
 }
 """For each earlier format the values that its configs leave out."""
@@ -61,6 +78,8 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
 
 def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) -> DictConfig:
     """Reads a run's ``config.yaml``, in the current format. Nothing that it names is imported.
+
+    Paths in the run are those of the file's folder.
 
     Args:
         file: perhaps written by someone else.
@@ -78,7 +97,24 @@ def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) ->
         raise UserError(*(f"{file}: {problem}" for problem in problems))
     upgrade(config, file)
     config.pop(TRUST, None)  # the reader decides, not the file
-    return config
+    return _moved(config, file.parent.absolute())
+
+
+def _moved(config: DictConfig, folder: Path) -> DictConfig:
+    """A config in which the folder where its run began, in any value, is the one where it is now."""
+    former = OmegaConf.select(config, "paths.run")
+    if not former or not Path(former).is_absolute() or Path(former) == folder:
+        return config
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = isinstance(value, str) and Path(value).is_absolute() and Path(value).is_relative_to(former)
+        return str(folder / Path(value).relative_to(former)) if inside else value
+
+    return cast(DictConfig, OmegaConf.create(moved(OmegaConf.to_container(config))))
 
 
 def upgrade(config: MutableMapping[str, Any], file: Path) -> None:
@@ -143,11 +179,17 @@ def _former(config: MutableMapping[str, Any], file: Path) -> list[Former]:
 
 
 def _applies(config: MutableMapping[str, Any], former: Former) -> bool:
-    if former.where is None:
+    if former.where is not None and _value(config, former.where[0]) not in former.where[1]:
+        return False
+    if former.above is None:
         return True
-    key, values = former.where
+    value = _value(config, former.above[0])
+    return isinstance(value, int) and value > former.above[1]
+
+
+def _value(config: MutableMapping[str, Any], key: str) -> Any:
     node = _parent(config, key)
-    return node is not None and node.get(key.rpartition(".")[2]) in values
+    return None if node is None else node.get(key.rpartition(".")[2])
 
 
 def _parent(config: MutableMapping[str, Any], key: str) -> MutableMapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from seqvise.vectors.options import VectorOptions
 PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 PROFILERS = ("simple", "advanced", "pytorch")
-COUNTS = ("max_epochs", "num_nodes", "accumulate_grad_batches", "log_every_n_steps", "check_val_every_n_epoch")
+COUNTS = ("num_nodes", "accumulate_grad_batches", "log_every_n_steps")
 
 SHARES = {
     "limit_train_batches": 1,
@@ -30,7 +31,7 @@ SHARES = {
 
 @dataclass
 class TrainerOptions:
-    """Lightning's own names for its Trainer; those of the logger, callbacks and sampler are ours to fill in."""
+    """Lightning's own names for its Trainer, and ``timeout``; logger, callbacks and sampler have their own nodes."""
 
     max_epochs: int = 5
     min_epochs: int | None = None
@@ -45,7 +46,7 @@ class TrainerOptions:
     gradient_clip_val: float | None = 1.0
     gradient_clip_algorithm: str | None = "norm"
     accumulate_grad_batches: int = 1
-    check_val_every_n_epoch: int = 1
+    check_val_every_n_epoch: int | None = 1
     val_check_interval: Any = None
     num_sanity_val_steps: int = 0
     log_every_n_steps: int = 10
@@ -60,6 +61,7 @@ class TrainerOptions:
     enable_model_summary: bool = False
     inference_mode: bool = True
     sync_batchnorm: bool = False
+    timeout: float = 10.0  # minutes after which a process that gives no sign of life ends the job; not Lightning's
     arguments: dict[str, Any] = field(default_factory=dict)  # its other arguments, keys of the node itself
 
     def problems(self, key: str) -> Iterator[str]:
@@ -71,6 +73,8 @@ class TrainerOptions:
             value = getattr(self, name)
             if value not in allowed and (name, value) != ("profiler", None):
                 yield f"{key}.{name} is '{value}', but must be one of {', '.join(allowed)}."
+        if not 0 < self.timeout < math.inf:
+            yield f"{key}.timeout is {self.timeout:g}, but must be a number of minutes above 0."
         if self.gradient_clip_val is not None and self.gradient_clip_val <= 0:
             yield f"{key}.gradient_clip_val is {self.gradient_clip_val}, but must be above 0, or null not to clip."
         if self.gradient_clip_algorithm not in (None, "norm", "value"):
@@ -80,14 +84,32 @@ class TrainerOptions:
         yield from self._problems_of_length(key)
 
     def _problems_of_length(self, key: str) -> Iterator[str]:
+        if self.max_epochs != -1 and self.max_epochs < 1:
+            yield f"{key}.max_epochs is {self.max_epochs}, but must be at least 1, or -1 for no limit."
+        if self.max_epochs == -1 and self.max_steps == -1:
+            yield (
+                f"{key}.max_epochs is -1 and {key}.max_steps is -1, but the schedule needs an end of training: set "
+                f"{key}.max_steps to the optimizer steps, or {key}.max_epochs to the epochs."
+            )
         if self.max_steps != -1 and self.max_steps < 1:
             yield f"{key}.max_steps is {self.max_steps}, but must be at least 1, or -1 for no limit."
-        if self.max_time is not None and not re.fullmatch(r"\d+:\d+:\d+:\d+", self.max_time):
+        if self.max_time is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
             yield f"{key}.max_time is '{self.max_time}', but must be days:hours:minutes:seconds, as in 00:02:30:00."
         for name, least in SHARES.items():
             value = getattr(self, name)
             if value is not None and not _is_share(value, least):
                 yield f"{key}.{name} is {value}, but must be a number of batches from {least}, or a share up to 1.0."
+        yield from self._problems_of_validation(key)
+
+    def _problems_of_validation(self, key: str) -> Iterator[str]:
+        every, interval = self.check_val_every_n_epoch, self.val_check_interval
+        if every is not None and every < 1:
+            yield f"{key}.check_val_every_n_epoch is {every}, but must be at least 1, or null to count over epochs."
+        if every is None and (not isinstance(interval, int) or isinstance(interval, bool)):
+            yield (
+                f"{key}.val_check_interval is {interval}, but must be a number of batches with "
+                f"{key}.check_val_every_n_epoch=null, which counts them over epochs."
+            )
 
 
 def _are_devices(value: Any) -> bool:

@@ -73,6 +73,7 @@ def register(typed: bool = True) -> None:
         store.store(group=group, name=name, node=plain)
     _resolve_as("run_name", _run_name)
     _resolve_as("run_dir", _run_dir)
+    _resolve_as("hydra_folder", _hydra_folder)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
@@ -198,7 +199,7 @@ def _model_options(target: str) -> type | None:
     return options
 
 
-def _resolve_as(name: str, function: Callable[..., str]) -> None:
+def _resolve_as(name: str, function: Callable[..., str | None]) -> None:
     OmegaConf.register_new_resolver(name, function, replace=True)
 
 
@@ -208,7 +209,12 @@ def _run_name(experiment: str | None, model: str | None) -> str:
 
 def _run_dir(resume: str | None, new: str) -> str:
     """The folder of the run that is resumed, or a new one."""
-    return new if resume in (None, "auto") else str(resume)
+    return new if resume in (None, "auto") else str(Path(resume).expanduser())
+
+
+def _hydra_folder(run: str) -> str | None:
+    """Folder, in that of a run, of what Hydra keeps. A run that is resumed keeps what it began with."""
+    return None if (Path(run) / "config.yaml").is_file() else ".hydra"
 
 
 def _sweep_name(experiment: str | None, model: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.util import find_spec
@@ -129,7 +130,7 @@ def _forcing(config: Config) -> Iterator[str]:
 
 def _cycle(config: Config) -> Iterator[str]:
     cycle, epochs = config.schedule.cycle_epochs, config.trainer.max_epochs
-    if cycle is not None and cycle > epochs:
+    if cycle is not None and 0 < epochs < cycle:
         yield (
             f"schedule.cycle_epochs is {cycle:g}, longer than training (trainer.max_epochs={epochs}): "
             "lower it, raise trainer.max_epochs, or set it to null for all of training."
@@ -161,7 +162,15 @@ def _never_validated(config: Config) -> Iterator[str]:
             f"trainer.limit_val_batches is 0, so that monitor.metric={metric} is never logged: raise it, or set "
             "monitor.metric=train/loss and monitor.mode=min."
         )
-    if 0 < trainer.max_epochs < trainer.check_val_every_n_epoch:
+    every, interval = trainer.check_val_every_n_epoch, trainer.val_check_interval
+    if every is None and isinstance(interval, int):
+        steps = math.ceil(interval / trainer.accumulate_grad_batches)
+        if 0 < trainer.max_steps < steps:
+            yield (
+                f"trainer.val_check_interval is {interval} (batches), longer than training (trainer.max_steps="
+                f"{trainer.max_steps}), so that monitor.metric={metric} is never logged: lower it."
+            )
+    if every is not None and 0 < trainer.max_epochs < every:
         yield (
             f"trainer.check_val_every_n_epoch is {trainer.check_val_every_n_epoch}, longer than training "
             f"(trainer.max_epochs={trainer.max_epochs}), so that monitor.metric={metric} is never logged: lower it."

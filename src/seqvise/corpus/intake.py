@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress, islice
 from itertools import count as counter
 from pathlib import Path
@@ -55,6 +55,23 @@ class Side:
         """Of each word, whether it is written without a space before it and after it."""
         left, right = self.spools["train"].joins()
         return dict(zip(self.lexicon, zip(left.tolist(), right.tolist(), strict=True), strict=True))
+
+    def vocabulary(self, ranked: Sequence[str], counts: dict[str, int], revision: int) -> Vocabulary:
+        """The words that get an id, with what the training part shows of the spaces beside them.
+
+        Args:
+            ranked: the words.
+            counts: see ``train_counts``.
+            revision: of the tokenizer's rules; from 2 on, what pairs of words show too.
+        """
+        vocabulary = Vocabulary.from_ranked(ranked, counts, self.joins())
+        return vocabulary if revision < 2 else replace(vocabulary, pairs=self._pair_joins(vocabulary))
+
+    def _pair_joins(self, vocabulary: Vocabulary) -> dict[tuple[str, str], bool]:
+        spool, words = self.spools["train"], list(self.lexicon)
+        columns = (column.tolist() for column in spool.pair_joins(spool.joins()))
+        named = ((words[first], words[second], joined) for first, second, joined in zip(*columns, strict=True))
+        return {(first, second): joined for first, second, joined in named if {first, second} <= vocabulary.known}
 
     def final_ids(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
         """(words of the lexicon,) the vocabulary's id of each word."""

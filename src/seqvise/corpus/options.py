@@ -75,13 +75,18 @@ class DataOptions:
     cut_percentile: Any = None  # a number, or {source, target}: cut at this percentile of lengths, <eos> kept
     valid_fraction: float = 0.1
     seed: int = 0  # of the hash that chooses validation pairs
-    batch_size: int | None = 64  # sentences a process and step; null in favour of batch_tokens
-    batch_tokens: int | None = None  # instead: padded target + source tokens a batch
+    batch_size: int | None = 64  # sentences a process and step; null where batch_tokens is set
+    batch_tokens: int | None = None  # instead: source + target tokens a process and step, at most
+    count_padding: bool = True  # of batch_tokens; false: real tokens, on average
     valid_batch_size: int = 128
     bucket: int = 1  # source lengths are padded up to a multiple of this
     rare_as_unknown: float | None = None  # training reads a source word seen n times as <unk> by a / (a + n)
     workers: int = 0
     prepare_workers: int | None = None  # processes that split text into words; null: one a core
+
+    def __post_init__(self) -> None:
+        if self.batch_tokens is not None:
+            self.batch_size = None
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -216,11 +221,8 @@ class DataOptions:
         return {side: _float(sides.get(side)) for side in ("source", "target")}
 
     def _problems_of_batches(self, key: str) -> Iterator[str]:
-        if (self.batch_size is None) == (self.batch_tokens is None):
-            yield (
-                f"{key}.batch_size is {self.batch_size} and {key}.batch_tokens is {self.batch_tokens}, but exactly one "
-                f"of them must be a number: set the other to null."
-            )
+        if self.batch_size is None and self.batch_tokens is None:
+            yield f"{key}.batch_size and {key}.batch_tokens are null: set one of them to a number."
         for name in ("batch_size", "batch_tokens", "valid_batch_size", "bucket"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -241,6 +243,11 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
+REVISIONS = (1, 2)
+"""Of the rules by which text becomes words and back. 2 drops lines without a letter, number or sign, and learns which
+pairs of words are joined."""
+
+
 @dataclass
 class TokenizerOptions:
     """How text becomes words and words become ids."""
@@ -254,6 +261,7 @@ class TokenizerOptions:
     algorithm: str = "unigram"  # sentencepiece: how its pieces are found
     coverage: float = 1.0  # sentencepiece: share of the training part's characters that get an id
     sampling: float | None = None  # sentencepiece: training draws another segmentation each epoch
+    revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; texts are split alike by all
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -269,6 +277,8 @@ class TokenizerOptions:
             yield f"{key}.max_words is {self.max_words}, but must be at least 1, or null for no limit."
         if self.min_count < 1:
             yield f"{key}.min_count is {self.min_count}, but must be at least 1."
+        if self.revision not in REVISIONS:
+            yield f"{key}.revision is {self.revision}, but must be one of {', '.join(map(str, REVISIONS))}."
         yield from self._problems_of_pieces(key)
 
     def _problems_of_pieces(self, key: str) -> Iterator[str]:
@@ -293,4 +303,6 @@ class TokenizerOptions:
         del chosen["sampling"]
         if self.name != "sentencepiece":
             del chosen["algorithm"], chosen["coverage"]
+        if self.revision == REVISIONS[0]:
+            del chosen["revision"]  # its stores do not have it
         return chosen

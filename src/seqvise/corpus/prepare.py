@@ -176,7 +176,7 @@ def _write_sides(
 def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
-        return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
+        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
     # A piece keeps the id that it has in the model.
     pieces = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     counted = {piece: counts.get(piece, 0) for piece in pieces}

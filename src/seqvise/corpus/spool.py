@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from seqvise.corpus.joins import Joins, find_joins
+from seqvise.corpus.joins import Joins, PairJoins, find_joins, find_pair_joins
 from seqvise.corpus.journal import Journal
 from seqvise.corpus.tokenizers import UP, Tokens
 from seqvise.corpus.vocabulary import EOS
@@ -94,7 +94,15 @@ class Spool:
 
     def joins(self) -> Joins:
         """Which words of the lexicon are written without a space beside them; some million words are enough to tell."""
-        size = len(self._lexicon)
+        before, after, glued = self._all_neighbours()
+        return find_joins(before, after, glued, len(self._lexicon))
+
+    def pair_joins(self, joins: Joins) -> PairJoins:
+        """Which pairs of words are written otherwise than each by itself. joins: of the words."""
+        letters = np.fromiter(map(str.isalpha, self._lexicon), np.bool_, len(self._lexicon))
+        return find_pair_joins(*self._all_neighbours(), joins, letters)
+
+    def _all_neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
         mark = self._lexicon.get(UP, -1)
         parts = [np.zeros((3, 0), np.int32)]
         tokens_seen = 0
@@ -104,7 +112,7 @@ class Spool:
             if tokens_seen >= _JOIN_TOKENS:
                 break
         before, after, spaced = np.concatenate(parts, axis=1)
-        return find_joins(before, after, spaced == 0, size)
+        return before, after, spaced == 0
 
     def write_column(self, folder: Path, side: str, table: NDArray[np.int32], cut: int | None) -> None:
         """Writes ``<side>.ids.npy`` and ``<side>.offsets.npy`` with final ids and ``EOS`` at the end of each sentence.

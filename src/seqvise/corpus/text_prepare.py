@@ -22,6 +22,7 @@ from seqvise.corpus.identity import later_choices
 from seqvise.corpus.intake import Side
 from seqvise.corpus.journal import Journal
 from seqvise.corpus.limit import drawn_place, lowest
+from seqvise.corpus.normalise import has_word
 from seqvise.corpus.options import FIRST, TokenizerOptions
 from seqvise.corpus.report import SideReport, length_percentiles
 from seqvise.corpus.split import PARTS, position
@@ -158,7 +159,7 @@ class _Reader:
         if most is not None and len(document.text) > most:
             tally.drop(WIDE)
             return False
-        if not document.text:
+        if not has_word(document.text):
             _refuse_empty(self.data, document)
             tally.drop(EMPTY)
             return False
@@ -292,7 +293,7 @@ def _codec(side: Side, options: TokenizerOptions, model: bytes | None) -> TextCo
     counts = side.train_counts()
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
-        return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
+        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
     # A piece keeps the id that it has in the model.
     names = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     return TextCodec(

@@ -157,6 +157,12 @@ def find_text(root: Path, name: str) -> TextFile | None:
     return None
 
 
+def archive_of(root: Path, name: str) -> Path | None:
+    """The archive that a name stands in, as of ``archive.tar.gz:folder/file``; None for a plain file."""
+    inside = _IN_ARCHIVE.fullmatch(name)
+    return None if inside is None else root / inside[1]
+
+
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes] | None:
     wanted = posixpath.normpath(name)
     for member in archive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.text_options import LabelOptions
 from seqvise.corpus.text_store import TextPart, TextStore
+from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches, place_of
 from seqvise.errors import UserError
@@ -30,11 +31,16 @@ class LabelBatch(_Tensors):
         documents: their words.
         labels: (B,) int64.
         rows: (B,) int64, the place of each document in its part.
+        words: of all documents.
     """
 
     documents: SourceBatch
     labels: Tensor
     rows: Tensor
+    words: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.words = int(self.documents.lengths.sum())  # here: another device would have to be waited for
 
     def __len__(self) -> int:
         return self.labels.shape[0]
@@ -73,7 +79,7 @@ class LabelDataModule(pl.LightningDataModule):
         part, (rank, world) = self._part("train"), self._place()
         batches = TrainingSampler(_lengths(part), BatchSize(self.options.batch_size), self.seed, rank, world)
         batches.start_at(place_of(self.trainer))
-        return self._loader(part, batches)
+        return counted(self._loader(part, batches), self.trainer)
 
     def val_dataloader(self) -> DataLoader[LabelBatch]:
         """This process's validation batches."""

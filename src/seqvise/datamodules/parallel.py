@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from seqvise.corpus.options import DataOptions
 from seqvise.corpus.store import Part, TokenStore
 from seqvise.corpus.vocabulary import SPECIALS, UNK
+from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
+from seqvise.datamodules.packing import padded_widths
 from seqvise.datamodules.sampler import (
     BatchSize,
     EpochRows,
@@ -118,18 +120,21 @@ class ParallelDataModule(pl.LightningDataModule):
         rank, world = self._place()
         part = self._part("train")
         lengths = self._lengths(part)
-        size = BatchSize(self.options.batch_size, self.options.batch_tokens)
+        options = self.options
+        size = BatchSize(options.batch_size, options.batch_tokens, options.count_padding, options.bucket)
         _check_share(part, world)
         _check_budget(lengths, size)
         batches = TrainingSampler(lengths, size, self.seed, rank, world)
         batches.start_at(place_of(self.trainer))
         bucket, alpha = self.options.bucket, self.options.rare_as_unknown
         if self.store.sampling is not None:
-            return self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
-        if alpha is not None:
+            loader = self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
+        elif alpha is not None:
             counts = self.store.source.vocabulary.counts
-            return self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
-        return self._loader(PairDataset(part, bucket), batches)
+            loader = self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
+        else:
+            loader = self._loader(PairDataset(part, bucket), batches)
+        return counted(loader, self.trainer)
 
     def val_dataloader(self) -> DataLoader[PairBatch]:
         """This process's validation batches."""
@@ -185,9 +190,12 @@ def _check_share(part: Part, world: int) -> None:
 
 
 def _check_budget(lengths: NDArray[np.int32], size: BatchSize) -> None:
-    longest = int(lengths.sum(1).max())
-    if size.tokens is not None and size.tokens < 2 * longest:
+    if size.tokens is None:
+        return
+    longest = int(padded_widths(lengths, size.bucket).max(0).sum() if size.padded else lengths.sum(1).max())
+    if size.tokens < 2 * longest:
+        sentence = "the longest sentences of both sides have" if size.padded else "the longest pair has"
         raise UserError(
-            f"data.batch_tokens is {size.tokens}, but the longest pair has {longest} words: set it to {2 * longest} "
-            "at least, or set data.max_tokens."
+            f"data.batch_tokens is {size.tokens}, but {sentence} {longest} words: set it to {2 * longest} at least, or "
+            "set data.max_tokens."
         )

@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-Rows = NDArray[np.int64]
+from seqvise.datamodules.packing import Rows, packed_batches, padded_widths
+
 ItemT = TypeVar("ItemT", covariant=True)
 
 POOL = 50
@@ -25,11 +26,15 @@ class BatchSize:
 
     Attributes:
         sentences: pairs.
-        tokens: real source and target tokens together, on average over the epoch.
+        tokens: source and target tokens together.
+        padded: whether padding counts, and no batch has more; else real tokens count, on average over the epoch.
+        bucket: source lengths are padded up to a multiple of this.
     """
 
     sentences: int | None
     tokens: int | None = None
+    padded: bool = True
+    bucket: int = 1
 
 
 def sorted_order(lengths: NDArray[np.int32]) -> Rows:
@@ -48,8 +53,8 @@ def cut_into_batches(order: Rows, lengths: NDArray[np.int32], size: BatchSize, w
     """Cuts an order into batches for all processes together, as many whatever the order.
 
     By sentences, every batch but the last has ``world`` times the size, and a rest too small to give each process a
-    sentence joins the batch before it. By tokens, cuts lie at equal distances in tokens, so batches hold nearly the
-    same number and an epoch has the same number of batches as every other.
+    sentence joins the batch before it. By real tokens, cuts lie at equal distances in tokens, so batches hold nearly
+    the same number and an epoch has the same number of batches as every other.
     """
     if size.sentences is not None:
         cuts = np.arange(size.sentences * world, len(order), size.sentences * world)
@@ -77,8 +82,15 @@ def training_batches(
     batch with the longest sentences comes first, so that memory runs out at once or never; the rest are shuffled.
     """
     sentences = size.sentences or max(1, int((size.tokens or 0) / lengths.sum(1).mean()))
-    order = sortish_order(lengths, POOL * sentences * world, seed, epoch)
-    batches = cut_into_batches(order, lengths, size, world)
+    pool = POOL * sentences * world
+    if size.tokens is not None and size.padded:
+
+        def order(pool: int, trial: bool) -> Rows:
+            return sortish_order(lengths, pool, *((0, 0) if trial else (seed, epoch)))
+
+        batches = packed_batches(padded_widths(lengths, size.bucket), size.tokens, world, pool, order)
+    else:
+        batches = cut_into_batches(sortish_order(lengths, pool, seed, epoch), lengths, size, world)
     longest = int(np.argmax([lengths[batch].max() for batch in batches]))
     rest = [index for index in range(len(batches)) if index != longest]
     shuffled = np.random.default_rng([seed, epoch, 1]).permutation(rest)
@@ -123,9 +135,14 @@ class EpochBatches(Sampler[ItemT]):
         """Chooses the epoch, and leaves out those of its batches that are done."""
         self.epoch, self._start = place.epoch, place
 
+    @property
+    def passed(self) -> int:
+        """Batches of the epoch that are left out."""
+        return self._start.batches if self.epoch == self._start.epoch else 0
+
     def coming(self) -> list[Rows]:
         """The rows of each batch of the epoch that is still to be read."""
-        return self._batches()[self._start.batches if self.epoch == self._start.epoch else 0 :]
+        return self._batches()[self.passed :]
 
     @abstractmethod
     def _batches(self) -> list[Rows]:
@@ -169,6 +186,11 @@ class EpochSampler(Sampler[EpochRows]):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose batches come next."""
         self.batches.set_epoch(epoch)
+
+    @property
+    def passed(self) -> int:
+        """Batches of the epoch that are left out."""
+        return self.batches.passed
 
     def __len__(self) -> int:
         return len(self.batches)

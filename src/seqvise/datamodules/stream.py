@@ -20,8 +20,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.text_options import StreamOptions
 from seqvise.corpus.text_store import TextPart, TextStore
+from seqvise.datamodules.counted import counted
 from seqvise.datamodules.loading import ignore_interrupts
-from seqvise.datamodules.sampler import EpochBatches, Rows, place_of
+from seqvise.datamodules.packing import Rows
+from seqvise.datamodules.sampler import EpochBatches, place_of
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 
@@ -176,7 +178,8 @@ class StreamDataModule(pl.LightningDataModule):
         columns = equal_columns(ids, count)
         windows = WindowSampler(columns.steps, self.options, self.seed)
         windows.start_at(place_of(self.trainer))
-        return self._loader(StreamDataset(columns.share(rank, world), columns.steps * count), windows)
+        loader = self._loader(StreamDataset(columns.share(rank, world), columns.steps * count), windows)
+        return counted(loader, self.trainer)
 
     def val_dataloader(self) -> DataLoader[StreamBatch]:
         """This process's validation windows."""

@@ -17,13 +17,11 @@ from torch import Tensor, nn
 from seqvise.checksums import check_archive
 from seqvise.errors import UserError
 from seqvise.files import digest
-from seqvise.images.options import ImageOptions
+from seqvise.images.options import WEIGHTS_SUFFIXES, ImageOptions, is_weights_file
 from seqvise.images.transforms import Preset
 
 HEADS = ("fc", "classifier", "heads", "head")
 """Names under which torchvision's models keep what turns features into classes."""
-
-ENDINGS = (".pt", ".pth", ".bin")
 
 
 class Pool(nn.Module):
@@ -163,14 +161,9 @@ def _torchvision_model(options: ImageOptions, seed: int) -> tuple[nn.Module, Pre
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return models.get_model(name), Preset()
-    if is_file(weights):
+    if is_weights_file(weights):
         return _with_file(models.get_model(name), Path(weights), name), _preset_of_file(name, Path(weights))
     return _with_named(name, weights)
-
-
-def is_file(weights: str) -> bool:
-    """Whether the weights are a file's name, and not torchvision's name of weights."""
-    return "/" in weights or weights.endswith(ENDINGS)
 
 
 def _with_named(name: str, weights: str) -> tuple[nn.Module, Preset]:
@@ -180,7 +173,7 @@ def _with_named(name: str, weights: str) -> tuple[nn.Module, Preset]:
     if weights not in entries.__members__:
         raise UserError(
             f"data.weights is '{weights}', but {name} has the weights {', '.join(entries.__members__)}; a file's name "
-            f"ends in {', '.join(ENDINGS)}."
+            f"ends in {', '.join(WEIGHTS_SUFFIXES)}."
         )
     entry = entries[weights]
     try:

@@ -8,10 +8,19 @@ from typing import Any
 
 from seqvise.corpus.options import LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
 
+MAX_PIXELS = 50_000_000
+MOST_PIXELS = 178_956_970
+"""What Pillow opens at all; runs before format 2 of config.yaml read images up to it at their full size."""
 LAYOUTS = ("imagenet", "folder", "csv", "pictures")
 POLICIES = ("exact", "any", "mean", "head")
 MISSING = ("refuse", "leave_out")
 INTERPOLATIONS = ("bilinear", "bicubic")
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".bin")
+
+
+def is_weights_file(weights: str) -> bool:
+    """Whether the weights are a file's name, and not torchvision's name of weights."""
+    return "/" in weights or weights.endswith(WEIGHTS_SUFFIXES)
 
 
 @dataclass
@@ -86,6 +95,7 @@ class ImageOptions:
     backbone: str = "resnet50"
     weights: str | None = "DEFAULT"
     precompute: bool = True
+    max_pixels: int = MAX_PIXELS  # larger images are read at a part of their size
     transform: TransformOptions = field(default_factory=TransformOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     shard: int = 1024  # images in a file of features
@@ -153,6 +163,8 @@ class ImageOptions:
         for name in ("shard", "extract_batch_size", "batch_size", "valid_batch_size"):
             if getattr(self, name) < 1:
                 yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
+        if not 1 <= self.max_pixels <= MOST_PIXELS:
+            yield f"{key}.max_pixels is {self.max_pixels}, but must be 1 to {MOST_PIXELS}, the most that Pillow opens."
         if self.workers is not None and self.workers < 0:
             yield f"{key}.workers is {self.workers}, but must be 0 (decode in the training process) or more, or null."
 

@@ -17,7 +17,7 @@ from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
 from seqvise.launching.words import job_words
-from seqvise.runs.failure import RunFailedError
+from seqvise.runs.failure import LOG, RunFailedError
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     command = str(launcher.task_function.__module__).rpartition(".")[2]
     for outcome in run_jobs(wanted, Pool(launcher.jobs, devices), command):
         outcomes[outcome.number] = outcome
+    if config.get("dry_run"):
+        _show_plans(wanted)
     return [_returned(outcomes[job.number], job) for job in jobs]
 
 
@@ -108,6 +110,13 @@ def _before(config: DictConfig, job: LocalJob) -> Outcome | None:
     if (why := failed_before(job.folder)) and config.retry != FAILED:
         return Outcome(job.number, why)
     return None
+
+
+def _show_plans(jobs: Sequence[LocalJob]) -> None:
+    """Prints what dry jobs have printed into their folders, which are removed."""
+    for job in jobs:
+        print(f"job {job.number}: {' '.join(job.shown)}")
+        print((job.folder / LOG).read_text(encoding="utf-8", errors="replace"))
 
 
 def _words_before(folder: Path) -> list[str] | None:

@@ -21,7 +21,7 @@ from seqvise.launching.parent import SWEEP
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.launching.ranks import ending
 from seqvise.launching.words import PROGRAM, directory_word
-from seqvise.runs.directory import LOCK, METRICS, read_status, record_failure
+from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
 from seqvise.runs.failure import LOG
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ LOOK = 0.02
 """Seconds between two looks at what has ended."""
 HELD = 60.0
 """Seconds that a job's folder may still belong to a process of a sweep before."""
+REFUSED = 2
+"""The exit code of a job that was refused. One that had begun has recorded that itself."""
 SAID = "seqvise: "
 """Begins the sentence with which a command ends that failed."""
 
@@ -158,10 +160,11 @@ def _end(ended: _Running) -> Outcome:
 
 
 def _why(ended: _Running, code: int) -> str:
-    """Why a job failed, which its status says too, unless the folder is another process's."""
+    """Why a job failed. Its status says so too, unless the folder is in use, or is a run that it may not resume."""
     folder = ended.job.folder
     said = _last_sentence(folder / LOG, ended.written)
-    if _is_free(folder) and read_status(folder).get("status") != "ok":
+    refused = code == REFUSED and (folder / CONFIG).is_file()
+    if not refused and _is_free(folder) and read_status(folder).get("status") != "ok":
         record_failure(folder, said if said and code > 0 else f"the process {ending(code)}.")
         return " ".join(str(read_status(folder).get("why")).split())
     return said or f"the process {ending(code)}."

@@ -14,10 +14,11 @@ from hydra.types import RunMode
 from hydra.utils import get_original_cwd
 from omegaconf import OmegaConf
 
+from seqvise.config.processes import started_from_outside
 from seqvise.errors import UserError
 from seqvise.launching.ranks import Ranks
 from seqvise.launching.words import PROGRAM, directory_word, job_words
-from seqvise.runs.directory import record_failure
+from seqvise.runs.directory import is_first_process, record_failure
 from seqvise.runs.failure import RunFailedError
 
 
@@ -32,7 +33,7 @@ def in_sweep() -> bool:
 
 
 @contextmanager
-def launching(start: Sequence[str], drawn: Sequence[str] = ()) -> Iterator[None]:
+def launching(start: Sequence[str], drawn: Sequence[str] = (), minutes: float = 10.0) -> Iterator[None]:
     """Lets several processes train one job, alone or in a sweep, and leaves no trace of them for the next job.
 
     Lightning starts the other processes of ``strategy=ddp`` with the words of this one. In a sweep those are the whole
@@ -41,6 +42,7 @@ def launching(start: Sequence[str], drawn: Sequence[str] = ()) -> Iterator[None]
     Args:
         start: the words that start this program, up to its overrides.
         drawn: overrides for what was drawn by chance, so that all processes have the same.
+        minutes: after which a process that gives no sign of life is taken to hang.
 
     Raises:
         RunFailedError: another process of the job came to its end before.
@@ -49,7 +51,9 @@ def launching(start: Sequence[str], drawn: Sequence[str] = ()) -> Iterator[None]
     threads = _threads()
     words = [*_own_words(argv), *drawn]
     sys.argv = [*start, *words]
-    ranks = Ranks(directory)
+    ranks = Ranks(directory, minutes)
+    if not is_first_process() or started_from_outside():
+        ranks.begin()  # where Lightning starts the others, they begin with them
     try:
         with _lightning_starts(words, directory, ranks):
             yield

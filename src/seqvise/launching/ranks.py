@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqvise.runs.directory import failure_of_rank, record_failure
+from seqvise.launching.watchdog import Watchdog
+from seqvise.runs.directory import failure_of_rank, rank_of_process, record_failure
 
 LOOK = 0.2
 """Seconds between two looks."""
@@ -28,17 +29,24 @@ class Ranks:
 
     Args:
         directory: the run's folder, whose status says why a process is gone.
+        minutes: after which a process that gives no sign of life is taken to hang.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, minutes: float = 10.0) -> None:
         self._directory = directory
+        self._watchdog = Watchdog(directory, rank_of_process(), minutes, self._end_everything)
         self._processes: Sequence[subprocess.Popen[bytes]] = ()
         self._over = threading.Event()
 
     def watch(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         """Begins to look after processes, the ranks from 1 on. It is what Lightning calls behind their start."""
         self._processes = processes
+        self.begin()
         threading.Thread(target=self._look, daemon=True).start()
+
+    def begin(self) -> None:
+        """Gives signs of life, and looks for those of the other processes, whoever has started them."""
+        self._watchdog.start()
 
     def why(self) -> str | None:
         """Of an error of this process: which other one had ended before its time, and how; None where none had."""
@@ -48,6 +56,7 @@ class Ranks:
     def end(self) -> None:
         """Waits for the processes, and kills those that do not end."""
         self._over.set()
+        self._watchdog.stop()
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and any(process.poll() is None for process in self._processes):
             time.sleep(LOOK / 10)

@@ -5,6 +5,8 @@ Time comes first inside this file, (T, B, ...), as the library's kernels take it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from seqvise.machine import can_autocast_lstm
 from seqvise.models.adaptive import AdaptiveGenerator
 from seqvise.models.dropout import dropout, dropping_words
 from seqvise.models.generator import Generator
@@ -127,14 +130,27 @@ def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate:
         state: of each (B, H); None is zeros.
         rate: of the weights' dropout.
     """
-    begin = None if state is None else packed(tuple(part.unsqueeze(0) for part in state))
-    if rate:
-        weight = dropout(cast(Tensor, layer.weight_hh_l0), rate)
-        outputs, after = functional_call(layer, {"weight_hh_l0": weight}, (values, begin))
-    else:
-        outputs, after = layer(values, begin)
+    with kernel_format(layer, values) as cast_to:
+        begin = None if state is None else packed(tuple(cast_to(part).unsqueeze(0) for part in state))
+        if rate:
+            weight = dropout(cast(Tensor, layer.weight_hh_l0), rate)
+            outputs, after = functional_call(layer, {"weight_hh_l0": weight}, (cast_to(values), begin))
+        else:
+            outputs, after = layer(cast_to(values), begin)
     parts = after if isinstance(after, tuple) else (after,)
     return outputs, tuple(part.squeeze(0) for part in parts)
+
+
+@contextmanager
+def kernel_format(layer: nn.RNNBase, values: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+    """Turns autocast off where the processor has no kernel for an LSTM under it; yields the cast for its inputs."""
+    device = values.device.type
+    asked = isinstance(layer, nn.LSTM) and torch.is_autocast_enabled(device)
+    if not asked or can_autocast_lstm(device, torch.get_autocast_dtype(device)):
+        yield lambda part: part
+        return
+    with torch.autocast(device, enabled=False):
+        yield Tensor.float
 
 
 def packed(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
@@ -147,7 +163,9 @@ def detached(state: StreamState) -> StreamState:
     return tuple(tuple(part.detach() for part in layer) for layer in state)
 
 
-def activation_penalty(read: Read, activation: float, temporal: float, real: Tensor | None = None) -> Tensor:
+def activation_penalty(
+    read: Read, activation: float, temporal: float, real: Tensor | None = None, shares: Tensor | None = None
+) -> Tensor:
     """Activation and temporal activation regularisation (Merity et al. 2017, arXiv:1708.01009), a scalar.
 
     ``activation`` times the mean square of the outputs with dropout, and ``temporal`` times that of the changes of
@@ -157,13 +175,15 @@ def activation_penalty(read: Read, activation: float, temporal: float, real: Ten
         read: a stretch.
         activation, temporal: the weights.
         real: (B, T) bool, the steps that count; None is all.
+        shares: (2,), factors on the two means, over steps and over changes; None is 1.
     """
     penalty = read.outputs.new_zeros(())
+    of_steps, of_changes = (1.0, 1.0) if shares is None else shares
     if activation:
-        penalty = penalty + activation * _mean_square(read.outputs, real)
+        penalty = penalty + activation * _mean_square(read.outputs, real) * of_steps
     if temporal and read.raw.shape[1] > 1:
         changes = read.raw[:, 1:] - read.raw[:, :-1]
-        penalty = penalty + temporal * _mean_square(changes, None if real is None else real[:, 1:])
+        penalty = penalty + temporal * _mean_square(changes, None if real is None else real[:, 1:]) * of_changes
     return penalty
 
 

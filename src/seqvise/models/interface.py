@@ -18,7 +18,14 @@ BOS, PAD, EOS, UNK = 0, 1, 2, 3
 
 
 class _Tensors:
-    """Moves every tensor of a dataclass at once; Lightning and the loader look for these two methods."""
+    """Moves every tensor of a dataclass at once; Lightning and the loader look for these two methods.
+
+    Attributes:
+        step_counts: what the means of the loss are over, summed over all batches of this process's optimizer step; set
+            by a ``CountedLoader``, and empty without.
+    """
+
+    step_counts: tuple[int, ...] = ()
 
     def _map(self, name: str, *args: object, **kwargs: object) -> Self:
         changed = copy(self)

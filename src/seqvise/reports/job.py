@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import yaml
 
-from seqvise.checksums import SEAL
+from seqvise.checksums import FILES, SEAL
 from seqvise.config.formats import upgrade
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
-from seqvise.runs.integrity import FILES, run_changes
+from seqvise.runs.integrity import run_changes
 
 log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

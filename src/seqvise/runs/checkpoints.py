@@ -57,7 +57,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
     """Writes tensors and plain values with a checksum, as ``torch.load`` and ``read_checkpoint`` read them."""
-    torch.save(content, path)
+    # A file of our own is closed before it is removed: one that torch left open would go on filling the disk.
+    with path.open("wb") as file:
+        torch.save(content, file)
     stamp_archive(path)
 
 
@@ -92,7 +94,11 @@ def refuse_nan(weights: Mapping[str, Tensor], path: Path) -> None:
             raise UserError(f"{path} is damaged: {count:,} of {weight.numel():,} numbers of {name} are NaN: {REMEDY}")
 
 
-def _reason(error: OSError | RuntimeError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+def _reason(error: BaseException) -> str:
+    """Why writing failed: the system's error where torch hides one behind its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
     return " ".join(str(error).split())[:200]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,17 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqvise.checksums import sealed
+from seqvise.checksums import FILES, sealed
 from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
 from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write, held, write_text
 from seqvise.runs.failure import kept
-from seqvise.runs.integrity import FILES, read_object, record_assets, record_results, with_checksum
+from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
+log = logging.getLogger(__name__)
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
-CHECKPOINTS, ASSETS = "checkpoints", "assets"
+CHECKPOINTS, ASSETS, NETWORK = "checkpoints", "assets", "network"
 BEST, LAST = "best.ckpt", "last.ckpt"
 LOCK = ".lock"
 PROGRESS = "progress.jsonl"
@@ -93,16 +95,12 @@ class RunDirectory:
 
         Raises:
             RunFailedError: instead of an unexpected error, whose traceback goes to the run's log, of any process.
-            UserError: another process is at work in the folder.
         """
         started = time.time()
-        with self._owned():
-            yield from self._recorded(started)
-
-    def _recorded(self, started: float) -> Iterator[None]:
         self._write_status("running", started)
         try:
             yield
+            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
         except BaseException as error:
             # Lightning turns an interrupt during fit into sys.exit(1); sys.exit(143) is how a termination ends.
             stopped = (KeyboardInterrupt, SystemExit)
@@ -113,11 +111,14 @@ class RunDirectory:
             if isinstance(error, Exception) and not isinstance(error, UserError):
                 raise kept(error, self.path) from error
             raise
-        self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
 
     @contextmanager
-    def _owned(self) -> Iterator[None]:
-        """Keeps other runs out of the folder, until the block or the process ends."""
+    def owned(self) -> Iterator[None]:
+        """Keeps other runs out of the folder, until the block or the process ends.
+
+        Raises:
+            UserError: another process is at work in the folder.
+        """
         if not self.writes:
             yield
             return
@@ -139,6 +140,12 @@ def read_status(path: Path) -> dict[str, Any]:
     return read_object(path / STATUS)
 
 
+def own_network(path: Path, weights: str | None) -> str | None:
+    """The run's copy of the file that ``data.weights`` names; None where it keeps none, as of torchvision's weights."""
+    file = path / ASSETS / NETWORK / Path(weights or "").name
+    return str(file) if weights and file.is_file() else None
+
+
 def failure_of_rank(path: Path) -> str | None:
     """Why a process other than the first has failed, as it has written itself into the status."""
     status = read_status(path)
@@ -147,6 +154,8 @@ def failure_of_rank(path: Path) -> str | None:
 
 def record_failure(path: Path, why: str, interrupted: bool = False, replace: bool = False) -> None:
     """Writes that a run failed, and why. Of several processes the first to fail is believed: the others fail of it.
+
+    It raises nothing where the file cannot be written, so that the reason itself is not lost.
 
     Args:
         path: the run directory.
@@ -160,7 +169,20 @@ def record_failure(path: Path, why: str, interrupted: bool = False, replace: boo
     reason = {"why": f"rank {rank}: {why}", "rank": rank} if rank else {"why": why}
     started = {"started": status.get("started", time.time())}
     content = {"status": "failed", **started, "written": time.time(), **reason, "interrupted": interrupted}
-    write_text(path / STATUS, _json(sealed(content)))
+    _write_if_possible(path / STATUS, _json(sealed(content)))
+
+
+def _write_if_possible(path: Path, text: str) -> None:
+    """Replaces a file's content; in place where the disk is full. Raises nothing."""
+    try:
+        write_text(path, text)
+    except OSError:
+        try:
+            with path.open("r+", encoding="utf-8") as file:
+                file.write(text)
+                file.truncate()
+        except OSError as error:
+            log.error("%s cannot be written: %s.", path, error.strerror or error)
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -17,12 +17,12 @@ from seqvise.errors import UserError
 from seqvise.files import digest, digest_file
 from seqvise.images.labels import LabelTable, label_table
 from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
-from seqvise.images.options import ImageOptions
+from seqvise.images.options import ImageOptions, is_weights_file
 from seqvise.images.wordnet import WordNet
 from seqvise.retrieval.build import Embedded
 from seqvise.retrieval.collection import Binding
 from seqvise.retrieval.vectors import Rows
-from seqvise.runs.directory import ASSETS
+from seqvise.runs.directory import ASSETS, NETWORK
 from seqvise.runs.load import Run
 from seqvise.vectors.lexicon import Lexicon
 
@@ -208,12 +208,21 @@ class Embedder:
         from seqvise.images.backbones import load_network
         from seqvise.runs.model import build_image_model, with_weights
 
+        self._check_weights()
         network = load_network(self.options)
         model = with_weights(self.run, build_image_model(self.run.config, network, self.labels.dim))
         if not self.options.precompute:
             # Its weights are the checkpoint's now.
             network = replace(network, digest=self.binding.model)
         return cast("Devise", model.to(self._device)), network
+
+    def _check_weights(self) -> None:
+        weights = self.options.weights
+        if weights and is_weights_file(weights) and not Path(weights).is_file():
+            raise UserError(
+                f"The network of {self.run.path} is absent: its weights were {weights}. Put that file there, or at "
+                f"{self.run.path / ASSETS / NETWORK / Path(weights).name}."
+            )
 
     def _project(self, model: Devise, features: NDArray[np.floating]) -> Rows:
         """(N, F) features to (N, D) unit vectors."""

@@ -13,10 +13,17 @@ class RunFailedError(RuntimeError):
 
 
 def kept(error: Exception, folder: Path) -> RunFailedError:
-    """Adds the traceback to the run's log, and gives the sentence to show instead."""
+    """Adds the traceback to the run's log, and gives the sentence to show instead.
+
+    A traceback that cannot be written there, as on a full disk, goes to standard error.
+    """
     path = folder / LOG
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(traceback.format_exception(error))
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError as fault:
+        traceback.print_exception(error)
+        return RunFailedError(f"{sentence(error)} {path} cannot be written: {fault.strerror or fault}.")
     return RunFailedError(f"{sentence(error)} The traceback is in {path}.")
 
 

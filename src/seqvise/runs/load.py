@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,16 +14,19 @@ from yaml import YAMLError
 
 from seqvise.config.faults import one_line
 from seqvise.config.formats import load_config
-from seqvise.config.options import Config
+from seqvise.config.options import Config, PathOptions
 from seqvise.config.schema import typed, without_unknown
 from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
-from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS
+from seqvise.images.options import ImageOptions
+from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, own_network
 from seqvise.runs.integrity import check_run
 from seqvise.runs.versions import new_keys, other_versions
 
 log = logging.getLogger(__name__)
+CACHE = "SEQVISE_CACHE"
+"""Environment variable of the cache's folder, as in ``conf/paths/default.yaml``."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Run:
         if made and (new := new_keys(saved, config)):
             log.warning("%s What it did not know is taken to be %s.", made[0], new)
         check_run(folder)
-        return cls(folder, config)
+        return cls(folder, _with_own_network(folder, config))
 
     @cached_property
     def source(self) -> TextCodec:
@@ -84,6 +88,12 @@ class Run:
     def text(self) -> TextCodec:
         """How the text of a language model or a classifier becomes ids, and ids text."""
         return TextCodec.load(self.path / ASSETS, "text")
+
+    @property
+    def cache(self) -> Path:
+        """The cache of the run; the default one where the run comes from a machine with another."""
+        cache = Path(self.config.paths.cache)
+        return Path(os.environ.get(CACHE, PathOptions().cache)) if cache.is_absolute() and not cache.is_dir() else cache
 
     def checkpoint(self) -> Path:
         """The best checkpoint, or the last where there is no best.
@@ -104,6 +114,12 @@ class Run:
             return ""
         why = status.get("why")
         return f" (status: {status.get('status')}{f', {why}' if why else ''})"
+
+
+def _with_own_network(folder: Path, config: Config) -> Config:
+    if isinstance(config.data, ImageOptions) and (own := own_network(folder, config.data.weights)):
+        return replace(config, data=replace(config.data, weights=own))
+    return config
 
 
 def _absent(folder: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from seqvise.config.arguments import further_arguments
 from seqvise.config.classes import class_paths
@@ -17,7 +18,16 @@ from seqvise.config.options import Config
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
 from seqvise.files import remove_remains
-from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
+from seqvise.runs.directory import (
+    ASSETS,
+    CHECKPOINTS,
+    CONFIG,
+    LAST,
+    METRICS,
+    is_first_process,
+    own_network,
+    read_status,
+)
 from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
@@ -37,9 +47,14 @@ FREE = (
     "logger",
     "schedule.extend",
     "data.root",
+    "data.wordnet",
+    "data.synsets",
+    "vectors.source",
+    "vectors.target",
     "data.workers",
     "data.prepare_workers",
     "trainer.log_every_n_steps",
+    "trainer.timeout",
     "callbacks.progress",
     "callbacks.samples",
     "callbacks.attention_maps",
@@ -53,13 +68,25 @@ SHOWN = 8
 """Differences told at most."""
 
 
+def holds_run(directory: Path) -> bool:
+    """Whether a directory is that of a run. A dry run of an earlier revision left a config, but is no run."""
+    file = directory / CONFIG
+    if not file.is_file():
+        return False
+    try:
+        config = OmegaConf.load(file)
+    except (YAMLError, UnicodeDecodeError):
+        return True  # a damaged one, which is refused when it is read
+    return not (isinstance(config, DictConfig) and config.get("dry_run"))
+
+
 def begins(cfg: DictConfig, directory: Path) -> bool:
     """Whether the job starts a new run in its directory, and does not go on with one.
 
     Raises:
         UserError: another run lies there, or the one that ``resume`` names does not.
     """
-    there = (directory / CONFIG).is_file()
+    there = holds_run(directory)
     if cfg.resume is None:
         # The other processes of this run start when the first has written its config.
         if there and is_first_process():
@@ -75,18 +102,30 @@ def begins(cfg: DictConfig, directory: Path) -> bool:
             "resume=DIR goes on with a single run: for a sweep set resume=auto, and hydra.sweep.dir to its folder."
         )
     if not there:
-        raise UserError(f"resume={cfg.resume} is not a run directory: it has no {CONFIG}.")
+        raise UserError(_no_run(cfg.resume))
     return False
+
+
+def check_named(overrides: Sequence[str]) -> None:
+    """Raises UserError if ``resume=DIR`` names no run directory."""
+    named = [word.partition("=")[2] for word in overrides if word.startswith("resume=")]
+    name = named[-1].strip("'\"") if named else AUTO
+    if name not in (AUTO, "null", "") and not (Path(name).expanduser() / CONFIG).is_file():
+        raise UserError(_no_run(name))
+
+
+def _no_run(name: str) -> str:
+    return f"resume={name} is not a run directory: it has no {CONFIG}."
 
 
 def has_finished(directory: Path) -> bool:
     """Whether a run has come to its end."""
-    return bool(read_status(directory).get("status") == "ok")
+    return read_status(directory).get("status") == "ok" and (directory / METRICS).is_file()
 
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
-    saved = _saved(cfg, directory)
+    saved = _read(cfg, directory)
     keys = {_key(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
@@ -113,18 +152,32 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
         if _is_free(key):
             OmegaConf.update(saved, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
     OmegaConf.update(saved, "paths.run", str(directory))
-    if (other := other_versions(directory, COMPUTING)) and is_first_process():
-        log.warning("The run began with %s: its numbers may now differ in the last digits.", other)
-    if is_first_process():
-        for change in changes(directory / CONFIG):
-            log.warning("The run was started by an earlier revision. %s", change)
+    if own := own_network(directory, saved.data.get("weights")):
+        OmegaConf.update(saved, "data.weights", own)
+    if Path(saved.paths.cache).is_absolute() and not Path(saved.paths.cache).is_dir():
+        OmegaConf.update(saved, "paths.cache", cfg.paths.cache)  # the run comes from a machine with another cache
     return saved
 
 
-def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+def warn_of_changes(directory: Path) -> None:
+    """Logs what may compute other numbers now than when the run began: versions, and the meaning of its config."""
+    if not is_first_process():
+        return
+    if other := other_versions(directory, COMPUTING):
+        log.warning("The run began with %s: its numbers may now differ in the last digits.", other)
+    for change in changes(directory / CONFIG):
+        log.warning("The run was started by an earlier revision. %s", change)
+
+
+def _read(cfg: DictConfig, directory: Path) -> DictConfig:
     """The run's own config. Classes that the words given now name are trusted: the run may name them, too."""
     named = [str(path) for _, path, _ in class_paths(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
-    saved = without_unknown(load_config(directory / CONFIG, cfg.trust, named), directory / CONFIG)
+    return load_config(directory / CONFIG, cfg.trust, named)
+
+
+def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+    """The run's own config without the keys that nothing reads, which a line names."""
+    saved = without_unknown(_read(cfg, directory), directory / CONFIG)
     for key, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(saved))):
         log.warning("%s: %s It is ignored.", directory / CONFIG, sentence)
         del saved[key[0]][key[1]]

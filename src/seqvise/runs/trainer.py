@@ -40,11 +40,12 @@ def build_trainer(
         UserError: the devices, the strategy or the precision asked for are not to be had on this machine.
     """
     options: dict[str, Any] = content(config)["trainer"]
+    del options["timeout"]  # ours
     if isinstance(options["strategy"], dict):
         options["strategy"] = construct("trainer.strategy", options["strategy"], STRATEGY)
     elif isinstance(options["strategy"], str):
         options["strategy"] = _with_own_processes(options["strategy"])
-    logger = construct("logger", _logger_node(config.logger, run, done), LOGGER) if config.logger else False
+    logger = construct("logger", _logger_node(config.logger, done), LOGGER) if config.logger else False
     try:
         return pl.Trainer(
             **options,
@@ -73,11 +74,19 @@ def _with_own_processes(strategy: str) -> str:
     return other
 
 
-def _logger_node(node: dict[str, Any], run: RunDirectory, done: int | None) -> dict[str, Any]:
-    """The node of a logger that goes on behind a step: curves are not told twice, and no file is lost."""
-    if done is None:
-        return node
-    # Lightning's CSV logger removes the file that it finds.
+def keep_curves(run: RunDirectory, done: int) -> None:
+    """Renames the file of Lightning's CSV logger, which removes the file that it finds.
+
+    Args:
+        run: a run that is resumed.
+        done: optimizer steps behind it.
+    """
     if run.writes and (run.path / CURVES).is_file():
         (run.path / CURVES).rename(run.path / f"{Path(CURVES).stem}-before-{done}.csv")
-    return {**node, "purge_step": done + 1} if str(node.get("_target_")).endswith(".TensorBoardLogger") else node
+
+
+def _logger_node(node: dict[str, Any], done: int | None) -> dict[str, Any]:
+    """The node of a logger. TensorBoard's hides the points behind the step from which training is resumed."""
+    if done is None or not str(node.get("_target_")).endswith(".TensorBoardLogger"):
+        return node
+    return {**node, "purge_step": done + 1}

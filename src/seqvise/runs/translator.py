@@ -104,7 +104,7 @@ class Translator:
         """The ``options.nbest`` best translations of each text, the best first; at least one. See ``translate``."""
         table = self.check(options)
         ids = [_cut(one) for one in self.source.encode(texts)]
-        rows = [row for row, text in enumerate(texts) if text.strip()]
+        rows = [row for row, one in enumerate(ids) if len(one) > 1]
         parts = list(batches(rows, [len(one) for one in ids], self.batch_size))[::-1]
 
         def work(part: list[int]) -> list[list[Translation]]:

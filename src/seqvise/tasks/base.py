@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqvise.callbacks.options import ScheduleOptions
 from seqvise.errors import UserError
@@ -16,6 +16,19 @@ from seqvise.models.options import ScaledDropoutOptions
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.precision import choose_precision
+from seqvise.tasks.totals import on_device, sum_over_processes, world_size
+
+STEP_TOTALS = "step_totals"
+
+
+class Scales(NamedTuple):
+    """Factors on the sums and on the means of a batch's loss, each (C,), one for each of ``loss_counts``.
+
+    Those on means are exactly 1 where an optimizer step is one batch of one process.
+    """
+
+    sums: Tensor
+    means: Tensor
 
 
 class Task(pl.LightningModule):
@@ -48,6 +61,12 @@ class Task(pl.LightningModule):
         if self.dropout is not None:
             self.scheduled["dropout"] = self.dropout.scale
         self.told: dict[str, str] = {}
+        self.last_share: Tensor | float = 1.0
+        self._step_totals: Tensor | None = None
+
+    def loss_counts(self, batch: Any) -> tuple[int, ...]:
+        """How many values each mean in the loss of a batch is over; the first is that of the loss itself."""
+        raise NotImplementedError
 
     def configure_optimizers(self) -> Any:
         """The optimizer; with `schedule=plateau` torch's scheduler, every other schedule is a callback's."""
@@ -84,6 +103,54 @@ class Task(pl.LightningModule):
         if self.dropout is not None:
             self.dropout.scale = self.scheduled["dropout"]
         torch.manual_seed(seed_of(self.seed, self.global_rank, self.current_epoch, batch_idx))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the counts of an optimizer step that is not over yet."""
+        if self._step_totals is not None and self._batches_a_step > 1:
+            checkpoint[STEP_TOTALS] = self._step_totals.cpu()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continues an optimizer step that was not over."""
+        self._step_totals = checkpoint.get(STEP_TOTALS)
+
+    @property
+    def _batches_a_step(self) -> int:
+        """Batches of an optimizer step; the last step of an epoch may have fewer."""
+        return 1 if self._trainer is None else self.trainer.accumulate_grad_batches
+
+    def _scales(self, batch: Any, batch_idx: int) -> Scales:
+        """The factors that make an optimizer step minimise the means over all its batches, of all processes.
+
+        Lightning divides a loss by the batches of a step, and DDP averages over processes.
+
+        Raises:
+            UserError: a step has several batches, which do not know their counts.
+        """
+        totals = self._totals_of_step(batch, batch_idx)
+        parts = world_size() * self._batches_a_step
+        shares = on_device(self.loss_counts(batch), self.device) * parts / totals
+        self.last_share = shares[0]
+        return Scales(parts / totals, shares)
+
+    def _totals_of_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """``loss_counts`` over all batches of the step and all processes, (C,); 1 where there is nothing to count."""
+        if self._step_totals is None or batch_idx % self._batches_a_step == 0:
+            totals = sum_over_processes(self._counts_of_step(batch), self.device)
+            self._step_totals = totals.clamp(min=1)
+        return self._step_totals.to(self.device)
+
+    def _counts_of_step(self, batch: Any) -> tuple[int, ...]:
+        """``loss_counts`` over this process's batches of the step."""
+        if self._batches_a_step == 1:
+            return self.loss_counts(batch)
+        counts: tuple[int, ...] = getattr(batch, "step_counts", ())
+        if not counts:
+            raise UserError(
+                f"trainer.accumulate_grad_batches is {self._batches_a_step}, but the batches do not know how many "
+                "values their optimizer step counts: put the training loader into "
+                "seqvise.datamodules.counted.CountedLoader."
+            )
+        return counts
 
     def on_validation_epoch_start(self) -> None:
         """Starts the sums anew."""

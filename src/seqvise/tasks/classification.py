@@ -17,7 +17,7 @@ from seqvise.models.awd_lstm import activation_penalty
 from seqvise.models.text_classifier import TextClassifier
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.totals import Totals, distributed, sum_over_processes, world_size
+from seqvise.tasks.totals import Totals, distributed
 
 
 class Classification(TextTask):
@@ -60,15 +60,19 @@ class Classification(TextTask):
         return cast(TextClassifier, self.model)
 
     def training_step(self, batch: LabelBatch, batch_idx: int) -> Tensor:
-        """The mean cross entropy of the documents of all processes, and the penalties."""
+        """The batch's share of the mean cross entropy of the optimizer step's documents, and of the penalties."""
         found = self.classifier(batch.documents)
         smoothing = self.loss_options.label_smoothing
         total = F.cross_entropy(found.logits.float(), batch.labels, reduction="sum", label_smoothing=smoothing)
-        # DDP averages over processes whose batches may differ by a document.
-        loss = total * (world_size() / sum_over_processes(len(batch), self.device))
-        self.log("train/loss", loss.detach())
-        options = self.classifier.options
-        return loss + activation_penalty(found.read, options.activation, options.temporal, batch.documents.mask())
+        scales, options = self._scales(batch, batch_idx), self.classifier.options
+        loss = total * scales.sums[0]
+        self.log("train/loss", loss.detach() / self.last_share)
+        real = batch.documents.mask()
+        return loss + activation_penalty(found.read, options.activation, options.temporal, real, scales.means[1:])
+
+    def loss_counts(self, batch: LabelBatch) -> tuple[int, ...]:
+        """Documents, their words, and pairs of neighbouring words."""
+        return len(batch), batch.words, batch.words - len(batch)
 
     def validation_step(self, batch: LabelBatch, batch_idx: int) -> None:
         """Adds a batch to the validation's sums."""

@@ -76,11 +76,15 @@ class ImageToWord(Task):
         return Placed(labels.titles, labels.vectors, vectors, shown, files)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """The mean loss of the batch's images."""
+        """The batch's share of the mean loss of the optimizer step's images."""
         outputs = self.model.head(self.model.features(batch.inputs))
         loss = self.loss(outputs, self.places[batch.labels], self.table)
         self.log("train/loss", loss.detach())
-        return loss
+        return loss * self._scales(batch, batch_idx).means[0]
+
+    def loss_counts(self, batch: ImageBatch) -> tuple[int, ...]:
+        """Images."""
+        return (len(batch),)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Adds a batch of seen labels' images, or in the second loader of those held out."""

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -23,7 +22,7 @@ from seqvise.models.interface import PAD
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, spread
-from seqvise.tasks.totals import Totals, world_size
+from seqvise.tasks.totals import Totals, stack_processes
 
 METRICS = ("loss", "ppl", "accuracy")
 """Logged as ``val/<name>`` and ``test/<name>``."""
@@ -43,7 +42,8 @@ class LanguageModel(TextTask):
         model: an ``AwdLstm``.
         loss, optimizer, schedule, monitor, seed: as of ``TextTask``.
         store: the documents.
-        bptt: words of a usual step; with `model.rescale_rate` a step's rate is multiplied by its words over this.
+        bptt: steps of a usual window; with `model.rescale_rate` the rate of an optimizer step is multiplied by the
+            steps of its window over this, or by the mean of its windows where it accumulates several.
         samples: beginnings of validation documents that are continued after each validation.
     """
 
@@ -77,10 +77,10 @@ class LanguageModel(TextTask):
         """Seeds the step, and finds the factor of its rate."""
         super().on_train_batch_start(batch, batch_idx)
         rescales = bool(getattr(self.reader.options, "rescale_rate", False))
-        self._factor = batch.inputs.shape[1] / self.bptt if rescales else 1.0
+        self._factor = self._steps_of_window(batch, batch_idx) / self.bptt if rescales else 1.0
 
     def training_step(self, batch: StreamBatch, batch_idx: int) -> Tensor:
-        """The mean cross entropy of the window's words, and the penalties."""
+        """The window's share of the mean cross entropy of the optimizer step's words, and of the penalties."""
         read = self.reader(batch.inputs, None if batch.first else self._state_here())
         self.state = detached(read.state)
         options = self.loss_options
@@ -88,11 +88,16 @@ class LanguageModel(TextTask):
             read.outputs.flatten(0, 1), batch.targets.flatten(), options.label_smoothing, options.chunk,
             self._product_dtype(), options.sampled,
         )  # fmt: skip
-        # Columns are equally long in all processes, so that a mean of means is the mean.
         loss = total / batch.targets.numel()
         self.last_tokens = batch.targets.numel()
         self.log("train/loss", loss.detach())
-        return loss + activation_penalty(read, self.reader.options.activation, self.reader.options.temporal)
+        model, shares = self.reader.options, self._scales(batch, batch_idx).means
+        return loss * shares[0] + activation_penalty(read, model.activation, model.temporal, shares=shares[:2])
+
+    def loss_counts(self, batch: StreamBatch) -> tuple[int, ...]:
+        """Words, pairs of neighbouring words, and columns."""
+        columns, steps = batch.targets.shape
+        return columns * steps, columns * (steps - 1), columns
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
@@ -122,8 +127,9 @@ class LanguageModel(TextTask):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the state of every process."""
+        super().on_save_checkpoint(checkpoint)
         if self.state is not None:
-            checkpoint[STATE] = [[_of_all_processes(part) for part in layer] for layer in self.state]
+            checkpoint[STATE] = [[stack_processes(part) for part in layer] for layer in self.state]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on with the state of this process.
@@ -131,6 +137,7 @@ class LanguageModel(TextTask):
         Raises:
             UserError: it was saved by another number of processes.
         """
+        super().on_load_checkpoint(checkpoint)
         saved: list[list[Tensor]] | None = checkpoint.get(STATE)
         if saved is None or self._trainer is None or self.trainer.state.fn != "fit":
             return
@@ -141,6 +148,13 @@ class LanguageModel(TextTask):
                 "as it was."
             )
         self.state = tuple(tuple(part[self.global_rank] for part in layer) for layer in saved)
+
+    def _steps_of_window(self, batch: StreamBatch, batch_idx: int) -> float:
+        """Steps of the window; of those that an optimizer step adds up, the mean."""
+        if self._batches_a_step == 1:
+            return batch.inputs.shape[1]
+        totals = self._totals_of_step(batch, batch_idx)
+        return float(totals[0] / totals[2])
 
     def _start_evaluation(self) -> None:
         self._totals = Totals()
@@ -198,12 +212,3 @@ def rescaled(optimizer: Optimizer, factor: float) -> Iterator[None]:
     finally:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
-
-
-def _of_all_processes(part: Tensor) -> Tensor:
-    """(processes, B, H), where each has (B, H)."""
-    if world_size() == 1:
-        return part.unsqueeze(0)
-    parts = [torch.empty_like(part) for _ in range(world_size())]
-    dist.all_gather(parts, part.contiguous())
-    return torch.stack(parts)

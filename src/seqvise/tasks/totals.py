@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -52,9 +53,23 @@ def gather_lists(items: list[T]) -> list[T]:
     return [item for part in parts for item in part]
 
 
-def sum_over_processes(count: int, device: torch.device) -> Tensor:
-    """The sum of a count over all processes, (), float32, on the device, so that nothing has to wait for it."""
-    total = torch.full((), float(count), device=device)
+def on_device(counts: Sequence[int], device: torch.device) -> Tensor:
+    """Counts as a tensor, (C,), float32, made on the device, so that nothing has to wait for it."""
+    return torch.stack([torch.full((), float(count), device=device) for count in counts])
+
+
+def sum_over_processes(counts: Sequence[int], device: torch.device) -> Tensor:
+    """The sum of each count over all processes, (C,), float32, on the device."""
+    totals = on_device(counts, device)
     if distributed():
-        dist.all_reduce(total)
-    return total
+        dist.all_reduce(totals)
+    return totals
+
+
+def stack_processes(part: Tensor) -> Tensor:
+    """(processes, ...), where each process has (...)."""
+    if not distributed():
+        return part.unsqueeze(0)
+    parts = [torch.empty_like(part) for _ in range(world_size())]
+    dist.all_gather(parts, part.contiguous())
+    return torch.stack(parts)

@@ -23,7 +23,7 @@ from seqvise.tasks.base import TextTask
 from seqvise.tasks.forcing import draw_forcing
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, spread
-from seqvise.tasks.totals import Totals, gather_lists, sum_over_processes, world_size
+from seqvise.tasks.totals import Totals, gather_lists
 
 METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
 """Logged as ``val/<name>`` and ``test/<name>``."""
@@ -69,7 +69,10 @@ class Translation(TextTask):
         return cast(Seq2SeqModel[Any, Any], self.model)
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """The mean loss over real words (or all steps, with `loss.count_padding`) of all processes together."""
+        """The batch's share of the mean loss over real words (or all steps, with `loss.count_padding`).
+
+        The mean is over all batches of the optimizer step, of all processes.
+        """
         rows, steps = batch.target.shape
         forced = draw_forcing(rows, steps, self.scheduled["teacher_forcing"], self.forcing.draw)
         pick = None if forced is None else self._picker()
@@ -77,10 +80,13 @@ class Translation(TextTask):
         kept = None if self.loss_options.count_padding else batch.real
         total, count = self._total_loss(outputs, batch.target, kept, training=True)
         self.last_tokens = count
-        # DDP averages over processes whose batches hold different numbers of words; this makes it the mean over words.
-        loss = total * (world_size() / sum_over_processes(count, self.device))
-        self.log("train/loss", loss.detach())
+        loss = total * self._scales(batch, batch_idx).sums[0]
+        self.log("train/loss", loss.detach() / self.last_share)
         return loss
+
+    def loss_counts(self, batch: PairBatch) -> tuple[int, ...]:
+        """The target's real words, or with `loss.count_padding` all its steps."""
+        return (batch.target.numel() if self.loss_options.count_padding else len(batch.real),)
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         """Adds a batch to the validation's sums and translates it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +20,12 @@ from seqvise.apps.prepare_images import counting_images, extraction_device
 from seqvise.config.options import Config
 from seqvise.datamodules.images import ImageDataModule, feature_module, image_module
 from seqvise.errors import UserError
-from seqvise.files import write_text
+from seqvise.files import atomic_write, digest_file, write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
+from seqvise.images.options import is_weights_file
+from seqvise.runs.directory import NETWORK
 from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
@@ -112,7 +115,30 @@ def build(config: Config, seed: int) -> Parts:
     """
     job = read_job(config, seed)
     data = _data(job)
-    return Parts(data, _task(job), "test" in job.split.rows, job.save)
+
+    def write_assets(folder: Path) -> None:
+        job.save(folder)
+        _keep_network(job.config.data.weights, folder, cache_folder(job.config.paths))
+
+    return Parts(data, _task(job), "test" in job.split.rows, write_assets)
+
+
+def _keep_network(weights: str | None, assets: Path, cache: Path) -> None:
+    """Keeps a file of weights in a run. Runs on one file system share the bytes with a copy in the cache."""
+    if not weights or not is_weights_file(weights):
+        return
+    file, target = Path(weights), assets / NETWORK / Path(weights).name
+    if target.exists() and target.samefile(file):
+        return
+    kept = cache / "networks" / f"{digest_file(file)}{file.suffix}"
+    if not kept.is_file():
+        with atomic_write(kept) as temporary:
+            shutil.copyfile(file, temporary)
+    with atomic_write(target) as temporary:
+        try:
+            temporary.hardlink_to(kept)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(kept, temporary)
 
 
 def _data(job: ImageJob) -> ImageDataModule:

@@ -1,0 +1,58 @@
+"""Batches that know how much their whole optimizer step counts, which gradient accumulation needs beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Generic, TypeVar, cast
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from seqvise.models.interface import _Tensors
+
+BatchT = TypeVar("BatchT", bound=_Tensors)
+Count = Callable[[Any], tuple[int, ...]]
+"""A batch to the numbers of values that the means in its loss are over."""
+
+
+class CountedLoader(Generic[BatchT]):
+    """The batches of a loader, each with the counts of all batches of its optimizer step as ``step_counts``.
+
+    It reads as many batches at a time as a step has. The last step of an epoch may have fewer. Training that resumes
+    within a step starts with the remaining ones.
+
+    Args:
+        loader: its sampler's ``passed`` are the batches of the epoch that training has behind it.
+        trainer: ``accumulate_grad_batches`` and the batches of an epoch are read when an epoch begins.
+        count: of a batch.
+    """
+
+    def __init__(self, loader: DataLoader[BatchT], trainer: pl.Trainer, count: Count) -> None:
+        self.dataset, self.sampler = loader.dataset, loader.sampler
+        self._loader, self._trainer, self._count = loader, trainer, count
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[BatchT]:
+        size, end = self._trainer.accumulate_grad_batches, self._trainer.num_training_batches
+        place, batches = int(getattr(self.sampler, "passed", 0)), iter(self._loader)
+        while step := list(islice(batches, int(min(size - place % size, max(end - place, 0))))):
+            place += len(step)
+            yield from self._counted(step)
+
+    def _counted(self, step: list[BatchT]) -> list[BatchT]:
+        counts = tuple(map(sum, zip(*map(self._count, step), strict=True)))
+        for batch in step:
+            batch.step_counts = counts
+        return step
+
+
+def counted(loader: DataLoader[BatchT], trainer: pl.Trainer | None) -> DataLoader[BatchT]:
+    """A training loader as a task needs it: with counts, if a step has several batches and the task uses them."""
+    count = None if trainer is None else getattr(trainer.lightning_module, "loss_counts", None)
+    if trainer is None or count is None or trainer.accumulate_grad_batches == 1:
+        return loader
+    # Lightning accepts any iterable with a length, and finds the data set and the sampler under the same names.
+    return cast("DataLoader[BatchT]", CountedLoader(loader, trainer, count))

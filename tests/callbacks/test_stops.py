@@ -1,0 +1,165 @@
+"""Every way in which Lightning ends training: as many steps with our callbacks as without, also after a kill."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from typing_extensions import override
+
+from seqvise.callbacks.checkpoints import LAST, build_checkpoints
+from seqvise.callbacks.options import CallbackOptions
+from seqvise.callbacks.resuming import ExactResume
+from seqvise.tasks.options import MonitorOptions
+from tests.callbacks.tiny import TinyTask, loader, trainer_for
+
+BATCHES = 4
+Event = tuple[str, int, int, int]
+"""What happened, with epoch, batch of the epoch, and optimizer steps behind it."""
+
+
+class Killed(BaseException):
+    """Ends training without any callback's help."""
+
+
+class Trace(pl.Callback):
+    """Notes what happens, makes one batch slow, and kills training before a batch.
+
+    Args:
+        kill: the batch, counted over epochs.
+        slow: the batch during which the time of `max_time` runs out.
+        stop: the batch that signals early stopping.
+    """
+
+    def __init__(self, kill: int | None = None, slow: int | None = None, stop: int | None = None) -> None:
+        self.events: list[Event] = []
+        self.kill, self.slow, self.stop = kill, slow, stop
+
+    @override
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        total = trainer.fit_loop.epoch_loop.total_batch_idx
+        if total == self.kill:
+            raise Killed
+        if total == self.slow:
+            time.sleep(1.1)
+        if total == self.stop:
+            trainer.should_stop = True
+        self.events.append(("train", trainer.current_epoch, batch_idx, trainer.global_step))
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.events.append(("validate", trainer.current_epoch, 0, trainer.global_step))
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.events.append(("end", trainer.current_epoch, 0, trainer.global_step))
+
+
+STOPS: dict[str, dict[str, Any]] = {
+    "epochs": {"max_epochs": 3},
+    "steps within an epoch": {"max_epochs": 3, "max_steps": 10},
+    "steps at the end of an epoch": {"max_epochs": 3, "max_steps": 8},
+    "steps beyond the epochs": {"max_epochs": 2, "max_steps": 100},
+    "steps of two batches": {"max_epochs": 4, "max_steps": 5, "accumulate_grad_batches": 2},
+    "steps alone": {"max_epochs": -1, "max_steps": 10},
+    "validation over epochs": {
+        "max_epochs": -1,
+        "max_steps": 11,
+        "check_val_every_n_epoch": None,
+        "val_check_interval": 3,
+    },
+    "validation over epochs, at their ends": {
+        "max_epochs": -1,
+        "max_steps": 14,
+        "check_val_every_n_epoch": None,
+        "val_check_interval": 6,
+    },
+    "validation within epochs": {"max_epochs": -1, "max_steps": 10, "val_check_interval": 2},
+    "rare validation": {"max_epochs": 4, "max_steps": 15, "check_val_every_n_epoch": 2},
+    "no validation": {"max_epochs": 3, "max_steps": 10, "limit_val_batches": 0},
+    "fewer batches": {"max_epochs": 3, "max_steps": 7, "limit_train_batches": 3},
+    "early stopping": {"max_epochs": 3, "max_steps": 10, "stop": 6},
+    "early stopping, not before": {"max_epochs": 3, "max_steps": 10, "stop": 1, "min_epochs": 2, "min_steps": 6},
+}
+
+
+def fit(folder: Path, trace: Trace, *callbacks: pl.Callback, resumed: bool = False, **settings: Any) -> pl.Trainer:
+    trainer = trainer_for(folder, trace, *callbacks, enable_checkpointing=bool(callbacks), **settings)
+    checkpoint = folder / LAST if resumed and (folder / LAST).is_file() else None
+    trainer.fit(TinyTask(), loader(BATCHES), loader(2), ckpt_path=checkpoint, weights_only=True)
+    return trainer
+
+
+def ours(folder: Path) -> list[pl.Callback]:
+    monitor = MonitorOptions("val/loss", "min")
+    return [ExactResume("val/loss"), *build_checkpoints(CallbackOptions(save_steps=1), monitor, folder)]
+
+
+def counts(trainer: pl.Trainer) -> tuple[int, int]:
+    return trainer.global_step, trainer.current_epoch
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_training_is_as_long_as_plain_lightning_makes_it(tmp_path: Path, stop: str) -> None:
+    settings = dict(STOPS[stop])
+    at = settings.pop("stop", None)
+    plain, trace = Trace(stop=at), Trace(stop=at)
+    expected = counts(fit(tmp_path / "plain", plain, **settings))
+    assert counts(fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), **settings)) == expected
+    assert trace.events == plain.events
+    assert expected[0] == {"steps within an epoch": 10, "steps of two batches": 5}.get(stop, expected[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*not resumable", "ignore:.*could not find the monitored key")
+@pytest.mark.parametrize("stop", STOPS)
+def test_training_that_was_killed_is_as_long(tmp_path: Path, stop: str) -> None:
+    settings = dict(STOPS[stop])
+    at = settings.pop("stop", None)
+    plain = Trace(stop=at)
+    expected = counts(fit(tmp_path / "plain", plain, **settings))
+    trained = [event for event in plain.events if event[0] == "train"]
+    for kill in (2, 4, len(trained) - 1):  # within the first epoch, at its end, and late
+        folder = tmp_path / str(kill)
+        with pytest.raises(Killed):
+            fit(folder, Trace(kill=kill, stop=at), *ours(folder), **settings)
+        done = 0
+        if (folder / LAST).is_file():
+            saved = torch.load(folder / LAST, weights_only=True)
+            done = saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["processed"]
+        trace = Trace(stop=at)
+        assert counts(fit(folder, trace, *ours(folder), resumed=True, **settings)) == expected, kill
+        assert [event for event in trace.events if event[0] == "train"] == trained[done:], kill
+        assert trace.events == plain.events[len(plain.events) - len(trace.events) :], kill
+
+
+def test_a_limit_of_time_ends_training_where_plain_lightning_ends_it(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"max_epochs": 3, "max_steps": 100, "max_time": "00:00:00:01"}
+    plain, trace = Trace(slow=5), Trace(slow=5)
+    expected = counts(fit(tmp_path / "plain", plain, **settings))
+    assert expected == (6, 2)
+    assert counts(fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), **settings)) == expected
+    assert trace.events == plain.events
+    later = Trace()
+    more: dict[str, Any] = {**settings, "max_time": "00:01:00:00"}
+    resumed = fit(tmp_path / "ours", later, *ours(tmp_path / "ours"), resumed=True, **more)
+    assert counts(resumed) == (12, 3)
+    assert [event[:3] for event in later.events if event[0] == "train"][:2] == [("train", 1, 2), ("train", 1, 3)]
+
+
+@pytest.mark.filterwarnings("ignore:.*not resumable", "ignore:.*could not find the monitored key")
+@pytest.mark.parametrize(("first", "more"), [(10, 15), (8, 15), (3, 12)])
+def test_training_that_has_ended_can_be_made_longer(tmp_path: Path, first: int, more: int) -> None:
+    plain, trace = Trace(), Trace()
+    settings: dict[str, Any] = {"max_epochs": -1}
+    fit(tmp_path / "plain", plain, max_steps=more, **settings)
+    fit(tmp_path / "ours", Trace(), *ours(tmp_path / "ours"), max_steps=first, **settings)
+    resumed = fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), resumed=True, max_steps=more, **settings)
+    assert resumed.global_step == more
+    trained = [event for event in plain.events if event[0] == "train"]
+    assert [event for event in trace.events if event[0] == "train"] == trained[first:]
