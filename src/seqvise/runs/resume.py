@@ -28,6 +28,7 @@ from seqvise.runs.directory import (
     own_network,
     read_status,
 )
+from seqvise.runs.integrity import read_object
 from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
@@ -208,11 +209,21 @@ def check_assets(write: Callable[[Path], None], assets: Path) -> None:
         for file in sorted(Path(folder).rglob("*")):
             name = file.relative_to(folder)
             before = assets / name
-            if file.is_file() and before.is_file() and file.read_bytes() != before.read_bytes():
+            if file.is_file() and before.is_file() and not _is_as_before(file, before):
                 raise UserError(
                     f"{before} is not what the data give now, so the run cannot go on with them: bring the files of "
                     "data and vectors back as they were, or begin a new run."
                 )
+
+
+def _is_as_before(file: Path, before: Path) -> bool:
+    """Whether two files are equal. A manifest of an earlier revision may lack keys, such as checksums."""
+    if file.read_bytes() == before.read_bytes():
+        return True
+    if file.name != "manifest.json":
+        return False
+    now, former = read_object(file), read_object(before)
+    return bool(former) and {key: now.get(key) for key in former} == former
 
 
 def step_of(checkpoint: Path) -> int:
