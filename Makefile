@@ -11,12 +11,13 @@ STAMP := $(VENV)/.installed-$(TORCH)
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help train pictures test lint bench results clean
+.PHONY: help train pictures test test-all lint bench results clean
 
 help:
 	@echo "make train     train the default model on the built-in corpus, show translations"
 	@echo "make pictures  draw the built-in pictures, train a model on them, search them by words"
-	@echo "make test      run all tests"
+	@echo "make test      run the tests"
+	@echo "make test-all  run all tests, and those that take minutes: SOAK_SECONDS=900 SOAK_SEED=1"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     measure speed"
 	@echo "make results   render RESULTS.md from results/"
@@ -36,6 +37,10 @@ pictures: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+# Those that take minutes run alone, so that what they measure and kill is theirs.
+test-all: test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -s
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

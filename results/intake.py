@@ -134,5 +134,5 @@ def day_of(seconds: float) -> str:
 def code_of(environment: Mapping[str, Any]) -> dict[str, Any]:
     """``commit`` and ``dirty``, from a run's ``env.json``."""
     git = environment.get("git") or {}
-    difference = git.get("diff")
-    return {"commit": git.get("revision"), "dirty": None if difference is None else difference != ""}
+    changes = git.get("diff", git.get("changes"))  # earlier revisions kept the changes themselves
+    return {"commit": git.get("revision"), "dirty": None if changes is None else changes != ""}

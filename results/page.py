@@ -32,7 +32,8 @@ same over real words, `val/loss` and `val/ppl` over real words with the referenc
 line ends included, and `val/accuracy` the words that it foretells; of a classifier `val/accuracy` counts documents, and
 `val/f1` is the mean over labels. Losses can be compared only where tokenizer and vocabulary are the same. All are of
 the epoch named first in *epochs*, the best one by the run's monitored metric; minutes are of training with its
-validations. The best value of a column is bold.
+validations. The best value of a column is bold. fast.ai's lesson reports its last epoch: compare its value with the
+column *last epoch*.
 """
 SPEED = """\
 ## Speed

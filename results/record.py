@@ -88,6 +88,11 @@ class Record(Kept):
         value = self.metrics.get(name)
         return value if isinstance(value, int | float) else None
 
+    def last(self, name: str) -> float | None:
+        """The value of a curve after the last epoch; None where the record has no such curve."""
+        values = [value for value in self.curves.get(name, []) if value is not None]
+        return values[-1] if values else None
+
 
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON file's object.

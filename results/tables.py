@@ -97,7 +97,8 @@ def _columns(published: Published) -> list[Column]:
     ]
     heads = [column.head for column in columns]
     place = heads.index(published.metric) + 1 if published.metric in heads else len(heads)
-    return [*columns[:place], Column(published.name, published.value, ".3f"), *columns[place:]]
+    last = Column(f"{published.metric}, last epoch", lambda record: record.last(published.metric), ".3f", min)
+    return [*columns[:place], last, Column(published.name, published.value, ".3f"), *columns[place:]]
 
 
 def _metric(name: str, text: str, best: Callable[[Sequence[float]], float]) -> Column:

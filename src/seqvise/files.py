@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,10 +36,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path``, renamed onto it if the block succeeds and removed if it fails.
 
-    Where ``path`` is there by then, the new folder is dropped: two builders of one content agree.
+    Those that killed processes left are removed first. Where ``path`` is there by then, the new folder is dropped: two
+    builders of one content agree.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    remove_dead(path)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=f".{os.getpid()}.tmp", dir=path.parent))
     temporary.chmod(0o755)
     try:
         yield temporary
@@ -54,6 +57,41 @@ def rename_whole(folder: Path, path: Path) -> None:
         if file.is_file():
             _flush(file)
     folder.rename(path)
+
+
+def remove_remains(folder: Path, below: bool = True) -> None:
+    """Removes temporary files and folders that killed processes left in a folder which nobody else writes.
+
+    Args:
+        below: also in the folders in it.
+    """
+    for path in list(folder.rglob(".*.tmp") if below else folder.glob(".*.tmp")):
+        _remove(path)
+
+
+def remove_dead(path: Path) -> None:
+    """Removes what processes of this machine left of writing a file or folder, unless they are still at work."""
+    for remains in list(path.parent.glob(f".{escape(path.name)}.*.tmp")):
+        process = remains.name.split(".")[-2]
+        if process.isdigit() and not _is_alive(int(process)):
+            _remove(remains)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def seqvise(*words: str) -> int:
 
 
 def classified(*words: str) -> list[str]:
-    Path("in.txt").write_text("good film 1\n\nbad story 2\nbad film 5", encoding="utf-8")
+    Path("in.txt").write_text("good film 1\n\u200b\u200e\nbad story 2\nbad film 5", encoding="utf-8")
     assert seqvise("classify", "input=in.txt", "output=out.txt", "device=cpu", *words) == 0
     return Path("out.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
@@ -77,7 +77,7 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
         for run in ("ahead", "back")
     ]
     both = [json.loads(line) for line in classified("run=ahead", "run=back", "format=json")]
-    assert [found["text"] for found in both] == ["good film 1", "", "bad story 2", "bad film 5"]
+    assert [found["text"] for found in both] == ["good film 1", "\u200b\u200e", "bad story 2", "bad film 5"]
     assert both[1]["label"] is None
     for ahead, back, found in zip(*alone, both, strict=True):
         for label in ("neg", "pos"):

@@ -105,14 +105,15 @@ def test_a_corrupt_file_is_no_traceback(sweep: Path, capsys: pytest.CaptureFixtu
     assert f"{sweep / '1' / 'config.yaml'} cannot be read" in told.out
 
 
-def test_a_sweep_of_which_nothing_can_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_job_that_can_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s" / "0" / ".hydra").mkdir(parents=True)
     make_run(tmp_path / "s" / "1").joinpath("config.yaml").write_text("a: [")
-    assert main([f"sweep={tmp_path / 's'}", f"output={tmp_path / 'out'}"]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
-    told = capsys.readouterr().out
-    assert "0 configurations, 0 of 2 jobs done" in told
-    assert "never started" in told
+    assert main([f"sweep={tmp_path / 's'}", f"output={tmp_path / 'out'}"]) == 2
+    assert not (tmp_path / "out").exists()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"sweep={tmp_path / 's'} has no job with a config that can be read (0: never started; 1: " in captured.err
+    assert "config.yaml cannot be read" in captured.err
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert status(run)["interrupted"] is True
     assert 16 <= torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] <= 18
     begun_with = (run / ".hydra" / "overrides.yaml").read_text()
-    done = train(here, f"resume={run}")
+    done = train(here, f"resume={run}", "trust=true")
     assert done.returncode == 0, done.stderr
     assert not any(warned in done.stderr for warned in ("not resumable", "not empty")), done.stderr
     assert status(run)["status"] == "ok"
@@ -188,7 +188,7 @@ def test_a_folder_in_use_is_left_alone(here: Path) -> None:
         text=True,
     )
     wait_for(lambda: (run / "status.json").is_file())
-    done = train(here, f"resume={run}")
+    done = train(here, f"resume={run}", "trust=true")
     process.kill()
     assert done.returncode == 2
     assert "Another process trains in" in done.stderr

@@ -19,6 +19,7 @@ pytest.importorskip("torchvision")
 Image = pytest.importorskip("PIL.Image")
 
 from seqvise.apps.main import main  # noqa: E402
+from seqvise.runs import embedder as embedders  # noqa: E402
 from tests.retrieval.colours import colour_embedder, paint, paint_folder  # noqa: E402
 
 
@@ -138,6 +139,68 @@ def test_classes_and_nouns_are_found_with_what_shares_a_vector_as_one(
     ]
 
 
+@pytest.fixture
+def calibrated(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an image between red and blue, and a run that saw red and green, blue held out."""
+    embedder = colour_embedder(Path(), held_out=["blue"], calibration=0.3)
+    monkeypatch.setattr("seqvise.runs.embedder.load_embedder", lambda *_: embedder)
+    paint(here / "plum.png", (1, 0, 0.8))
+    return here
+
+
+def test_an_image_finds_labels_by_the_calibration_of_the_run(
+    calibrated: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    # Its cosine to red is 1 / hypot(1, 0.8) = 0.781, to blue 0.625; 0.3 is taken off red's and green's.
+    assert found("to=labels", "image=plum.png", "query=rose", "k=2", "page=p.html") == [
+        ["red", "green"],
+        ["blue", "red"],
+    ]
+    content = json.loads(Path("found.json").read_text())
+    assert content["calibration"] == 0.3
+    words, image = content["answers"]
+    assert [hit["score"] for hit in image["hits"]] == pytest.approx([0.625, 0.481], abs=2e-3)
+    assert [hit["cosine"] for hit in image["hits"]] == pytest.approx([0.625, 0.781], abs=2e-3)
+    assert "score" not in words["hits"][0]
+    sentence = "by the cosine, less 0.3 (model.calibration) for labels that training saw."
+    assert sentence in caplog.text
+    assert sentence in Path("p.html").read_text()
+    assert re.search(r"1 +0\.62\d +0\.62\d +Blue +blue", capsys.readouterr().out)
+    (calibrated / "run" / "assets" / "labels").mkdir(parents=True)
+    (calibrated / "run" / "assets" / "labels" / "seen.txt").write_text("blue\n")
+    embedder = colour_embedder(Path(), held_out=["blue"], calibration=0.3)
+    assert embedder.seen == {"blue"}
+
+
+@pytest.mark.usefixtures("calibrated")
+def test_an_image_is_classified_among_names_that_the_user_gives(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    search = ["to=labels", "image=plum.png", "k=3"]
+    # Red, as training saw it, has 0.781 - 0.3; rose, (2, 1, 1), has 0.893 and sea green 0.442.
+    assert found(*search, "labels=Red, sea-green, rose,") == [["rose", "Red", "sea-green"]]
+    assert "model.calibration" in caplog.text
+    caplog.clear()
+    assert found(*search, "labels=sea green,rose,blue") == [["rose", "blue", "sea green"]]
+    assert "model.calibration" not in caplog.text
+    Path("names.txt").write_text("red\n\nblue\nred\n")
+    assert found(*search, "labels=names.txt") == [["blue", "red"]]
+    assert refused(capsys, "search", "run=run", *search, "labels=blu, rose, zzzzzz") == [
+        "labels='blu': there is no vector of 'blu'. Spelled nearly so: blue.",
+        "labels='zzzzzz': there is no vector of 'zzzzzz'. No word is spelled nearly so.",
+    ]
+    (sentence,) = refused(capsys, "search", "run=run", *search, "labels= ,")
+    assert sentence.startswith("labels= , has no name")
+    assert refused(capsys, "search", "run=run", *search, "labels=none.txt") == [
+        "labels=none.txt: there is no such file."
+    ]
+    assert refused(capsys, "search", "run=run", "query=red", "labels=red, blue") == [
+        "labels= names the answers of to=labels, but to is 'images': add to=labels, or leave labels= out."
+    ]
+
+
 @pytest.mark.usefixtures("indexed")
 def test_a_page_holds_its_images_and_escapes_what_people_write() -> None:
     paint(Path("images/red/<b>&.png"), (1, 0, 0))
@@ -175,12 +238,23 @@ def test_suspects_are_the_images_in_a_wrong_folder(capsys: pytest.CaptureFixture
     paint(Path("images/sea green/1.png"), (0, 1, 1))
     assert main(["index", "run=run", "images=images", "suspects=out/suspects.html"]) == 0
     told = capsys.readouterr()
-    assert "suspects: 1 of 13 images, in out/suspects.html" in told.out
+    assert "suspects: 1 of 12 images, in out/suspects.html" in told.out
     page = Path("out/suspects.html").read_text()
     assert "blue/wrong.png" in page
     assert "nearest: <b>Red</b>" in page
-    assert "purple haze (1)" in page
+    assert "training did not see their labels: purple haze (1), sea green (1)" in page
     assert page.count("<figure") == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_images_of_labels_held_out_are_no_suspects(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.move("images/red/1.png", "images/blue/wrong.png")
+    monkeypatch.setattr(embedders.load_embedder(Path("run")).options, "held_out", ["blue"])
+    assert main(["index", "run=run", "images=images", "suspects=suspects.html"]) == 0
+    assert "suspects: 0 of 7 images" in capsys.readouterr().out
+    assert "Not judged, as training did not see their labels: blue (5)." in caplog.text
 
 
 @pytest.mark.usefixtures("indexed")
@@ -199,7 +273,7 @@ def test_what_cannot_be_searched_for_is_refused(capsys: pytest.CaptureFixture[st
     ]
     assert refused(capsys, *search, "k=0", "to=dogs", "combine=x", "image=no.png", "sheet=a.jpg", "json=run") == [
         "k is 0, but must be at least 1.",
-        "to is 'dogs', but must be one of images, imagenet, wordnet.",
+        "to is 'dogs', but must be one of images, labels, imagenet, wordnet.",
         "combine is 'x', but must be one of unit, raw.",
         "image=no.png: there is no such file.",
         "sheet= shows images, which only to=images finds; page= shows words too.",

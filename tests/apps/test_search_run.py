@@ -78,13 +78,14 @@ def here(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*words: str) -> list[list[str]]:
-    assert main(["search", "run=run", "json=found.json", "device=cpu", *words]) == 0
+    assert main(["search", "run=run", "json=found.json", "device=cpu", "trust=true", *words]) == 0
     content = json.loads(Path("found.json").read_text())
     return [[hit["name"] for hit in answer["hits"]] for answer in content["answers"]]
 
 
 def test_a_run_finds_what_it_was_trained_on(here: Path) -> None:
-    assert main(["index", "run=run", "images=drawn", "device=cpu"]) == 0
+    assert Path("run/assets/labels/seen.txt").read_text() == "blue\ngreen\nred\n"
+    assert main(["index", "run=run", "images=drawn", "device=cpu", "trust=true"]) == 0
     answers = found("query=red", "query=plum - red", "k=8")
     assert [{name.split("/")[0] for name in names} for names in answers] == [{"red"}, {"blue"}]
     draw(here / "new.png", (25, 190, 70), seed=999)
@@ -101,8 +102,8 @@ def test_vectors_are_the_models_own() -> None:
     from seqvise.runs.embedder import load_embedder
     from seqvise.runs.model import build_image_model, with_weights
 
-    assert main(["index", "run=run", "images=drawn", "output=own", "device=cpu"]) == 0
-    embedder = load_embedder("run")
+    assert main(["index", "run=run", "images=drawn", "output=own", "device=cpu", "trust=true"]) == 0
+    embedder = load_embedder("run", trust=True)
     images = ImageIndex.load(Path("own"), embedder.binding)
     network = load_network(embedder.options)
     model = with_weights(embedder.run, build_image_model(embedder.run.config, network, 4))
@@ -122,20 +123,20 @@ def test_the_run_of_another_task_and_an_unfinished_one_are_refused(capsys: pytes
     shutil.copytree("run", "young", ignore=shutil.ignore_patterns("checkpoints"))
     for run, sentence in (("young", "has no checkpoint yet"), ("drawn", "is not a run directory")):
         capsys.readouterr()
-        assert main(["search", f"run={run}", "query=red"]) == 2
+        assert main(["search", f"run={run}", "query=red", "trust=true"]) == 2
         assert sentence in capsys.readouterr().err
     shutil.rmtree("young")
 
 
 @pytest.mark.usefixtures("here")
 def test_other_weights_of_the_same_run_are_another_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["index", "run=run", "images=drawn", "output=own", "device=cpu"]) == 0
+    assert main(["index", "run=run", "images=drawn", "output=own", "device=cpu", "trust=true"]) == 0
     shutil.copytree("run", "later")
     state = torch.load("later/checkpoints/best.ckpt", weights_only=True)
     state["state_dict"] = {name: 1.5 * value for name, value in state["state_dict"].items()}
     torch.save(state, "later/checkpoints/best.ckpt")
     capsys.readouterr()
-    assert main(["search", "run=later", "query=red", "index=own"]) == 2
+    assert main(["search", "run=later", "query=red", "index=own", "trust=true"]) == 2
     assert "was made by another model" in capsys.readouterr().err
     shutil.rmtree("later")
     shutil.rmtree("own")

@@ -17,7 +17,7 @@ from seqvise.apps.translators import PRECISIONS
 from seqvise.errors import UserError
 from tests.runs.made import TARGET, make_run
 
-INPUT = ["qui est là ?", "", "что это ?", "où es-tu ?", "qui " * 1200, "   ", "où est-il, $x$ ?"]
+INPUT = ["qui est là ?", "", "что это ?", "où es-tu ?", "qui " * 1200, " \u200b\u200e\u3164", "où est-il, $x$ ?"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def translate(run: Path, *words: str) -> list[str]:
 def test_every_line_has_a_line(run: Path, words: list[str]) -> None:
     found = translate(run, "max_length=20", *words)
     assert len(found) == len(INPUT)
-    assert [bool(line) for line in found] == [bool(line.strip()) for line in INPUT]
+    assert [bool(line) for line in found] == [row not in (1, 5) for row in range(len(INPUT))]
 
 
 def test_scores_and_numbers_stand_before_the_text(run: Path) -> None:
@@ -165,6 +165,13 @@ def test_lines_come_whole_whatever_the_blocks() -> None:
 def test_a_line_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match="f, line 3: not UTF-8"):
         list(windows(io.BytesIO(b"a\nb\n\xff\n"), "f", 2))
+
+
+@pytest.mark.parametrize("end", [b"", b"\r"])
+def test_input_of_carriage_returns_alone_is_refused_and_not_one_line(end: bytes) -> None:
+    with pytest.raises(UserError, match="f ends its lines with carriage returns"):
+        list(windows(io.BytesIO(b"a\rb\rc" + end), "f", 2))
+    assert list(windows(io.BytesIO(b"a\r\nb\rb\r\nc\r"), "f", 9)) == [["a", "b\rb", "c"]]
 
 
 def test_a_pipe_is_answered_before_it_ends() -> None:

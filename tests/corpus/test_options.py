@@ -17,6 +17,7 @@ def problems(**choices: object) -> list[str]:
         GOOD,
         replace(GOOD, batch_size=None, batch_tokens=4000),
         replace(GOOD, questions_only=True, limit=1, max_tokens=SideLimits(1, 1), cut_percentile=100.0),
+        replace(GOOD, cut_percentile={"source": 97, "target": None}),
         DataOptions(format="csv", train="-", scripts=SideScripts(target=["latin", "han"]), max_ratio=1.0),
         replace(GOOD, train=["a", "b"], valid=["c"], weights=[0.5, 3.0]),
         DataOptions(format="phrasebook", source="en", target="fr"),
@@ -42,6 +43,9 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
         ({"max_tokens": SideLimits(0, -1)}, ["data.max_tokens.source is 0", "data.max_tokens.target is -1"]),
         ({"cut_percentile": 0.0}, ["data.cut_percentile is 0.0"]),
         ({"cut_percentile": 100.5}, ["data.cut_percentile is 100.5"]),
+        ({"cut_percentile": {"source": 0, "target": 99}}, ["data.cut_percentile is {'source': 0"]),
+        ({"cut_percentile": {"french": 97}}, ["data.cut_percentile is {'french': 97}"]),
+        ({"cut_percentile": "97"}, ["data.cut_percentile is 97"]),
         ({"valid_fraction": 1.0}, ["data.valid_fraction is 1.0"]),
         (
             {"format": "phrasebook", "valid_fraction": 0.5},

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from seqvise.corpus import identity, intake
 from seqvise.corpus.filters import COPY, DUPLICATE, EMPTY, LIMIT, LONG, NOT_DRAWN, NUL, WIDE
 from seqvise.corpus.journal import Journal
+from seqvise.corpus.limit import LowestPlaces, lowest
 from seqvise.corpus.normalise import fold, normalise
 from seqvise.corpus.options import DataOptions, SideLimits, TokenizerOptions
 from seqvise.corpus.prepare import prepare_corpus
@@ -32,6 +33,8 @@ from seqvise.corpus.tokenizers import build_tokenizer
 from seqvise.corpus.vocabulary import EOS, SPECIALS
 from seqvise.errors import UserError
 from tests.corpus.corpora import WORDS, Pairs, numbered, paired, tabbed, write_side
+
+PIECES = TokenizerOptions(name="sentencepiece", max_words=80)
 
 
 def rows(column: TokenColumn) -> list[list[int]]:
@@ -118,10 +121,59 @@ def test_validation_does_not_move_with_the_limit_nor_with_the_order(tmp_path: Pa
     assert not {text.lower() for text in texts[0]} & set(train_targets(store))
 
 
+@pytest.mark.parametrize("tokenizer", [WORDS, PIECES], ids=["words", "pieces"])
+def test_a_limit_draws_from_all_of_a_sorted_file_and_a_larger_one_keeps_the_draw(
+    tmp_path: Path, tokenizer: TokenizerOptions
+) -> None:
+    if tokenizer is PIECES:
+        pytest.importorskip("sentencepiece")
+    pairs = [(f"{'mot ' * (n // 40)}{n}", f"{'word ' * (n // 40)}{n}") for n in range(400)]  # sorted by length
+    everything = set(train_targets(prepare_corpus(paired(tmp_path, pairs), WORDS, tmp_path)))
+    chosen = []
+    for limit, order in ((40, pairs), (80, pairs), (80, pairs[::-1])):
+        store = prepare_corpus(paired(tmp_path, order, limit=limit), tokenizer, tmp_path)
+        assert store.report.kept["train"] == limit
+        assert store.report.read == sum(store.report.kept.values()) + sum(store.report.dropped.values())
+        chosen.append({store.target.decode(ids) for ids in rows(part(store, "train").target)})
+        lengths = part(store, "train").source.lengths
+        assert lengths.min() < 4
+        assert lengths.max() > 8
+    assert chosen[0] < chosen[1] == chosen[2] < everything
+
+
+def test_the_first_pairs_are_taken_on_request_under_the_former_fingerprint(tmp_path: Path) -> None:
+    pairs = numbered(90)
+    kept = train_targets(prepare_corpus(paired(tmp_path, pairs), WORDS, tmp_path))
+    drawn, first = (
+        prepare_corpus(paired(tmp_path, pairs, limit=9, limit_choice=choice), WORDS, tmp_path)
+        for choice in ("random", "first")
+    )
+    assert train_targets(first) == kept[:9] != train_targets(drawn)
+    assert first.manifest["identity"].keys() == drawn.manifest["identity"].keys() - {"limit_choice"}
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 20), st.integers(0, 60))
+def test_the_lowest_places_are_known_while_they_arrive(numbers: list[int], limit: int, broken_off: int) -> None:
+    arrived: list[float] = []
+    lowest_places = LowestPlaces(limit, np.array(arrived))
+    for n, number in enumerate(numbers):
+        if n == broken_off:
+            lowest_places = LowestPlaces(limit, np.array(arrived))
+        may_keep = len(arrived) < limit or number < sorted(arrived)[limit - 1]
+        assert lowest_places.may_keep(number) == may_keep
+        if may_keep:
+            lowest_places.add(number)
+            arrived.append(number)
+    kept = lowest(np.array(arrived), limit)
+    assert sorted(np.array(arrived)[kept].tolist()) == sorted(numbers)[:limit]
+
+
 def test_filters_are_counted_and_limits_count_words(tmp_path: Path) -> None:
     pairs = [("a", "four words are more"), ("a b c", "x")]
     pairs += [("a", f"{n} two three") for n in range(10)] + [("a", "0 two three"), ("a", "a long one beyond the limit")]
-    data = paired(tmp_path, pairs, valid="valid", limit=8, max_tokens=SideLimits(source=2, target=3))
+    data = paired(
+        tmp_path, pairs, valid="valid", limit=8, limit_choice="first", max_tokens=SideLimits(source=2, target=3)
+    )
     write_side(tmp_path / "valid.fr", ["this line is longer than any limit"])
     write_side(tmp_path / "valid.en", ["this line is longer than any limit"])
     seen: list[Report] = []
@@ -142,6 +194,23 @@ def test_sentences_are_cut_at_the_percentile_with_eos_kept(tmp_path: Path) -> No
     assert store.report.source.cut == 6
     assert store.report.source.lengths == {50: 6, 90: 10, 95: 10, 97: 10, 99: 10, 100: 11}
     assert part(store, "valid").raw_source()[9] == "x x x x x x x x x x"
+
+
+def test_each_side_is_cut_at_its_own_percentile(tmp_path: Path) -> None:
+    pairs = [("x " * n, "y " * n) for n in range(1, 11)]
+    data = paired(tmp_path, pairs, valid="train", cut_percentile={"source": 50, "target": None})
+    train = part(prepare_corpus(data, WORDS, tmp_path), "train")
+    assert train.source.lengths.tolist() == [2, 3, 4, 5, 6, 6, 6, 6, 6, 6]
+    assert train.target.lengths.tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_one_percentile_for_both_sides_names_the_store_that_it_named_as_a_number(tmp_path: Path) -> None:
+    data = paired(tmp_path, [("a", "b"), ("c", "d")], valid="train", cut_percentile=99.0)
+    equal = ({"source": 99, "target": 99.0}, 99)
+    paths = {prepare_corpus(replace(data, cut_percentile=value), WORDS, tmp_path).path for value in (99.0, *equal)}
+    assert len(paths) == 1
+    other = prepare_corpus(replace(data, cut_percentile={"source": 97, "target": 99}), WORDS, tmp_path)
+    assert other.path not in paths
 
 
 def test_the_report_counts_words(tmp_path: Path) -> None:
@@ -357,7 +426,6 @@ def test_faults_that_are_read_over_are_in_the_report(tmp_path: Path) -> None:
     assert report.noticed == {REPLACED: 3, RETURNS: 1, COPY: 1}
 
 
-PIECES = TokenizerOptions(name="sentencepiece", max_words=80)
 OFTEN = {"BATCH": 50, "COMMIT": 2}
 
 
@@ -405,7 +473,7 @@ class StopHereError(Exception):
 
 
 @pytest.mark.usefixtures("commits_often")
-@pytest.mark.parametrize(("tokenizer", "most"), [(WORDS, 8), (PIECES, 18)], ids=["words", "pieces"])
+@pytest.mark.parametrize(("tokenizer", "most"), [(WORDS, 8), (PIECES, 20)], ids=["words", "pieces"])
 def test_broken_off_it_goes_on_behind_the_last_commit(
     tmp_path: Path, tokenizer: TokenizerOptions, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from seqvise.corpus import readers, textfile
 from seqvise.corpus.normalise import fold
 from seqvise.corpus.options import DataOptions
-from seqvise.corpus.readers import REPLACED, RETURNS, Pair, part_files, read_blocks, read_lines
+from seqvise.corpus.readers import REPLACED, RETURNS, UNNAMED, Pair, part_files, read_blocks, read_lines
+from seqvise.corpus.tables import BAD_ROW
 from seqvise.corpus.tally import Tally
 from seqvise.errors import UserError
 from tests.corpus.corpora import options, paired, tabbed, write_side
@@ -65,7 +66,7 @@ def test_a_line_with_too_few_columns_is_named(tmp_path: Path) -> None:
     data = tabbed(tmp_path, [("une vache", "a cow")])
     with (tmp_path / "pairs.txt").open("a") as file:
         file.write("alone\n")
-    with pytest.raises(UserError, match=r"pairs\.txt, line 2 has 1 column between tabs, .*needs at least 2"):
+    with pytest.raises(UserError, match=r"pairs\.txt, line 2 has 1 field \('alone'\), but must have 3 as most lines"):
         read(data, "pairs.txt")
 
 
@@ -137,6 +138,49 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes, probl
     assert problem in str(refused.value)
 
 
+SHIFTED = {
+    "tabbed": "hello\tbonjour\nhello\tbonjour\toù es-tu ?\nyes\toui\nno\n",
+    "csv": "en,fr\nhello,bonjour\nhello,bonjour,où es-tu ?\nyes,oui\nno\n",
+}
+
+
+@pytest.mark.parametrize("layout", SHIFTED)
+def test_a_row_with_a_field_too_many_or_too_few_is_refused_or_skipped(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "pairs").write_text(SHIFTED[layout])
+    data = options(tmp_path, layout, "pairs", {})
+    line = 2 + (layout == "csv")
+    with pytest.raises(UserError, match=rf"pairs, line {line} has 3 fields \('hello \| bonjour \| où.*must have 2"):
+        read(data, "pairs")
+    tally = Tally()
+    assert read(replace(data, on_bad="skip"), "pairs", tally) == [("bonjour", "hello"), ("oui", "yes")]
+    assert (tally.read, tally.dropped) == (2, {BAD_ROW: 2})
+
+
+def test_columns_without_a_name_are_read_where_all_lines_have_them(tmp_path: Path) -> None:
+    """Tatoeba's archive names the authors of each pair in a third column."""
+    data, tally = tabbed(tmp_path, [("une vache", "a cow"), ("oui", "yes")]), Tally()
+    assert read(data, "pairs.txt", tally) == [("une vache", "a cow"), ("oui", "yes")]
+    assert tally.noticed == {UNNAMED: 1}
+    assert data.columns == ["en", "fr"]
+
+
+def test_a_csv_field_may_be_of_any_length(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text(f'fr,en\n"{"a" * 1_000_000}",b\n')
+    (pair,) = read(options(tmp_path, "csv", "pairs.csv", {"max_characters": None}), "pairs.csv")
+    assert (len(pair[0]), pair[1]) == (1_000_000, "b")
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_carriage_returns_alone_as_line_ends_are_refused_however_long_the_file(
+    tmp_path: Path, lines: int, end: str
+) -> None:
+    data = paired(tmp_path, [("a", "b")])
+    (tmp_path / "train.fr").write_text("une vache\r" * lines + end)
+    with pytest.raises(UserError, match=r"train\.fr ends its lines with carriage returns"):
+        read(data)
+
+
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "😀"])
 def test_a_line_of_megabytes_stays_too_long_and_is_not_held(tmp_path: Path, letter: str) -> None:
     data = paired(tmp_path, [("a", "b"), (f"d {letter * 1_000_000}", "e"), ("g", "h")], max_characters=50)
@@ -152,7 +196,7 @@ def test_a_line_of_megabytes_stays_too_long_and_is_not_held(tmp_path: Path, lett
 def test_blank_lines_of_a_table_are_empty_pairs(tmp_path: Path) -> None:
     data = tabbed(tmp_path, [("une vache", "a cow")])
     with (tmp_path / "pairs.txt").open("a") as file:
-        file.write("\n  \nyes\toui\n")
+        file.write("\n  \nyes\toui\tnotes\n")
     assert read(data, "pairs.txt") == [("une vache", "a cow"), ("", ""), ("", ""), ("oui", "yes")]
 
 
@@ -195,9 +239,10 @@ def test_columns_of_csv_have_names(tmp_path: Path) -> None:
         ("", "has no column fr and no column en, or has it twice: its columns are none"),
         ("fr;en\na;b\n", "its columns are fr;en"),
         ("fr,en,en\n", "no column en, or has it twice"),
-        ("id,fr,en\n1,a,b\n2,c\n", "has a row of 2 fields, '2,c', before line 4"),
+        ("id,fr,en\n1,a,b\n2,c\n", "pairs.csv, line 3 has 2 fields ('2 | c'), but must have 3 as its first line has"),
         ('fr,en\n"a,b\n', "is not CSV: unexpected end of data"),
-        (f'fr,en\n"{"a" * 200_000}",b\n', "line 2 is not CSV: field larger than field limit"),
+        ('fr,en\na,b\n"c,d\n', "line 3 is not CSV: unexpected end of data"),
+        ("fr,en\nbonjour,hello\nbonjour,où es-tu ?,hello\n", "line 3 has 3 fields"),
     ],
 )
 def test_what_is_no_csv_is_refused(tmp_path: Path, content: str, problem: str) -> None:

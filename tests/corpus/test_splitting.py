@@ -9,7 +9,7 @@ import pytest
 
 from seqvise.corpus import splitting
 from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.splitting import Batch, BrokenOffError, SplitterSpec, split_batches
+from seqvise.corpus.splitting import Batch, BrokenOffError, PlacedPair, SplitterSpec, split_batches
 from seqvise.corpus.tokenizers import Tokens, build_tokenizer
 
 SPEC = SplitterSpec(TokenizerOptions(name="words", case="marked"), ("fr", "en"))
@@ -17,18 +17,17 @@ SPEC = SplitterSpec(TokenizerOptions(name="words", case="marked"), ("fr", "en"))
 
 def batches(count: int) -> Iterator[Batch]:
     for number in range(count):
-        pairs = [("train", (f"L'eau, {number} {line} OUI", "" if line == 1 else f"Water {line}!")) for line in range(3)]
-        yield Batch(pairs, number % 2, pairs[-1][1])
+        texts = [(f"L'eau, {number} {line} OUI", "" if line == 1 else f"Water {line}!") for line in range(3)]
+        yield Batch([PlacedPair("train", pair, 0.0) for pair in texts], number % 2, texts[-1])
 
 
 def test_many_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "ALONE", 2)
     alone = list(split_batches(batches(9), SPEC, 1))
     assert list(split_batches(batches(9), SPEC, 2)) == alone
-    (first, (source, _), *_), tokenizer = alone[0].batch.pairs, build_tokenizer(SPEC.options, "fr")
-    assert alone[0].sources[0] == next(tokenizer.tokenize([first[1][0]]))
+    first, tokenizer = alone[0].batch.pairs[0], build_tokenizer(SPEC.options, "fr")
+    assert alone[0].sources[0] == next(tokenizer.tokenize([first.pair[0]]))
     assert alone[0].targets[1] == Tokens([], [])
-    assert source == "train"
 
 
 def test_a_killed_process_is_told_and_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.tables import BAD_ROW
 from seqvise.corpus.text_options import LabelOptions, StreamOptions, TextOptions
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import TextPart, TextStore
@@ -120,6 +122,23 @@ def test_text_and_labels_set_the_same_documents_aside(tmp_path: Path) -> None:
     assert words(judged, "valid") == told
 
 
+@pytest.mark.parametrize("kind", [StreamOptions, LabelOptions])
+def test_a_limit_draws_from_all_of_a_file_sorted_by_label(tmp_path: Path, kind: type[TextOptions]) -> None:
+    rows = [("neg", f"w{n}") for n in range(200)] + [("pos", f"v{n}") for n in range(200)]
+    write(tmp_path / "all.tsv", "".join(f"{label}\t{text}\n" for label, text in rows))
+
+    def kept(limit: int, choice: str = "random") -> list[str]:
+        options = kind(format="tabbed", root=str(tmp_path), train="all.tsv", limit=limit, limit_choice=choice)
+        return [word for document in words(prepare_text(options, SPACES, tmp_path), "train") for word in document]
+
+    few, more = kept(30), kept(90)
+    assert (len(few), len(more)) == (30, 90)
+    assert set(few) < set(more)
+    assert 5 < sum(word.startswith("w") for word in few) < 25
+    if kind is StreamOptions:  # the first documents have one label
+        assert all(word.startswith("w") for word in kept(30, "first"))
+
+
 def test_sub_words_are_found_in_the_training_part(tmp_path: Path) -> None:
     pytest.importorskip("sentencepiece")
     options = TokenizerOptions(name="sentencepiece", max_words=60)
@@ -140,7 +159,12 @@ def refused(options: TextOptions, folder: Path) -> str:
     [
         ("pos\tgood\n\tbad\n", "train.tsv, line 2 has no label"),
         ("pos\tgood\nneg\t \n", "train.tsv, line 2 is a document without a word"),
-        ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 column between tabs"),
+        ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 field ('neg'), but must have 2"),
+        (
+            "pos\tgood\nneg\tbad\tbut short\n",
+            "line 2 has 3 fields ('neg | bad | but short'), but must have 2",
+        ),
+        ("pos\tgood\rneg\tbad\r", "ends its lines with carriage returns"),
         ("pos\tgood\npos\tfine\n", "has the label 'pos', but a classifier needs two labels"),
         ("pos\tgood\nbad\tbad\n", "labels that the training part lacks: neg"),
         ("", "no document is left for train"),
@@ -150,6 +174,21 @@ def test_documents_that_nothing_can_be_learnt_from_are_named(tmp_path: Path, tex
     write(tmp_path / "train.tsv", text)
     write(tmp_path / "valid.tsv", "neg\tbad\n")
     assert sentence in refused(LabelOptions(root=str(tmp_path), train="train.tsv", valid="valid.tsv"), tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["tabbed", "csv"])
+def test_a_document_with_another_number_of_fields_is_left_out_on_request(tmp_path: Path, layout: str) -> None:
+    rows = [("label", "text"), ("pos", "so good"), ("neg", "bad", "but short"), ("neg", "bad"), ("pos",)]
+    mark = "\t" if layout == "tabbed" else ","
+    write(tmp_path / "train", "".join(f"{mark.join(row)}\n" for row in rows[layout == "tabbed" :]))
+    write(tmp_path / "valid", f"label{mark}text\n" * (layout == "csv") + f"pos{mark}good\n")
+    options = LabelOptions(format=layout, root=str(tmp_path), train="train", valid="valid", on_bad="skip")
+    store = prepare_text(options, SPACES, tmp_path)
+    assert words(store, "train") == [["so", "good"], ["bad"]]
+    tally = store.report.inputs["train"]
+    assert (tally.read, tally.dropped) == (4, {BAD_ROW: 2})
+    line = 2 + (layout == "csv")
+    assert f"train, line {line} has 3 fields" in refused(replace(options, on_bad="refuse"), tmp_path)
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqvise.corpus.normalise import fold
+from seqvise.corpus.normalise import fold, has_word
 from seqvise.corpus.options import TokenizerOptions
 from seqvise.corpus.tokenizers import UP, Tokenizer, Tokens, build_tokenizer, lower_aligned, tokenizer_version
 from seqvise.errors import UserError
@@ -41,6 +41,30 @@ def test_words(language: str, text: str, words: str) -> None:
     assert tokens(text, language).words == words.split()
 
 
+ZERO_WIDTH = ["\u200b\u200d", "\u200e\u2066\u2069", "\u00ad", "\ufeff"]
+WORDLESS = [*ZERO_WIDTH, "\u3164", "\u2800 \u115f", "\u0301", "\x07", "\ue000", "\u2028"]
+
+
+@pytest.mark.parametrize("text", WORDLESS)
+@pytest.mark.parametrize("case", ["lower", "marked", "keep"])
+@pytest.mark.parametrize("name", ["words", "spaces", "chars", "spacy"])
+@pytest.mark.parametrize("plainly", [True, False])
+def test_a_text_without_a_word_has_no_tokens(name: str, case: str, text: str, plainly: bool) -> None:
+    if name == "spacy":
+        pytest.importorskip("spacy")
+    options = TokenizerOptions(name=name, case=case, normalise=plainly)
+    assert list(build_tokenizer(options, "en").tokenize([text, "a", f" {text}"])) == [EMPTY, ONE, EMPTY]
+
+
+EMPTY, ONE = Tokens([], []), Tokens(["a"], [False])
+
+
+@pytest.mark.parametrize("text", ["?", "…", "5", "➜", "😀", "é", "e\u0301", "\u200bx", "漢", "ि" + "क", "€"])
+def test_signs_and_numbers_count_as_words(text: str) -> None:
+    assert has_word(text)
+    assert next(build_tokenizer(TokenizerOptions(name="words"), "en").tokenize([text])).words
+
+
 def test_spacy_splits_the_lessons_sentence() -> None:
     result = tokens("Qu’est-ce que la lumière ?", "fr", "spacy")
     assert result.words == ["qu'", "est", "-ce", "que", "la", "lumière", "?"]
@@ -70,7 +94,8 @@ def test_case_can_be_kept() -> None:
 @given(text=st.text(max_size=60))
 def test_spaces_bring_the_text_back(name: str, case: str, language: str, text: str) -> None:
     result = next(plain(name, case, language).tokenize([text]))
-    assert joined(result) == (lower_aligned(fold(text)) if case == "marked" else fold(text).lower())
+    tidy = fold(text) if has_word(text) else ""
+    assert joined(result) == (lower_aligned(tidy) if case == "marked" else tidy.lower())
     assert name == "chars" or not any(word.isspace() for word in result.words)
 
 

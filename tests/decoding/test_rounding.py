@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from seqvise.decoding import rounding
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.rounding import WEIGHTS, Bf16Weight, Int8Weight, RoundedWeight, rounded
+from seqvise.decoding.rounding import WEIGHTS, Bf16Weight, Int8Weight, Packed, RoundedWeight, rounded
 from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import Shortlist
 from seqvise.errors import UserError
@@ -55,13 +55,10 @@ MODELS: dict[str, Callable[[], Recurrent | Transformer]] = {
 
 
 def plainly(inputs: Tensor, weight: Tensor) -> Tensor:
-    """Both rounded first: a row of the weight to 127 steps either way, the inputs to 127 in all."""
+    """Both rounded first: a row of the weight to 127 steps either way, a row of the inputs to 63."""
     steps = weight.abs().amax(1, keepdim=True) / 127
-    least, most = inputs.min().clamp(max=0), inputs.max().clamp(min=0)
-    step = (most - least) / 127
-    zero = (-least / step).round()
-    rounded = (((inputs / step).round() + zero).clamp(0, 127) - zero) * step
-    return rounded @ ((weight / steps).round() * steps).t()
+    step = inputs.abs().amax(1, keepdim=True) / 63
+    return ((inputs / step).round() * step) @ ((weight / steps).round() * steps).t()
 
 
 @settings(deadline=None, max_examples=30)
@@ -69,12 +66,57 @@ def plainly(inputs: Tensor, weight: Tensor) -> Tensor:
 def test_a_product_of_8_bits_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
     torch.manual_seed(seed)
     inputs, weight, bias = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(outer)
-    found = F.linear(inputs, Int8Weight(weight), bias)
+    product = F.linear(inputs, Int8Weight(weight), bias)
     # A number in the middle between two steps may go either way.
-    step = float((inputs.max().clamp(min=0) - inputs.min().clamp(max=0)) / 127)
-    off = (found - plainly(inputs, weight) - bias).abs()
+    step = float(inputs.abs().max() / 63)
+    off = (product - plainly(inputs, weight) - bias).abs()
     assert off.max() <= 1.01 * step * weight.abs().amax() * inner**0.5
-    assert off.median() <= 1e-3 * step * inner + 1e-4
+    assert off.median() <= 1e-5 * step * inner + 1e-5
+
+
+def test_a_product_of_8_bits_by_hand() -> None:
+    weight = Int8Weight(torch.tensor([[127.0, 1.4, -60.6], [0.0, -2.0, 2.0]]))
+    inputs = torch.tensor([[63.0, 1.4, -20.6], [0.0, 0.0, 0.0]])
+    expected = [[127.0 * 63 + 1 * 1 + 61 * 21, -2.0 * 1 - 2.0 * 21], [0.0, 0.0]]
+    torch.testing.assert_close(F.linear(inputs, weight), torch.tensor(expected))
+    assert F.linear(torch.full((1, 3), float("nan")), weight).isnan().all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(1, 70), st.integers(0, 1000))
+def test_a_row_of_8_bits_does_not_depend_on_the_other_rows(rows: int, inner: int, outer: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    inputs, weight = torch.randn(rows, inner), Int8Weight(torch.randn(outer, inner))
+    others = 100 * torch.randn(5, inner)
+    together = F.linear(torch.cat([others, inputs.flip(0)]), weight)[5:].flip(0)
+    alone = torch.cat([F.linear(row, weight) for row in inputs.split(1)])
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("kind", ["attention", "transformer"])
+def test_translations_of_8_bits_do_not_depend_on_batch_and_order(kind: str) -> None:
+    model, sources = MODELS[kind](), tiny.random_sources(300, 5, seed=5)
+    for weight in model.parameters():
+        weight.data *= 1 + 3 * (weight.dim() == 2)  # a new model's words are nearly the same for all sources
+    model = rounded(model, "int8")
+    shuffled = torch.randperm(300, generator=torch.Generator().manual_seed(0)).tolist()
+    orders = ((list(range(300)), 32), (list(range(300)), 300), (shuffled, 11))
+    first, *others = (translations(model, sources, order, size) for order, size in orders)
+    assert len(set(map(tuple, first.values()))) > 40
+    assert all(other == first for other in others)
+
+
+def translations(
+    model: Recurrent | Transformer, sources: list[list[int]], order: list[int], size: int
+) -> dict[int, list[int]]:
+    """The greedy translation of each source, decoded in batches."""
+    outputs, options = {}, DecodingOptions(max_ratio=1.0, max_extra=2)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        tokens = decode(model, tiny.batch([sources[row] for row in rows]), options).tokens
+        for row, best in zip(rows, tokens[:, 0].tolist(), strict=True):
+            outputs[row] = [token for token in best if token != 1]
+    return outputs
 
 
 @settings(deadline=None, max_examples=30)
@@ -172,15 +214,21 @@ def test_an_ensemble_with_a_short_list(precision: str) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_rounding_warns_of_nothing() -> None:
-    Int8Weight(torch.randn(3, 4))
+@pytest.mark.parametrize("kind", WEIGHTS.values())
+def test_rounding_and_products_warn_of_nothing(kind: type[RoundedWeight]) -> None:
+    F.linear(torch.randn(2, 40), kind(torch.randn(36, 40)))
 
 
-@pytest.mark.parametrize("lacking", ["engine", "function"])
-def test_a_torch_without_such_products_is_told(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
-    if lacking == "engine":
-        monkeypatch.setattr(rounding, "ENGINES", ())
-    else:
-        monkeypatch.delattr(torch, "quantize_per_channel")
+def missing(*_: object) -> Tensor:
+    raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qlinear_pointwise'")
+
+
+def saturated(whole: Tensor, _: Packed) -> Tensor:
+    return (whole.float() @ torch.full((64, 32), -127.0)).clamp(min=-(2.0**15))
+
+
+@pytest.mark.parametrize("product", [missing, saturated])
+def test_a_torch_without_exact_products_is_refused(monkeypatch: pytest.MonkeyPatch, product: object) -> None:
+    monkeypatch.setattr(rounding, "multiply_int8", product)
     with pytest.raises(UserError, match="no products of 8 bits"):
         rounded(recurrent(), "int8")

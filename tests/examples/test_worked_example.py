@@ -85,7 +85,11 @@ def test_the_callback_is_the_persons_own(run: Path) -> None:
 
 
 def test_it_translates(project: Path, run: Path) -> None:
-    done = process(project, "translate", f"run={run}", "input=corpus/animals.fr", "device=cpu", script="")
+    words = ["translate", f"run={run}", "input=corpus/animals.fr", "device=cpu"]
+    done = process(project, *words, script="")
+    assert done.returncode == 2
+    assert "model._target_ is 'mine.model.BagOfWords', a class outside of seqvise" in done.stderr
+    done = process(project, *words, "trust=true", script="")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len((project / "corpus" / "animals.fr").read_text().splitlines())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 else:
     Image = pytest.importorskip("PIL.Image")
 
+from seqvise.images import decoding
 from seqvise.images.decoding import BadImageError, decode
 
 
@@ -67,6 +69,54 @@ def test_every_mode_becomes_the_colours_that_one_sees(
 ) -> None:
     make().save(tmp_path / name)
     assert pixel(tmp_path / name) == wanted
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I", "I;16", "F"])
+def test_a_larger_image_is_read_at_a_part_of_its_size(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "STRIP", 300)
+    noise = np.random.default_rng(1).integers(0, 256, (50, 41), np.uint8)
+    image = Image.fromarray(noise.astype(np.uint16) * 256) if mode == "I;16" else Image.fromarray(noise).convert(mode)
+    path = tmp_path / f"a.{'tiff' if mode in ('CMYK', 'I', 'F') else 'png'}"
+    image.save(path)
+    whole = decode(path, 50 * 41)
+    assert whole.size == (41, 50)
+    half, third = decode(path, 50 * 41 - 1), decode(path, 300)
+    assert (half.size, third.size) == ((21, 25), (14, 17))
+    # Odd edges aside, a pixel is the mean of those it stands for.
+    expected = np.asarray(whole, np.float64)[:, :40].reshape(25, 2, 20, 2, 3).mean((1, 3))
+    assert np.abs(np.asarray(half, np.float64)[:, :20] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_larger_photograph_less_is_decoded(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    ramp = np.linspace(0, 255, 900).astype(np.uint8)[None].repeat(600, 0)
+    Image.fromarray(ramp).convert("RGB").save(tmp_path / "a.jpg", exif=exif)
+    small = decode(tmp_path / "a.jpg", 300 * 200)  # a half by the decoder, and half of that
+    assert small.size == ((225, 150) if orientation == 1 else (150, 225))
+    levels = np.asarray(small, np.float64)[:, :, 0].mean(0 if orientation == 1 else 1)
+    assert np.abs(levels - np.linspace(0, 255, 225)).max() < 6
+
+
+@pytest.mark.parametrize("kind", ["I", "F", "I;16"])
+def test_strips_change_nothing(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "STRIP", 7)
+    values = np.random.default_rng(2).integers(0, 65_536, (9, 5))
+    path = tmp_path / "a.tiff"
+    Image.fromarray(values.astype({"I": np.int32, "F": np.float32, "I;16": np.uint16}[kind])).save(path)
+    np.testing.assert_array_equal(np.asarray(decode(path))[:, :, 0], values // 256)
+
+
+def test_a_grey_image_of_sixteen_bits_takes_little_memory(tmp_path: Path) -> None:
+    Image.new("I;16", (4000, 4000), 0x4080).save(tmp_path / "a.png")
+    tracemalloc.start()
+    assert decode(tmp_path / "a.png").size == (4000, 4000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40_000_000  # of NumPy; Pillow holds two bytes a pixel, then one, then four
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:

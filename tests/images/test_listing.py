@@ -99,6 +99,8 @@ def test_a_csv_file_gives_paths_and_labels(tmp_path: Path) -> None:
         ("path,name\n1.jpg,cat\n", "no column 'label'"),
         ("path,label\n1.jpg,cat\n2.jpg,\n", "line 3: a path and a label"),
         ("path,label\nmissing.jpg,cat\n", "line 2: there is no file"),
+        ("path,label\n1.jpg,cat\n1.jpg,cat,dog\n", r"train\.csv, line 3 has 3 fields, but must have 2"),
+        ("path,label\n1.jpg\n", "line 2 has 1 field, but must have 2"),
         ("path,label\n", "names no image"),
         ("", "no column 'path'"),
     ],
@@ -108,6 +110,16 @@ def test_what_is_wrong_with_a_csv_file_is_told_with_its_line(tmp_path: Path, tex
     (tmp_path / "train.csv").write_text(text)
     with pytest.raises(UserError, match=told):
         find_images(ImageOptions(root=str(tmp_path), layout="csv", train="train.csv"))
+
+
+def test_rows_of_another_number_of_fields_are_left_out_and_counted_on_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    (tmp_path / "train.csv").write_text("path,label\n1.jpg,cat\n2.jpg,cat,dog\n\n3.jpg,cat\n2.jpg\n")
+    options = ImageOptions(root=str(tmp_path), layout="csv", train="train.csv", on_bad="skip")
+    assert find_images(options).images.paths == ("1.jpg", "3.jpg")
+    assert "2 rows of another number of fields are left out" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -135,9 +147,22 @@ def test_a_missing_root_is_told(tmp_path: Path) -> None:
 def test_the_limit_counts_each_label_and_part(tmp_path: Path) -> None:
     folder(tmp_path, labels=2, each=5, part="train/")
     folder(tmp_path, labels=2, each=1, part="val/")
-    parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", limit=2))
+    parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", limit=2, limit_choice="first"))
     assert parts.images.paths[:4] == ("train/l0/0.jpg", "train/l0/1.jpg", "train/l1/0.jpg", "train/l1/1.jpg")
     assert len(parts.rows["valid"]) == 2
+
+
+def test_a_larger_limit_keeps_the_images_of_a_smaller_one(tmp_path: Path) -> None:
+    folder(tmp_path, labels=3, each=20)
+    few, more, other = (
+        find_images(ImageOptions(root=str(tmp_path), limit=limit, seed=seed)).images
+        for limit, seed in ((4, 0), (9, 0), (4, 1))
+    )
+    assert np.bincount(few.labels).tolist() == [4, 4, 4]
+    assert set(few.paths) < set(more.paths)
+    assert list(few.paths) == sorted(few.paths)
+    first = {f"l{label}/{number}.jpg" for label in range(3) for number in (0, 1, 10, 11)}
+    assert set(few.paths) not in (first, set(other.paths))
 
 
 def test_held_out_labels_are_in_no_part_but_their_own(tmp_path: Path) -> None:
@@ -233,3 +258,32 @@ def test_the_digest_is_of_paths_and_sizes_and_not_of_the_place_or_the_labels(tmp
     (tmp_path / "b/l0/0.jpg").write_bytes(b"another content")
     assert replace(images, root=tmp_path / "b").digest() != images.digest()
     assert images.select(np.arange(3)).digest() != images.digest()
+
+
+def test_each_real_folder_is_visited_once(tmp_path: Path) -> None:
+    """Links to a parent, to a sibling, to themselves and to a folder elsewhere, by two names."""
+    for name in ("photos/sea/1.png", "photos/sea/deep/2.png", "photos/zoo/3.png", "elsewhere/4.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    root = tmp_path / "photos"
+    for name, target in {
+        "sea/up": root,
+        "sea/deep/down": root / "sea" / "deep",
+        "a_link_to_zoo": root / "zoo",
+        "other": tmp_path / "elsewhere",
+        "second": tmp_path / "elsewhere",
+        "loop": root / "loop",
+        "loop.png": root / "loop.png",
+        "gone": tmp_path / "nowhere",
+    }.items():
+        (root / name).symlink_to(target)
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path)
+    (root / "file.png").symlink_to(tmp_path / "elsewhere" / "4.png")
+    assert list_folder(root).paths == ("file.png", "other/4.png", "sea/1.png", "sea/deep/2.png", "zoo/3.png")
+
+
+def test_the_order_is_alphabetical_by_folder(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a.png", "a-b/1.png", "B/1.png", "a/b/1.png", "a/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert list_folder(tmp_path).paths == ("B/1.png", "a/1.png", "a/b/1.png", "a/b.png", "a-b/1.png", "a.png")

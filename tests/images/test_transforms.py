@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     import torchvision
@@ -18,7 +21,7 @@ else:
 
 from seqvise.images.backbones import Backbone
 from seqvise.images.options import AugmentOptions, TransformOptions
-from seqvise.images.transforms import Preset, drawn, evaluation_transform, training_transform
+from seqvise.images.transforms import Preset, RandomShorterSide, drawn, evaluation_transform, training_transform
 
 
 def noise(height: int, width: int) -> Picture:
@@ -83,3 +86,49 @@ def test_zoom_and_lighting_stay_within_their_bounds() -> None:
     assert 79 <= min(levels) < 90
     assert 110 < max(levels) <= 121
     assert {tuple(drawn(transform, noise(40, 60), (number,)).shape) for number in range(20)} == {(3, 16, 16)}
+
+
+SIZES = [(1, 1), (20_000, 30), (30, 20_000), (1, 20_000), (5, 3), (224, 224), (223, 353), (353, 223), (225, 225)]
+ROUNDED_DOWN = [side for side in range(1, 1000) if int(side * (224 / side)) < 224]
+
+
+def size_examples(test: Callable[..., None]) -> Callable[..., None]:
+    for size in [*SIZES, *((side, side + 99) for side in ROUNDED_DOWN[:3])]:
+        test = example(size)(test)
+    return test
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(st.integers(1, 900), st.integers(1, 900)))
+@size_examples
+def test_an_image_of_any_size_becomes_the_crop(size: tuple[int, int]) -> None:
+    preset, augment = Preset(), AugmentOptions(zoom=1.0)
+    image = Image.new("RGB", size, (100, 150, 200))
+    assert evaluation_transform(preset)(image).shape == (3, 224, 224)
+    for transform in (training_transform(preset, augment), training_transform(preset, AugmentOptions())):
+        assert drawn(transform, image, (0, *size)).shape == (3, 224, 224)
+
+
+@pytest.mark.parametrize("size", [(300, 260), (260, 900), (64, 64), (90, 500)])
+def test_the_shorter_side_is_scaled_as_torchvision_scales_it(size: tuple[int, int]) -> None:
+    ours = RandomShorterSide(224, 246, "bilinear")
+    theirs = torchvision.transforms.v2.RandomShortestSize(list(range(224, 247)), antialias=True)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        scaled = ours(noise(*size))
+        torch.manual_seed(seed)
+        expected = theirs(noise(*size))
+        if min(expected.size) == min(scaled.size):
+            np.testing.assert_array_equal(np.asarray(scaled), np.asarray(expected))
+
+
+def test_of_a_long_strip_the_middle_is_evaluated_and_any_part_trained_on() -> None:
+    pixels = np.zeros((10, 4000, 3), np.uint8)
+    pixels[:, 1990:2010] = 200
+    seen = evaluation_transform(Preset(16, 16))(Image.fromarray(pixels))
+    assert seen.float().mean() > 190
+    transform = training_transform(Preset(16, 16), AugmentOptions(rotate=0.0, lighting=0.0))
+    ramp = np.repeat(np.linspace(0, 255, 4000).astype(np.uint8)[None, :, None], 3, 2).repeat(10, 0)
+    levels = [drawn(transform, Image.fromarray(ramp), (n,)).float().mean().item() for n in range(60)]
+    assert min(levels) < 40
+    assert max(levels) > 215

@@ -61,6 +61,8 @@ def test_family(wordnet: WordNet) -> None:
     assert wordnet.parents(DOG) == (ANIMAL, PET)
     assert wordnet.children(ENTITY) == (ANIMAL, PET, STONE)
     assert wordnet.ancestors(PUPPY) == (DOG, ANIMAL, PET, ENTITY)
+    assert wordnet.levels(PUPPY) == [(DOG,), (ANIMAL, PET), (ENTITY,)]
+    assert wordnet.levels(ALONE) == []
     assert wordnet.parents(ALONE) == wordnet.children(ALONE) == wordnet.ancestors(ALONE) == ()
 
 

@@ -109,6 +109,16 @@ def test_layers_are_unfrozen_by_epoch_and_have_rates_of_their_own() -> None:
     assert rates == pytest.approx([1e-3, 1e-2, 1.0])
 
 
+def test_one_epoch_trains_the_late_layers_alone() -> None:
+    body = Body()
+    groups = [list(body.early.parameters()), list(body.late.parameters())]
+    model = Devise(options(unfreeze=[0]), 6, 5, backbone=body, groups=groups)
+    model.unfreeze(9)
+    assert (body.early.weight.requires_grad, body.late.weight.requires_grad) == (False, True)
+    rates = [group["lr"] for group in build_optimizer(model, OptimizerOptions(lr=1.0)).param_groups]
+    assert rates == pytest.approx([1e-2, 1.0])
+
+
 def test_a_backbone_that_is_never_unfrozen_is_in_no_group() -> None:
     body = Body()
     model = Devise(options(), 6, 5, backbone=body, groups=[list(body.early.parameters()), list(body.late.parameters())])
@@ -129,7 +139,8 @@ def test_a_backbone_that_is_never_unfrozen_is_in_no_group() -> None:
         ({"prior_classes": 0}, "k.prior_classes"),
         ({"calibration": -0.1}, "k.calibration"),
         ({"unfreeze": [2, 1]}, "k.unfreeze"),
-        ({"unfreeze": [2]}, "k.unfreeze"),
+        ({"unfreeze": []}, "k.unfreeze"),
+        ({"unfreeze": [-1]}, "k.unfreeze"),
         ({"dropout": HeadDropoutOptions(hidden=1.0)}, "k.dropout.hidden"),
     ],
 )

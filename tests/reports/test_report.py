@@ -11,6 +11,8 @@ import pytest
 
 from seqvise.errors import UserError
 from seqvise.reports.grid import as_csv, as_markdown, number_text, results_grid, troubles_grid
+from seqvise.reports.importance import importance
+from seqvise.reports.page import as_markdown_page
 from seqvise.reports.report import Report, Result, build_report
 from seqvise.reports.sweep import read_sweeps
 from tests.reports.folders import age, make_run, rates, running, write_json
@@ -173,6 +175,20 @@ def test_markdown_escapes_what_would_end_a_cell(tmp_path: Path) -> None:
         "| 1 | c | 1 | 1 |",
         "| 2 | a\\|b | 0 | 1 |",
     ]
+
+
+def test_a_page_of_markdown_shows_values_and_reasons_as_text(tmp_path: Path) -> None:
+    live = "<img src=x onerror=alert(1)> ![a](http://example.org/a.png) **b**\nc"
+    sweep = tmp_path / "s"
+    make_run(sweep / "0", {"text": live}, {"val/bleu": 1.0})
+    make_run(sweep / "1", {"text": "c"}, {"val/bleu": 2.0})
+    make_run(sweep / "2", {"text": "d"}, status={"status": "failed", "started": 1.0, "written": 2.0, "why": live})
+    found = report(sweep)
+    page = as_markdown_page(found, importance(found), [])
+    assert "<" not in page
+    assert "![" not in page
+    assert "**" not in page
+    assert page.count(r"&lt;img src=x onerror=alert(1)> \!\[a\](http://example.org/a.png) \*\*b\*\*") == 2
 
 
 def test_numbers_keep_four_digits_and_all_before_the_point() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,14 +56,20 @@ class ColourEmbedder(Embedder):
         return AsItIs(), network
 
 
-def colour_embedder(folder: Path, checkpoint: bytes = b"one") -> ColourEmbedder:
+def colour_embedder(
+    folder: Path, checkpoint: bytes = b"one", held_out: Sequence[str] = (), calibration: float = 0.0
+) -> ColourEmbedder:
     """An embedder over a run directory that is made in the folder; another checkpoint is another model."""
     run = folder / "run"
     (run / "checkpoints").mkdir(parents=True, exist_ok=True)
     (run / "checkpoints" / "best.ckpt").write_bytes(checkpoint)
-    data = ImageOptions(name="colours", root="x", workers=0, transform=TransformOptions(resize=8, crop=8))
+    transform = TransformOptions(resize=8, crop=8)
+    data = ImageOptions(name="colours", root="x", workers=0, transform=transform, held_out=[*held_out])
     config = SimpleNamespace(
-        data=data, paths=SimpleNamespace(cache=str(folder / "cache")), vectors=SimpleNamespace(target=None, whiten=0)
+        data=data,
+        model=SimpleNamespace(calibration=calibration),
+        paths=SimpleNamespace(cache=str(folder / "cache")),
+        vectors=SimpleNamespace(target=None, whiten=0),
     )
     words = tuple(COLOURS)
     matrix = np.array([COLOURS[word] for word in words], np.float32)

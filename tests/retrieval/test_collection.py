@@ -1,6 +1,7 @@
 """An index on the disk: bound to its model, refused when anything in it is not as it was."""
 
 import json
+import shutil
 from pathlib import Path
 from zlib import crc32
 
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
+from seqvise.files import digest_file
 from seqvise.images.listing import ImageList, list_folder
 from seqvise.retrieval.build import Embedded, build_index, labelled
-from seqvise.retrieval.collection import Binding, ImageIndex
+from seqvise.retrieval.collection import MANIFEST, Binding, ImageIndex, _hash
+from seqvise.retrieval.index import find_kind
 from seqvise.retrieval.options import KINDS, PACKAGES, GraphOptions
+from tests.earlier import EARLIER
 from tests.retrieval.vectors import clustered
 
 BINDING = Binding("abc", "any", "runs/one")
@@ -184,3 +188,76 @@ def test_recall_is_measured_with_images_and_with_words(images: ImageList) -> Non
     pytest.importorskip("faiss")
     made, _ = build_index(images, Embedding(), BINDING, "faiss", words=clustered(20, 8, 2, seed=9))
     assert made.recall == {"images": 1.0, "words": 1.0}
+
+
+def many(folder: Path, kind: str) -> ImageIndex:
+    """A saved index of 300 images."""
+    pytest.importorskip(PACKAGES[kind][0])
+    images = folder_of(folder / "images", [f"{number:03}.png" for number in range(300)])
+    made, _ = build_index(images, Embedding(), BINDING, kind, options=GraphOptions(threads=1))
+    made.save(folder / "index")
+    return made
+
+
+def altered(folder: Path, **values: object) -> None:
+    """Changes values of the manifest as if it had been written so, and digests of files as they are now."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["hash"]
+    manifest |= values
+    manifest["files"] = {name: digest_file(folder / name) for name in manifest["files"]}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "hash": _hash(manifest)}))
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_a_graph_of_other_vectors_is_refused(kind: str, tmp_path: Path) -> None:
+    """Its file is as it was written, but it lacks vectors, or its vectors are others."""
+    made = many(tmp_path, kind)
+    others = clustered(300, 8, 12, seed=8)
+    for count, sentence in ((299, "its graph holds 299 of 300 vectors"), (300, r"recall@10 of 20 stored queries is 0")):
+        find_kind(kind).build(others[:count], np.arange(count), GraphOptions(threads=1)).save(tmp_path / "index")
+        altered(tmp_path / "index")
+        with pytest.raises(UserError, match=rf"damaged \({sentence}.*make it again with `seqvise index`"):
+            ImageIndex.load(tmp_path / "index", BINDING)
+    again = ImageIndex.load_vectors(tmp_path / "index", BINDING)
+    np.testing.assert_array_equal(again.index.vectors, made.index.vectors)
+    assert again.kind == "exact"
+
+
+def test_an_empty_graph_is_rebuilt_if_an_earlier_revision_wrote_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(tmp_path, "nmslib")
+    folder = tmp_path / "index"
+    query = clustered(5, 8, 1, seed=5)
+    shutil.copy(EARLIER / "indexes" / "nmslib" / "index.nmslib", folder)
+    altered(folder)
+    with pytest.raises(UserError, match=r"damaged \(its graph holds 0 of 300 vectors\)"):
+        ImageIndex.load(folder, BINDING)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({key: value for key, value in manifest.items() if key != "check"}))
+    with pytest.raises(UserError, match="is not as it was written"):
+        ImageIndex.load(folder, BINDING)
+    altered(folder)
+
+    def full(*_: object) -> None:
+        raise OSError("read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageIndex, "save", full)
+        rebuilt = ImageIndex.load(folder, BINDING)
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        f"index={folder} has an empty graph, as earlier revisions saved it",
+        f"index={folder}",
+    ]
+    assert "cannot be saved (read-only file system), so the next search rebuilds it" in caplog.messages[1]
+    assert rebuilt.recall["images"] >= 0.97
+    caplog.clear()
+    exact = ImageIndex.load_vectors(folder, BINDING).index.search(query, 4).ids
+    monkeypatch.setattr("seqvise.retrieval.graph.nearest_rows", lambda *_: pytest.fail("the exact scan answered"))
+    for lines in (1, 0):
+        again = ImageIndex.load(folder, BINDING)
+        assert len(caplog.messages) == lines
+        caplog.clear()
+        for index in (rebuilt, again):
+            assert index.kind == "nmslib"
+            assert np.isin(index.index.search(query, 4).ids, exact).mean() >= 0.95

@@ -120,6 +120,41 @@ def test_a_saved_index_answers_as_before(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(after.angles, before.angles, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_a_loaded_graph_answers_itself_and_can_be_saved_again(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = built(kind)
+    queries = clustered(30, 16, 12, seed=3)
+    expected = index.search(queries, 6)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        index.save(tmp_path / name)
+        index = find_kind(kind).load(index.vectors, index.ids, tmp_path / name, index.width, 1)
+        assert index.points == 300
+    monkeypatch.setattr("seqvise.retrieval.graph.nearest_rows", lambda *_: pytest.fail("the exact scan answered"))
+    np.testing.assert_array_equal(index.search(queries, 6).ids, expected.ids)
+    np.testing.assert_array_equal(index.search(queries[:1], 6).ids, expected.ids[:1])
+
+
+def test_answers_of_the_exact_scan_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    from seqvise.retrieval import graph
+
+    graph._warn_of_scan.cache_clear()
+    vectors = np.eye(3, dtype=np.float32)
+    places, squared = np.array([[2, -1], [0, 1]]), np.array([[0, 0], [0, 2]], np.float32)
+    queries = np.array([[0.6, 0.8, 0], [1, 0, 0]], np.float32)
+    for _ in range(2):
+        answers = graph.completed(queries, vectors, np.arange(3), places, squared)
+        assert answers.ids.tolist() == [[1, 0], [0, 1]]
+    assert caplog.messages == [
+        "The graph of the index has fewer than k=2 answers to some queries: these are compared with all 3 vectors, "
+        "which takes longer."
+    ]
+    graph.completed(queries[1:], vectors, np.arange(3), places[1:], squared[1:])
+    assert len(caplog.messages) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_of_a_vector_are_all_found(kind: str) -> None:
     if kind in PACKAGES:
@@ -253,12 +288,20 @@ def test_tuning_takes_the_smallest_width_that_finds_enough(kind: str) -> None:
     assert index.width == 16 <= chosen
 
 
-def test_the_default_kind_depends_on_size_and_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_kind_depends_on_size_and_on_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     assert chosen_kind("auto", 99_999) == "exact"
     assert chosen_kind("faiss", 3) == "faiss"
     monkeypatch.setitem(PACKAGES, "nmslib", ("no_such_module", "nmslib"))
     monkeypatch.setitem(PACKAGES, "faiss", ("no_such_module", "faiss-cpu"))
+    assert chosen_kind("exact", 200_000) == "exact"
+    assert not caplog.messages
     assert chosen_kind("auto", 200_000) == "exact"
+    assert caplog.messages == [
+        "index=auto is exact although there are 200,000 vectors, as neither nmslib nor faiss is installed: a search "
+        "compares with all of them. For a faster one: `pip install 'seqvise[search]'`."
+    ]
     assert list(index_problems("nmslib")) == [
         "index=nmslib needs nmslib, which is not installed: `pip install 'seqvise[search]'`, or use index=exact."
     ]

@@ -39,7 +39,7 @@ def test_terms_and_signs(text: str, terms: list[tuple[str, int]]) -> None:
     assert parse_query(text) == tuple(Term(*term) for term in terms)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "boat +", "+ - boat", "-"])
+@pytest.mark.parametrize("text", ["", "   ", "\u200b\u3164", "boat +", "boat + \u200b", "+ - boat", "-"])
 def test_what_has_no_word_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="query="):
         parse_query(text)

@@ -156,7 +156,7 @@ VARIANTS = {
         "trainer.val_check_interval=3",
     ],
     "rarely": ["callbacks.save_steps=1", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"],
-    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=0"],
+    "plateau": ["callbacks.save_steps=1", "schedule=plateau", "schedule.patience=1"],
     "swa": ["callbacks.save_steps=2", "callbacks.average=swa", "callbacks.average_start=0.4"],
     "subwords": [
         "callbacks.save_steps=1",

@@ -49,13 +49,23 @@ def test_a_run_of_another_version_says_which_keys_are_new(tmp_path: Path, caplog
     assert told.endswith("What it did not know is taken to be data.bucket=1, data.prepare_workers=None.")
 
 
-def test_a_key_that_is_no_more_is_told_with_the_version(tmp_path: Path) -> None:
+def test_a_key_that_is_no_more_is_ignored_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "run")
+    change(run, tokens_a_batch=3)
+    with caplog.at_level(logging.WARNING):
+        Run.open(run)
+    (message,) = caplog.messages
+    assert message.startswith(f"{run / 'config.yaml'}: ")
+    assert message.endswith("ignores them: data.tokens_a_batch.")
+
+
+def test_a_value_that_cannot_be_is_told_with_the_version(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     made_by(run, seqvise="0.0.1")
-    change(run, tokens_a_batch=3)
+    change(run, bucket=0)
     with pytest.raises(UserError) as refused:
         Run.open(run)
-    assert any("data.tokens_a_batch: there is no such key" in problem for problem in refused.value.problems)
+    assert any("data.bucket is 0" in problem for problem in refused.value.problems)
     assert refused.value.problems[-1].startswith(f"{run} was made with seqvise 0.0.1 (here ")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim, read_vectors
+from seqvise.vectors.files import file_dim, read_all, read_vectors
 from seqvise.vectors.lexicon import Lexicon
 
 ROWS = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
@@ -51,3 +53,14 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-40])
     with pytest.raises(UserError, match="cannot be read as"):
         file_dim(tmp_path / "a.npz")
+
+
+def test_an_array_that_promises_more_than_the_memory_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 300)})
+    np.savez(path, words=np.array(["cat"]))
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("vectors.npy", header.getvalue())
+    with pytest.raises(UserError, match=r"a\.npz cannot be read"):
+        read_all(path)

@@ -21,14 +21,17 @@ def made(*words: str, dim: int = 2) -> Lexicon:
     return Lexicon(words, matrix, "made", len(words))
 
 
-def test_a_file_is_read_once_and_repeats_are_left_out(vec_file: Path, tmp_path: Path) -> None:
+def test_a_file_is_read_once_and_repeats_are_left_out(
+    vec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = Lexicon.read(vec_file, tmp_path / "cache")
     assert found.words == ("cat", "New York", "PARIS", "Paris", "dog")
     assert found.matrix.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [-1, -2.5]]
     assert (found.name, found.total, found.dim) == ("tiny.vec", 6, 2)
-    (store,) = (tmp_path / "cache" / "vectors").glob("tiny-*")
-    (store / "vectors.npy").write_bytes((store / "vectors.npy").read_bytes().replace(b"\0\0\x80?", b"\0\0\0A"))
-    assert Lexicon.read(vec_file, tmp_path / "cache").matrix[0, 0] == 8
+    monkeypatch.setattr("seqvise.vectors.lexicon.read_all", lambda *_: pytest.fail("read again"))
+    again = Lexicon.read(vec_file, tmp_path / "cache")
+    assert again.words == found.words
+    np.testing.assert_array_equal(again.matrix, found.matrix)
 
 
 def test_a_limit_reads_the_first_words_only(tmp_path: Path) -> None:
@@ -129,6 +132,22 @@ def test_a_damaged_folder_is_refused(damage: str, tmp_path: Path) -> None:
     (tmp_path / "words" / damage).write_bytes(b"")
     with pytest.raises(UserError, match="not a whole folder of word vectors"):
         Lexicon.load(tmp_path / "words")
+
+
+@pytest.mark.parametrize("name", ["words.txt", "vectors.npy", "manifest.json"])
+def test_a_flipped_byte_is_refused(name: str, vec_file: Path, tmp_path: Path) -> None:
+    """In every file of the cache, at any place, and in a folder of a run."""
+    Lexicon.read(vec_file, tmp_path)
+    (folder,) = (path for path in (tmp_path / "vectors").iterdir() if path.is_dir())
+    content = (folder / name).read_bytes()
+    for place in range(0, len(content), 1 + len(content) // 60):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(UserError, match="not a whole folder of word vectors"):
+            Lexicon.load(folder)
+        with pytest.raises(UserError, match="delete it, and the next command makes it again"):
+            Lexicon.read(vec_file, tmp_path)
 
 
 def test_a_subset_keeps_the_frequent_and_the_wanted() -> None:

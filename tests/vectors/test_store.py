@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,33 @@ def test_a_damaged_file_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         stored_vectors(path, WORDS, tmp_path)
     assert [entry for entry in (tmp_path / "vectors").iterdir() if entry.is_dir()] == []
+
+
+@pytest.mark.parametrize("name", ["words.txt", "vectors.npy", "manifest.json"])
+def test_a_flipped_byte_is_refused(name: str, vec_file: Path, tmp_path: Path) -> None:
+    """In every file of the store, at any place."""
+    stored_vectors(vec_file, WORDS, tmp_path)
+    (folder,) = (path for path in (tmp_path / "vectors").iterdir() if path.is_dir())
+    content = (folder / name).read_bytes()
+    for place in range(0, len(content), 1 + len(content) // 60):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(UserError, match=rf"{folder}.*: delete it, and the next command makes it again"):
+            stored_vectors(vec_file, WORDS, tmp_path)
+    (folder / name).write_bytes(content)
+    assert stored_vectors(vec_file, WORDS, tmp_path).words == WORDS
+
+
+def test_a_store_of_an_earlier_revision_opens_with_one_line(
+    vec_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored_vectors(vec_file, WORDS, tmp_path)
+    (folder,) = (path for path in (tmp_path / "vectors").iterdir() if path.is_dir())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for key in ("checksums", "seal"):
+        del manifest[key]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    caplog.set_level("INFO")
+    assert stored_vectors(vec_file, WORDS, tmp_path).words == WORDS
+    assert caplog.messages == [f"{folder} is of an earlier revision, without checksums: damage to it is not noticed."]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim, read_vectors
+from seqvise.vectors.files import file_dim, read_all, read_vectors
 from seqvise.vectors.words import Origin
 
 
@@ -96,3 +96,23 @@ def test_other_endings_and_folders_are_refused(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(UserError, match="cannot be read"):
         file_dim(folder)
+
+
+@pytest.mark.parametrize("name", ["a.vec", "a.vec.gz"])
+@pytest.mark.parametrize("head", ["9999999999 300", "3 9999999999", "9999999999999999999999 2"])
+def test_a_first_line_that_promises_too_much_is_refused(tmp_path: Path, name: str, head: str) -> None:
+    path, content = tmp_path / name, f"{head}\ncat 1 2\n".encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    for read in (file_dim, read_all, lambda path: read_vectors(path, ["cat"])):
+        with pytest.raises(UserError, match=rf"{name}, line 1 promises .* bytes at least, but the file has"):
+            read(path)
+
+
+@pytest.mark.parametrize("limit", [None, 1, 20_000, 50_000, 70_000])
+def test_a_whole_file_is_read_however_many_its_words(tmp_path: Path, limit: int | None) -> None:
+    path = tmp_path / "a.vec"
+    path.write_text("50000 1\n" + "".join(f"w{n} {n}\n" for n in range(50_000)))
+    whole = read_all(path, limit)
+    count = min(limit or 50_000, 50_000)
+    assert (len(whole.words), whole.matrix.shape, whole.total) == (count, (count, 1), 50_000)
+    assert whole.matrix[:, 0].tolist() == list(range(count))

@@ -17,6 +17,7 @@ class AverageOptions:
     run: Annotated[Path, "the run directory, trained with callbacks.keep_best or callbacks.keep_last above 1"]
     of: Annotated[str, "best | last, the checkpoints averaged"] = "best"
     output: Annotated[str, "the new run directory; by default, averaged-best or averaged-last in the run's"] = ""
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +35,6 @@ def average(options: AverageOptions) -> None:
     from seqvise.runs.load import Run
 
     output = Path(options.output or options.run / f"averaged-{options.of}")
-    paths = average_run(Run.open(options.run), options.of, output)
+    paths = average_run(Run.open(options.run, options.trust), options.of, output)
     print(f"averaged: {', '.join(path.name for path in paths)}")
     print(f"run: {output}")

@@ -38,11 +38,12 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
         cfg.seed = secrets.randbelow(2**31)
     cfg.paths.run = str(job_directory())
 
+    from seqvise.apps.fit import write_environment
     from seqvise.apps.jobs.images import read_job
     from seqvise.apps.pictures import with_pictures
     from seqvise.apps.rounds import show_rounds
     from seqvise.runs.directory import RunDirectory
-    from seqvise.runs.environment import device_name, environment
+    from seqvise.runs.environment import device_name
     from seqvise.runs.trainer import build_trainer
 
     config = typed(cfg)
@@ -53,7 +54,7 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
         trainer = build_trainer(config, run, [])
         job = read_job(config, cfg.seed)
         found = dict(measure_baselines(job, contest_of(job)))
-        run.write_environment(environment(trainer))
+        write_environment(run, config, trainer)
         device = device_name(trainer.strategy.root_device)
         run.write_metrics({"command": COMMAND, **found, **job.told(), "device": device, "seed": cfg.seed})
     show_rounds(found)

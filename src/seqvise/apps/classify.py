@@ -28,6 +28,7 @@ class ClassifyOptions:
     format: Annotated[str, "text | json, an object a line"] = "text"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "documents read at once"] = 64
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def refusals(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -54,11 +55,9 @@ def classify(options: ClassifyOptions) -> None:
     if problems := list(options.refusals()):
         raise UserError(*problems)
     with reading(options.input) as source, writing(options.output) as target:
-        from seqvise.apps.hydra_app import find_own_modules
         from seqvise.runs.labeller import load_labeller
 
-        find_own_modules()
-        labeller = load_labeller(options.run, options.device, options.batch)
+        labeller = load_labeller(options.run, options.device, options.batch, options.trust)
         name = "standard input" if options.input == STREAM else options.input
         for texts in windows(source, name, 16 * options.batch):
             for text, found in zip(texts, labeller.classify(texts), strict=True):

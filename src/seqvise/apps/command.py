@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from seqvise.apps.arguments import parse, usage
 from seqvise.apps.exits import exit_code
 from seqvise.machine import keep_memory
+from seqvise.plain_text import PlainFormatter
 
 OptionsT = TypeVar("OptionsT")
 
@@ -37,7 +39,19 @@ def words_command(
 
     def command() -> None:
         keep_memory()
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-        action(parse(words, options))
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PlainFormatter())
+        logging.basicConfig(level=level, handlers=[handler])
+        chosen = parse(words, options)
+        if getattr(chosen, "trust", False):
+            find_own_modules()
+        action(chosen)
 
     return exit_code(command)
+
+
+def find_own_modules() -> None:
+    """Lets the config name classes of a person's own modules, in the folder where the command was started."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)

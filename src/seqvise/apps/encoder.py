@@ -16,6 +16,7 @@ class EncoderWords:
 
     run: Annotated[Path, "the run directory of a language model or a classifier"]
     output: Annotated[Path, "a new folder, for model.encoder"]
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,5 +33,5 @@ def keep(options: EncoderWords) -> None:
     from seqvise.runs.encoder import save_encoder
     from seqvise.runs.load import Run
 
-    numbers = save_encoder(Run.open(options.run), options.output)
+    numbers = save_encoder(Run.open(options.run, options.trust), options.output)
     print(f"encoder: {numbers:,} numbers; model.encoder={options.output}")

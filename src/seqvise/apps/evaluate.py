@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.evaluation.report import Report
@@ -47,6 +47,7 @@ class EvaluateOptions:
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -112,10 +113,8 @@ def evaluate(options: EvaluateOptions) -> None:
 
     from rich.console import Console
 
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.evaluation.tables import show
 
-    find_own_modules()
     report = _report(options, texts)
     _write(options, report)
     show(report, Console(highlight=False))
@@ -148,12 +147,12 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     """
     from seqvise.runs.translator import load_run
 
-    run = load_run(options.run, options.device, options.batch, options.workers)
+    run = load_run(options.run, options.device, options.batch, options.workers, options.trust)
     run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch, options.workers)
+    other = load_run(options.against, options.device, options.batch, options.workers, options.trust)
     other.check(options.decoding)
     pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
     if pairs[0] != pairs[1]:
@@ -165,10 +164,10 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
 
 
 def _write(options: EvaluateOptions, report: Report) -> None:
-    from seqvise.files import write_text
+    from seqvise.outputs import write_output
 
     if options.json is not None:
-        write_text(options.json, json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_output(options.json, json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
     if options.plot is not None:
         from seqvise.callbacks.pictures import save
         from seqvise.evaluation.figure import groups_figure

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from seqvise.errors import UserError
+from seqvise.plain_text import printable
 from seqvise.runs.failure import RunFailedError
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+NEW_LINE = "\n"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -25,10 +27,10 @@ def exit_code(command: Callable[[], object]) -> int:
             command()
     except UserError as error:
         for problem in error.problems:
-            print(f"seqvise: {problem}", file=sys.stderr)
+            print(f"seqvise: {printable(problem, keep=NEW_LINE)}", file=sys.stderr)
         return REFUSED
     except RunFailedError as error:
-        print(f"seqvise: {error}", file=sys.stderr)
+        print(f"seqvise: {printable(str(error), keep=NEW_LINE)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

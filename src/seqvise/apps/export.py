@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.export.options import ExportOptions
+from seqvise.outputs import unwritable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +29,6 @@ def export(options: ExportOptions) -> None:
     from seqvise.export.folder import export_run
     from seqvise.runs.load import Run
 
-    for path in export_run(Run.open(options.run), options.output, options.format):
+    for path in export_run(Run.open(options.run, options.trust), options.output, options.format):
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     print(f"folder: {options.output}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
@@ -18,8 +19,9 @@ from seqvise.apps.rounds import cell_of, show_rounds
 from seqvise.callbacks.banner import banner, survey
 from seqvise.config.options import Config
 from seqvise.errors import UserError
+from seqvise.plain_text import printable
 from seqvise.runs.directory import RunDirectory
-from seqvise.runs.environment import device_name, environment
+from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
         if config.dry_run:
             show_plan(job)
             return {}
-        run.write_environment(environment(job.trainer))
+        write_environment(run, config, job.trainer)
         if checkpoint is not None and run.writes:
             check_assets(job.parts.write_assets, run.assets)
         run.write_assets(job.parts.write_assets)
@@ -58,6 +60,14 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
     if run.writes:
         show_results(run, config, metrics)
     return metrics
+
+
+def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) -> None:
+    """Records versions, device and code; the uncommitted changes of the code in a file of their own."""
+    changes = code_changes()
+    run.write_environment(environment(trainer, changes))
+    if config.keep_changes and changes.text:
+        run.write_changes(changes.file, changes.text)
 
 
 def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str, float | str | None]:
@@ -105,7 +115,7 @@ def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float 
     console = Console(soft_wrap=True, highlight=False)
     samples = run.path / "samples.txt"
     if samples.is_file():
-        console.print(samples.read_text(encoding="utf-8"), markup=False)
+        console.print(printable(samples.read_text(encoding="utf-8"), keep="\n"), markup=False)
     table = Table("metric", "value")
     for name, value in metrics.items():
         if cell_of(name) is None:

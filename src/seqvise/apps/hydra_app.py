@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import islice, product
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -24,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.apps.command import find_own_modules
 from seqvise.apps.exits import exit_code
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.faults import one_line
@@ -77,13 +77,6 @@ def _with_fixed(words: list[str], fixed: Sequence[str]) -> list[str]:
     overrides = get_args_parser().parse_known_args(words)[0].overrides
     place = words.index(overrides[0]) if overrides else len(words)
     return [*words[:place], *fixed, *words[place:]]
-
-
-def find_own_modules() -> None:
-    """Lets the config name classes of a person's own modules, in the folder where the command was started."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def refuse(words: Sequence[str], check: Check = validate) -> None:

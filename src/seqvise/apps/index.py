@@ -10,9 +10,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
 from seqvise.files import digest
+from seqvise.outputs import unwritable
+from seqvise.plain_text import printable
 from seqvise.retrieval.options import AUTO, index_problems
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class IndexOptions:
     images: Annotated[Path, "a folder of images; the folders in it are their labels"]
     index: Annotated[str, "exact | nmslib | faiss; auto: exact below 100,000 images"] = AUTO
     output: Annotated[Path | None, "the index's folder; by default one in the run's indexes/"] = None
-    suspects: Annotated[Path | None, "an HTML file for images that are nearer to another label than to theirs"] = None
+    suspects: Annotated[Path | None, "an HTML file for images that are likely mislabelled"] = None
     cache: Annotated[Path | None, "the folder of features; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -52,6 +54,8 @@ class IndexOptions:
             yield problem
         if self.output is not None and self.output.exists() and not is_index(self.output):
             yield f"output={self.output} is there and is no index: give the name of another folder."
+        elif self.output is not None and not self.output.exists() and (reason := unwritable(self.output)):
+            yield f"output={self.output} cannot be made: {reason}."
         if self.suspects is not None and self.suspects.suffix.lower() not in (".html", ".htm"):
             yield f"suspects={self.suspects} must end in .html."
         elif self.suspects is not None and (reason := unwritable(self.suspects)):
@@ -83,19 +87,17 @@ def index(options: IndexOptions) -> None:
         raise UserError(*problems)
     listed = list_folder(options.images)
 
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
-    find_own_modules()
     started = perf_counter()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     images = labelled(listed, embedder.labels.names)
     found, changes = _built(options, embedder, images)
     found.save(options.folder())
     if options.suspects is not None:
         write_suspects(options.suspects, embedder, found)
     _report(found, changes, perf_counter() - started)
-    print(f"index: {options.folder()}")
+    print(f"index: {printable(str(options.folder()))}")
 
 
 def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:
@@ -119,30 +121,29 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     if not folder.exists():
         return None
     try:
-        # Its images are looked for where the new ones are; only their paths, sizes and times count.
-        return ImageIndex.load(folder, embedder.binding, root=folder)
+        return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
         log.info("Made anew: %s", error.problems[0])
         return None
 
 
 def write_suspects(path: Path, embedder: Embedder, images: ImageIndex) -> None:
-    """Writes the page of images that are nearer to another label than to their own, and says how many there are."""
+    """Writes the page of images that are likely mislabelled, and prints how many there are."""
     from seqvise.retrieval.page import write_suspects as write
     from seqvise.retrieval.suspects import find_suspects
 
-    labels = embedder.with_labels(sorted({image.label for image in images.images.values()} - {""}))
+    labels = embedder.labels.chosen([row for row, name in enumerate(embedder.labels.names) if name in embedder.seen])
     found = find_suspects(images, labels.names, labels.vectors)
-    write(images, found, dict(zip(labels.names, labels.titles, strict=True)), path)
-    if found.unknown:
-        told = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unknown.items())
-        log.warning("Not judged, as their labels have no vector: %s.", told)
-    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {path}")
+    write(images, found, embedder.titles, path)
+    if found.unseen:
+        counts = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unseen.items())
+        log.warning("Not judged, as training did not see their labels: %s.", printable(counts))
+    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {printable(str(path))}")
 
 
 def _report(found: ImageIndex, changes: Changes, seconds: float) -> None:
     for fault in changes.faults[:SHOWN]:
-        log.warning("unreadable: %s", fault)
+        log.warning("unreadable: %s", printable(str(fault)))
     if len(changes.faults) > SHOWN:
         log.warning("... and %s more", f"{len(changes.faults) - SHOWN:,}")
     print(f"images: {len(found.images):,} ({_told(changes)})")

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from seqvise.corpus.textfile import refuse_returns
 from seqvise.errors import UserError
-from seqvise.files import atomic_write
+from seqvise.outputs import output_file
 
 STREAM = "-"
 BLOCK = 1 << 16
@@ -23,18 +24,22 @@ def windows(source: BinaryIO, name: str, size: int) -> Iterator[list[str]]:
     line by line.
 
     Raises:
-        UserError: a line is not UTF-8; its number is told.
+        UserError: a line is not UTF-8, with its number; or lines end with carriage returns alone.
     """
     number = 0
-    for lines in _raw_windows(source, size):
+    for lines in _raw_windows(source, name, size):
         yield [_decoded(line, number + index, name) for index, line in enumerate(lines, 1)]
         number += len(lines)
 
 
-def _raw_windows(source: BinaryIO, size: int) -> Iterator[list[bytes]]:
+def _raw_windows(source: BinaryIO, name: str, size: int) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
     parts: list[bytes] = []  # of a line whose end was not read yet
+    begun = False
     while block := source.read1(BLOCK):  # type: ignore[attr-defined]
+        if not begun:
+            refuse_returns(block, name)
+        begun = True
         first, *others = block.split(b"\n")
         parts.append(first)
         if others:
@@ -89,7 +94,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def writing(name: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is there, whole, only when the last line is written.
+    """Standard output, or a file that is there, whole, only when the last line is written; see ``output_file``.
 
     Raises:
         UserError: it cannot be written.
@@ -101,7 +106,7 @@ def writing(name: str) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise UserError(f"output={name} is a folder: give the name of a file.")
     try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        with output_file(path) as file:
             yield file
     except OSError as error:
         raise UserError(f"output={name} cannot be written: {error.strerror}.") from None

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write a model for other programs: run=DIR output=FOLDER format=onnx|torchscript",
     "report": "one table of a sweep, with figures: sweep=DIR output=FOLDER",
     "runs": "list, compare and prune runs: where=model=attention sort=val/bleu",
+    "verify": "compare every byte of runs, stores, features and indexes with their checksums: PATH ...",
     "vectors": 'look at word vectors: file=FILE words="cat dog" query="paris - france + rome"',
 }
 

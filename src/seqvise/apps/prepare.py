@@ -41,7 +41,9 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
             prepare_documents(config, progress)
         return
     with counting("pairs read") as progress:
-        store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), progress=progress)
+        store = prepare_corpus(
+            config.data, config.tokenizer, cache_folder(config.paths), progress=progress, verify=True
+        )
     show(store.report, store.path)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from seqvise.apps.folders import cache_folder
 from seqvise.apps.pictures import with_pictures
 from seqvise.config.options import Config
+from seqvise.plain_text import printable
 
 if TYPE_CHECKING:
     from seqvise.images.features import FeatureStore
@@ -64,7 +65,7 @@ def show(split: ImageSplit, store: FeatureStore) -> None:
         table.add_row(use, f"{len(np.unique(split.images.labels[rows])):,}", f"{len(rows):,}", f"{bad:,}")
     console.print(table)
     for path, reason in list(store.bad_files().items())[:SHOWN]:
-        console.print(f"unreadable: {path}: {reason}", markup=False)
+        console.print(f"unreadable: {printable(path)}: {printable(reason)}", markup=False)
     if len(store.bad) > SHOWN:
         console.print(f"... and {len(store.bad) - SHOWN:,} more")
     console.print(f"features: {store.folder}", markup=False)

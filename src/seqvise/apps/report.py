@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 MODES = ("max", "min")
 WIDE = 4096
@@ -38,8 +38,12 @@ class ReportOptions:
             yield from self._heat_problems()
         if self.output is not None and self.output.exists() and not self.output.is_dir():
             yield f"output={self.output} is a file, but must be a folder."
-        elif self.output is not None and (why := unwritable(self.output / "report.csv")):
+        elif self.output is not None and (why := self._unwritable(self.output)):
             yield f"output={self.output} cannot be written: {why}."
+
+    @staticmethod
+    def _unwritable(output: Path) -> str:
+        return unwritable(output / "report.csv" if output.is_dir() else output)
 
     def _heat_problems(self) -> Iterator[str]:
         names = [name.strip() for name in str(self.heat).split(",")]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
-from seqvise.apps.folders import unwritable
 from seqvise.errors import UserError
-from seqvise.files import write_text
-from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGES
+from seqvise.outputs import unwritable, write_output
+from seqvise.plain_text import printable
+from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGES, LABELS
 
 if TYPE_CHECKING:
     from seqvise.retrieval.answers import Answer
@@ -33,7 +33,8 @@ class SearchOptions:
     run: Annotated[Path, "the run directory whose model and words are used"]
     query: Annotated[tuple[str, ...], 'words, as "engine + boat - wing"; may be given several times'] = ()
     image: Annotated[tuple[Path, ...], "an image file to find the like of; may be given several times"] = ()
-    to: Annotated[str, "images | imagenet (its 1,000 classes) | wordnet (all nouns)"] = IMAGES
+    to: Annotated[str, "images | labels | imagenet (its 1,000 classes) | wordnet (all nouns)"] = IMAGES
+    labels: Annotated[str | None, "for to=labels, names with commas between, or a file of one per line"] = None
     k: Annotated[int, "answers to each query; all where there are fewer"] = 10
     index: Annotated[Path | None, "the index's folder; by default the only one in the run's indexes/"] = None
     images: Annotated[Path | None, "where the index's images are now, if they were moved"] = None
@@ -44,6 +45,7 @@ class SearchOptions:
     wordnet: Annotated[Path | None, "the folder of WordNet's files; by default the run's data.wordnet"] = None
     cache: Annotated[Path | None, "the folder of what is made once; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -56,6 +58,8 @@ class SearchOptions:
         for name, allowed in (("to", GOALS), ("combine", COMBINATIONS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
+        if self.labels is not None and self.to != LABELS:
+            yield f"labels= names the answers of to=labels, but to is '{self.to}': add to=labels, or leave labels= out."
         yield from (f"image={path}: there is no such file." for path in self.image if not path.is_file())
         if self.sheet is not None and self.to != IMAGES:
             yield "sheet= shows images, which only to=images finds; page= shows words too."
@@ -87,16 +91,14 @@ def search(options: SearchOptions) -> None:
         UserError: a wrong option, a word without a vector, an image that cannot be read, no index or one of another
             model, or a run of another kind.
     """
-    from seqvise.apps.hydra_app import find_own_modules
     from seqvise.runs.embedder import load_embedder
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    find_own_modules()
-    embedder = load_embedder(options.run, options.device)
+    embedder = load_embedder(options.run, options.device, options.trust)
     words = _word_queries(options, embedder)
-    find = _images if options.to == IMAGES else _classes
-    _write(options, find(options, embedder, words))
+    find = {IMAGES: _images, LABELS: _labels}.get(options.to, _classes)
+    _write(options, embedder, find(options, embedder, words))
 
 
 def _word_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
@@ -133,16 +135,27 @@ def _images(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
     return found
 
 
+def _labels(options: SearchOptions, embedder: Embedder, words: list[Query]) -> list[Answer]:
+    from seqvise.runs.label_candidates import label_candidates, read_names
+
+    names = None if options.labels is None else read_names(options.labels)
+    candidates = label_candidates(embedder, names)
+    _say_fewer(options.k, len(candidates.names), options.to, "names")
+    return candidates.answers([*words, *_image_queries(options, embedder)], options.k)
+
+
 def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> list[Answer]:
     from seqvise.retrieval.classes import class_problems, find_classes
 
     told = options.wordnet or embedder.options.wordnet
     folder = Path(told) if told else None
-    if problems := class_problems(options.to, folder):
+    if problems := class_problems(options.to, folder, embedder.hypernyms):
         raise UserError(*problems)
     assert folder is not None
     cache = options.cache or Path(embedder.run.config.paths.cache)
-    candidates, total, without = find_classes(options.to, folder, embedder.options.policy, embedder.lexicon, cache)
+    candidates, total, without = find_classes(
+        options.to, folder, embedder.options.policy, embedder.lexicon, cache, embedder.hypernyms
+    )
     if without:
         log.info("%s: %s of %s have no vector and cannot be found.", options.to, f"{without:,}", f"{total:,}")
     _say_fewer(options.k, len(candidates.names), options.to, "names")
@@ -182,18 +195,33 @@ def _check_there(images: ImageIndex, answers: Sequence[Answer]) -> None:
             "images= the folder that they are in now."
         )
     if gone:
-        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), gone[0])
+        first = printable(str(gone[0]))
+        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), first)
 
 
-def _write(options: SearchOptions, answers: list[Answer]) -> None:
+def _calibration(embedder: Embedder, answers: Sequence[Answer]) -> str:
+    """A sentence on scores that are not cosines; empty where all are."""
+    if not any(answer.calibrated for answer in answers):
+        return ""
+    return (
+        f"Images are scored among labels by the cosine, less {embedder.calibration:g} (model.calibration) for labels "
+        "that training saw."
+    )
+
+
+def _write(options: SearchOptions, embedder: Embedder, answers: list[Answer]) -> None:
     from rich.console import Console
 
     from seqvise.retrieval.table import show
 
+    calibration = _calibration(embedder, answers)
+    if calibration:
+        log.info("%s", calibration)
     if options.json is not None:
         about = {"run": str(options.run), "to": options.to, "combine": options.combine, "k": options.k}
+        about |= {"calibration": embedder.calibration} if calibration else {}
         content = {**about, "answers": [answer.as_json() for answer in answers]}
-        write_text(options.json, json.dumps(content, indent=2) + "\n")
+        write_output(options.json, json.dumps(content, indent=2) + "\n")
     if options.sheet is not None:
         from seqvise.retrieval.sheet import write_sheet
 
@@ -201,5 +229,6 @@ def _write(options: SearchOptions, answers: list[Answer]) -> None:
     if options.page is not None:
         from seqvise.retrieval.page import write_page
 
-        write_page(answers, options.page, f"The nearest {options.to} by {options.run}, by the cosine to the query.")
+        about_page = f"The nearest {options.to} by {options.run}, by the cosine to the query. {calibration}"
+        write_page(answers, options.page, about_page.strip())
     show(answers, Console(highlight=False, soft_wrap=not sys.stdout.isatty()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from seqvise.apps.command import words_command
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.corpus.lexical import LexicalTable
@@ -22,6 +23,7 @@ class ShortlistWords:
     run: Annotated[Path, "the run directory of a translation model"]
     output: Annotated[Path, "the file to write"]
     words: Annotated[int, "target words of each source word"] = 30
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def write(options: ShortlistWords) -> None:
     Raises:
         UserError: a wrong option, a run of another task, a corpus that is not there or is no longer that of the run.
     """
-    from seqvise.apps.folders import cache_folder, unwritable
+    from seqvise.apps.folders import cache_folder
     from seqvise.corpus.lexical import lexical_table
     from seqvise.corpus.options import DataOptions
     from seqvise.corpus.prepare import prepare_corpus
@@ -46,7 +48,7 @@ def write(options: ShortlistWords) -> None:
         raise UserError(f"words is {options.words}, but each source word needs one at least.")
     if reason := unwritable(options.output):
         raise UserError(f"output={options.output} cannot be written: {reason}.")
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.trust)
     if not isinstance(run.config.data, DataOptions):
         raise UserError(f"{options.run} is no run of a translation model.")
     store = prepare_corpus(run.config.data, run.config.tokenizer, cache_folder(run.config.paths))

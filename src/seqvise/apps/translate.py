@@ -16,6 +16,7 @@ from seqvise.apps.lines import STREAM, reading, windows, writing
 from seqvise.apps.translators import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
     from seqvise.apps.heatmap import AttentionMap
@@ -52,6 +53,7 @@ class TranslateOptions(DecodingOptions):
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
     batch: Annotated[int, "sentences translated at once"] = 64
     workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def refusals(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
@@ -71,8 +73,8 @@ class TranslateOptions(DecodingOptions):
             yield "weights=true is for format=json; attention=FILE.png draws them."
         if self.attention is not None and self.attention.suffix.lower() != ".png":
             yield f"attention is '{self.attention}', but must be the name of a .png file."
-        elif self.attention is not None and self.attention.is_dir():
-            yield f"attention={self.attention} is a folder: give the name of a file."
+        elif self.attention is not None and (reason := unwritable(self.attention)):
+            yield f"attention={self.attention} cannot be written: {reason}."
         if self.input != STREAM and self.input == self.output:
             yield f"input and output are both {self.input}: give the name of another file."
 
@@ -92,16 +94,16 @@ def translate(options: TranslateOptions) -> None:
     if problems := list(options.refusals()):
         raise UserError(*problems)
     with reading(options.input) as source, writing(options.output) as target:
-        from seqvise.apps.hydra_app import find_own_modules
         from seqvise.runs.translator import load_ensemble
 
-        find_own_modules()
-        translator = load_ensemble(options.run, options.device, options.batch, options.ensemble, options.workers)
+        translator = load_ensemble(
+            options.run, options.device, options.batch, options.ensemble, options.workers, options.trust
+        )
         translator = adapted(translator, options.source_vectors, options.shortlist, options.precision)
         if options.rescore is not None:
             from seqvise.runs.rescore import rescored
 
-            translator = rescored(translator, options.rescore, options.rescore_weight)
+            translator = rescored(translator, options.rescore, options.rescore_weight, options.trust)
         translator.check(options, [key for key in ("attention", "weights") if getattr(options, key)])
         if source.isatty():
             log.info("A sentence a line; the end is Ctrl-D.")

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqvise.apps.arguments import usage
+from seqvise.apps.command import find_own_modules
 from seqvise.apps.exits import exit_code
-from seqvise.apps.hydra_app import find_own_modules
 from seqvise.apps.tune_words import MARK, ROOT, Search, plan_search
 from seqvise.config.overrides import Experiment, as_experiment, override
 from seqvise.config.tree import conf_folder, own_folder
 from seqvise.errors import UserError
-from seqvise.files import write_text
 from seqvise.launching.pool import Pool
+from seqvise.outputs import write_output
 from seqvise.runs.failure import RunFailedError
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.study import FOLDER, FOUND, live_trials, open_study
@@ -116,7 +116,8 @@ def _conclude(search: Search, study: Study) -> None:
     seeded = {} if seeds is None else {"seed": seeds[0]}
     found = as_experiment(search.words, {**values_of(search.plan.space, best), **seeded})
     package, _, rest = found.text.partition("\n")
-    write_text(search.best, "\n".join([package, *_provenance(search, study, best), rest]))
+    search.best.parent.mkdir(parents=True, exist_ok=True)
+    write_output(search.best, "\n".join([package, *_provenance(search, study, best), rest]))
     print(f"best: {search.best}")
     print(f"train it: {shlex.join(_train_words(search.best, found))}")
     print(f"compare: {shlex.join(['seqvise', 'report', f'sweep={search.folder}'])}")

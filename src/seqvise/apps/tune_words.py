@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seqvise.apps.folders import unwritable
 from seqvise.config.compose import compose_what_fits
 from seqvise.config.faults import one_line
+from seqvise.config.keys import unknown_keys
 from seqvise.config.overrides import key_of, override
 from seqvise.config.tree import choices
 from seqvise.config.validate import METRICS, validate
@@ -132,6 +134,8 @@ def _listed(word: str) -> str:
 def _options(words: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     """The `tune` node, and what is wrong with its words."""
     cfg, problems = compose_what_fits(words, ROOT)
+    unknown = unknown_keys(cast(dict[str, Any], OmegaConf.to_container(cfg)), TuneConfig, {})
+    problems += [each.sentence() for each in unknown]
     try:
         options = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TuneConfig), cfg))
     except OmegaConfBaseException as error:

@@ -11,6 +11,7 @@ from seqvise.apps.command import words_command
 from seqvise.apps.folders import cache_folder
 from seqvise.config.options import PathOptions
 from seqvise.errors import UserError
+from seqvise.plain_text import printable
 from seqvise.retrieval.options import COMBINATIONS
 from seqvise.vectors.options import ENDINGS
 
@@ -86,4 +87,4 @@ def split(text: str) -> list[str]:
 
 
 def _write(lines: Iterator[str] | Sequence[str]) -> None:
-    print("\n".join(lines), end="\n\n")
+    print("\n".join(map(printable, lines)), end="\n\n")

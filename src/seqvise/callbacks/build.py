@@ -95,12 +95,12 @@ def _extra(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[pl.Callback]:
 def _made(key: str, node: dict[str, Any]) -> pl.Callback:
     target = str(node.pop("_target_", ""))
     try:
-        made = _class(target)(**node)
+        made = _class(target)
+        if not (isinstance(made, type) and issubclass(made, pl.Callback)):
+            raise UserError(f"{key}._target_ is '{target}', which is no pytorch_lightning Callback.")
+        return made(**node)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{key}: '{target}' cannot be made a callback of: {error}.") from error
-    if not isinstance(made, pl.Callback):
-        raise UserError(f"{key}._target_ is '{target}', which is no pytorch_lightning Callback.")
-    return made
 
 
 def _class(target: str) -> Any:

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
 from seqvise.callbacks.pictures import attention_figure, pixels
+from seqvise.plain_text import markdown_text
 from seqvise.tasks.samples import Sample
 
 
@@ -56,7 +57,7 @@ def samples_of(pl_module: pl.LightningModule) -> Sequence[Sample]:
 def samples_markdown(samples: Sequence[Sample]) -> str:
     """A table of translations."""
     rows = ((sample.source, sample.reference, sample.output) for sample in samples)
-    lines = [" | ".join(_cell(text) for text in row) for row in rows]
+    lines = [" | ".join(map(markdown_text, row)) for row in rows]
     return "\n".join(f"| {line} |" for line in ("source | reference | output", "--- | --- | ---", *lines))
 
 
@@ -67,7 +68,3 @@ def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
     metrics = dict(zip(("attention/entropy", "attention/uniform"), entropies, strict=True))
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step=trainer.global_step)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")

@@ -8,6 +8,7 @@ from typing import Any
 
 AVERAGES = ("none", "ema", "swa", "nt_asgd")
 RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plateau")
+PATIENCE_RULES = ("exact", "torch")
 
 
 @dataclass
@@ -52,7 +53,8 @@ class ScheduleOptions:
     momentum_low: float = 0.85  # ... and where it is highest
     warmup: int = 4000  # noam: steps of linear climb, then the inverse square root
     factor: float = 0.5  # plateau: the rate is multiplied by this ...
-    patience: int = 2  # ... after so many validations without a better `monitor.metric`
+    patience: int = 2  # ... at each of so many validations in a row without a better `monitor.metric`
+    patience_rule: str = "exact"  # `torch`: one validation later, and a metric is better by 0.01 % at least
     unit: str = "step"  # `epoch`: the rate moves between epochs only
     cycle_epochs: float | None = None  # length of the cycle; null: all of training
     extend: bool = False  # a resumed run may have another horizon than the one it started with
@@ -76,8 +78,11 @@ class ScheduleOptions:
         for name in ("momentum_high", "momentum_low"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{key}.{name} is {getattr(self, name)}, but a momentum lies between 0 and 1."
-        if self.warmup < 1 or self.patience < 0 or not 0 < self.factor < 1:
-            yield f"{key}: warmup must be at least 1, patience at least 0, factor between 0 and 1."
+        if self.patience_rule not in PATIENCE_RULES:
+            yield f"{key}.patience_rule is '{self.patience_rule}', but must be one of {', '.join(PATIENCE_RULES)}."
+        least = 0 if self.patience_rule == "torch" else 1
+        if self.warmup < 1 or self.patience < least or not 0 < self.factor < 1:
+            yield f"{key}: warmup must be at least 1, patience at least {least}, factor between 0 and 1."
         for name, node in self.others.items():
             yield from _ramp_problems(node, f"{key}.others.{name}")
         if self.cycle_epochs is not None and self.cycle_epochs <= 0:

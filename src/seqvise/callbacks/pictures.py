@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqvise.files import atomic_write
+from seqvise.outputs import write_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,9 +58,10 @@ def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a PNG in one step."""
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")
+    """Writes a figure as a PNG, see ``output_file``."""
+    content = BytesIO()
+    figure.savefig(content, format="png")
+    write_output(path, content.getvalue())
 
 
 def _plain(word: str) -> str:

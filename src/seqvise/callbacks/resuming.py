@@ -61,7 +61,8 @@ class ExactResume(pl.Callback):
         # Not the fit loop's own: with `trainer.max_steps` Lightning takes any assignment to that one for True.
         trainer.fit_loop.epoch_loop.restarting = False
         for config in trainer.lr_scheduler_configs:
-            if config.reduce_on_plateau and self._value is not None:
+            due = trainer.current_epoch % config.frequency == 0
+            if config.reduce_on_plateau and due and self._value is not None:
                 config.scheduler.step(self._value)  # type: ignore[arg-type]
         self._between = False
 

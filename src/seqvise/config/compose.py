@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.config.arguments import further_arguments
 from seqvise.config.faults import Fault, blamed, one_line
-from seqvise.config.schema import register
+from seqvise.config.keys import unknown_keys
+from seqvise.config.schema import register, unknown_in
 from seqvise.config.tree import conf_folder, is_group
 from seqvise.errors import UserError
+from seqvise.tuning.options import TuneConfig
 
 CONFIG_NAME = "train"
 VERSION_BASE = "1.3"
@@ -63,8 +67,27 @@ def _set_aside(overrides: Sequence[str], root: str) -> tuple[DictConfig, list[Fa
         except (HydraException, OmegaConfBaseException) as error:
             word = blamed(fitting, error)
             if word is None:
-                raise UserError(*(fault.sentence() for fault in faults), one_line(error)) from error
+                found = _file_problems(fitting, root, error)
+                raise UserError(*(fault.sentence() for fault in faults), *found) from error
             faults.append(Fault(word, error))
+
+
+def _file_problems(overrides: Sequence[str], root: str, error: Exception) -> list[str]:
+    """A sentence for each key of a config file that nothing reads, or about the error where all of them are read."""
+    register(typed=False)
+    try:
+        content = cast(dict[str, Any], OmegaConf.to_container(_composed(list(overrides), root)))
+    except (HydraException, OmegaConfBaseException):
+        return [one_line(error)]
+    finally:
+        register()
+    unknown = list(unknown_in(content) if root == CONFIG_NAME else unknown_keys(content, TuneConfig, {}))
+    if not unknown:
+        return [one_line(error)]
+    further = [sentence for _, sentence in further_arguments(content)]
+    file = re.match("In '(.+)': ", one_line(error))
+    place = f"The command line has none of these keys; the first is in {file[1]}.yaml." if file else ""
+    return [*(key.sentence() for key in unknown), *further, *filter(None, [place])]
 
 
 def compose_each(jobs: Iterable[Sequence[str]]) -> Iterator[tuple[DictConfig, list[str]]]:
@@ -112,5 +135,9 @@ def _grammar_faults(overrides: Iterable[str]) -> Iterable[Fault]:
 
 def _compose(overrides: list[str], root: str) -> DictConfig:
     register()
+    return _composed(overrides, root)
+
+
+def _composed(overrides: list[str], root: str) -> DictConfig:
     with hydra.initialize_config_dir(str(conf_folder()), version_base=VERSION_BASE):
         return cast(DictConfig, hydra.compose(root, overrides=overrides))

@@ -6,17 +6,23 @@ A finished run keeps its meaning. When the meaning or the default of a key chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import re
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.classes import path_problems
 from seqvise.errors import UserError
 
 FORMAT = 2
 KEY = "format"
+TRUST = "trust"
+"""The key that no file has: whoever reads a run decides whether to trust it."""
+INTERPOLATION = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
+"""What OmegaConf would replace, for example by a variable of the environment; a backslash before it makes it text."""
 FIRST = 1
 """The format of a config without the key: it was written before there were formats."""
 
@@ -40,9 +46,17 @@ class Former:
     changes: str | None = None
 
 
+_KINDS = ("parallel", "text_lines", "text_labels", "images")
+
 FORMER: Mapping[int, tuple[Former, ...]] = {
     1: (
         Former("data.count_padding", value=False, where=("data.kind", ("parallel",))),
+        # Labels had the vectors of their words alone.
+        Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
+        Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
+        Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
+        # The patience of torch's ReduceLROnPlateau.
+        Former("schedule.patience_rule", "torch", where=("schedule.name", ("plateau",))),
         Former(
             "trainer.accumulate_grad_batches",
             above=("trainer.accumulate_grad_batches", 1),
@@ -55,19 +69,32 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
             above=("trainer.devices", 1),
             changes="Batches of several processes (trainer.devices) count by their images or words, no longer equally.",
         ),
+        Former("data.max_pixels", 178_956_970, where=("data.kind", ("images",))),
+        Former("tokenizer.revision", 1),
     )
 }
 """For each earlier format the values that its configs leave out."""
 
 
-def load_config(file: Path) -> DictConfig:
-    """Reads a run's ``config.yaml``, in the current format.
+def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) -> DictConfig:
+    """Reads a run's ``config.yaml``, in the current format. Nothing that it names is imported.
+
+    Args:
+        file: perhaps written by someone else.
+        trust: whether it may name classes outside of seqvise, torch and Lightning.
+        named: such classes that the command line names itself, which the file may name too.
 
     Raises:
-        UserError: a later revision wrote it.
+        UserError: a later revision wrote it, or using it would import what it must not, or read the environment.
     """
-    config = cast(DictConfig, OmegaConf.load(file))
+    config = OmegaConf.load(file)
+    if not isinstance(config, DictConfig):
+        raise UserError(f"{file} does not hold names and values, as a run's config does.")
+    content = cast(dict[str, Any], OmegaConf.to_container(config))
+    if problems := [*_interpolations(content), *path_problems(content, trust, named)]:
+        raise UserError(*(f"{file}: {problem}" for problem in problems))
     upgrade(config, file)
+    config.pop(TRUST, None)  # the reader decides, not the file
     return config
 
 
@@ -93,6 +120,32 @@ def changes(file: Path) -> list[str]:
 def numbered(text: str) -> str:
     """The text of a config with the number of its format before it."""
     return f"{KEY}: {FORMAT}\n{text}"
+
+
+def as_yaml(content: Mapping[str, Any]) -> str:
+    """The text of a ``config.yaml`` with these values, which reads as the same values again."""
+    return numbered(OmegaConf.to_yaml(OmegaConf.create(escaped(content))))
+
+
+def escaped(node: Any) -> Any:
+    """The same values, with a backslash before what OmegaConf would replace in them."""
+    if isinstance(node, Mapping):
+        return {name: escaped(value) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [escaped(value) for value in node]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
+
+
+def _interpolations(node: Any, key: str = "") -> Iterator[str]:
+    """A sentence for each value that is not resolved; a run writes values alone."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _interpolations(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _interpolations(value, f"{key}.{number}")
+    elif isinstance(node, str) and INTERPOLATION.search(node):
+        yield f"{key} is '{node}', but a run's config holds values alone, which nothing replaces: write the value."
 
 
 def _former(config: MutableMapping[str, Any], file: Path) -> list[Former]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from seqvise.config.options import Config
+from seqvise.config.schema import content
 
 Scalar = bool | int | float | str | None
 NODES = ("data", "tokenizer", "vectors", "model", "loss", "optimizer", "schedule")
@@ -18,8 +17,8 @@ def hyperparameters(config: Config) -> dict[str, Scalar]:
 
     Folders and file names stay out: two runs on the same text are to look the same wherever it lies.
     """
-    content: Any = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
-    chosen = {name: content[name] for name in NODES}
+    every = content(config)
+    chosen = {name: every[name] for name in NODES}
     chosen["data"] = {name: value for name, value in chosen["data"].items() if name != "root"}
     flat = {"seed": config.seed, "trainer.max_epochs": config.trainer.max_epochs}
     return flat | dict(_flatten(chosen, ""))

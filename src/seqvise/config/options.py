@@ -60,6 +60,7 @@ class TrainerOptions:
     enable_model_summary: bool = False
     inference_mode: bool = True
     sync_batchnorm: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)  # its other arguments, keys of the node itself
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -153,3 +154,6 @@ class Config:
     resume: str | None = None  # the folder of a run, or auto
     retry: str | None = None  # failed
     dry_run: bool = False
+    verify: bool = False
+    keep_changes: bool = True
+    trust: bool = False  # of a run that is loaded: import classes that its own config names

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.classes import dotted, find_class
-from seqvise.config.faults import nearest
-from seqvise.config.options import Config
+from seqvise.config.classes import OURS, TARGET, dotted, find_class, path_problems
+from seqvise.config.formats import TRUST, escaped
+from seqvise.config.keys import ARGUMENTS, UnknownKey, further_keys, unknown_keys
+from seqvise.config.options import Config, TrainerOptions
 from seqvise.config.processes import run_time
 from seqvise.config.tree import own_folder
 from seqvise.corpus.options import DataOptions
@@ -23,8 +28,10 @@ from seqvise.models.devise_options import DeviseOptions
 from seqvise.models.language_options import ClassifierOptions, LanguageModelOptions
 from seqvise.models.options import RecurrentOptions
 from seqvise.models.transformer_options import TransformerOptions
+from seqvise.tasks.options import OptimizerOptions
 from seqvise.tuning.options import TuneConfig
 
+log = logging.getLogger(__name__)
 MODEL_OPTIONS: dict[str, type] = {
     "seqvise.models.recurrent.Recurrent": RecurrentOptions,
     "seqvise.models.transformer.Transformer": TransformerOptions,
@@ -39,26 +46,48 @@ DATA_OPTIONS: dict[str, type] = {
     LABELS: LabelOptions,
 }
 """For each `data.kind` the type of the `data` node."""
+FREE_NODES: dict[str, type] = {"optimizer": OptimizerOptions, "trainer": TrainerOptions}
+"""Nodes whose further keys are arguments of torch's optimizer and of Lightning's Trainer."""
+OPTION_FILES: dict[str, type] = {
+    "recurrent": RecurrentOptions,
+    "transformer": TransformerOptions,
+    "devise": DeviseOptions,
+    "awd_lstm": LanguageModelOptions,
+    "text_classifier": ClassifierOptions,
+    **DATA_OPTIONS,
+}
+"""The types that files of the `data` and `model` groups begin with, by their name in the `options` group."""
 
 
-def register() -> None:
-    """Tells Hydra the types of the config and the resolvers that its files use. Harmless when repeated."""
+def register(typed: bool = True) -> None:
+    """Tells Hydra the types of the config and the resolvers that its files use. Harmless when repeated.
+
+    Args:
+        typed: false tells it the default values alone, so that config files may have any key.
+    """
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
-    store.store(name="tune_schema", node=TuneConfig)
-    store.store(group="options", name="recurrent", node=RecurrentOptions)
-    store.store(group="options", name="transformer", node=TransformerOptions)
-    store.store(group="options", name="devise", node=DeviseOptions)
-    store.store(group="options", name="awd_lstm", node=LanguageModelOptions)
-    store.store(group="options", name="text_classifier", node=ClassifierOptions)
-    for kind, options in DATA_OPTIONS.items():
-        store.store(group="options", name=kind, node=options)
+    nodes: dict[str, Any] = {"schema": _schema(), "tune_schema": TuneConfig, **OPTION_FILES}
+    for name, node in nodes.items():
+        group = "options" if name in OPTION_FILES else None
+        plain = OmegaConf.to_container(OmegaConf.structured(node)) if not typed else node
+        store.store(group=group, name=name, node=plain)
     _resolve_as("run_name", _run_name)
     _resolve_as("run_dir", _run_dir)
     _resolve_as("own_conf", _own_conf)
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
+
+
+@cache
+def _schema() -> DictConfig:
+    """The root, whose free nodes take further keys."""
+    schema = OmegaConf.structured(Config)
+    for name, options in FREE_NODES.items():
+        schema[name] = options()
+        OmegaConf.set_struct(schema[name], False)
+        del schema[name][ARGUMENTS]
+    return cast(DictConfig, schema)
 
 
 def typed(cfg: DictConfig) -> Config:
@@ -68,9 +97,15 @@ def typed(cfg: DictConfig) -> Config:
     plain dictionary.
 
     Raises:
-        UserError: the model's node names no class that can be imported.
+        UserError: a key is set that nothing reads, a class is named that must not be imported, or the model's node
+            names none that can be.
     """
-    merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), cfg))
+    content = cast(dict[str, Any], OmegaConf.to_container(cfg))
+    if problems := path_problems(content):
+        raise UserError(*problems)
+    if problems := [unknown.sentence() for unknown in unknown_in(content)]:
+        raise UserError(*problems)
+    merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), _with_arguments(content)))
     data = _typed_data(merged)  # before the others: of a config of another shape, it says more than what is missing
     config = cast(Config, OmegaConf.to_object(merged))
     config.data = data
@@ -79,12 +114,62 @@ def typed(cfg: DictConfig) -> Config:
     return config
 
 
+def content(config: Config) -> dict[str, Any]:
+    """Every choice as plain dictionaries, lists and values; ``typed`` of it is the config again, without its trust."""
+    found = asdict(config)
+    del found[TRUST]
+    for name in FREE_NODES:
+        found[name] |= found[name].pop(ARGUMENTS)
+    return found
+
+
+def unknown_in(content: Mapping[str, Any]) -> Iterator[UnknownKey]:
+    """The keys of a whole config that nothing reads. content: as plain dictionaries, its class paths checked."""
+    data, model = content.get("data"), content.get("model")
+    nodes: dict[str, type] = {}
+    if isinstance(data, Mapping) and (kind := data.get("kind", "parallel")) in DATA_OPTIONS:
+        nodes["data"] = DATA_OPTIONS[kind]
+    if isinstance(model, Mapping) and model.get(TARGET):
+        with suppress(UserError):  # of a class that is not there is told elsewhere
+            if options := _model_options(str(model[TARGET])):
+                nodes["model"] = options
+    return unknown_keys(content, Config, nodes)
+
+
+def without_unknown(saved: DictConfig, file: Path) -> DictConfig:
+    """The config of a run without the keys that nothing reads, which another revision may have written.
+
+    Args:
+        saved: what ``load_config`` has read; it is changed.
+        file: where it was read, for the line that is logged.
+    """
+    found = list(unknown_in(cast(dict[str, Any], OmegaConf.to_container(saved))))
+    for unknown in found:
+        node: Any = saved
+        for name in unknown.key[:-1]:
+            node = node[name]
+        del node[unknown.key[-1]]
+    if found:
+        keys = ", ".join(".".join(unknown.key) for unknown in found)
+        log.warning("%s: this version of seqvise does not know these keys and ignores them: %s.", file, keys)
+    return saved
+
+
+def _with_arguments(content: dict[str, Any]) -> dict[str, Any]:
+    """The config with the further keys of its free nodes as their ``arguments``."""
+    for name, options in FREE_NODES.items():
+        if isinstance(node := content.get(name), dict):
+            further = further_keys(node, options)
+            content[name] = {key: value for key, value in node.items() if key not in further} | {ARGUMENTS: further}
+    return content
+
+
 def _typed_data(cfg: DictConfig) -> object:
     node = cast(dict[str, Any], OmegaConf.to_container(cfg.data, resolve=True))
     kind = node.get("kind", "parallel")
     if kind not in DATA_OPTIONS:
         raise UserError(f"data.kind is '{kind}', but must be one of {', '.join(DATA_OPTIONS)}.")
-    return _as_options(DATA_OPTIONS[kind], node, "data")
+    return _as_options(DATA_OPTIONS[kind], node)
 
 
 def _typed_model(node: dict[str, Any]) -> object:
@@ -93,14 +178,12 @@ def _typed_model(node: dict[str, Any]) -> object:
     options = _model_options(str(node["_target_"]))
     if options is None:
         return node
-    return _as_options(options, node, "model")
+    return _as_options(options, node)
 
 
-def _as_options(options: type, node: dict[str, Any], name: str) -> object:
-    known = [item.name for item in fields(options)]
-    if strangers := [key for key in node if key not in known]:
-        raise UserError(*(f"{name}.{key}: there is no such key{nearest(key, known)}" for key in strangers))
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), node))
+def _as_options(options: type, node: dict[str, Any]) -> object:
+    # What was resolved once is not resolved again.
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), escaped(node)))
 
 
 def _model_options(target: str) -> type | None:
@@ -109,7 +192,10 @@ def _model_options(target: str) -> type | None:
         return MODEL_OPTIONS[target]
     model = find_class("model._target_", target)
     named = (MODEL_OPTIONS.get(dotted(base)) for base in model.__mro__)
-    return cast(type | None, getattr(model, "options_type", None) or next(filter(None, named), None))
+    options = cast(type | None, getattr(model, "options_type", None) or next(filter(None, named), None))
+    if options is None and target.partition(".")[0] in OURS:
+        raise UserError(f"model._target_ is '{target}', which is no model but a part of one: it has no options_type.")
+    return options
 
 
 def _resolve_as(name: str, function: Callable[..., str]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seqvise.config.classes import CALLBACK, LOGGER, MODULE, TASK, find_class
+from seqvise.config.arguments import further_arguments, node_arguments
+from seqvise.config.classes import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
 from seqvise.config.faults import nearest, one_line
 from seqvise.config.options import Config
 from seqvise.config.schema import MODEL_OPTIONS, typed
@@ -67,13 +68,14 @@ def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> l
     missing = [f"{key} is not set: give it as {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
     if missing:
         return missing
+    further = [sentence for _, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
     try:
         config = typed(cfg)
     except OmegaConfBaseException as error:
-        return [one_line(error)]
+        return [*further, one_line(error)]
     except UserError as error:
-        return list(error.problems)
-    return [*node_problems(config), *_download(config), *together(config)]
+        return [*error.problems, *further]
+    return [*node_problems(config), *further, *_download(config), *together(config)]
 
 
 def _download(config: Config) -> Iterator[str]:
@@ -109,6 +111,7 @@ def _together(config: Config) -> Iterator[str]:
     yield from _standard_input(config)
     yield from _packages(config)
     yield from _classes(config)
+    yield from node_arguments(config)
 
 
 def _forcing(config: Config) -> Iterator[str]:
@@ -242,8 +245,12 @@ def _classes(config: Config) -> Iterator[str]:
     named = [
         ("model._target_", _choice(config.model, "_target_"), MODULE),
         ("model.task", _choice(config.model, "task"), TASK),
-        ("logger._target_", _choice(config.logger, "_target_") if config.logger else "", LOGGER),
     ]
+    for key, node, kind in (("logger", config.logger, LOGGER), ("trainer.strategy", config.trainer.strategy, STRATEGY)):
+        if isinstance(node, Mapping):
+            named.append((f"{key}.{TARGET}", node.get(TARGET), kind))
+        elif node is not None and (key == "logger" or not isinstance(node, str)):
+            yield f"{key} is {node}, but must be a node with {TARGET}, the dotted path of a class."
     for name, node in config.callbacks.extra.items():
         # A node without a class, or with a bare name, is told by the callbacks' own options.
         named.append((f"callbacks.extra.{name}._target_", _choice(node, "_target_") or "", CALLBACK))

@@ -98,7 +98,10 @@ class TextCodec:
         if self.model is not None:
             with atomic_write(folder / f"{side}.sentencepiece.model") as temporary:
                 temporary.write_bytes(self.model)
-        content = {"language": self.language, "tokenizer": asdict(self.options), "backwards": self.backwards}
+        tokenizer = asdict(self.options)
+        if self.options.revision == 1:
+            del tokenizer["revision"]  # files of that revision do not have it, and a resumed run compares them
+        content = {"language": self.language, "tokenizer": tokenizer, "backwards": self.backwards}
         write_text(folder / f"{side}.codec.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
@@ -111,7 +114,7 @@ class TextCodec:
         path = folder / f"{side}.codec.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            language, options = str(content["language"]), TokenizerOptions(**content["tokenizer"])
+            language, options = str(content["language"]), TokenizerOptions(**{"revision": 1, **content["tokenizer"]})
             backwards = bool(content.get("backwards", False))
             subwords = options.name == "sentencepiece"
             model = (folder / f"{side}.sentencepiece.model").read_bytes() if subwords else None

@@ -14,8 +14,8 @@ _SPACE = " "
 def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = False) -> str:
     """The words as one text, spaced as the training text of the vocabulary was.
 
-    No space stands between two words if the first joins right or the second joins left. Straight double quotes
-    open and close in turn. A vocabulary of characters, in which the space is a word, needs no such rule.
+    ``Vocabulary.joined`` tells where no space stands between two words. Straight double quotes open and close in turn.
+    A vocabulary of characters, in which the space is a word, needs no such rule.
 
     Args:
         words: without specials; an unknown word is set between spaces.
@@ -23,16 +23,19 @@ def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = Fals
     """
     if _SPACE in vocabulary:
         return "".join(words)
-    text = ""
-    glue = True
-    quoted = False
+    text, before = "", ""
+    quoted = opened = False
     for word, written in _written(words, marked):
-        index = vocabulary.id(word)
-        closes, opens = word == _QUOTE and quoted, word == _QUOTE and not quoted
-        joins_left = closes or (vocabulary.joins_left[index] and not opens)
-        text += written if glue or joins_left else f" {written}"
-        glue = opens or (vocabulary.joins_right[index] and not closes)
+        if word == _QUOTE:
+            joined = quoted or (before not in ("", _QUOTE) and vocabulary.no_space_after(before))
+        elif before == _QUOTE:
+            joined = opened or vocabulary.no_space_before(word)
+        else:
+            joined = vocabulary.joined(before, word)
+        text += written if joined or not before else f" {written}"
+        opened = word == _QUOTE and not quoted
         quoted ^= word == _QUOTE
+        before = word
     return text
 
 

@@ -13,7 +13,7 @@ from seqvise.corpus.identity import content_digest
 from seqvise.corpus.normalise import fold
 from seqvise.corpus.readers import decoded_texts
 from seqvise.corpus.split import PARTS
-from seqvise.corpus.tables import read_csv
+from seqvise.corpus.tables import RowCheck, read_csv
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.text_options import LABELS, TextOptions
 from seqvise.corpus.textfile import TextFile, find_text
@@ -117,23 +117,20 @@ def _lines(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document
 def _tabbed(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
     text = data.columns.index(data.text)
     label = data.columns.index(data.label) if data.kind == LABELS else text
+    width = len(data.columns)
+    check = RowCheck(width, max(text, label) + 1, data.on_bad, tally, f"{width} (data.columns={data.columns})")
     for number, line in _numbered(data, file, tally):
-        row = line.split("\t")
-        if len(row) <= max(text, label):
-            raise UserError(
-                f"{file}, line {number} has {len(row)} column{'s'[: len(row) != 1]} between tabs, but "
-                f"data.columns={data.columns} needs {max(text, label) + 1} at least."
-            )
-        yield Document(row[text], row[label].strip() if data.kind == LABELS else "", f"{file}, line {number}")
+        row, place = line.split("\t"), f"{file}, line {number}"
+        if check.takes(row, place):
+            yield Document(row[text], row[label].strip() if data.kind == LABELS else "", place)
 
 
 def _table(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
     names = (data.label if data.kind == LABELS else data.text, data.text)
-    number = 0
-    for labels, texts in read_csv(file, decoded_texts(file, None, data.encoding_errors, tally), names, _KEYS):
-        for label, text in zip(labels, texts, strict=True):
-            number += 1
-            yield Document(text, label if data.kind == LABELS else "", f"{file}, row {number}")
+    decoded = decoded_texts(file, None, data.encoding_errors, tally)
+    for labels, texts, numbers in read_csv(file, decoded, names, data.on_bad, tally, _KEYS):
+        for label, text, number in zip(labels, texts, numbers, strict=True):
+            yield Document(text, label if data.kind == LABELS else "", f"{file}, line {number}")
 
 
 def _whole(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:

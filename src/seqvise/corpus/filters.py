@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from seqvise.corpus.duplicates import EveryPair, RecentPairs, Seen, pair_keys
+from seqvise.corpus.normalise import has_word
 from seqvise.corpus.options import QUESTION_PATTERNS, DataOptions, SideScripts
 from seqvise.corpus.readers import Block
 from seqvise.corpus.scripts import ScriptTest
@@ -63,7 +64,7 @@ def _steps(data: DataOptions) -> Iterator[Step]:
     yield _dropping(NUL, lambda block: ["\0" not in s and "\0" not in t for s, t in block.pairs()])
     if data.questions_only:
         yield _questions(data)
-    yield _dropping(EMPTY, lambda block: [s != "" and t != "" for s, t in block.pairs()])
+    yield _dropping(EMPTY, lambda block: [has_word(s) and has_word(t) for s, t in block.pairs()])
 
 
 def _training_steps(data: DataOptions) -> Iterator[Step]:

@@ -13,14 +13,15 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from seqvise.corpus.filters import question_patterns
-from seqvise.corpus.options import STANDARD_INPUT, DataOptions, TokenizerOptions
+from seqvise.corpus.options import CUT, FIRST, STANDARD_INPUT, DataOptions, TokenizerOptions
 from seqvise.corpus.readers import Block, part_files, read_blocks
 from seqvise.corpus.split import PARTS
 from seqvise.corpus.store import FORMAT
 from seqvise.corpus.tally import Tally
+from seqvise.corpus.text_options import TextOptions
 from seqvise.corpus.textfile import TextFile
 from seqvise.corpus.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, digest_stream, write_text
+from seqvise.files import digest, digest_file, digest_stream, remove_dead, write_text
 
 _LARGE = 64 << 20
 
@@ -117,6 +118,7 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "languages": languages,
         "questions": [patterns[language] for language in languages] if data.questions_only else None,
         "encoding_errors": data.encoding_errors,
+        **later_choices(data),
         "max_characters": data.max_characters,
         "deduplicate": data.deduplicate and ("exact" if data.exact_duplicates else "recent"),
         "drop_copies": data.drop_copies,
@@ -124,11 +126,17 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "scripts": asdict(data.scripts),
         "limit": data.limit,
         "max_tokens": asdict(data.max_tokens),
-        "cut_percentile": data.cut_percentile,
+        "cut_percentile": _percentiles(data),
         "split": [data.valid_fraction, data.seed] if splits else None,
         "tokenizer": tokenizer.shaping(),
         "version": tokenizer_version(tokenizer),
     }
+
+
+def _percentiles(data: DataOptions) -> float | dict[str, float | None] | None:
+    """One number if both sides have the same, as before sides had a number each: such stores keep their name."""
+    sides = data.percentiles()
+    return sides["source"] if sides["source"] == sides["target"] else sides
 
 
 def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
@@ -151,8 +159,19 @@ def _digest(path: Path, memo: Path) -> str:
         return digest_file(path)
     known = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     if not known.is_file():
+        remove_dead(known)
         write_text(known, digest_file(path))
     return known.read_text(encoding="utf-8")
+
+
+def later_choices(data: DataOptions | TextOptions) -> dict[str, str]:
+    """Choices that stores did not have once; the former values are left out, so that such a store is still found."""
+    chosen = {}
+    if data.format in ("tabbed", "csv") and data.on_bad != CUT:
+        chosen["on_bad"] = data.on_bad
+    if data.limit is not None and data.limit_choice != FIRST:
+        chosen["limit_choice"] = f"{data.limit_choice} {data.seed}"
+    return chosen
 
 
 def _columns(data: DataOptions) -> list[int] | list[str] | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import compress, islice
+from itertools import count as counter
+from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -14,15 +16,16 @@ from seqvise.corpus.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, Filters
 from seqvise.corpus.identity import Input
 from seqvise.corpus.journal import Journal, StaleJournalError
 from seqvise.corpus.languages import LanguageCheck
-from seqvise.corpus.options import DataOptions
+from seqvise.corpus.limit import LowestPlaces, drawn_place, lowest
+from seqvise.corpus.options import FIRST, DataOptions
 from seqvise.corpus.readers import Block, Pair
 from seqvise.corpus.split import PARTS, choose_part, position
-from seqvise.corpus.splitting import Batch, Split, SplitterSpec, split_batches
+from seqvise.corpus.splitting import Batch, PlacedPair, Split, SplitterSpec, split_batches
 from seqvise.corpus.spool import Lexicon, Spool
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.tokenizers import Tokens
 from seqvise.corpus.vocabulary import UNK, Vocabulary
-from seqvise.files import digest
+from seqvise.files import atomic_write, digest
 
 BATCH = 4096
 COMMIT = 16
@@ -30,6 +33,9 @@ COMMIT = 16
 
 STORE = "store"
 """The folder of the journal in which the raw text of each part is written."""
+
+PLACES = "spool/train.places"
+"""Of each training pair, float64, its place in the draw of ``data.limit``; there only where that is set."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,23 @@ class Side:
         """Of each word, whether it is written without a space before it and after it."""
         left, right = self.spools["train"].joins()
         return dict(zip(self.lexicon, zip(left.tolist(), right.tolist(), strict=True), strict=True))
+
+    def vocabulary(self, ranked: Sequence[str], counts: dict[str, int], revision: int) -> Vocabulary:
+        """The words that get an id, with what the training part shows of the spaces beside them.
+
+        Args:
+            ranked: the words.
+            counts: see ``train_counts``.
+            revision: of the tokenizer's rules; from 2 on, what pairs of words show too.
+        """
+        vocabulary = Vocabulary.from_ranked(ranked, counts, self.joins())
+        return vocabulary if revision < 2 else replace(vocabulary, pairs=self._pair_joins(vocabulary))
+
+    def _pair_joins(self, vocabulary: Vocabulary) -> dict[tuple[str, str], bool]:
+        spool, words = self.spools["train"], list(self.lexicon)
+        columns = (column.tolist() for column in spool.pair_joins(spool.joins()))
+        named = ((words[first], words[second], joined) for first, second, joined in zip(*columns, strict=True))
+        return {(first, second): joined for first, second, joined in named if {first, second} <= vocabulary.known}
 
     def final_ids(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
         """(words of the lexicon,) the vocabulary's id of each word."""
@@ -102,6 +125,7 @@ class Intake:
             Side("target", target, Lexicon(journal, "spool/target.words")),
         )
         self._open_parts()
+        self._limit = self._opened_limit()
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +159,29 @@ class Intake:
                     self._commit()
             self._commit()
 
+    def select(self) -> None:
+        """Leaves out what ``data.limit`` does not keep. Called once all is read and the files are closed."""
+        limit, rows = self._data.limit, len(self.sides[0].spools["train"])
+        if limit is None or rows <= limit:
+            return
+        kept = lowest(np.fromfile(self._journal.path(PLACES)), limit)
+        for side in self.sides:
+            side.spools["train"].select(kept)
+        if "train" in self._with_text:
+            for side in self.sides:
+                _keep_lines(self._journal.path(f"{STORE}/train/{side.name}.txt"), kept)
+        self._done.tally("train").drop(LIMIT, rows - limit)
+
+    def _opened_limit(self) -> LowestPlaces:
+        """What ``data.limit`` may keep, with the places of the pairs that an earlier attempt took."""
+        if self._data.limit is None:
+            return LowestPlaces(None, np.zeros(0))
+        self._places = self._journal.open(PLACES)
+        places = np.fromfile(self._journal.path(PLACES))
+        if len(places) != len(self.sides[0].spools["train"]):
+            raise StaleJournalError(f"{PLACES} has {len(places)} places")
+        return LowestPlaces(self._data.limit, places)
+
     def _commit(self) -> None:
         for side in self.sides:
             side.lexicon.write()
@@ -162,39 +209,38 @@ class Intake:
         placed = self._placed(item, progress)
         self._skip(placed, item)
         while found := list(islice(placed, BATCH)):
-            within = [(part, pair) for part, pair in found if not self._full(part)]
-            yield Batch(within, len(found) - len(within), found[-1][1])
+            within = [placed for placed in found if self._may_keep(placed)]
+            yield Batch(within, len(found) - len(within), found[-1].pair)
 
-    def _skip(self, placed: Iterator[tuple[str, Pair]], item: Input) -> None:
+    def _skip(self, placed: Iterator[PlacedPair], item: Input) -> None:
         count, expected = self._done.pairs.get(item.name, 0), self._done.last.get(item.name)
         last = next(islice(placed, count - 1, None), None) if count else None
-        if count and (last is None or _mark(last[1]) != expected):
+        if count and (last is None or _mark(last.pair) != expected):
             raise StaleJournalError(f"data.{item.name} was read otherwise before")
 
-    def _placed(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[tuple[str, Pair]]:
+    def _placed(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[PlacedPair]:
         """The pairs that pass the filters on text, each with its part, as often as its weight says."""
-        tally = self._read[item.name]
+        tally, places = self._read[item.name], _Places(item, self._inputs, self._data)
         for block, weight in kept_blocks(item, self._data, tally):
             self.languages.see(block.pairs())
-            yield from placed_pairs(block, weight, item, self._inputs, self._data, tally)
+            yield from places.pairs(block, weight, tally)
             if progress is not None:
                 progress(sum(tally.read for tally in self._read.values()))
 
-    def _full(self, part: str) -> bool:
-        limit = self._data.limit
-        return part == "train" and limit is not None and len(self.sides[0].spools["train"]) >= limit
+    def _may_keep(self, placed: PlacedPair) -> bool:
+        return placed.part != "train" or self._limit.may_keep(placed.place)
 
     def _take(self, split: Split, item: Input) -> None:
         tally, whole = self._done.tally(item.name), item.name != "train"
-        for (part, pair), source, target in zip(split.batch.pairs, split.sources, split.targets, strict=True):
-            if self._full(part):
+        for placed, source, target in zip(split.batch.pairs, split.sources, split.targets, strict=True):
+            if not self._may_keep(placed):
                 tally.drop(LIMIT)
             elif not source.words or not target.words:
                 tally.drop(EMPTY)
             elif not whole and self._long(source, target):
                 tally.drop(LONG)
             else:
-                self._add(part, pair, source, target)
+                self._add(placed, source, target)
         if split.batch.beyond:
             tally.drop(LIMIT, split.batch.beyond)
         self._done.count(item.name, split.batch)
@@ -205,11 +251,14 @@ class Intake:
             limits.target is not None and len(target.words) > limits.target
         )
 
-    def _add(self, part: str, pair: Pair, source: Tokens, target: Tokens) -> None:
-        self.sides[0].spools[part].add(source)
-        self.sides[1].spools[part].add(target)
-        for file, text in zip(self._raw.get(part, ()), pair, strict=False):
+    def _add(self, placed: PlacedPair, source: Tokens, target: Tokens) -> None:
+        self.sides[0].spools[placed.part].add(source)
+        self.sides[1].spools[placed.part].add(target)
+        for file, text in zip(self._raw.get(placed.part, ()), placed.pair, strict=False):
             file.write(f"{text}\n".encode())
+        if placed.part == "train" and self._data.limit is not None:
+            self._limit.add(placed.place)
+            self._places.write(np.float64(placed.place).tobytes())
 
 
 @dataclass(frozen=True)
@@ -254,21 +303,38 @@ def kept_blocks(item: Input, data: DataOptions, tally: Tally) -> Iterator[tuple[
         yield filters.keep(block, tally), weight
 
 
-def placed_pairs(
-    block: Block, weight: float, item: Input, inputs: Sequence[Input], data: DataOptions, tally: Tally
-) -> Iterator[tuple[str, Pair]]:
-    """The pairs of a block with their parts; those of the training part as often as their weight says.
+class _Places:
+    """Gives each pair of an input its part, and its place in the draw of ``data.limit``.
 
     Validation is taken from the training input where it has no input of its own.
     """
-    splits = item.name == "train" and all(other.name != "valid" for other in inputs)
-    for pair in block.pairs():
-        part = choose_part(pair[1], data) if splits else item.name
-        times = copies(pair, weight, data.seed) if part == "train" and weight != 1 else 1
-        if not times:
-            tally.drop(NOT_DRAWN)
-        for _ in range(times):
-            yield part, pair
+
+    def __init__(self, item: Input, inputs: Sequence[Input], data: DataOptions) -> None:
+        self._item, self._data = item, data
+        self._splits = item.name == "train" and all(other.name != "valid" for other in inputs)
+        self._arrived = counter()
+
+    def pairs(self, block: Block, weight: float, tally: Tally) -> Iterator[PlacedPair]:
+        """The pairs of a block; those of the training part as often as their weight says."""
+        for pair in block.pairs():
+            part = choose_part(pair[1], self._data) if self._splits else self._item.name
+            times = copies(pair, weight, self._data.seed) if part == "train" and weight != 1 else 1
+            if not times:
+                tally.drop(NOT_DRAWN)
+            for copy in range(times):
+                yield PlacedPair(part, pair, self._place(part, pair, copy))
+
+    def _place(self, part: str, pair: Pair, copy: int) -> float:
+        data = self._data
+        if part != "train" or data.limit is None:
+            return 0.0
+        return next(self._arrived) if data.limit_choice == FIRST else drawn_place("\t".join(pair), data.seed, copy)
+
+
+def _keep_lines(path: Path, kept: NDArray[np.bool_]) -> None:
+    """Leaves lines out of a file. kept: (lines,)."""
+    with atomic_write(path) as temporary, path.open("rb") as lines, temporary.open("wb") as file:
+        file.writelines(compress(lines, kept))
 
 
 def copies(pair: Pair, weight: float, seed: int) -> int:
@@ -282,10 +348,15 @@ def copies(pair: Pair, weight: float, seed: int) -> int:
 
 def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[Pair]:
     """The pairs of the training part, before those with too many words are dropped. tally: receives what else is."""
+    pairs = (placed.pair for placed in _training_part(data, inputs, tally))
+    if data.limit is None or data.limit_choice == FIRST:
+        return islice(pairs, data.limit)
+    places = np.fromiter((placed.place for placed in _training_part(data, inputs, Tally())), np.float64)
+    return compress(pairs, lowest(places, data.limit))
+
+
+def _training_part(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[PlacedPair]:
     item = next(item for item in inputs if item.name == "train")
-    placed = (
-        found
-        for block, weight in kept_blocks(item, data, tally)
-        for found in placed_pairs(block, weight, item, inputs, data, tally)
-    )
-    return islice((pair for part, pair in placed if part == "train"), data.limit)
+    places = _Places(item, inputs, data)
+    for block, weight in kept_blocks(item, data, tally):
+        yield from (placed for placed in places.pairs(block, weight, tally) if placed.part == "train")

@@ -42,6 +42,52 @@ def find_joins(before: NDArray[np.int32], after: NDArray[np.int32], glued: NDArr
     return Joins(*joins)
 
 
+class PairJoins(NamedTuple):
+    """(P,) each: pairs of words that are not written as ``Joins`` says of the two by themselves.
+
+    Attributes:
+        before, after: ids of the words.
+        joined: whether no space stands between them.
+    """
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    joined: NDArray[np.bool_]
+
+
+def find_pair_joins(
+    before: NDArray[np.int32],
+    after: NDArray[np.int32],
+    glued: NDArray[np.bool_],
+    joins: Joins,
+    letters: NDArray[np.bool_],
+) -> PairJoins:
+    """The pairs that are usually written otherwise than by the rule for all others.
+
+    The rule: no space where the first joins right or the second joins left, but a word of letters joins nothing. So
+    "o'clock" joins "'" to "clock", and "the clock" keeps its space. Two words of letters are joined, as in "can|not",
+    only if no space was ever seen between them. Otherwise the majority decides; one occurrence against the rule is a
+    slip if the pair was also seen with a space, or has one where others have none.
+
+    Args:
+        before, after, glued: as for ``find_joins``.
+        joins: what it found.
+        letters: (V,) whether a word has letters alone.
+    """
+    size = len(letters)
+    keys, which = np.unique(before.astype(np.int64) * size + after, return_inverse=True)
+    apart = np.bincount(which[~glued], minlength=len(keys))
+    together = np.bincount(which[glued], minlength=len(keys))
+    first, second = keys // max(size, 1), keys % max(size, 1)
+    rule = (joins.left & ~letters)[second] | (joins.right & ~letters)[first]
+    of_letters = letters[first] & letters[second]
+    joined = np.where(of_letters, apart == 0, together > apart)
+    surplus = np.abs(together - apart)
+    sure = of_letters | (surplus > 1) | (joined & (apart == 0))
+    chosen = (joined != rule) & sure & (surplus > 0)
+    return PairJoins(first[chosen], second[chosen], joined[chosen])
+
+
 def _balance(words: NDArray[np.int32], glued: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
     """(V,) occurrences without a space less those with one."""
     return 2 * np.bincount(words[glued], minlength=size) - np.bincount(words, minlength=size)

@@ -13,6 +13,10 @@ SOURCE_FORMATS = ("phrasebook", "tabbed", "paired", "csv", "parquet")
 STANDARD_INPUT = "-"
 MOST_COPIES = 1000
 ENCODING_ERRORS = ("refuse", "replace")
+REFUSE, SKIP, CUT = ON_BAD = ("refuse", "skip", "cut")
+"""What is done with a row of another number of fields. ``cut`` is what runs before format 2 of config.yaml did."""
+RANDOM, FIRST = LIMIT_CHOICES = ("random", "first")
+"""What ``limit`` keeps. ``first`` is what runs before format 2 of config.yaml did."""
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "keep")
@@ -55,6 +59,7 @@ class DataOptions:
     target_language: str | None = None
     reverse_target: bool = False  # the model says the target from its last word to its first
     columns: list[str] = field(default_factory=lambda: ["en", "fr"])  # tabbed: language of each column
+    on_bad: str = REFUSE  # tabbed, csv: a row of another number of fields
     encoding_errors: str = "refuse"
     max_characters: int | None = 10_000  # a side; null: no limit, and a line of any length is held in memory
     questions_only: bool = False
@@ -65,8 +70,9 @@ class DataOptions:
     max_ratio: float | None = None  # of the characters of the longer side to those of the shorter
     scripts: SideScripts = field(default_factory=SideScripts)
     limit: int | None = None  # pairs of the training part, after filtering
+    limit_choice: str = RANDOM
     max_tokens: SideLimits = field(default_factory=SideLimits)  # longer pairs are dropped (<eos> not counted)
-    cut_percentile: float | None = None  # longer sentences are cut at this percentile of training lengths, <eos> kept
+    cut_percentile: Any = None  # a number, or {source, target}: cut at this percentile of lengths, <eos> kept
     valid_fraction: float = 0.1
     seed: int = 0  # of the hash that chooses validation pairs
     batch_size: int | None = 64  # sentences a process and step; null where batch_tokens is set
@@ -138,6 +144,8 @@ class DataOptions:
         if self.encoding_errors not in ENCODING_ERRORS:
             wanted = " or ".join(ENCODING_ERRORS)
             yield f"{key}.encoding_errors is '{self.encoding_errors}', but must be {wanted}."
+        if self.on_bad not in ON_BAD:
+            yield f"{key}.on_bad is '{self.on_bad}', but must be one of {', '.join(ON_BAD)}."
         if self.max_characters is not None and self.max_characters < 1:
             yield f"{key}.max_characters is {self.max_characters}, but must be at least 1, or null for no limit."
         if self.max_ratio is not None and not self.max_ratio >= 1:
@@ -186,13 +194,31 @@ class DataOptions:
         ):
             if value is not None and value < 1:
                 yield f"{key}.{name} is {value}, but must be at least 1, or null for no limit."
-        if self.cut_percentile is not None and not 0 < self.cut_percentile <= 100:
-            yield f"{key}.cut_percentile is {self.cut_percentile}, but must be above 0 and at most 100, or null."
+        if self.limit_choice not in LIMIT_CHOICES:
+            yield f"{key}.limit_choice is '{self.limit_choice}', but must be one of {', '.join(LIMIT_CHOICES)}."
+        yield from self._problems_of_percentiles(f"{key}.cut_percentile")
         most = 0.5 if self.format == "phrasebook" else 1
         if not 0 < self.valid_fraction < most:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below {most}."
         if not 0 <= self.seed < 2**63:
             yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
+
+    def _problems_of_percentiles(self, key: str) -> Iterator[str]:
+        value = self.cut_percentile
+        sides = value if isinstance(value, dict) else {"source": value, "target": value}
+        unknown = sorted(sides.keys() - {"source", "target"})
+        numbers = [number for number in sides.values() if number is not None]
+        if unknown or not all(_is_percentile(number) for number in numbers):
+            yield (
+                f"{key} is {value}, but must be above 0 and at most 100, null, or a number for each side, as in "
+                "{source: 97, target: 99}."
+            )
+
+    def percentiles(self) -> dict[str, float | None]:
+        """``cut_percentile`` of each side, ``source`` and ``target``."""
+        value = self.cut_percentile
+        sides = value if isinstance(value, dict) else {"source": value, "target": value}
+        return {side: _float(sides.get(side)) for side in ("source", "target")}
 
     def _problems_of_batches(self, key: str) -> Iterator[str]:
         if self.batch_size is None and self.batch_tokens is None:
@@ -209,6 +235,19 @@ class DataOptions:
             yield f"{key}.prepare_workers is {self.prepare_workers}, but must be at least 1, or null for one a core."
 
 
+def _is_percentile(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 100
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+REVISIONS = (1, 2)
+"""Of the rules by which text becomes words and back. 2 drops lines without a letter, number or sign, and learns which
+pairs of words are joined."""
+
+
 @dataclass
 class TokenizerOptions:
     """How text becomes words and words become ids."""
@@ -222,6 +261,7 @@ class TokenizerOptions:
     algorithm: str = "unigram"  # sentencepiece: how its pieces are found
     coverage: float = 1.0  # sentencepiece: share of the training part's characters that get an id
     sampling: float | None = None  # sentencepiece: training draws another segmentation each epoch
+    revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; texts are split alike by all
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
@@ -237,6 +277,8 @@ class TokenizerOptions:
             yield f"{key}.max_words is {self.max_words}, but must be at least 1, or null for no limit."
         if self.min_count < 1:
             yield f"{key}.min_count is {self.min_count}, but must be at least 1."
+        if self.revision not in REVISIONS:
+            yield f"{key}.revision is {self.revision}, but must be one of {', '.join(map(str, REVISIONS))}."
         yield from self._problems_of_pieces(key)
 
     def _problems_of_pieces(self, key: str) -> Iterator[str]:
@@ -261,4 +303,6 @@ class TokenizerOptions:
         del chosen["sampling"]
         if self.name != "sentencepiece":
             del chosen["algorithm"], chosen["coverage"]
+        if self.revision == REVISIONS[0]:
+            del chosen["revision"]  # its stores do not have it
         return chosen

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from seqvise.checksums import record_files, sealed
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.identity import Input, corpus_inputs, store_identity, store_name
 from seqvise.corpus.intake import STORE, Intake, Side, training_pairs
@@ -18,13 +19,13 @@ from seqvise.corpus.journal import Journal, StaleJournalError
 from seqvise.corpus.options import DataOptions, TokenizerOptions
 from seqvise.corpus.report import Report, SideReport, length_percentile, length_percentiles
 from seqvise.corpus.splitting import BrokenOffError, SplitterSpec
-from seqvise.corpus.store import FORMAT, TokenStore
+from seqvise.corpus.store import CHECKSUMS_KEY, FORMAT, TokenStore
 from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.tokenizers import text_cleaner
 from seqvise.corpus.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
-from seqvise.files import atomic_write, locked, rename_whole
+from seqvise.files import atomic_write, locked, remove_remains, rename_whole
 
 Models = tuple[bytes | None, bytes | None]
 
@@ -35,6 +36,7 @@ def prepare_corpus(
     cache: Path,
     report: Callable[[Report], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    verify: bool = False,
 ) -> TokenStore:
     """The token store of a corpus, built under ``<cache>/corpora`` unless it is there.
 
@@ -45,6 +47,7 @@ def prepare_corpus(
     Args:
         report: called once with what preparing found, also where the store was there.
         progress: called now and then with the pairs read so far.
+        verify: compares all bytes of the store with its checksums; otherwise of files from 16 MiB on samples.
 
     Raises:
         UserError: a file is missing or malformed, no pair is left, or the store is damaged.
@@ -56,7 +59,7 @@ def prepare_corpus(
         if not folder.is_dir():
             # Sampling shapes no id of the store.
             _build_once(folder, data, replace(tokenizer, sampling=None), inputs, identity, progress)
-    store = replace(TokenStore.open(folder), sampling=tokenizer.sampling)
+    store = replace(TokenStore.open(folder, verify), sampling=tokenizer.sampling)
     if report is not None:
         report(store.report)
     return store.backwards() if data.reverse_target else store
@@ -98,11 +101,14 @@ def _build(
     identity: dict[str, Any],
     progress: Callable[[int], None] | None,
 ) -> None:
+    remove_remains(building)
     journal, folder = Journal(building), building / STORE
+    (folder / "manifest.json").unlink(missing_ok=True)  # of an attempt that was killed before its last rename
     models = _models(building, data, options, inputs)
     splitter = SplitterSpec(options, data.languages(), models)
     with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
+    intake.select()
     _require_pairs(intake, data)
     source, target = _write_sides(folder, intake, data, options, models)
     warnings = tuple(intake.languages.warnings())
@@ -112,8 +118,10 @@ def _build(
         "files": {item.name: [str(file) for file in item.files] for item in inputs},
         "identity": identity,
         "report": Report(intake.tallies, intake.kept(), source, target, warnings).as_dict(),
+        CHECKSUMS_KEY: record_files(folder),
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def _models(building: Path, data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> Models:
@@ -168,7 +176,7 @@ def _write_sides(
 def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
-        return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
+        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
     # A piece keeps the id that it has in the model.
     pieces = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     counted = {piece: counts.get(piece, 0) for piece in pieces}
@@ -180,7 +188,8 @@ def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -
     codec.save(folder, side.name)
     counts = side.spools["train"].length_counts()
     with_end = np.insert(counts, 0, 0)  # <eos> makes each sentence longer by one
-    cut = None if data.cut_percentile is None else max(2, length_percentile(with_end, data.cut_percentile))
+    percentile = data.percentiles()[side.name]
+    cut = None if percentile is None else max(2, length_percentile(with_end, percentile))
     table = side.final_ids(vocabulary)
     for part, spool in side.spools.items():
         spool.write_column(folder / part, side.name, table, cut)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from seqvise.corpus.options import DataOptions
-from seqvise.corpus.tables import read_csv, read_parquet
+from seqvise.corpus.tables import RowCheck, read_csv, read_parquet
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.textfile import TextFile, find_text
 from seqvise.download.catalogue import corpus_source
 from seqvise.errors import UserError
 
 REPLACED, RETURNS = "lines with bytes that are not UTF-8", "carriage returns inside lines"
+UNNAMED = "columns that data.columns does not name"
 # A line of so many bytes for each character of data.max_characters is not read to its end: it is dropped, whatever
 # other columns and white space it holds.
 _BYTES = 16
@@ -77,8 +79,9 @@ def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: Tally) -> I
         tally: receives the faults that are read over; pairs are not counted.
 
     Raises:
-        UserError: the sides differ in their number of lines, a line has too few columns, or is not UTF-8 and
-            ``data.encoding_errors`` is ``refuse``; a table lacks a column, or is damaged.
+        UserError: the sides differ in their number of lines, a row has another number of fields and ``data.on_bad`` is
+            ``refuse``, a line is not UTF-8 and ``data.encoding_errors`` is ``refuse``; a table lacks a column, or is
+            damaged.
     """
     if data.format == "paired":
         return _read_paired(data, files, tally)
@@ -124,15 +127,40 @@ def _folded_lines(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[l
 
 def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Block]:
     columns = [data.columns.index(side) for side in (data.source, data.target)]
-    number = 0
-    needed = max(columns) + 1
+    number, check = 0, None
     for text, tidy in _texts(file, data.max_characters, data.encoding_errors, tally):
         rows = [line.split("\t") for line in _fold_lines(text, tidy).split("\n")]
-        if min(map(len, rows)) < needed:
-            for line, row in enumerate(rows, number + 1):
-                _fill(row, needed, data, f"{file}, line {line}")
-        number += len(rows)
+        check = check or _row_check(data, rows, max(columns) + 1, tally)
+        first, number = number + 1, number + len(rows)
+        if not all(map(check.fits, rows)):
+            rows = _checked(rows, check, data, file, first)
         yield Block(*([row[column].strip() for row in rows] for column in columns))
+
+
+def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: Tally) -> RowCheck:
+    """Takes the most frequent number of fields for the table's; further columns, as attributions, need no names."""
+    counts = Counter(len(row) for row in rows if len(row) >= needed)
+    named = len(data.columns)
+    width = max(counts, key=lambda width: (counts[width], width == named), default=named)
+    tally.notice(UNNAMED, max(0, width - named))
+    rest = " as most lines have" * (width != named)
+    expected = f"{width}{rest} (data.columns={data.columns})"
+    return RowCheck(width, needed, data.on_bad, tally, expected)
+
+
+def _checked(rows: list[list[str]], check: RowCheck, data: DataOptions, file: TextFile, first: int) -> list[list[str]]:
+    """The rows that have all their fields. A blank row gets its fields, and one that is too long to be kept."""
+    kept = []
+    for number, row in enumerate(rows, first):
+        if row == [""] or (not check.fits(row) and _too_long(row, data.max_characters)):
+            kept.append(["".join(row)] * check.needed)
+        elif check.takes(row, f"{file}, line {number}"):
+            kept.append(row)
+    return kept
+
+
+def _too_long(row: list[str], most: int | None) -> bool:
+    return most is not None and len("".join(row)) > most
 
 
 def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tuple[list[str], list[str]]]:
@@ -140,20 +168,8 @@ def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tup
     if data.format == "parquet":
         return read_parquet(file, names)
     # A quoted field may go over many lines: cut off, it would swallow those that follow.
-    return read_csv(file, decoded_texts(file, None, data.encoding_errors, tally), names)
-
-
-def _fill(row: list[str], needed: int, data: DataOptions, place: str) -> None:
-    """Gives a blank line its columns, and one that was too long to be read to its end."""
-    if len(row) >= needed:
-        return
-    too_long = data.max_characters is not None and len("".join(row)) > data.max_characters
-    if row != [""] and not too_long:
-        raise UserError(
-            f"{place} has {len(row)} column{'s'[: len(row) != 1]} between tabs, but "
-            f"data.columns={data.columns} needs at least {needed}."
-        )
-    row[:] = ["".join(row)] * needed
+    texts = decoded_texts(file, None, data.encoding_errors, tally)
+    return ((left, right) for left, right, _ in read_csv(file, texts, names, data.on_bad, tally))
 
 
 def decoded_texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
@@ -176,10 +192,6 @@ def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Itera
             tidy = False
             text = re.sub(f"^{_BOM}", "", text, flags=re.MULTILINE)
         if "\r" in text:
-            if number == 0 and "\n" not in text:
-                raise UserError(
-                    f"{file} ends its lines with carriage returns: convert it, for example with `tr '\\r' '\\n'`."
-                )
             tally.notice(RETURNS, text.count("\r") - text.count("\r\n") - text.endswith("\r"))
         number += block.count(b"\n")
         yield text.removesuffix("\n"), tidy

@@ -30,16 +30,30 @@ class BrokenOffError(UserError):
     """Work that goes on where it was when it is asked for again."""
 
 
+class PlacedPair(NamedTuple):
+    """A pair of sentences on its way to the store.
+
+    Attributes:
+        part: that it belongs to.
+        pair: source and target.
+        place: in the draw of ``data.limit``; the lowest are kept.
+    """
+
+    part: str
+    pair: Pair
+    place: float
+
+
 class Batch(NamedTuple):
     """Pairs that lie one after another.
 
     Attributes:
-        pairs: each with its part, those left out that are beyond a limit.
+        pairs: those that may be kept: those beyond a limit are left out.
         beyond: how many are beyond it.
         last: the last pair, beyond the limit or not.
     """
 
-    pairs: list[tuple[str, Pair]]
+    pairs: list[PlacedPair]
     beyond: int
     last: Pair
 
@@ -126,7 +140,7 @@ def _split_by_processes(batches: Iterator[Batch], spec: SplitterSpec, processes:
 
 
 def _texts(batch: Batch) -> tuple[list[str], list[str]]:
-    return [source for _, (source, _) in batch.pairs], [target for _, (_, target) in batch.pairs]
+    return [placed.pair[0] for placed in batch.pairs], [placed.pair[1] for placed in batch.pairs]
 
 
 def _received(batch: Batch, words: Future[tuple[_Sent, _Sent]]) -> Split:

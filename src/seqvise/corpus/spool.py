@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from seqvise.corpus.joins import Joins, find_joins
+from seqvise.corpus.joins import Joins, PairJoins, find_joins, find_pair_joins
 from seqvise.corpus.journal import Journal
 from seqvise.corpus.tokenizers import UP, Tokens
 from seqvise.corpus.vocabulary import EOS
@@ -59,9 +59,14 @@ class Spool:
         self._ids, self._lengths = journal.open(f"{name}.ids"), journal.open(f"{name}.lengths")
         self._paths = journal.path(f"{name}.ids"), journal.path(f"{name}.lengths")
         self._size = self._lengths.tell() // array("i").itemsize
+        self._kept: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return self._size
+
+    def select(self, kept: NDArray[np.bool_]) -> None:
+        """Leaves sentences out of all that is read from now on. kept: (sentences,)."""
+        self._kept, self._size = kept, int(kept.sum())
 
     def add(self, tokens: Tokens) -> None:
         """Appends a sentence."""
@@ -89,7 +94,15 @@ class Spool:
 
     def joins(self) -> Joins:
         """Which words of the lexicon are written without a space beside them; some million words are enough to tell."""
-        size = len(self._lexicon)
+        before, after, glued = self._all_neighbours()
+        return find_joins(before, after, glued, len(self._lexicon))
+
+    def pair_joins(self, joins: Joins) -> PairJoins:
+        """Which pairs of words are written otherwise than each by itself. joins: of the words."""
+        letters = np.fromiter(map(str.isalpha, self._lexicon), np.bool_, len(self._lexicon))
+        return find_pair_joins(*self._all_neighbours(), joins, letters)
+
+    def _all_neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
         mark = self._lexicon.get(UP, -1)
         parts = [np.zeros((3, 0), np.int32)]
         tokens_seen = 0
@@ -99,7 +112,7 @@ class Spool:
             if tokens_seen >= _JOIN_TOKENS:
                 break
         before, after, spaced = np.concatenate(parts, axis=1)
-        return find_joins(before, after, spaced == 0, size)
+        return before, after, spaced == 0
 
     def write_column(self, folder: Path, side: str, table: NDArray[np.int32], cut: int | None) -> None:
         """Writes ``<side>.ids.npy`` and ``<side>.offsets.npy`` with final ids and ``EOS`` at the end of each sentence.
@@ -124,14 +137,22 @@ class Spool:
         offsets.flush()
 
     def _length_chunks(self) -> Iterator[NDArray[np.int32]]:
-        with self._paths[1].open("rb") as file:
-            while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
-                yield chunk
+        for lengths, kept in self._written():
+            yield lengths if kept is None else lengths[kept]
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         with self._paths[0].open("rb") as file:
-            for lengths in self._length_chunks():
-                yield lengths, np.fromfile(file, np.int32, int(lengths.sum()))
+            for lengths, kept in self._written():
+                tokens = np.fromfile(file, np.int32, int(lengths.sum()))
+                yield (lengths, tokens) if kept is None else (lengths[kept], tokens[np.repeat(kept, lengths)])
+
+    def _written(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_] | None]]:
+        """The lengths of all sentences, and which of them are selected; None where all are."""
+        start = 0
+        with self._paths[1].open("rb") as file:
+            while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
+                yield chunk, None if self._kept is None else self._kept[start : start + len(chunk)]
+                start += len(chunk)
 
 
 def _with_ends(lengths: NDArray[np.int32], ids: NDArray[np.int32], cut: int | None) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.checksums import SEAL, check_files, unsealed
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.report import Report
 from seqvise.corpus.sampling import Lines, SampledColumn
@@ -21,6 +23,9 @@ from seqvise.errors import UserError
 
 FORMAT = 1
 SIDES = ("source", "target")
+CHECKSUMS_KEY = "checksums"
+"""Of a manifest: size and checksum of each file of the store."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,11 @@ class Part:
         path = self.folder / f"{side}.txt"
         if self.name == "train" and not path.is_file():
             raise ValueError("The training part keeps no raw text.")
-        text = path.read_bytes().decode("utf-8")
-        return text.removesuffix("\n").split("\n")
+        with opening(self.folder.parent):
+            lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
+            if len(lines) != len(self):
+                raise ValueError(f"{self.name}/{path.name} has {len(lines):,} lines, but must have {len(self):,}")
+        return lines
 
 
 @dataclass(frozen=True)
@@ -136,14 +144,14 @@ class TokenStore:
         return source, target
 
     @classmethod
-    def open(cls, path: Path) -> TokenStore:
-        """Opens a finished store.
+    def open(cls, path: Path, verify: bool = False) -> TokenStore:
+        """Opens a finished store. verify: see ``prepare_corpus``.
 
         Raises:
-            UserError: the folder holds no store of this format; it says which folder to delete.
+            UserError: the folder holds no store of this format, or a damaged one; it says which folder to delete.
         """
         with opening(path):
-            manifest = read_manifest(path, FORMAT)
+            manifest = read_manifest(path, FORMAT, verify)
             Report.from_dict(manifest["report"])
             source, target = (TextCodec.load(path, side) for side in SIDES)
         return cls(path, manifest, source, target)
@@ -156,11 +164,28 @@ def part_folder(store: Path, name: str) -> Path | None:
     return store / name if (store / name).is_dir() else None
 
 
-def read_manifest(store: Path, known: int) -> dict[str, Any]:
-    """What a store says of itself, if it is of the format that is known."""
-    manifest: dict[str, Any] = json.loads((store / "manifest.json").read_text(encoding="utf-8"))
-    if manifest["format"] != known:
-        raise ValueError(f"its format is {manifest['format']}, not {known}")
+def read_manifest(store: Path, known: int, verify: bool = False) -> dict[str, Any]:
+    """The manifest of a store, whose files are compared with their checksums.
+
+    Args:
+        known: the format that it must have.
+        verify: see ``prepare_corpus``.
+
+    Raises:
+        ValueError: the store is of another format, or a file is damaged.
+    """
+    content: dict[str, Any] = json.loads((store / "manifest.json").read_text(encoding="utf-8"))
+    if content["format"] != known:
+        raise ValueError(f"its format is {content['format']}, not {known}")
+    sealed = CHECKSUMS_KEY in content or SEAL in content
+    manifest = unsealed(content, "manifest.json", required=sealed)
+    if not sealed:
+        log.warning(
+            "%s was prepared by an earlier revision, without checksums: delete that folder and it will be built again "
+            "with them.",
+            store,
+        )
+    check_files(store, manifest.get(CHECKSUMS_KEY, {}), verify)
     return manifest
 
 
@@ -169,7 +194,7 @@ def opening(store: Path) -> Iterator[None]:
     """Says of what a damaged store raises which folder to delete."""
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
         raise UserError(
             f"{store} is not a whole token store ({error}): delete that folder and it will be built again."
         ) from None

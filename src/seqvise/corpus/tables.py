@@ -2,41 +2,91 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from seqvise.corpus.normalise import fold
+from seqvise.corpus.options import CUT, SKIP
+from seqvise.corpus.tally import Tally
 from seqvise.corpus.textfile import TextFile
+from seqvise.csv_table import csv_rows
 from seqvise.errors import UserError
 
 _ROWS = 4096
+BAD_ROW = "another number of fields"
 KEYS = "data.source and data.target"
 Columns = tuple[list[str], list[str]]
 
 
-def read_csv(file: TextFile, texts: Iterable[str], names: tuple[str, str], keys: str = KEYS) -> Iterator[Columns]:
+@dataclass(frozen=True)
+class RowCheck:
+    """Counts the fields of a table's rows: in a row with one more or one less, text stands in the wrong column.
+
+    Attributes:
+        width: fields that a row has.
+        needed: fields up to the last one that is read.
+        on_bad: see ``data.on_bad``.
+        tally: receives the rows that are skipped.
+        expected: the width in words, for messages.
+    """
+
+    width: int
+    needed: int
+    on_bad: str
+    tally: Tally
+    expected: str
+
+    def fits(self, row: Sequence[str]) -> bool:
+        """Whether a row can be read."""
+        return len(row) == self.width or (self.on_bad == CUT and len(row) >= self.needed)
+
+    def takes(self, row: Sequence[str], place: str) -> bool:
+        """Whether a row is read; counts it where it is skipped. place: the file and the line.
+
+        Raises:
+            UserError: it has another number of fields, and such rows are not skipped.
+        """
+        if self.fits(row):
+            return True
+        if self.on_bad != SKIP:
+            raise UserError(
+                f"{place} has {len(row)} field{'s'[: len(row) != 1]} ({' | '.join(row)[:60]!r}), but must have "
+                f"{self.expected}: mend it, or leave such rows out with data.on_bad=skip."
+            )
+        self.tally.read += 1
+        self.tally.drop(BAD_ROW)
+        return False
+
+
+def read_csv(
+    file: TextFile, texts: Iterable[str], names: tuple[str, str], on_bad: str, tally: Tally, keys: str = KEYS
+) -> Iterator[tuple[list[str], list[str], list[int]]]:
     """Two columns of a CSV table with commas, its first line their names. A blank line is a row of empty fields.
 
     Args:
         file: its name, for messages.
         texts: its text, in stretches of whole lines.
         names: of the columns.
+        on_bad: see ``data.on_bad``.
+        tally: receives the rows that are skipped.
         keys: that give these names, for messages.
 
+    Yields:
+        the two columns of some thousand rows, and the lines that these rows begin on.
+
     Raises:
-        UserError: a column is missing, a row has too few fields, or a line is not CSV.
+        UserError: a column is missing, a row has another number of fields than the first line, or a line is not CSV.
     """
-    reader = csv.reader((f"{line}\n" for text in texts for line in text.split("\n")), strict=True)
-    try:
-        columns = _places(file, [name.strip() for name in next(reader, [])], names, keys)
-        while rows := list(islice(reader, _ROWS)):
-            if any(len(row) <= max(columns) for row in rows):
-                rows = [_whole_row(file, row, max(columns), reader.line_num) for row in rows]
-            yield _folded(row[columns[0]] for row in rows), _folded(row[columns[1]] for row in rows)
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num} is not CSV: {error}.") from None
+    rows = csv_rows(str(file), (f"{line}\n" for text in texts for line in text.split("\n")))
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    left, right = _places(file, header, names, keys)
+    check = RowCheck(len(header), max(left, right) + 1, on_bad, tally, f"{len(header)} as its first line has")
+    blank = [""] * len(header)
+    while block := list(islice(rows, _ROWS)):
+        whole = [(line, row or blank) for line, row in block if not row or check.takes(row, f"{file}, line {line}")]
+        yield _folded(row[left] for _, row in whole), _folded(row[right] for _, row in whole), [n for n, _ in whole]
 
 
 def read_parquet(file: TextFile, names: tuple[str, str]) -> Iterator[Columns]:
@@ -69,15 +119,6 @@ def _places(file: TextFile, found: list[str], names: tuple[str, str], keys: str)
             f"{', '.join(found)[:300] or 'none'}; {keys} must name two of them."
         )
     return [found.index(name) for name in names]
-
-
-def _whole_row(file: TextFile, row: list[str], last: int, line: int) -> list[str]:
-    if row and len(row) <= last:
-        raise UserError(
-            f"{file} has a row of {len(row)} field{'s'[: len(row) != 1]}, {','.join(row)[:60]!r}, before line "
-            f"{line + 1}, but its first line names {last + 1} at least."
-        )
-    return row or [""] * (last + 1)
 
 
 def _require_text(file: TextFile, column: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seqvise.corpus.options import ENCODING_ERRORS
+from seqvise.corpus.options import ENCODING_ERRORS, LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
 
 TEXT_FORMATS = ("phrasebook", "lines", "tabbed", "csv", "folders")
 TABLES = ("tabbed", "csv")
@@ -29,9 +29,11 @@ class TextOptions:
     text: str = "text"  # tabbed, csv: the column of the documents
     label: str = "label"  # ... and of their labels
     html: bool = False  # tags are left out and entities become characters
+    on_bad: str = REFUSE  # tabbed, csv: a row of another number of fields
     encoding_errors: str = "refuse"
     max_characters: int | None = None  # longer documents are dropped
     limit: int | None = None  # documents of the training part
+    limit_choice: str = RANDOM
     valid_fraction: float = 0.1
     seed: int = 0  # of the hash that chooses validation documents
     backwards: bool = False  # each document is read from its last word to its first
@@ -62,10 +64,14 @@ class TextOptions:
         if self.encoding_errors not in ENCODING_ERRORS:
             wanted = " or ".join(ENCODING_ERRORS)
             yield f"{key}.encoding_errors is '{self.encoding_errors}', but must be {wanted}."
+        if self.on_bad not in ON_BAD:
+            yield f"{key}.on_bad is '{self.on_bad}', but must be one of {', '.join(ON_BAD)}."
         for name in ("max_characters", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 yield f"{key}.{name} is {value}, but must be at least 1, or null for no limit."
+        if self.limit_choice not in LIMIT_CHOICES:
+            yield f"{key}.limit_choice is '{self.limit_choice}', but must be one of {', '.join(LIMIT_CHOICES)}."
         most = 0.5 if self.format == "phrasebook" else 1
         if not 0 < self.valid_fraction < most:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below {most}."

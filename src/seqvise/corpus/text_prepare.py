@@ -7,21 +7,27 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqvise.checksums import record_files, sealed
 from seqvise.corpus.codec import TextCodec
 from seqvise.corpus.documents import Document, TextInput, text_inputs
 from seqvise.corpus.filters import LIMIT, WIDE
+from seqvise.corpus.identity import later_choices
 from seqvise.corpus.intake import Side
 from seqvise.corpus.journal import Journal
-from seqvise.corpus.options import TokenizerOptions
+from seqvise.corpus.limit import drawn_place, lowest
+from seqvise.corpus.normalise import has_word
+from seqvise.corpus.options import FIRST, TokenizerOptions
 from seqvise.corpus.report import SideReport, length_percentiles
 from seqvise.corpus.split import PARTS, position
 from seqvise.corpus.spool import Lexicon, Spool
+from seqvise.corpus.store import CHECKSUMS_KEY
 from seqvise.corpus.subwords import SENTENCES, EvenSample, Pieces, train_pieces
 from seqvise.corpus.tally import Tally
 from seqvise.corpus.text_options import LABELS, TextOptions
@@ -43,6 +49,7 @@ def prepare_text(
     cache: Path,
     report: Callable[[TextReport], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    verify: bool = False,
 ) -> TextStore:
     """The store of documents, built under ``<cache>/corpora`` unless it is there.
 
@@ -51,6 +58,7 @@ def prepare_text(
     Args:
         report: called once with what preparing found, also where the store was there.
         progress: called now and then with the documents read so far.
+        verify: see ``prepare_corpus``.
 
     Raises:
         UserError: a file is missing or malformed, no document is left for a part, a label is missing, or the training
@@ -64,7 +72,7 @@ def prepare_text(
         with locked(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
                 _build(folder, data, tokenizer, inputs, identity, progress)
-    store = TextStore.open(folder)
+    store = TextStore.open(folder, verify)
     if report is not None:
         report(store.report)
     return store.backwards() if data.backwards else store
@@ -84,6 +92,7 @@ def text_identity(
         "language": data.language,
         "html": data.html,
         "encoding_errors": data.encoding_errors,
+        **later_choices(data),
         "max_characters": data.max_characters,
         "limit": data.limit,
         "split": [data.valid_fraction, data.seed] if splits else None,
@@ -102,20 +111,38 @@ class _Reader:
 
     def placed(self) -> Iterator[Placed]:
         """The documents that are kept, each with its part."""
+        drawn = self._drawn
+        within = chain(drawn, repeat(False)) if drawn is not None else repeat(True)
         self.tallies = {item.name: Tally() for item in self.inputs}
-        kept = 0
         for item in self.inputs:
-            tally = self.tallies[item.name]
-            for document in item.documents(self.data, tally):
-                tally.read += 1
-                part = self._part(item, document)
-                if not self._passes(document, tally):
-                    continue
-                if part == "train" and self.data.limit is not None and kept >= self.data.limit:
-                    tally.drop(LIMIT)
-                    continue
-                kept += part == "train"
+            for part, document in self._passing(item):
+                if part != "train" or next(within):
+                    yield part, document
+                else:
+                    self.tallies[item.name].drop(LIMIT)
+
+    def _passing(self, item: TextInput) -> Iterator[Placed]:
+        """The documents of an input that pass the filters, each with its part."""
+        tally = self.tallies[item.name]
+        for document in item.documents(self.data, tally):
+            tally.read += 1
+            part = self._part(item, document)
+            if self._passes(document, tally):
                 yield part, document
+
+    @cached_property
+    def _drawn(self) -> list[bool] | None:
+        """Of each training document that passes the filters, whether ``data.limit`` keeps it; None keeps all."""
+        data = self.data
+        if data.limit is None:
+            return None
+        if data.limit_choice == FIRST:
+            return [True] * data.limit
+        self.tallies = {item.name: Tally() for item in self.inputs}
+        passing = (placed for item in self.inputs if item.name == "train" for placed in self._passing(item))
+        places = [drawn_place(document.text, data.seed) for part, document in passing if part == "train"]
+        kept: list[bool] = lowest(np.array(places, np.float64), data.limit).tolist()
+        return kept
 
     def _part(self, item: TextInput, document: Document) -> str:
         if item.name != "train" or any(other.name == "valid" for other in self.inputs):
@@ -132,7 +159,7 @@ class _Reader:
         if most is not None and len(document.text) > most:
             tally.drop(WIDE)
             return False
-        if not document.text:
+        if not has_word(document.text):
             _refuse_empty(self.data, document)
             tally.drop(EMPTY)
             return False
@@ -172,8 +199,9 @@ def _build(
             "labels": names,
             "identity": identity,
             "report": report.as_dict(),
+            CHECKSUMS_KEY: record_files(temporary),
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
         (temporary / "manifest.json").write_text(text, encoding="utf-8")
 
 
@@ -265,7 +293,7 @@ def _codec(side: Side, options: TokenizerOptions, model: bytes | None) -> TextCo
     counts = side.train_counts()
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
-        return TextCodec(side.language, options, Vocabulary.from_ranked(ranked, counts, side.joins()))
+        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
     # A piece keeps the id that it has in the model.
     names = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     return TextCodec(

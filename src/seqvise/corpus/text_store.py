@@ -105,13 +105,13 @@ class TextStore:
             return TextPart(name, documents, np.load(folder / "labels.npy", allow_pickle=False))
 
     @classmethod
-    def open(cls, path: Path) -> TextStore:
-        """Opens a finished store.
+    def open(cls, path: Path, verify: bool = False) -> TextStore:
+        """Opens a finished store. verify: see ``prepare_corpus``.
 
         Raises:
-            UserError: the folder holds no store of this format; it says which folder to delete.
+            UserError: the folder holds no store of this format, or a damaged one; it says which folder to delete.
         """
         with opening(path):
-            manifest = read_manifest(path, TEXT_FORMAT)
+            manifest = read_manifest(path, TEXT_FORMAT, verify)
             report, labels = TextReport.from_dict(manifest["report"]), tuple(manifest["labels"])
             return cls(path, report, TextCodec.load(path, SIDE), labels)

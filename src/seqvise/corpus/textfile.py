@@ -69,7 +69,8 @@ class TextFile:
                 skipped, and as many full stops stand for it.
 
         Raises:
-            UserError: the text is UTF-16, which has line feeds elsewhere, or cannot be read.
+            UserError: the text is UTF-16, which has line feeds elsewhere, has carriage returns alone as line ends, or
+                cannot be read.
         """
         with self.open() as file:
             for block in self._read(file):
@@ -92,6 +93,7 @@ class TextFile:
         block = file.read(BLOCK)
         if block.startswith(_UTF16):
             raise UserError(f"{self} is UTF-16: convert it, for example with `iconv -f UTF-16 -t UTF-8`.")
+        refuse_returns(block, str(self))
         while block:
             yield block
             block = file.read(BLOCK)
@@ -122,6 +124,21 @@ class TextFile:
         if file is None:
             raise FileNotFoundError(f"the archive has no file '{self.member}'")
         return file
+
+
+def refuse_returns(block: bytes, name: str) -> None:
+    """Refuses text whose lines end with carriage returns alone, as on old Macs: it would be read as one line.
+
+    Args:
+        block: the start of the text. A carriage return at its end counts for nothing: a line feed may follow.
+        name: of the text, for the message.
+
+    Raises:
+        UserError: more carriage returns stand alone than there are line feeds.
+    """
+    start = block.rstrip(b"\r")
+    if start.count(b"\r") - start.count(b"\r\n") > start.count(b"\n"):
+        raise UserError(f"{name} ends its lines with carriage returns: convert it, for example with `tr '\\r' '\\n'`.")
 
 
 def find_text(root: Path, name: str) -> TextFile | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
-from seqvise.corpus.normalise import fold, normalise
+from seqvise.corpus.normalise import fold, has_word, normalise
 from seqvise.corpus.options import TokenizerOptions
 from seqvise.corpus.subwords import Pieces, no_sentencepiece
 from seqvise.errors import UserError
@@ -72,9 +72,17 @@ class TextTokenizer:
 
 
 def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
-    """What is done to a text before it is split; capitals that are to be marked are left."""
-    clean = normalise if options.normalise else fold
-    return (lambda text: clean(text).lower()) if options.case == "lower" else clean
+    """What is done to a text before it is split; capitals that are to be marked are left.
+
+    A text without a word becomes empty, see ``has_word``.
+    """
+    plain = normalise if options.normalise else fold
+
+    def clean(text: str) -> str:
+        tidy = plain(text)
+        return "" if not has_word(tidy) else tidy.lower() if options.case == "lower" else tidy
+
+    return clean
 
 
 def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | None = None) -> Tokenizer:

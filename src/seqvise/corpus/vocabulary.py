@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from seqvise.files import write_text
 BOS, PAD, EOS, UNK = range(4)
 SPECIALS = ("<bos>", "<pad>", "<eos>", "<unk>")
 _HEADER = "word\tcount\tjoins_left\tjoins_right"
+_PAIRS_HEADER = f"{_HEADER}\tjoined_after\tspaced_after"
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _UNESCAPES = {escaped: plain for plain, escaped in _ESCAPES.items()}
 
@@ -27,12 +30,15 @@ class Vocabulary:
         counts: occurrences in the training part; 0 for the specials.
         joins_left: whether a word is usually written without a space before it.
         joins_right: whether a word is usually written without a space after it.
+        pairs: two words -> whether they are written without a space between, where the two columns say otherwise; None
+            in vocabularies of before there were pairs.
     """
 
     words: tuple[str, ...]
     counts: tuple[int, ...]
     joins_left: tuple[bool, ...]
     joins_right: tuple[bool, ...]
+    pairs: Mapping[tuple[str, str], bool] | None = None
 
     def __post_init__(self) -> None:
         columns = (self.words, self.counts, self.joins_left, self.joins_right)
@@ -47,6 +53,29 @@ class Vocabulary:
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: index for index, word in enumerate(self.words)}
+
+    @property
+    def known(self) -> AbstractSet[str]:
+        """The words, for looking up."""
+        return self._ids.keys()
+
+    def joined(self, before: str, after: str) -> bool:
+        """Whether the second word is written without a space after the first."""
+        if self.pairs is not None and (known := self.pairs.get((before, after))) is not None:
+            return known
+        return self.no_space_before(after) or self.no_space_after(before)
+
+    def no_space_before(self, word: str) -> bool:
+        """Whether a word by itself is written without a space before it."""
+        return self.joins_left[self.id(word)] and self._may_join(word)
+
+    def no_space_after(self, word: str) -> bool:
+        """Whether a word by itself is written without a space after it."""
+        return self.joins_right[self.id(word)] and self._may_join(word)
+
+    def _may_join(self, word: str) -> bool:
+        # Where pairs are known, it is they that join words of letters.
+        return self.pairs is None or not word.isalpha()
 
     def __contains__(self, word: object) -> bool:
         return word in self._ids
@@ -74,10 +103,21 @@ class Vocabulary:
         )
 
     def save(self, path: Path) -> None:
-        """Writes a line a word: word, count, joins_left, joins_right, tabs between; ``\\t`` and its like escaped."""
+        """Writes a line a word with tabs between, ``\\t`` and its like escaped: word, count, joins_left, joins_right.
+
+        With ``pairs`` there are two columns more: the ids of words behind which it is written without a space, and of
+        words behind which it is written with one.
+        """
         columns = zip(self.words, self.counts, self.joins_left, self.joins_right, strict=True)
-        lines = (f"{_escape(word)}\t{count}\t{left:d}\t{right:d}" for word, count, left, right in columns)
-        write_text(path, "\n".join((_HEADER, *lines)) + "\n")
+        lines = [f"{_escape(word)}\t{count}\t{left:d}\t{right:d}" for word, count, left, right in columns]
+        if self.pairs is not None:
+            after: dict[tuple[str, bool], list[int]] = defaultdict(list)
+            for (first, second), joined in self.pairs.items():
+                after[second, joined].append(self.id(first))
+            for place, word in enumerate(self.words):
+                columns_of_ids = (",".join(map(str, sorted(after[word, joined]))) for joined in (True, False))
+                lines[place] = "\t".join((lines[place], *columns_of_ids))
+        write_text(path, "\n".join((_HEADER if self.pairs is None else _PAIRS_HEADER, *lines)) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -88,12 +128,15 @@ class Vocabulary:
         """
         try:
             header, *lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
-            if header != _HEADER:
+            if header not in (_HEADER, _PAIRS_HEADER):
                 raise ValueError(f"its first line is {header[:40]!r}")
-            rows = [_parse(line) for line in lines]
-            words, counts, left, right = zip(*rows, strict=True)
-            return cls(words, counts, left, right)
-        except (OSError, ValueError) as error:
+            rows = [line.split("\t") for line in lines]
+            words, counts, left, right, *after = zip(*rows, strict=True)
+            words = tuple(map(_unescape, words))
+            pairs = _pairs(words, *after) if header == _PAIRS_HEADER else None
+            joins_left, joins_right = (tuple(flag == "1" for flag in column) for column in (left, right))
+            return cls(words, tuple(map(int, counts)), joins_left, joins_right, pairs)
+        except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path} is not a vocabulary that seqvise wrote: {error}.") from None
 
 
@@ -113,7 +156,17 @@ def _escape(word: str) -> str:
     return re.sub(r"[\\\t\n\r]", lambda match: _ESCAPES[match[0]], word)
 
 
-def _parse(line: str) -> tuple[str, int, bool, bool]:
-    word, count, left, right = line.split("\t")
-    plain = re.sub(r"\\[\\tnr]", lambda match: _UNESCAPES[match[0]], word)
-    return plain, int(count), left == "1", right == "1"
+def _unescape(word: str) -> str:
+    return re.sub(r"\\[\\tnr]", lambda match: _UNESCAPES[match[0]], word) if "\\" in word else word
+
+
+def _pairs(words: Sequence[str], joined: Sequence[str], spaced: Sequence[str]) -> dict[tuple[str, str], bool]:
+    """The pairs that two columns of ids tell. words: by id."""
+    by_id = dict(enumerate(words))
+    return {
+        (by_id[int(index)], word): is_joined
+        for column, is_joined in ((joined, True), (spaced, False))
+        for word, ids in zip(words, column, strict=True)
+        if ids
+        for index in ids.split(",")
+    }

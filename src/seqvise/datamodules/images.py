@@ -20,7 +20,7 @@ from seqvise.datamodules.sampler import BatchSize, EpochBatches, EpochRows, cut_
 from seqvise.errors import UserError
 from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
 from seqvise.images.listing import ImageList, ImageSplit
-from seqvise.images.options import ImageOptions
+from seqvise.images.options import MAX_PIXELS, ImageOptions
 from seqvise.images.transforms import Preset, Transform, drawn, evaluation_transform, training_transform
 from seqvise.models.interface import _Tensors
 
@@ -66,15 +66,18 @@ class DecodedDataset(Dataset[ImageBatch]):
         images: all of the data set.
         transform: for each image.
         seed: of random transforms; null where there is nothing random.
+        max_pixels: see ``decode``.
     """
 
-    def __init__(self, images: ImageList, transform: Transform, seed: int | None) -> None:
-        self.images, self.transform, self.seed = images, transform, seed
+    def __init__(self, images: ImageList, transform: Transform, seed: int | None, max_pixels: int = MAX_PIXELS) -> None:
+        self.images, self.transform, self.seed, self.max_pixels = images, transform, seed, max_pixels
         self.labels = torch.from_numpy(images.labels.astype(np.int64))
         self.bad: set[int] = set()
 
     def __getitem__(self, batch: EpochRows) -> ImageBatch:
-        decoded = decode_batch(self.images, batch.rows, lambda row, image: self._transformed(image, batch.epoch, row))
+        decoded = decode_batch(
+            self.images, batch.rows, lambda row, image: self._transformed(image, batch.epoch, row), self.max_pixels
+        )
         for row, reason in decoded.bad.items():
             if row not in self.bad:
                 self.bad.add(row)
@@ -212,6 +215,6 @@ def feature_module(split: ImageSplit, store: FeatureStore, options: ImageOptions
 
 def image_module(split: ImageSplit, preset: Preset, options: ImageOptions, seed: int) -> ImageDataModule:
     """Batches of images, those of training changed at random."""
-    training = DecodedDataset(split.images, training_transform(preset, options.augment), seed)
-    evaluation = DecodedDataset(split.images, evaluation_transform(preset), None)
+    training = DecodedDataset(split.images, training_transform(preset, options.augment), seed, options.max_pixels)
+    evaluation = DecodedDataset(split.images, evaluation_transform(preset), None, options.max_pixels)
     return ImageDataModule(split, training, evaluation, options, decoding_workers(options), seed)

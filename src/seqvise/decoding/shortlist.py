@@ -137,10 +137,10 @@ def _narrowed(model: nn.Module, words: Tensor) -> nn.Module:
 
 def write_shortlist(path: Path, lines: Iterator[tuple[str, str, float]]) -> None:
     """Writes a line for each source word, target word and probability, tabs between, below a line that names them."""
-    from seqvise.files import write_text
+    from seqvise.outputs import write_output
 
     rows = (f"{source}\t{target}\t{chance:.6f}" for source, target, chance in lines)
-    write_text(path, "\n".join(["\t".join(HEADER), *rows]) + "\n")
+    write_output(path, "\n".join(["\t".join(HEADER), *rows]) + "\n")
 
 
 def read_shortlist(path: Path, source: Vocabulary, target: Vocabulary) -> Shortlist:

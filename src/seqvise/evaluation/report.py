@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.corpus.normalise import has_word
 from seqvise.evaluation.corpus import Corpus
 from seqvise.evaluation.systems import System
 from seqvise.metrics.groups import LENGTHS, UNKNOWNS, grouped
@@ -167,7 +168,7 @@ def build_report(
 
 
 def _empty(texts: Sequence[str]) -> int:
-    return sum(not text.strip() for text in texts)
+    return sum(not has_word(text) for text in texts)
 
 
 def _significance(run: Counts, against: Counts, sampling: Sampling) -> dict[str, Comparison]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.normalise import has_word
 from seqvise.decoding.options import DecodingOptions
 from seqvise.evaluation.corpus import Corpus
 from seqvise.metrics.perplexity import ReferenceLoss, reference_loss
@@ -150,7 +151,7 @@ def token_sides(
 
 def loss_of_references(translator: Translator, sources: Sequence[str], references: Sequence[str]) -> ReferenceLoss:
     """The loss of the references of all pairs that have a word on both sides, or of all where none has."""
-    full = [row for row in range(len(sources)) if sources[row].strip() and references[row].strip()]
+    full = [row for row in range(len(sources)) if has_word(sources[row]) and has_word(references[row])]
     rows = full or list(range(len(sources)))
     source, target = (
         codec.encode([texts[row] for row in rows])

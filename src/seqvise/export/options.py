@@ -19,6 +19,7 @@ class ExportOptions:
     run: Annotated[Path, "the run directory whose best checkpoint is exported"]
     output: Annotated[Path, "the new folder"]
     format: Annotated[str, "onnx | torchscript, what the files are"] = "onnx"
+    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""

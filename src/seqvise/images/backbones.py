@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
+from seqvise.checksums import check_archive
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import ImageOptions
@@ -203,9 +205,12 @@ def _preset_of_file(name: str, file: Path) -> Preset:
 def _own_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
     module, _, name = options.backbone.rpartition(".")
     try:
-        model = getattr(import_module(module), name)()
+        make = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"data.backbone is '{options.backbone}', but it cannot be imported: {error}.") from None
+    if not isinstance(make, type) and module.startswith("seqvise."):
+        raise UserError(f"data.backbone is '{options.backbone}', but must be a class that extends torch.nn.Module.")
+    model = make()
     if options.weights is None:
         return model, Preset()
     return _with_file(model, Path(options.weights), options.backbone), Preset()
@@ -243,6 +248,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             "torchvision's weights, as DEFAULT, which are fetched."
         )
     try:
+        if zipfile.is_zipfile(file):
+            check_archive(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file raises depends on where it is damaged
         raise UserError(f"data.weights is {file}, but it is no file of weights: {str(error).splitlines()[0]}") from None

@@ -20,7 +20,7 @@ from seqvise.images.backbones import Network
 from seqvise.images.decoding import BadImageError, decode
 from seqvise.images.fusing import fused
 from seqvise.images.listing import ImageList, Rows
-from seqvise.images.options import ImageOptions
+from seqvise.images.options import MAX_PIXELS, MOST_PIXELS, ImageOptions
 from seqvise.images.shards import Shards, ShardWriter, own_manifest
 from seqvise.images.transforms import Transform, evaluation_transform
 from seqvise.machine import usable_cores
@@ -98,17 +98,19 @@ class Decoded(NamedTuple):
 class DecodedImages(Dataset[Decoded]):
     """The images of a list as a network reads them, fetched a whole batch at a time."""
 
-    def __init__(self, images: ImageList, transform: Transform) -> None:
-        self.images, self.transform = images, transform
+    def __init__(self, images: ImageList, transform: Transform, max_pixels: int = MAX_PIXELS) -> None:
+        self.images, self.transform, self.max_pixels = images, transform, max_pixels
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: Sequence[int]) -> Decoded:
-        return decode_batch(self.images, rows, lambda _, image: self.transform(image))
+        return decode_batch(self.images, rows, lambda _, image: self.transform(image), self.max_pixels)
 
 
-def decode_batch(images: ImageList, rows: Sequence[int], transform: Callable[[int, Any], Tensor]) -> Decoded:
+def decode_batch(
+    images: ImageList, rows: Sequence[int], transform: Callable[[int, Any], Tensor], max_pixels: int = MAX_PIXELS
+) -> Decoded:
     """Reads the images of the rows. transform: called with the row and the image.
 
     What cannot be read is left out and told; a batch of nothing else has no images.
@@ -117,7 +119,7 @@ def decode_batch(images: ImageList, rows: Sequence[int], transform: Callable[[in
     bad: dict[int, str] = {}
     for row in rows:
         try:
-            good[row] = transform(row, decode(images.file(row)))
+            good[row] = transform(row, decode(images.file(row), max_pixels))
         except BadImageError as error:
             bad[row] = str(error)
     stacked = torch.stack(list(good.values())) if good else torch.empty(0, dtype=torch.uint8)
@@ -146,6 +148,8 @@ def extract(
         UserError: not one of the images can be read.
     """
     identity = {"format": FORMAT, "network": network.digest, "images": images.digest(), "width": network.features}
+    if options.max_pixels not in (MAX_PIXELS, MOST_PIXELS):  # both leave the images of nearly every set as they are
+        identity["max_pixels"] = options.max_pixels
     folder = cache / "features" / f"{options.name}-{digest(json.dumps(identity, sort_keys=True))}"
     with locked(folder.with_name(f".{folder.name}.lock")):
         manifest = own_manifest(folder, {**identity, "backbone": network.name, "shard": options.shard})
@@ -194,7 +198,7 @@ def _decoded(
     size = options.extract_batch_size
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return DataLoader(
-        DecodedImages(images, evaluation_transform(network.preset)),
+        DecodedImages(images, evaluation_transform(network.preset), options.max_pixels),
         sampler=batches,  # of batches: the data set reads a whole batch at once
         batch_size=None,
         num_workers=min(decoding_workers(options), len(batches)),

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.checksums import check_checksums, write_checksums
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder
+from seqvise.images.hypernyms import smoothed
 from seqvise.images.options import MISSING, POLICIES
 from seqvise.images.wordnet import WordNet, is_synset
 from seqvise.vectors.lexicon import Lexicon, unit_rows, words_of
@@ -71,6 +73,7 @@ class Coverage:
         alike: groups of labels that share a vector and cannot be told apart.
         ambiguous: plain names that several synsets have, so that none was chosen.
         guessed: plain names whose synset is the only one that has the name, and no table says so.
+        unsmoothed: where hypernyms smooth the vectors, the labels that have none and keep their own vector.
     """
 
     policy: str
@@ -78,6 +81,7 @@ class Coverage:
     alike: tuple[tuple[str, ...], ...] = ()
     ambiguous: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
+    unsmoothed: tuple[str, ...] = ()
 
     @property
     def without(self) -> tuple[str, ...]:
@@ -105,6 +109,8 @@ class Coverage:
             text += f" Without a synset, since several have the name: {_shown(self.ambiguous)}."
         if self.guessed:
             text += f" Of the only synset that has the name: {_shown(self.guessed)}."
+        if self.unsmoothed:
+            text += f" Not smoothed, {len(self.unsmoothed):,} without hypernyms: {_shown(self.unsmoothed)}."
         return text
 
     def table(self) -> str:
@@ -146,12 +152,13 @@ class LabelTable:
         return LabelTable(names, titles, synsets, self.vectors[places])
 
     def save(self, folder: Path) -> None:
-        """Writes ``labels.tsv`` and ``vectors.npy`` into a new folder."""
+        """Writes ``labels.tsv``, ``vectors.npy`` and ``checksums.json`` into a new folder."""
         with atomic_folder(folder) as temporary:
             np.save(temporary / "vectors.npy", np.asarray(self.vectors, np.float32))
             rows = zip(self.names, self.titles, (one or "" for one in self.synsets), strict=True)
             lines = "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
             (temporary / "labels.tsv").write_bytes(lines.encode())
+            write_checksums(temporary)
 
     @classmethod
     def load(cls, folder: Path) -> LabelTable:
@@ -166,8 +173,11 @@ class LabelTable:
             names, titles, synsets = zip(*(line.split("\t") for line in lines), strict=True)
             if vectors.ndim != 2 or len(vectors) != len(names):
                 raise ValueError(f"{len(names)} labels and {vectors.shape} vectors")
+            check_checksums(folder)
         except (OSError, EOFError, ValueError) as error:
-            raise UserError(f"{folder} is not a whole folder of labels ({error}).") from None
+            raise UserError(
+                f"{folder} is not a whole folder of labels ({error}): restore it, or delete it if it is in a cache."
+            ) from None
         return cls(names, titles, tuple(one or None for one in synsets), vectors)
 
 
@@ -179,6 +189,7 @@ def label_table(
     table: Mapping[str, str] | None = None,
     missing: str = "refuse",
     key: str = "data",
+    hypernyms: float = 0.0,
 ) -> tuple[LabelTable, Coverage]:
     """A vector for each label.
 
@@ -200,6 +211,7 @@ def label_table(
         table: synsets of plain names, as ``synset_table`` reads them.
         missing: ``refuse`` labels without a vector, or ``leave_out`` of the table.
         key: the config node of ``policy`` and ``missing``, for messages.
+        hypernyms: weight of the hypernyms that smooth the vectors, see ``smoothed``; 0 or without edges: none do.
 
     Returns:
         The labels with a vector, in the order of ``names``, and what became of each.
@@ -215,7 +227,13 @@ def label_table(
     found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
     vectors = _vectors(found, lexicon)
     found = [one if vector.any() else Found(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)]
-    coverage = Coverage(policy, tuple(found), _alike(found), *_untold(names, wordnet, table))
+    unsmoothed: tuple[str, ...] = ()
+    if wordnet is not None and wordnet.has_hypernyms and hypernyms:
+        vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
+        unsmoothed = tuple(
+            name for name, one in zip(names, synsets, strict=True) if not one or not wordnet.parents(one)
+        )
+    coverage = Coverage(policy, tuple(found), _alike(found, vectors), *_untold(names, wordnet, table), unsmoothed)
     rows = [row for row, one in enumerate(found) if one.how is not How.NONE]
     if len(rows) < len(names) and (missing == "refuse" or not rows):
         raise UserError(*_refusals(coverage, lexicon, wordnet, key))
@@ -314,11 +332,13 @@ def _vectors(found: Sequence[Found], lexicon: Lexicon) -> Floats:
     return unit_rows(matrix)
 
 
-def _alike(found: Sequence[Found]) -> tuple[tuple[str, ...], ...]:
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for one in found:
+def _alike(found: Sequence[Found], vectors: Floats) -> tuple[tuple[str, ...], ...]:
+    groups: dict[tuple[tuple[str, ...], bytes], list[str]] = {}
+    for one, vector in zip(found, vectors, strict=True):
         if one.entries:
-            groups.setdefault(tuple(sorted(one.entries)), []).append(one.name)
+            # Hypernyms tell apart labels of one word. The order of the entries moves the last digits; -0 becomes 0.
+            rounded = (np.round(vector, 4) + 0.0).tobytes()
+            groups.setdefault((tuple(sorted(one.entries)), rounded), []).append(one.name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 

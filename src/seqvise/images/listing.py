@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import io
 import json
+import logging
 import os
 import re
 from collections import defaultdict
@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.corpus.options import CUT, FIRST, SKIP
+from seqvise.csv_table import csv_rows
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import ImageOptions
+
+log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 Item = tuple[str, str]
@@ -29,6 +33,8 @@ Item = tuple[str, str]
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 PARTS = ("train", "valid", "test")
+SEEN_LABELS = "seen.txt"
+"""The file of a run's labels folder that names the labels of training."""
 NONE = -1
 """The label of an image that shows none of the names."""
 
@@ -132,7 +138,7 @@ def find_images(options: ImageOptions) -> ImageParts:
     root = Path(options.root or "")
     if not root.is_dir():
         raise UserError(f"data.root is {root}, but there is no such folder.")
-    parts = {part: _limited(items, options.limit) for part, items in _part_items(root, options).items()}
+    parts = {part: _limited(items, options) for part, items in _part_items(root, options).items()}
     images = _image_list(root, list(chain.from_iterable(parts.values())))
     ends = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(ends[place], ends[place + 1]) for place, part in enumerate(parts)}
@@ -149,7 +155,7 @@ def list_folder(root: Path) -> ImageList:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: give a folder of images.")
-    paths = list(_image_paths(root, root))
+    paths = _image_paths(root, root)
     if not paths:
         raise UserError(f"{root} holds no image (a file that ends in {', '.join(sorted(SUFFIXES))}).")
     folders = [PurePosixPath(path).parts[0] if "/" in path else None for path in paths]
@@ -181,10 +187,30 @@ def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.i
     return np.array(sorted(places[label] for label in chosen), np.int32)
 
 
+def seen_and_held_out(options: ImageOptions, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels that training sees, and those that it does not but that are measured, in the order of ``names``.
+
+    With ``options.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out
+    in their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
+
+    Raises:
+        UserError: see ``held_out_labels``.
+    """
+    held_out = [names[place] for place in held_out_labels(options, names)]
+    unseen = set(held_out)
+    seen = [name for name in names if name not in unseen]
+    if options.fold is None:
+        return seen, held_out
+    order = np.random.default_rng([options.seed, options.fold]).permutation(len(seen))
+    apart = set(order[: max(1, len(seen) // 5)].tolist())
+    held_out = [name for place, name in enumerate(seen) if place in apart]
+    return [name for place, name in enumerate(seen) if place not in apart], held_out
+
+
 def _part_items(root: Path, options: ImageOptions) -> dict[str, list[Item]]:
     if options.layout == "csv":
         named = {part: getattr(options, part) for part in PARTS}
-        return {part: list(_csv_items(root, name, options.columns)) for part, name in named.items() if name}
+        return {part: list(_csv_items(root, name, options)) for part, name in named.items() if name}
     folders = _part_folders(root, options)
     return {part: _folder_items(root, folder, options.layout) for part, folder in folders.items()}
 
@@ -219,54 +245,106 @@ def _folder_items(root: Path, folder: Path, layout: str) -> list[Item]:
     return items
 
 
-def _image_paths(root: Path, folder: Path) -> Iterator[str]:
-    """Images in a folder and below, in alphabetical order, as paths below the root; hidden files are left out."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _image_paths(root, Path(entry.path))
-        elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file():
-            yield Path(entry.path).relative_to(root).as_posix()
+def _image_paths(root: Path, folder: Path) -> list[str]:
+    """Images in a folder and below, in alphabetical order, as paths below the root; hidden files are left out.
+
+    Symbolic links are followed, but each folder is visited once: at its own place if that is below ``folder``, else by
+    the first link that leads to it.
+    """
+    visited: set[str] = set()
+    images, links = _walk(str(folder), visited)
+    while links:
+        link = links.pop(0)
+        if os.path.realpath(link) not in visited:
+            more, further = _walk(link, visited)
+            images += more
+            links = sorted([*links, *further])
+    return sorted((Path(path).relative_to(root).as_posix() for path in images), key=lambda path: path.split("/"))
 
 
-def _csv_items(root: Path, name: str, columns: Sequence[str]) -> Iterator[Item]:
+def _walk(folder: str, visited: set[str]) -> tuple[list[str], list[str]]:
+    """Images of a folder and of the real folders below it, and the links to folders among them."""
+    visited.add(os.path.realpath(folder))
+    images: list[str] = []
+    links: list[str] = []
+    with os.scandir(folder) as entries:
+        shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in shown:
+        if entry.is_dir(follow_symlinks=False):
+            if os.path.realpath(entry.path) not in visited:
+                more, further = _walk(entry.path, visited)
+                images += more
+                links += further
+        elif Path(entry.path).is_dir():  # False for a link to itself, unlike DirEntry.is_dir
+            links.append(entry.path)
+        elif Path(entry.name).suffix.lower() in SUFFIXES and Path(entry.path).is_file():
+            images.append(entry.path)
+    return images, links
+
+
+def _csv_items(root: Path, name: str, options: ImageOptions) -> Iterator[Item]:
     file = root / name
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {error}.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    header = reader.fieldnames or []
-    if missing := [column for column in columns if column not in header]:
+    rows = csv_rows(str(file), io.StringIO(text, newline=""))
+    header = next(rows, (1, []))[1]
+    if missing := [column for column in options.columns if column not in header]:
         raise UserError(
             f"{file} has no column '{missing[0]}' in its first line ({', '.join(header)}): set data.columns to the "
             "names of the path's and the label's."
         )
-    yield from _csv_rows(root, file, reader, columns)
+    yield from _csv_rows(root, file, rows, header, options)
 
 
-def _csv_rows(root: Path, file: Path, reader: csv.DictReader[str], columns: Sequence[str]) -> Iterator[Item]:
+def _csv_rows(
+    root: Path, file: Path, rows: Iterator[tuple[int, list[str]]], header: list[str], options: ImageOptions
+) -> Iterator[Item]:
+    places = [header.index(column) for column in options.columns]
     count = 0
-    for count, row in enumerate(reader, 1):  # noqa: B007
-        path, label = (row[column] for column in columns)
+    for count, (line, row) in enumerate(_whole_rows(file, rows, len(header), options.on_bad), 1):  # noqa: B007
+        path, label = (row[place] for place in places)
         if not path or not label:
-            raise UserError(f"{file}, line {reader.line_num}: a path and a label are needed.")
+            raise UserError(f"{file}, line {line}: a path and a label are needed.")
         if not (root / path).is_file():
-            raise UserError(f"{file}, line {reader.line_num}: there is no file {root / path}.")
+            raise UserError(f"{file}, line {line}: there is no file {root / path}.")
         yield Path(path).as_posix(), label
     if not count:
         raise UserError(f"{file} names no image.")
 
 
-def _limited(items: list[Item], limit: int | None) -> list[Item]:
-    counts: defaultdict[str, int] = defaultdict(int)
-    kept = []
-    for item in items:
-        counts[item[1]] += 1
-        if limit is None or counts[item[1]] <= limit:
-            kept.append(item)
-    return kept
+def _whole_rows(
+    file: Path, rows: Iterator[tuple[int, list[str]]], width: int, on_bad: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank and have a field for each column. on_bad: see ``data.on_bad``."""
+    skipped = 0
+    for line, row in rows:
+        if len(row) == width or (row and on_bad == CUT):
+            yield line, row + [""] * (width - len(row))
+        elif row and on_bad == SKIP:
+            skipped += 1
+        elif row:
+            raise UserError(
+                f"{file}, line {line} has {len(row)} field{'s'[: len(row) != 1]}, but must have {width} as its first "
+                "line has: mend it, or leave such rows out with data.on_bad=skip."
+            )
+    if skipped:
+        log.warning("%s: %d rows of another number of fields are left out (data.on_bad=skip).", file, skipped)
+
+
+def _limited(items: list[Item], options: ImageOptions) -> list[Item]:
+    """At most ``options.limit`` items of each label, drawn by a hash of their paths: a larger limit keeps them too."""
+    if options.limit is None:
+        return items
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, (_, label) in enumerate(items):
+        rows[label].append(row)
+    if options.limit_choice != FIRST:
+        for label_rows in rows.values():
+            label_rows.sort(key=lambda row: _hash(options.seed, f"limit {items[row][0]}"))
+    kept = sorted(chain.from_iterable(label_rows[: options.limit] for label_rows in rows.values()))
+    return [items[row] for row in kept]
 
 
 def _set_aside(images: ImageList, train: Rows, options: ImageOptions) -> tuple[Rows, Rows]:

@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqvise.corpus.options import LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
+
+MAX_PIXELS = 50_000_000
+MOST_PIXELS = 178_956_970
+"""What Pillow opens at all; runs before format 2 of config.yaml read images up to it at their full size."""
 LAYOUTS = ("imagenet", "folder", "csv", "pictures")
 POLICIES = ("exact", "any", "mean", "head")
 MISSING = ("refuse", "leave_out")
@@ -69,7 +74,9 @@ class ImageOptions:
     valid: str | None = None
     test: str | None = None
     columns: list[str] = field(default_factory=lambda: ["path", "label"])  # csv: of the path and of the label
+    on_bad: str = REFUSE  # csv: a row of another number of fields
     limit: int | None = None  # images of each label and part
+    limit_choice: str = RANDOM
     valid_fraction: float = 0.1
     held_out: Any = None  # a number of labels, a list of them, or a file with one a line
     fold: int | None = None  # leaves the held-out labels out, and holds a fifth of the others out in their place
@@ -77,10 +84,12 @@ class ImageOptions:
     policy: str = "any"
     missing: str = "refuse"  # labels without a word vector
     wordnet: str | None = None  # a folder with words.txt and parent_child.txt
+    hypernyms: float = 0.6  # weight of WordNet's hypernyms in a label's vector, a step up; 0: none
     synsets: str | None = None  # a file of label TAB synset; null: the built-in table where the labels are in it
     backbone: str = "resnet50"
     weights: str | None = "DEFAULT"
     precompute: bool = True
+    max_pixels: int = MAX_PIXELS  # larger images are read at a part of their size
     transform: TransformOptions = field(default_factory=TransformOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     shard: int = 1024  # images in a file of features
@@ -93,7 +102,14 @@ class ImageOptions:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
         if not self.name or "/" in self.name or self.name.startswith("."):
             yield f"{key}.name is '{self.name}', but it names a folder of the cache: give one plain word."
-        for name, allowed in (("layout", LAYOUTS), ("policy", POLICIES), ("missing", MISSING)):
+        allowed_values = (
+            ("layout", LAYOUTS),
+            ("policy", POLICIES),
+            ("missing", MISSING),
+            ("on_bad", ON_BAD),
+            ("limit_choice", LIMIT_CHOICES),
+        )
+        for name, allowed in allowed_values:
             if getattr(self, name) not in allowed:
                 yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         yield from self._problems_of_files(key)
@@ -118,6 +134,8 @@ class ImageOptions:
             yield f"{key}.limit is {self.limit}, but must be at least 1, or null for no limit."
         if not 0 < self.valid_fraction < 1:
             yield f"{key}.valid_fraction is {self.valid_fraction}, but must be above 0 and below 1."
+        if not 0 <= self.hypernyms <= 1:
+            yield f"{key}.hypernyms is {self.hypernyms}, but must be 0 (label vectors of the words alone) to 1."
         if not 0 <= self.seed < 2**63:
             yield f"{key}.seed is {self.seed}, but must be at least 0 and below 2**63."
         if not _are_labels(self.held_out):
@@ -139,6 +157,8 @@ class ImageOptions:
         for name in ("shard", "extract_batch_size", "batch_size", "valid_batch_size"):
             if getattr(self, name) < 1:
                 yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
+        if not 1 <= self.max_pixels <= MOST_PIXELS:
+            yield f"{key}.max_pixels is {self.max_pixels}, but must be 1 to {MOST_PIXELS}, the most that Pillow opens."
         if self.workers is not None and self.workers < 0:
             yield f"{key}.workers is {self.workers}, but must be 0 (decode in the training process) or more, or null."
 

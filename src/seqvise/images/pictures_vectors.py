@@ -22,7 +22,7 @@ def vectors_file(options: VectorOptions, cache: Path) -> Path:
     words = [word for word, _ in Counter(chain.from_iterable(pictures_text())).most_common()]
     text = _as_text(trained_vectors(pictures_text, words, options.dim, options.trained, cache))
     file = cache / "pictures" / f"words-{digest(text)}.vec"
-    if not file.exists():
+    if not file.exists() or file.read_bytes() != text.encode():
         write_text(file, text)
     return file
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqvise.files import atomic_write, digest, locked
+from seqvise.checksums import stamp_archive
+from seqvise.files import atomic_write, digest, locked, remove_dead
 from seqvise.images.decoding import decode
 from seqvise.images.listing import ImageList, ImageSplit
 from seqvise.images.pictures_classes import NAMES
@@ -52,11 +53,13 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
     file = cache / "pictures" / f"network-{digest(json.dumps(identity))}.pt"
     with locked(file.with_name(f".{file.name}.lock")):
         if not file.exists():
+            remove_dead(file)
             network = train_network(*_tensors(training), seed, progress=progress)
             _report(network, split.images.select(split.rows["valid"]))
             weights = {key: value for key, value in network.state_dict().items() if not key.startswith("classifier.")}
             with atomic_write(file) as temporary:
                 torch.save(weights, temporary)
+                stamp_archive(temporary)
     return file
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.files import atomic_write, digest_file, write_text
+from seqvise.checksums import DamagedError, sealed, unsealed
+from seqvise.files import atomic_write, digest_file, remove_remains, write_text
 
 logger = logging.getLogger(__name__)
 
+MANIFEST = "manifest.json"
 NOT_FINITE = "its features are not finite in half precision"
 
 
@@ -48,7 +50,7 @@ class Shards:
         with atomic_write(array) as temporary, temporary.open("wb") as file:
             np.save(file, features)
         record = {"digest": digest_file(array), "bad": {str(row): reason for row, reason in bad.items()}}
-        write_text(self._record(shard), json.dumps(record, indent=2) + "\n")
+        write_text(self._record(shard), json.dumps(sealed(record), indent=2) + "\n")
 
     def opened(self) -> Iterator[NDArray[np.float16]]:
         """Every shard, mapped."""
@@ -62,12 +64,12 @@ class Shards:
 
     def _is_whole(self, shard: int) -> bool:
         try:
-            record = json.loads(self._record(shard).read_text(encoding="utf-8"))
+            record = unsealed(json.loads(self._record(shard).read_text(encoding="utf-8")), self._record(shard).name)
             if record["digest"] == digest_file(self._array(shard)):
                 return True
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             pass
         logger.warning("%s is damaged and is made again.", self._array(shard))
         return False
@@ -110,22 +112,41 @@ class ShardWriter:
             self.shards.write(shard, self._open.pop(shard), self._bad.pop(shard))
 
 
+def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence without its full stop for each damaged file of a feature folder. manifest: as it was read."""
+    try:
+        unsealed(manifest, MANIFEST)
+    except DamagedError as error:
+        yield str(error)
+    for record in sorted(folder.glob("features-*.json")):
+        array = record.with_suffix(".npy")
+        try:
+            content = unsealed(json.loads(record.read_text(encoding="utf-8")), record.name)
+            if content["digest"] != digest_file(array):
+                yield f"{array.name} is not as it was written"
+        except FileNotFoundError:
+            yield f"{array.name} is missing"
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            yield f"{record.name} is damaged ({error})"
+
+
 def own_manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """A store's own manifest, which has the shard size that it was begun with.
 
     Where there is none, or a damaged one, the wanted one is written, and shards that nothing explains are removed.
     """
-    path = folder / "manifest.json"
+    remove_remains(folder)
+    path = folder / MANIFEST
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = unsealed(json.loads(path.read_text(encoding="utf-8")), path.name)
         if {**wanted, "shard": int(found["shard"])} == found:
             return dict(found)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
     remains = list(folder.glob("features-*"))
     if remains:
         logger.warning("%s is damaged: all features of that folder are made again.", path)
     for file in remains:
         file.unlink()
-    write_text(path, json.dumps(wanted, indent=2) + "\n")
+    write_text(path, json.dumps(sealed(wanted), indent=2) + "\n")
     return wanted

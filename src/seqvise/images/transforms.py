@@ -15,6 +15,9 @@ from seqvise.images.options import AugmentOptions, TransformOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LONGEST = 16
+"""Of an image whose longer side is more than so many times its shorter one, a piece of that length is read."""
+
 Transform = Callable[["Image"], Tensor]
 """From an image in mode RGB to (3, H, W) uint8. The network brings red, green and blue to its own scale."""
 
@@ -59,7 +62,7 @@ def evaluation_transform(preset: Preset) -> Transform:
     from torchvision.transforms import v2
 
     scale = v2.InterpolationMode(preset.interpolation)
-    steps = [v2.Resize(preset.resize, scale, antialias=True), v2.CenterCrop(preset.crop), v2.PILToTensor()]
+    steps = [_middle, v2.Resize(preset.resize, scale, antialias=True), v2.CenterCrop(preset.crop), v2.PILToTensor()]
     return cast(Transform, v2.Compose(steps))
 
 
@@ -71,10 +74,9 @@ def training_transform(preset: Preset, augment: AugmentOptions) -> Transform:
     """
     from torchvision.transforms import v2
 
-    scale = v2.InterpolationMode(preset.interpolation)
-    sizes = range(preset.crop, round(preset.crop * augment.zoom) + 1)
     steps = [
-        v2.RandomShortestSize(list(sizes), interpolation=scale, antialias=True),
+        _anywhere,
+        RandomShorterSide(preset.crop, round(preset.crop * augment.zoom), preset.interpolation),
         v2.RandomRotation(augment.rotate, v2.InterpolationMode.BILINEAR),
         v2.RandomCrop(preset.crop),
         v2.RandomHorizontalFlip(0.5 if augment.flip else 0.0),
@@ -82,6 +84,56 @@ def training_transform(preset: Preset, augment: AugmentOptions) -> Transform:
         v2.PILToTensor(),
     ]
     return cast(Transform, v2.Compose(steps))
+
+
+@dataclass(frozen=True)
+class RandomShorterSide:
+    """Scales an image so that its shorter side has a random length, exactly.
+
+    torchvision's ``RandomShortestSize`` draws alike, but rounds the shorter side down, by a pixel for some sizes.
+
+    Attributes:
+        least, most: pixels.
+        interpolation: ``bilinear`` or ``bicubic``.
+    """
+
+    least: int
+    most: int
+    interpolation: str
+
+    def __call__(self, image: Image) -> Image:
+        """The scaled image."""
+        from torchvision.transforms import v2
+
+        side = self.least + int(torch.randint(self.most - self.least + 1, ()))
+        ratio = side / min(image.size)
+        width, height = (max(side, int(length * ratio)) for length in image.size)
+        mode = v2.InterpolationMode(self.interpolation)
+        return cast("Image", v2.functional.resize(image, [height, width], mode, antialias=True))
+
+
+def _middle(image: Image) -> Image:
+    """The middle of an image that is more than ``LONGEST`` times as long as it is wide."""
+    return _strip(image, _surplus(image) // 2)
+
+
+def _anywhere(image: Image) -> Image:
+    """As ``_middle``, from anywhere."""
+    surplus = _surplus(image)
+    return _strip(image, int(torch.randint(surplus + 1, ())) if surplus else 0)
+
+
+def _surplus(image: Image) -> int:
+    """Pixels of the longer side beyond ``LONGEST`` times the shorter: scaled up they would fill the memory."""
+    return max(0, max(image.size) - LONGEST * min(image.size))
+
+
+def _strip(image: Image, start: int) -> Image:
+    width, height = (min(length, LONGEST * min(image.size)) for length in image.size)
+    if (width, height) == image.size:
+        return image
+    left, top = (start, 0) if image.width > image.height else (0, start)
+    return image.crop((left, top, left + width, top + height))
 
 
 def drawn(transform: Transform, image: Image, place: tuple[int, ...]) -> Tensor:

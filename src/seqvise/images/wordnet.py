@@ -103,6 +103,22 @@ class WordNet:
         rows = np.flatnonzero((steps > 0) & (steps < UNREACHABLE))
         return self._ids(rows[np.argsort(steps[rows], kind="stable")])
 
+    def levels(self, synset: str) -> list[tuple[str, ...]]:
+        """Its hypernyms by the length of the shortest path up: the parents, then what these are kinds of, ..."""
+        reached, level = {self._row[synset]}, [self._row[synset]]
+        levels = []
+        while level := list(
+            dict.fromkeys(int(up) for row in level for up in self._up.from_row(row) if up not in reached)
+        ):
+            reached.update(level)
+            levels.append(self._ids(level))
+        return levels
+
+    @property
+    def has_hypernyms(self) -> bool:
+        """Whether there are any edges between the synsets."""
+        return len(self._up.ends) > 0
+
     def distance(self, first: str, second: str) -> int | None:
         """Edges of the shortest path, up or down; None where no path joins the two."""
         found = int(self.distances([first], [second])[0, 0])
@@ -198,7 +214,7 @@ def _read_words(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in _lines(path):
         synset, tab, lemmas = line.partition("\t")
-        if not tab or not lemmas or not is_synset(synset):
+        if not tab or not lemmas or "\t" in lemmas or not is_synset(synset):
             raise UserError(f"{path}, line {number} is '{line[:60]}', but must be a synset id, a tab and its words.")
         found[synset] = lemmas
     return found

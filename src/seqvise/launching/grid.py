@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.errors import UserError
+from seqvise.launching import slurm
 from seqvise.launching.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
 from seqvise.runs.failure import RunFailedError, sentence
 
@@ -47,11 +48,17 @@ def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
     config, loader = sweeper.config, sweeper.hydra_context.config_loader
     words = [*sweeper._parse_config(), *arguments]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
+    batches = list(sweeper.split_arguments(parsed, sweeper.max_batch_size))
+    if slurm.is_slurm(sweeper.launcher):
+        slurm.check_jobs(config, [overrides for batch in batches for overrides in batch], loader)
+        if config.dry_run:
+            print(slurm.script(sweeper.launcher))
+            return []
     folder = Path(str(config.hydra.sweep.dir))
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "multirun.yaml")
     failures, returns, first = dict[int, str](), list[Sequence[JobReturn]](), 0
-    for batch in sweeper.split_arguments(parsed, sweeper.max_batch_size):
+    for batch in batches:
         if not getattr(sweeper.launcher, "names_runs", False):
             for number, overrides in enumerate(batch, first):
                 name_in_tensorboard(config, job_folder(config, overrides, number, loader), overrides, number)
@@ -69,6 +76,8 @@ def _launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> Sequen
     Raises:
         RunFailedError: a launcher of another package gave up, as where one of its processes was killed.
     """
+    if slurm.is_slurm(launcher):
+        return slurm.launch(launcher, batch, first)
     try:
         results: Sequence[JobReturn] = launcher.launch(batch, initial_job_idx=first)
     except Exception as error:

@@ -119,7 +119,7 @@ def _words_before(folder: Path) -> list[str] | None:
 
 def _lasting(words: Sequence[str]) -> list[str]:
     """Overrides without those that say how a sweep is started again."""
-    return [str(word) for word in words if not str(word).startswith(("resume=", "retry="))]
+    return [str(word) for word in words if not str(word).startswith(("resume=", "retry=", "trust="))]
 
 
 def _returned(outcome: Outcome, job: LocalJob) -> JobReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -74,18 +74,19 @@ class Devise(nn.Module):
         """Trains those layers of the backbone whose epoch has come."""
         if self.options.unfreeze is None:
             return
-        late, early = self.options.unfreeze
-        for weights, first in zip(self.groups, (early, late), strict=False):
+        for weights, first in self._trained_groups(self.options.unfreeze):
             for weight in weights:
                 weight.requires_grad_(epoch >= first)
 
     def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """Parameters and the factor on their rate: of the backbone, where it is ever trained, and of the head."""
-        trained = self.groups if self.options.unfreeze is not None else ()
-        return [
-            *((list(weights), rate) for weights, rate in zip(trained, RATES, strict=False)),
-            (list(self.head.parameters()), 1.0),
-        ]
+        count = len(self.options.unfreeze or ())
+        trained = list(zip(self.groups, RATES, strict=False))[len(RATES) - count :]
+        return [*((list(weights), rate) for weights, rate in trained), (list(self.head.parameters()), 1.0)]
+
+    def _trained_groups(self, epochs: Sequence[int]) -> Iterator[tuple[Sequence[nn.Parameter], int]]:
+        """Groups of the backbone, the late layers first, and the epoch from which each is trained."""
+        return zip(reversed(self.groups), epochs, strict=False)
 
 
 class Head(nn.Module):

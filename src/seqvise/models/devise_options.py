@@ -35,6 +35,7 @@ class DeviseOptions:
     prior: float = 0.0  # weight of what the backbone's own classes say of an image, beside the head
     prior_classes: int = 10  # its most probable classes
     calibration: float = 0.0  # taken off the scores of trained labels where they compete with others
+    head: str | None = None  # the run whose trained head this model starts from
     unfreeze: list[int] | None = None  # the epochs from which the backbone's late and early stages are trained
 
     def problems(self, key: str) -> Iterator[str]:
@@ -52,9 +53,11 @@ class DeviseOptions:
                 yield f"{key}.{name} is {getattr(self, name)}, but cannot be negative."
         if self.prior_classes < 1:
             yield f"{key}.prior_classes is {self.prior_classes}, but must be at least 1."
-        if self.unfreeze is not None and not (len(self.unfreeze) == 2 and 0 <= self.unfreeze[0] <= self.unfreeze[1]):
+        epochs = self.unfreeze
+        if epochs is not None and not (len(epochs) in (1, 2) and 0 <= epochs[0] <= epochs[-1]):
             yield (
-                f"{key}.unfreeze is {list(self.unfreeze)}, but must be two epochs from 0, the late stages' first and "
-                "the early ones' not before it, or null to leave the backbone as it is."
+                f"{key}.unfreeze is {list(epochs)}, but must be one epoch from 0, from which the late stages are "
+                "trained, or two, the second for the early stages and not before the first, or null to leave the "
+                "backbone as it is."
             )
         yield from self.dropout.problems(f"{key}.dropout")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seqvise.errors import UserError
-from seqvise.files import digest
 from seqvise.reports.differences import text
+from seqvise.reports.environments import changes_digest
 from seqvise.reports.grid import Grid, number_text
 from seqvise.reports.job import ABSENT, Job, is_run, read_job
 
@@ -46,9 +46,7 @@ def compare_runs(jobs: Sequence[Job]) -> dict[str, Grid]:
 def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
     """Versions by package, the git revision, and a hash of the changes since."""
     git = environment.get("git") or {}
-    diff = str(git.get("diff") or "") if isinstance(git, Mapping) else ""
-    lines = diff.count("\n") + 1
-    changes = f"{lines} lines ({digest(diff, 6)})" if diff else "none"
+    changes = _changes(git) if isinstance(git, Mapping) else "none"
     flat = {name: value for name, value in environment.items() if name != "git" and not isinstance(value, Mapping)}
     versions = environment.get("versions")
     packages = {f"versions.{name}": value for name, value in versions.items()} if isinstance(versions, Mapping) else {}
@@ -57,6 +55,15 @@ def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (flat | packages | known).items()
     }
+
+
+def _changes(git: Mapping[str, Any]) -> str:
+    """The size and a hash of the changes since the revision: earlier revisions kept all lines, now there are names."""
+    if not (checksum := changes_digest(git)):
+        return "none"
+    if diff := git.get("diff"):
+        return f"{str(diff).count(chr(10)) + 1} lines ({checksum})"
+    return f"{len(git.get('files') or [])} files ({checksum})"
 
 
 def _result(value: Any) -> str:

@@ -27,8 +27,19 @@ def code_revision(environment: Mapping[str, Any]) -> str:
     git = _of(environment, "git")
     if not git.get("revision"):
         return ""
-    revision, diff = str(git["revision"])[:8], git.get("diff")
-    return f"{revision} with changes {digest(str(diff), 6)}" if diff else revision
+    revision, changes = str(git["revision"])[:8], changes_digest(git)
+    return f"{revision} with changes {changes}" if changes else revision
+
+
+def changes_digest(git: Mapping[str, Any]) -> str:
+    """The first digits of the hash of uncommitted changes; empty where there are none.
+
+    Args:
+        git: the node of ``env.json``, which held all of the changes in earlier revisions.
+    """
+    if diff := git.get("diff"):
+        return digest(str(diff), 6)
+    return str(git.get("changes") or "")[:6]
 
 
 def marks(jobs: Sequence[Job]) -> tuple[dict[str, str], list[list[str]]]:

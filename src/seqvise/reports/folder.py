@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqvise.files import atomic_write, write_text
+from seqvise.outputs import write_output
 from seqvise.reports.curves import Points, learning_curve
 from seqvise.reports.grid import as_csv
 from seqvise.reports.importance import Importance
@@ -52,12 +52,12 @@ def write_report(report: Report, found: Importance, heat: tuple[str, str] | None
     if not find_spec("matplotlib"):
         log.warning(INSTALL)
     drawn = {drawing.name: drawing.svg() for drawing in drawings}
+    folder.mkdir(parents=True, exist_ok=True)
     for name, svg in drawn.items():
-        with atomic_write(folder / f"{name}.svg") as path:
-            path.write_bytes(svg)
-    write_text(folder / "report.csv", as_csv(report))
-    write_text(folder / "report.md", as_markdown_page(report, found, [(each.name, each.title) for each in drawings]))
-    write_text(folder / "report.html", as_html(report, found, [(each.title, drawn[each.name]) for each in drawings]))
+        write_output(folder / f"{name}.svg", svg)
+    write_output(folder / "report.csv", as_csv(report))
+    write_output(folder / "report.md", as_markdown_page(report, found, [(each.name, each.title) for each in drawings]))
+    write_output(folder / "report.html", as_html(report, found, [(each.title, drawn[each.name]) for each in drawings]))
 
 
 def curves_of(report: Report) -> dict[Path, Points]:

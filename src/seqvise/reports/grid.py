@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqvise.plain_text import markdown_text
 from seqvise.reports.differences import text
 from seqvise.reports.metrics import UNITS
 from seqvise.reports.report import Report, Result, Row
@@ -92,8 +93,8 @@ def as_csv(report: Report) -> str:
 def as_markdown(grid: Grid) -> str:
     """A table of Markdown."""
     rule = ["---:" if numeric else "---" for numeric in grid.numeric]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in (grid.head, rule, *grid.lines)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    head, *lines = [[markdown_text(cell) for cell in line] for line in (grid.head, *grid.lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
 def _line(rank: int, row: Row, whole: bool, marked: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,14 +12,17 @@ from typing import Any, cast
 
 import yaml
 
+from seqvise.checksums import FILES, SEAL
 from seqvise.config.formats import upgrade
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
+from seqvise.runs.integrity import run_changes
 
+log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
-RESUME = "resume"
-"""A key that does not shape the result: a run that goes on ends as one that was left alone."""
+SHAPELESS = ("resume", "trust", "paths.")
+"""Keys that do not shape the result: a run that goes on ends as one that was left alone."""
 MARKS = (CONFIG, STATUS, ".hydra")
 QUIET = 30 * 60
 """Seconds after which a run that says ``running`` and writes nothing is taken for killed."""
@@ -116,16 +120,15 @@ def read_job(folder: Path) -> Job:
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
     flat = dict(_flatten(config))
     here = flat.get("paths.run")
-    settings = {
-        name: _portable(value, here) for name, value in flat.items() if name != RESUME and not name.startswith("paths.")
-    }
+    shaping = {name: value for name, value in flat.items() if not name.startswith(SHAPELESS)}
+    settings = {name: _portable(value, here) for name, value in shaping.items()}
     words = _read(folder / OVERRIDES, problems, list)
     return Job(
         path=folder,
         settings={**settings, **choices} if config else {},
         choices=choices,
-        overrides=dict(_override(str(word)) for word in words),
-        status=_read(folder / STATUS, problems),
+        overrides=dict(_override(str(word)) for word in words if not config or _is_read(str(word), settings, choices)),
+        status=_status(folder, problems),
         metrics=_read(folder / METRICS, problems),
         environment=_read(folder / ENVIRONMENT, problems),
         problems=tuple(problems),
@@ -159,6 +162,14 @@ def _read(path: Path, problems: list[str], kind: type[Any] = dict) -> Any:
     return content
 
 
+def _status(folder: Path, problems: list[str]) -> dict[str, Any]:
+    """The content of ``status.json``. What does not match a checksum is logged: it may have been edited."""
+    content = _read(folder / STATUS, problems)
+    for message in run_changes(folder, content):
+        log.warning("%s", message)
+    return {key: value for key, value in content.items() if key not in (FILES, SEAL)}
+
+
 def _config(path: Path, problems: list[str]) -> dict[str, Any]:
     content: dict[str, Any] = _read(path, problems)
     try:
@@ -190,6 +201,13 @@ def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, V
 def _portable(value: Value, here: Value) -> Value:
     """A value without the run's own folder, which is another in each job."""
     return value.replace(here, "RUN") if isinstance(value, str) and isinstance(here, str) and here else value
+
+
+def _is_read(word: str, settings: Mapping[str, Value], choices: Mapping[str, str]) -> bool:
+    """Whether the config has a key that the command line added. Earlier revisions took any, and ignored it."""
+    name, _ = _override(word)
+    there = (*settings, *choices, *SHAPELESS)
+    return word[:1] != "+" or any(key == name or key.startswith(f"{name}.") for key in there)
 
 
 def _override(word: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
+from seqvise.plain_text import markdown_text
 from seqvise.reports.grid import Grid, as_markdown, importance_grid, results_grid, troubles_grid
 from seqvise.reports.importance import Importance
 from seqvise.reports.report import Report
@@ -48,11 +49,11 @@ def as_html(report: Report, found: Importance, figures: Sequence[tuple[str, byte
 def as_markdown_page(report: Report, found: Importance, figures: Sequence[tuple[str, str]]) -> str:
     """Markdown with the figures as files beside it. figures: name and title of each."""
     table = [as_markdown(results_grid(report)).strip()] if report.rows else []
-    parts = [headline(report) + ".", *table, *remarks(report)]
+    parts = [markdown_text(headline(report)) + ".", *table, *map(markdown_text, remarks(report))]
     if report.troubles():
         parts += ["Jobs without a result:", as_markdown(troubles_grid(report)).strip()]
-    parts += [f"![{title}]({name}.svg)" for name, title in figures]
-    parts.append(found.verdict)
+    parts += [f"![{markdown_text(title)}]({name}.svg)" for name, title in figures]
+    parts.append(markdown_text(found.verdict))
     parts += [as_markdown(importance_grid(found)).strip()] if found.parameters else []
     return "\n\n".join(parts) + "\n"
 

@@ -9,6 +9,8 @@ from seqvise.errors import UserError
 from seqvise.reports.job import Job, is_run, read_job
 
 SWEEP = "multirun.yaml"
+SHOWN = 3
+"""Jobs that are named when none can be reported."""
 DEPTH = 6
 """Levels of folders that are looked through for sweeps to name."""
 
@@ -17,12 +19,16 @@ def read_sweeps(folders: Sequence[Path]) -> list[Job]:
     """The jobs of one or several sweep folders, each sweep's in the order of their numbers.
 
     Raises:
-        UserError: for folders that are not there, no sweep, or empty, all of them at once.
+        UserError: for folders that are not there, no sweep, or empty, all of them at once; or no job of any has a
+            config that can be read.
     """
     found = {folder: _jobs(folder) for folder in dict.fromkeys(folders)}
     if problems := [_problem(folder) for folder, jobs in found.items() if not jobs]:
         raise UserError(*problems)
-    return [read_job(job) for jobs in found.values() for job in jobs]
+    jobs = [read_job(job) for folder_jobs in found.values() for job in folder_jobs]
+    if not any(job.settings for job in jobs):
+        raise UserError(*(_unreadable(folder, jobs) for folder in found))
+    return jobs
 
 
 def _jobs(folder: Path) -> list[Path]:
@@ -33,6 +39,13 @@ def _jobs(folder: Path) -> list[Path]:
 
 def _order(path: Path) -> tuple[int, str]:
     return (int(path.name), "") if path.name.isdecimal() else (1 << 62, path.name)
+
+
+def _unreadable(folder: Path, jobs: Sequence[Job]) -> str:
+    """Why a folder has nothing to report: its first jobs, and what is wrong with them."""
+    states = [f"{job.path.name}: {job.reason() or job.state()}" for job in jobs if job.path.parent == folder]
+    more = f"; and {len(states) - SHOWN:,} more" if len(states) > SHOWN else ""
+    return f"sweep={folder} has no job with a config that can be read ({'; '.join(states[:SHOWN])}{more})."
 
 
 def _problem(folder: Path) -> str:

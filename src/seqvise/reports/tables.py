@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seqvise.plain_text import printable
 from seqvise.reports.grid import Grid, importance_grid, results_grid, troubles_grid
 from seqvise.reports.report import Report
 
@@ -21,7 +22,7 @@ def show(report: Report, console: Console) -> None:
     if report.rows:
         console.print(grid_table(results_grid(report)))
     for note in remarks(report):
-        console.print(Text(note))
+        console.print(Text(printable(note)))
     if report.troubles():
         console.print()
         console.print(Text(f"Jobs without a result: {len(report.troubles())}", style="bold"))
@@ -31,7 +32,7 @@ def show(report: Report, console: Console) -> None:
 def show_importance(found: Importance, console: Console) -> None:
     """Prints what a forest says of the hyperparameters, and whether to believe it."""
     console.print()
-    console.print(Text(found.verdict))
+    console.print(Text(printable(found.verdict)))
     if found.parameters:
         console.print(grid_table(importance_grid(found)))
 
@@ -58,7 +59,7 @@ def grid_table(grid: Grid) -> Table:
     """Cells as a table of rich."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head, numeric in zip(grid.head, grid.numeric, strict=True):
-        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(head)), justify="right" if numeric else "left", overflow="fold")
     for line in grid.lines:
-        table.add_row(*map(Text, line))
+        table.add_row(*(Text(printable(cell)) for cell in line))
     return table

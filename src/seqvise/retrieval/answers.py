@@ -30,25 +30,39 @@ class Hit:
         title: what a person reads: an image's label, or the words of a class or synset; may be empty.
         angle: to the query, in radians.
         file: of an image.
+        handicap: taken off the cosine for the score, by the run's calibration.
     """
 
     name: str
     title: str
     angle: float
     file: Path | None = None
+    handicap: float = 0.0
 
     @property
     def cosine(self) -> float:
         """To the query, from 1 down to -1."""
         return math.cos(self.angle)
 
+    @property
+    def score(self) -> float:
+        """What answers are ranked by: the cosine, less the handicap."""
+        return self.cosine - self.handicap
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A query and what was found for it, the nearest first."""
+    """A query and what was found for it, the highest score first.
+
+    Attributes:
+        query: an image, or words.
+        hits: the answers to it.
+        calibrated: whether scores are other than cosines.
+    """
 
     query: Query
     hits: tuple[Hit, ...]
+    calibrated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -62,6 +76,7 @@ class Answer:
                 "rank": rank,
                 "name": hit.name,
                 "title": hit.title,
+                **({"score": round(hit.score, 6)} if self.calibrated else {}),
                 "cosine": round(hit.cosine, 6),
                 "angle": round(hit.angle, 6),
                 **({"file": str(hit.file)} if hit.file else {}),
@@ -78,11 +93,13 @@ class Candidates:
     Attributes:
         names, titles: what each is called, and how a person reads it.
         vectors: (C, D), of length 1.
+        handicap: (C,) taken off the cosines to an image; None for nothing.
     """
 
     names: Sequence[str]
     titles: Sequence[str]
     vectors: Rows
+    handicap: Rows | None = None
 
     @classmethod
     def of(cls, names: Sequence[str], titles: Sequence[str], vectors: Rows) -> Self:
@@ -95,16 +112,23 @@ class Candidates:
         return cls(together, [titles[row] for row in rows], vectors[rows])
 
     def answers(self, queries: Sequence[Query], k: int) -> list[Answer]:
-        """The ``k`` nearest of each query, or all where there are fewer."""
+        """The ``k`` of highest score to each query, or all where there are fewer.
+
+        The handicap counts for images alone: words lie no nearer to labels that training saw.
+        """
         index = ExactIndex(self.vectors, np.arange(len(self.names)))
-        found = index.search(np.stack([query.vector for query in queries]), k)
-        rows = zip(queries, found.ids.tolist(), found.angles.tolist(), strict=True)
-        return [
-            Answer(
-                query, tuple(Hit(self.names[row], self.titles[row], angle) for row, angle in zip(ids, far, strict=True))
-            )
-            for query, ids, far in rows
-        ]
+        nearest = index.search(
+            np.stack([query.vector for query in queries]), k if self.handicap is None else len(index)
+        )
+        rows = zip(queries, nearest.ids.tolist(), nearest.angles.tolist(), strict=True)
+        return [self._answer(query, ids, angles, k) for query, ids, angles in rows]
+
+    def _answer(self, query: Query, ids: list[int], angles: list[float], k: int) -> Answer:
+        calibrated = self.handicap is not None and query.image is not None
+        handicaps = self.handicap[ids].tolist() if self.handicap is not None and calibrated else [0.0] * len(ids)
+        rows = zip(ids, angles, handicaps, strict=True)
+        hits = [Hit(self.names[row], self.titles[row], angle, handicap=handicap) for row, angle, handicap in rows]
+        return Answer(query, tuple(sorted(hits, key=lambda hit: -hit.score)[:k]), calibrated)
 
 
 def image_answers(images: ImageIndex, queries: Sequence[Query], k: int, titles: dict[str, str]) -> list[Answer]:

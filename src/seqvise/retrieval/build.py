@@ -14,11 +14,8 @@ from seqvise.retrieval.collection import Binding, ImageIndex, IndexedImage
 from seqvise.retrieval.exact import ExactIndex
 from seqvise.retrieval.index import find_kind
 from seqvise.retrieval.options import EXACT, GraphOptions, chosen_kind
-from seqvise.retrieval.recall import Probe, sample, tune
+from seqvise.retrieval.recall import tuned_recall
 from seqvise.retrieval.vectors import Rows
-
-SAMPLE = 500
-"""Queries that recall is measured with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +136,4 @@ def _indexed(
         return ImageIndex(root, images, table, kind, binding)
     options = options or GraphOptions()
     index = find_kind(kind).build(table.vectors, table.ids, options)
-    probes = {"images": Probe.of(index, sample(table.vectors, SAMPLE), own=True)}
-    if words is not None and len(words):
-        probes["words"] = Probe.of(index, sample(words, SAMPLE), own=False)
-    reached = tune(index, list(probes.values()), options.recall)
-    recall = dict(zip(probes, reached, strict=True))
-    return ImageIndex(root, images, index, kind, binding, recall)
+    return ImageIndex(root, images, index, kind, binding, tuned_recall(index, options, words))

@@ -15,7 +15,7 @@ from seqvise.retrieval.options import IMAGENET, WORDNET
 from seqvise.vectors.lexicon import Lexicon
 
 FORMAT = 1
-WORDS, CLASSES = "words.txt", "imagenet_class_index.json"
+WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 
 
 class Classes(NamedTuple):
@@ -26,16 +26,16 @@ class Classes(NamedTuple):
     without: int
 
 
-def class_problems(to: str, folder: Path | None) -> list[str]:
+def class_problems(to: str, folder: Path | None, hypernyms: float = 0.0) -> list[str]:
     """Sentences about the files that a kind of candidates needs. folder: of WordNet's files."""
     if folder is None:
         return [f"to={to} needs the folder of WordNet's files: give wordnet=FOLDER."]
-    needed = [WORDS, CLASSES] if to == IMAGENET else [WORDS]
+    needed = [WORDS, *([CLASSES] if to == IMAGENET else []), *([EDGES] if hypernyms else [])]
     missing = [folder / name for name in needed if not (folder / name).is_file()]
     return [f"to={to} needs {path}, which is not there: give wordnet=FOLDER." for path in missing]
 
 
-def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Path) -> Classes:
+def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Path, hypernyms: float = 0.0) -> Classes:
     """The classes that have a vector. Made once for each lexicon and policy.
 
     Args:
@@ -44,27 +44,29 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
         policy: how a class gets its vector; see ``label_table``.
         lexicon: words of the space.
         cache: folder of what is made once.
+        hypernyms: weight of the hypernyms in a class's vector, as in training; needs ``parent_child.txt`` above 0.
 
     Raises:
         UserError: a file is not there or damaged.
     """
-    if problems := class_problems(to, folder):
+    if problems := class_problems(to, folder, hypernyms):
         raise UserError(*problems)
     files = [digest_file(folder / WORDS), digest_file(folder / CLASSES) if to == IMAGENET else ""]
     words = [lexicon.name, len(lexicon), digest("\n".join(lexicon.words)), digest(lexicon.matrix[:100].tobytes())]
-    store = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, words]))}"
+    smoothing = [hypernyms, digest_file(folder / EDGES)] if hypernyms else []
+    store = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, words, *smoothing]))}"
     with locked(store.with_name(f".{store.name}.lock")):
         if not store.exists():
-            _make(to, folder, policy, lexicon).save(store)
+            _make(to, folder, policy, lexicon, hypernyms).save(store)
     table = LabelTable.load(store)
     total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _lines(folder / WORDS)
     return Classes(Candidates.of(table.names, table.titles, table.vectors), total, total - len(table))
 
 
-def _make(to: str, folder: Path, policy: str, lexicon: Lexicon) -> LabelTable:
-    wordnet = WordNet.read(folder / WORDS)
+def _make(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:
+    wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
     names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
-    return label_table(names, policy, lexicon, wordnet, missing="leave_out")[0]
+    return label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
 
 
 def _lines(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +14,16 @@ from typing import Any, Self, cast
 import numpy as np
 
 from seqvise.errors import UserError
-from seqvise.files import atomic_folder, digest, digest_file
+from seqvise.files import atomic_folder, digest, digest_file, locked
+from seqvise.retrieval.exact import ExactIndex
 from seqvise.retrieval.index import Index, find_kind
-from seqvise.retrieval.options import index_problems
+from seqvise.retrieval.options import EXACT, GraphOptions, index_problems
+from seqvise.retrieval.recall import StoredQueries, tuned_recall
 
+log = logging.getLogger(__name__)
 FORMAT = 1
+CHECK = "check"
+"""The stored queries of a graph in the manifest; earlier revisions wrote none."""
 MANIFEST, VECTORS, IMAGES = "manifest.json", "vectors.npy", "images.json"
 COLUMNS = ("paths", "labels", "sizes", "changed")
 
@@ -93,7 +99,9 @@ class ImageIndex:
 
     @classmethod
     def load(cls, folder: Path, binding: Binding, root: Path | None = None, threads: int = 0) -> Self:
-        """Reads an index back, its vectors mapped.
+        """Reads an index back, its vectors mapped, and checks that its graph answers as when it was saved.
+
+        The empty graph that an earlier revision saved is rebuilt from the vectors, and saved where it can be.
 
         Args:
             folder: see ``save``.
@@ -105,18 +113,53 @@ class ImageIndex:
             UserError: the folder holds no whole index, or one of another model, or the images are gone.
         """
         manifest = read_manifest(folder)
-        _check_binding(folder, manifest, binding)
-        root = _found_root(folder, Path(manifest["root"]), root)
-        _check_files(folder, manifest["files"])
-        if problems := list(index_problems(manifest["kind"])):
+        table = cls._read(folder, manifest, binding, _found_root(folder, Path(manifest["root"]), root))
+        kind, vectors, ids = manifest["kind"], table.index.vectors, table.index.ids
+        if problems := list(index_problems(kind)):
             raise UserError(*(f"{folder}: {problem}" for problem in problems))
+        if kind == EXACT:
+            return table
+        index = find_kind(kind).load(vectors, ids, folder, manifest["width"], threads)
+        if not index.points and CHECK not in manifest:
+            return table._rebuilt(folder, manifest, threads)
+        if problem := _graph_problem(index, manifest):
+            raise _damaged(folder, problem)
+        return replace(table, index=index, kind=kind, recall=manifest["recall"])
+
+    @classmethod
+    def load_vectors(cls, folder: Path, binding: Binding) -> Self:
+        """Reads images and vectors of any kind of index as an exact one, without its graph; see ``load``."""
+        return cls._read(folder, read_manifest(folder), binding, folder)
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: Mapping[str, Any], binding: Binding, root: Path) -> Self:
+        _check_binding(folder, manifest, binding)
+        _check_files(folder, manifest["files"])
         columns = json.loads((folder / IMAGES).read_text(encoding="ascii"))
         vectors = np.asarray(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False))
         rows = zip(*(columns[name] for name in COLUMNS), strict=True)
         images = {image: IndexedImage(*row) for image, row in zip(columns["ids"], rows, strict=True)}
-        ids = np.array(columns["ids"], np.int64)
-        index = find_kind(manifest["kind"]).load(vectors, ids, folder, manifest["width"], threads)
-        return cls(root, images, index, manifest["kind"], Binding(**manifest["binding"]), manifest["recall"])
+        index = ExactIndex(vectors, np.array(columns["ids"], np.int64))
+        return cls(root, images, index, EXACT, Binding(**manifest["binding"]))
+
+    def _rebuilt(self, folder: Path, manifest: Mapping[str, Any], threads: int) -> Self:
+        """This index with a new graph in the place of an empty one, saved where the folder can be written."""
+        options = GraphOptions(threads=threads)
+        log.warning(
+            "index=%s has an empty graph, as earlier revisions saved it: it is rebuilt from its %s vectors.",
+            folder,
+            f"{len(self.index):,}",
+        )
+        index = find_kind(manifest["kind"]).build(self.index.vectors, self.index.ids, options)
+        rebuilt = replace(self, index=index, kind=manifest["kind"], recall=tuned_recall(index, options))
+        try:
+            with locked(folder.with_name(f".{folder.name}.lock")):
+                replace(rebuilt, root=Path(manifest["root"])).save(folder)
+        except OSError as error:
+            log.warning(
+                "index=%s: the rebuilt graph cannot be saved (%s), so the next search rebuilds it.", folder, error
+            )
+        return rebuilt
 
     def _columns(self) -> dict[str, list[Any]]:
         images = self.images.values()
@@ -140,6 +183,8 @@ class ImageIndex:
             "binding": vars(replace(self.binding)),
             "files": dict(files),
         }
+        if self.kind != EXACT:
+            told[CHECK] = StoredQueries.of(self.index).as_json()
         return {**told, "hash": _hash(told)}
 
 
@@ -167,6 +212,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} cannot be read: {type(error).__name__}") from None
     return cast(dict[str, Any], manifest)
+
+
+def index_damages(folder: Path) -> Iterator[str]:
+    """A sentence without its full stop for each damaged file of an index."""
+    try:
+        files: dict[str, str] = read_manifest(folder)["files"]
+    except UserError:
+        yield f"{MANIFEST} is not as it was written"
+        return
+    for name, checksum in files.items():
+        if not (folder / name).is_file():
+            yield f"{name} is missing"
+        elif digest_file(folder / name) != checksum:
+            yield f"{name} is not as it was written"
 
 
 def _check_binding(folder: Path, manifest: Mapping[str, Any], binding: Binding) -> None:
@@ -200,6 +259,13 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
             raise _damaged(folder, f"{name} is missing")
         if digest_file(folder / name) != told:
             raise _damaged(folder, f"{name} is not as it was written")
+
+
+def _graph_problem(index: Index, manifest: Mapping[str, Any]) -> str:
+    """Why a loaded graph cannot be searched, empty where it can."""
+    if index.points != len(index):
+        return f"its graph holds {index.points:,} of {len(index):,} vectors"
+    return StoredQueries.from_json(manifest[CHECK]).problem(index) if CHECK in manifest else ""
 
 
 def _damaged(folder: Path, reason: str) -> UserError:

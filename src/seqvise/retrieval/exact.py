@@ -45,6 +45,11 @@ class ExactIndex:
         return len(self.ids)
 
     @property
+    def points(self) -> int:
+        """Vectors that are compared: all."""
+        return len(self)
+
+    @property
     def vectors(self) -> Rows:
         """(N, D), of length 1."""
         return self._table[: len(self.ids)]

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from seqvise.retrieval.graph import WIDTH, completed, threads_of
+from seqvise.retrieval.graph import WIDTH, completed, quieten, threads_of
 from seqvise.retrieval.index import Found, Ids
 from seqvise.retrieval.options import GraphOptions
 from seqvise.retrieval.vectors import Rows, checked_queries
@@ -41,6 +41,11 @@ class FaissIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def points(self) -> int:
+        """Vectors that the graph holds."""
+        return int(self._graph.ntotal)
+
     def search(self, queries: ArrayLike, k: int) -> Found:
         """The nearest vectors of each query, nearly always. See ``Index.search``."""
         faiss = _faiss()
@@ -57,4 +62,5 @@ class FaissIndex:
 
 def _faiss() -> Any:
     """The package, whose own types lack what is used here."""
+    quieten("faiss")
     return import_module("faiss")

@@ -51,6 +51,11 @@ class Index(Protocol):
         """(N, D) of length 1; may be mapped from a file."""
         ...
 
+    @property
+    def points(self) -> int:
+        """Vectors that the index answers with: N, unless what was loaded is damaged."""
+        ...
+
     def __len__(self) -> int: ...
 
     def search(self, queries: ArrayLike, k: int) -> Found:

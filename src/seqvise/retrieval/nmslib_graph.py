@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seqvise.retrieval.graph import WIDTH, completed, threads_of
+from seqvise.retrieval.graph import WIDTH, completed, quieten, threads_of
 from seqvise.retrieval.index import Found, Ids
 from seqvise.retrieval.nearest import Places
 from seqvise.retrieval.options import GraphOptions
@@ -23,13 +23,18 @@ Answer = tuple[NDArray[np.int32], NDArray[np.float32]]
 class NmslibIndex:
     """HNSW over unit vectors in the space of squared distances, which ranks as angles do. See ``Index``.
 
-    The graph's file holds the vectors too. It is always the file that is searched: a graph that was just built keeps
-    them twice.
+    The graph's file holds the vectors too. A graph that was just built keeps them twice in memory.
+
+    Args:
+        file: where the graph was loaded from; None for a graph that was built here.
+        points: vectors that the graph holds.
     """
 
-    def __init__(self, graph: Any, vectors: Rows, ids: Ids, width: int, threads: int) -> None:
-        self._graph, self._told, self._threads = graph, 0, threads_of(threads)
-        self.vectors, self.ids, self.width = vectors, ids, width
+    def __init__(
+        self, graph: Any, vectors: Rows, ids: Ids, width: int, threads: int, points: int, file: Path | None = None
+    ) -> None:
+        self._graph, self._told, self._threads, self._file = graph, 0, threads_of(threads), file
+        self.vectors, self.ids, self.width, self.points = vectors, ids, width, points
 
     @classmethod
     def build(cls, vectors: Rows, ids: Ids, options: GraphOptions) -> Self:
@@ -38,17 +43,14 @@ class NmslibIndex:
         graph.addDataPointBatch(vectors)
         links = {"M": options.links, "efConstruction": options.build, "indexThreadQty": threads_of(options.threads)}
         graph.createIndex(links)
-        with tempfile.TemporaryDirectory() as folder:
-            graph.saveIndex(str(Path(folder) / FILE), save_data=False)
-            del graph
-            return cls.load(vectors, ids, Path(folder), WIDTH, options.threads)
+        return cls(graph, vectors, ids, WIDTH, options.threads, len(graph))
 
     @classmethod
     def load(cls, vectors: Rows, ids: Ids, folder: Path, width: int, threads: int) -> Self:
         """Reads the graph; nmslib forgets its search options when it is saved, so they are set again."""
-        graph = _empty()
-        graph.loadIndex(str(folder / FILE), load_data=False)
-        return cls(graph, vectors, ids, width, threads)
+        graph, file = _empty(), folder / FILE
+        graph.loadIndex(str(file), load_data=False)
+        return cls(graph, vectors, ids, width, threads, _stored_points(file), file)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -64,8 +66,11 @@ class NmslibIndex:
         return completed(asked, self.vectors, self.ids, *_table(answers, count))
 
     def save(self, folder: Path) -> None:
-        """Writes the graph."""
-        self._graph.saveIndex(str(folder / FILE), save_data=False)
+        """Writes the graph. A loaded one is copied: nmslib writes an empty file for it, as it lacks the vectors."""
+        if self._file is None:
+            self._graph.saveIndex(str(folder / FILE), save_data=False)
+        else:
+            shutil.copyfile(self._file, folder / FILE)
 
     def _keep(self, candidates: int) -> None:
         # With fewer candidates than answers nmslib gives fewer answers.
@@ -75,9 +80,18 @@ class NmslibIndex:
 
 
 def _empty() -> Any:
+    quieten("nmslib")
     import nmslib
 
     return nmslib.init(method="hnsw", space="l2", data_type=nmslib.DataType.DENSE_VECTOR, dtype=nmslib.DistType.FLOAT)
+
+
+def _stored_points(file: Path) -> int:
+    """How many vectors the graph in a file holds: the second number of its header, which nmslib does not offer.
+
+    See ``Hnsw::SaveOptimizedIndex`` in nmslib's ``similarity_search/src/method/hnsw.cc``.
+    """
+    return int(np.fromfile(file, np.uint32, 2)[1])
 
 
 def _table(answers: Sequence[Answer], k: int) -> tuple[Places, Rows]:

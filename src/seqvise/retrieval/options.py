@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+log = logging.getLogger(__name__)
 EXACT, NMSLIB, FAISS = "exact", "nmslib", "faiss"
 KINDS = (EXACT, NMSLIB, FAISS)
 PACKAGES = {NMSLIB: ("nmslib", "nmslib"), FAISS: ("faiss", "faiss-cpu")}
 """The module that a kind needs, and the package that brings it."""
-IMAGES, IMAGENET, WORDNET = "images", "imagenet", "wordnet"
-GOALS = (IMAGES, IMAGENET, WORDNET)
-"""What can be found: the images of an index, ImageNet's classes, WordNet's nouns."""
+IMAGES, LABELS, IMAGENET, WORDNET = "images", "labels", "imagenet", "wordnet"
+GOALS = (IMAGES, LABELS, IMAGENET, WORDNET)
+"""What can be found: the images of an index, labels, ImageNet's classes, WordNet's nouns."""
 COMBINATIONS = ("unit", "raw")
 """How the words of a query are added: each with the same weight, or with the vectors as they are."""
 LARGE = 100_000
@@ -55,9 +57,19 @@ def is_installed(kind: str) -> bool:
 
 
 def chosen_kind(kind: str, count: int) -> str:
-    """The kind that ``auto`` stands for: exact below 100,000 vectors, above it an approximate one that is installed."""
+    """The kind that ``auto`` stands for: exact below 100,000 vectors, from there on an approximate one.
+
+    Where no package of an approximate one is installed it is exact, and one line tells of it.
+    """
     if kind != AUTO:
         return kind
     if count < LARGE:
         return EXACT
-    return next((name for name in (NMSLIB, FAISS) if is_installed(name)), EXACT)
+    installed = next((name for name in (NMSLIB, FAISS) if is_installed(name)), None)
+    if installed is None:
+        log.warning(
+            "index=auto is exact although there are %s vectors, as neither nmslib nor faiss is installed: a search "
+            "compares with all of them. For a faster one: `pip install 'seqvise[search]'`.",
+            f"{count:,}",
+        )
+    return installed or EXACT

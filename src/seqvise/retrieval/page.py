@@ -7,7 +7,7 @@ from html import escape
 from math import degrees
 from pathlib import Path
 
-from seqvise.files import write_text
+from seqvise.outputs import write_output
 from seqvise.retrieval.answers import Answer, Hit
 from seqvise.retrieval.collection import ImageIndex
 from seqvise.retrieval.suspects import Suspect, Suspicion
@@ -44,21 +44,22 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
     for answer in answers:
         parts.append(f"<h2>{escape(answer.query.text)}</h2>")
         parts += [f'<p class="note">{escape(note)}</p>' for note in answer.query.notes]
-        parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer.hits))
-    write_text(path, _document("Search", parts))
+        parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer))
+    write_output(path, _document("Search", parts))
 
 
 def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, str], path: Path) -> None:
     """Writes the images that are likely mislabelled, the most suspicious first, as one file without outside parts."""
     shown = found.suspects[:SUSPECTS]
     about = (
-        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} lie nearer to another label than to "
-        f"their own; {'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
+        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} are nearer to another label than to "
+        "their own, and at least as near to it as its own images are on average; "
+        f"{'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
         "those whose own label is farthest compared with the nearest one."
     )
-    parts = [_head("Likely mislabelled", about), *_unjudged(found.unknown)]
+    parts = [_head("Likely mislabelled", about), *_unjudged(found.unseen)]
     parts.append(_grid(_suspect(images, one, titles) for one in shown))
-    write_text(path, _document("Likely mislabelled", parts))
+    write_output(path, _document("Likely mislabelled", parts))
 
 
 def _pictures(answer: Answer) -> str:
@@ -81,10 +82,10 @@ def _suspect(images: ImageIndex, one: Suspect, titles: Mapping[str, str]) -> str
     return _figure(images.file(one.image), titles.get(one.label, one.label), lines)
 
 
-def _unjudged(unknown: Mapping[str, int]) -> Iterator[str]:
-    if unknown:
-        told = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unknown.items())
-        yield f'<p class="note">Not judged, as their labels have no vector: {told}.</p>'
+def _unjudged(unseen: Mapping[str, int]) -> Iterator[str]:
+    if unseen:
+        counts = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unseen.items())
+        yield f'<p class="note">Not judged, as training did not see their labels: {counts}.</p>'
 
 
 def _figure(file: Path, title: str, lines: str, kind: str = "") -> str:
@@ -100,14 +101,15 @@ def _grid(figures: Iterable[str]) -> str:
     return "\n".join(['<div class="grid">', *figures, "</div>"])
 
 
-def _table(hits: Sequence[Hit]) -> str:
-    rows = [
-        f'<tr><td class="number">{rank}</td><td class="number">{hit.cosine:.3f}</td>'
-        f"<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>"
-        for rank, hit in enumerate(hits, 1)
-    ]
-    head = "<tr><th></th><th>cosine</th><th>title</th><th>name</th></tr>"
-    return "\n".join(["<table>", head, *rows, "</table>"])
+def _table(answer: Answer) -> str:
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
+    rows = []
+    for rank, hit in enumerate(answer.hits, 1):
+        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in scores))
+        cells = [f'<td class="number">{value}</td>' for value in values]
+        rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("", *scores, "title", "name"))
+    return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
 
 
 def _head(title: str, about: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqvise.corpus.normalise import has_word
 from seqvise.errors import UserError
 from seqvise.retrieval.vectors import Rows
 
@@ -70,9 +71,9 @@ def parse_query(text: str) -> tuple[Term, ...]:
     """
     head, *rest = _SIGN.split(text)
     pairs = list(zip(rest[::2], rest[1::2], strict=True))
-    terms = [Term(head.strip())] if head.strip() else []
+    terms = [Term(head.strip())] if has_word(head) else []
     for sign, word in pairs:
-        if not word.strip():
+        if not has_word(word):
             raise UserError(f"query='{text}' has no word behind a '{sign}'.")
         terms.append(Term(word.strip(), 1 if sign == "+" else -1))
     if not terms:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqvise.files import atomic_write
+from seqvise.outputs import write_output
 from seqvise.retrieval.answers import Answer, Hit
 from seqvise.retrieval.thumbnails import enlarged, thumbnail
 
@@ -38,8 +39,9 @@ class _Tile:
 def write_sheet(answers: Sequence[Answer], path: Path) -> None:
     """Draws the answers' images as a PNG: titles and cosines below, the image that was looked for first and framed."""
     rows = [(_title(answer), _tiles(answer)) for answer in answers]
-    with atomic_write(path) as temporary:
-        _draw(rows).save(temporary, "PNG")
+    content = BytesIO()
+    _draw(rows).save(content, "PNG")
+    write_output(path, content.getvalue())
 
 
 def _title(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seqvise.plain_text import printable
 from seqvise.retrieval.answers import Answer
 
 
@@ -16,24 +17,23 @@ def show(answers: Sequence[Answer], console: Console) -> None:
     for number, answer in enumerate(answers):
         if number:
             console.print()
-        console.print(Text(answer.query.text, style="bold"))
+        console.print(Text(printable(answer.query.text), style="bold"))
         for note in answer.query.notes:
-            console.print(Text(note, style="dim"))
+            console.print(Text(printable(note), style="dim"))
         console.print(_table(answer))
 
 
 def _table(answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     titled = any(hit.title for hit in answer.hits)
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     table.add_column("", justify="right")
-    table.add_column("cosine", justify="right")
+    for head in scores:
+        table.add_column(head, justify="right")
     for head in ("title", "name") if titled else ("name",):
         table.add_column(head, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         names = (hit.title, hit.name) if titled else (hit.name,)
-        table.add_row(str(rank), f"{hit.cosine:.3f}", *(Text(_printable(name)) for name in names))
+        values = [f"{getattr(hit, head):.3f}" for head in scores]
+        table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
     return table
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder
+from seqvise.outputs import unwritable
+from seqvise.runs.checkpoints import REMEDY, read_checkpoint, refuse_nan, write_checkpoint
 from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG
+from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
 
 Weights = dict[str, Tensor]
@@ -39,6 +42,8 @@ def average_run(run: Run, of: str, output: Path) -> list[Path]:
         raise UserError(f"of is '{of}', but must be one of {', '.join(KINDS)}.")
     if output.exists():
         raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+    if reason := unwritable(output):
+        raise UserError(f"output={output} cannot be made: {reason}.")
     paths = sorted((run.path / CHECKPOINTS).glob(KINDS[of]))
     if len(paths) < 2:
         raise UserError(
@@ -50,7 +55,8 @@ def average_run(run: Run, of: str, output: Path) -> list[Path]:
         shutil.copy(run.path / CONFIG, folder)
         shutil.copytree(run.path / ASSETS, folder / ASSETS)
         (folder / CHECKPOINTS).mkdir()
-        torch.save({"state_dict": weights}, folder / CHECKPOINTS / "best.ckpt")
+        record_assets(folder / ASSETS)
+        write_checkpoint({"state_dict": weights}, folder / CHECKPOINTS / "best.ckpt")
         (folder / "averaged.json").write_text(json.dumps([str(path) for path in paths], indent=2) + "\n")
     return paths
 
@@ -79,8 +85,9 @@ def _shapes(weights: Weights) -> dict[str, torch.Size]:
 
 
 def _weights(path: Path) -> Weights:
-    try:
-        found: Weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:  # which one, depends on where the bytes are damaged
-        raise UserError(f"{path} is not a whole checkpoint ({type(error).__name__}): delete it.") from error
-    return found
+    content = read_checkpoint(path)
+    if "state_dict" not in content:
+        raise UserError(f"{path} is not a whole checkpoint of weights alone (it has no state_dict): {REMEDY}")
+    weights: Weights = content["state_dict"]
+    refuse_nan(weights, path)
+    return weights

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from seqvise.config.formats import numbered
+from seqvise.checksums import FILES, sealed
+from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
+from seqvise.config.schema import content
 from seqvise.errors import UserError
-from seqvise.files import held, write_text
+from seqvise.files import atomic_write, held, write_text
 from seqvise.runs.failure import kept
+from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 CONFIG, ENVIRONMENT, STATUS, METRICS = "config.yaml", "env.json", "status.json", "metrics.json"
 CHECKPOINTS, ASSETS = "checkpoints", "assets"
@@ -61,13 +62,20 @@ class RunDirectory:
 
     def write_config(self, config: Config) -> None:
         """Writes every choice, resolved, as ``config.yaml``."""
-        self._write(CONFIG, numbered(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)))
+        self._write(CONFIG, with_checksum(as_yaml(content(config))))
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Writes what the run runs on as ``env.json``; what its earlier starts ran on stays there, under ``before``."""
-        last = _object(self.path / ENVIRONMENT)
+        last = read_object(self.path / ENVIRONMENT)
         earlier = last.pop("before", [])
         self._write(ENVIRONMENT, _json({**environment, "before": [*earlier, last]} if last else environment))
+
+    def write_changes(self, name: str, text: str) -> None:
+        """Writes uncommitted changes of the code into a file that its owner alone can read."""
+        if self.writes:
+            with atomic_write(self.path / name) as temporary:
+                temporary.touch(0o600)
+                temporary.write_text(text + "\n", encoding="utf-8")
 
     def write_metrics(self, metrics: Mapping[str, float | str | None]) -> None:
         """Writes one flat object of results as ``metrics.json``."""
@@ -77,6 +85,7 @@ class RunDirectory:
         """Writes what the trained model needs beside its weights. write: called with the folder."""
         if self.writes:
             write(self.assets)
+            record_assets(self.assets)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -104,7 +113,7 @@ class RunDirectory:
             if isinstance(error, Exception) and not isinstance(error, UserError):
                 raise kept(error, self.path) from error
             raise
-        self._write_status("ok", started)
+        self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
@@ -117,8 +126,8 @@ class RunDirectory:
                 raise UserError(f"Another process trains in {self.path}: wait for its end, or choose another folder.")
             yield
 
-    def _write_status(self, status: str, started: float, **reason: str | bool) -> None:
-        self._write(STATUS, _json({"status": status, "started": started, "written": time.time(), **reason}))
+    def _write_status(self, status: str, started: float, **more: Any) -> None:
+        self._write(STATUS, _json(sealed({"status": status, "started": started, "written": time.time(), **more})))
 
     def _write(self, name: str, text: str) -> None:
         if self.writes:
@@ -127,16 +136,7 @@ class RunDirectory:
 
 def read_status(path: Path) -> dict[str, Any]:
     """What ``status.json`` of a run directory says; nothing where there is none that can be read."""
-    return _object(path / STATUS)
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_object(path / STATUS)
 
 
 def failure_of_rank(path: Path) -> str | None:
@@ -160,7 +160,7 @@ def record_failure(path: Path, why: str, interrupted: bool = False, replace: boo
     reason = {"why": f"rank {rank}: {why}", "rank": rank} if rank else {"why": why}
     started = {"started": status.get("started", time.time())}
     content = {"status": "failed", **started, "written": time.time(), **reason, "interrupted": interrupted}
-    write_text(path / STATUS, _json(content))
+    write_text(path / STATUS, _json(sealed(content)))
 
 
 def _json(content: Mapping[str, Any]) -> str:

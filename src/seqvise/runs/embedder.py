@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.files import digest, digest_file
 from seqvise.images.labels import LabelTable, label_table
-from seqvise.images.listing import ImageList
+from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
 from seqvise.images.options import ImageOptions
 from seqvise.images.wordnet import WordNet
 from seqvise.retrieval.build import Embedded
@@ -67,10 +67,28 @@ class Embedder:
         shaping = [digest_file(self.run.checkpoint()), data.backbone, weights, asdict(data.transform)]
         return Binding(digest(json.dumps(shaping)), data.policy, str(self.run.path))
 
+    @property
+    def hypernyms(self) -> float:
+        """Weight of WordNet's hypernyms in the vectors of the run's labels; 0: they are of words alone."""
+        return self.options.hypernyms if self.options.wordnet else 0.0
+
     @cached_property
     def titles(self) -> dict[str, str]:
         """How a person reads each label, by its name."""
         return dict(zip(self.labels.names, self.labels.titles, strict=True))
+
+    @cached_property
+    def seen(self) -> frozenset[str]:
+        """Names of the labels that training saw: as the run keeps them, else by its config."""
+        file = self.run.path / ASSETS / LABELS / SEEN_LABELS
+        if file.is_file():
+            return frozenset(file.read_text(encoding="utf-8").split("\n")[:-1])
+        return frozenset(seen_and_held_out(self.options, self.labels.names)[0])
+
+    @property
+    def calibration(self) -> float:
+        """What the run takes off the scores of seen labels where others compete with them."""
+        return float(getattr(self.run.config.model, "calibration", 0.0))
 
     def vector(self, word: str) -> Rows | None:
         """(D,) the vector of a word, else of a label of that name or title; None where there is neither."""
@@ -106,10 +124,15 @@ class Embedder:
         strangers = [name for name in names if name not in self.labels.names]
         if not strangers:
             return self.labels
-        folder = self.options.wordnet
-        wordnet = WordNet.read(Path(folder) / "words.txt") if folder and Path(folder).is_dir() else None
         try:
-            more, _ = label_table(strangers, self.options.policy, self.lexicon, wordnet, missing="leave_out")
+            more, _ = label_table(
+                strangers,
+                self.options.policy,
+                self.lexicon,
+                self._wordnet(),
+                missing="leave_out",
+                hypernyms=self.hypernyms,
+            )
         except UserError:
             # Not one of them has a vector.
             return self.labels
@@ -119,6 +142,16 @@ class Embedder:
             (*self.labels.synsets, *more.synsets),
             np.concatenate([self.labels.vectors, more.vectors]),
         )
+
+    def _wordnet(self) -> WordNet | None:
+        """The nouns of the run's folder of WordNet; None if the run has none, or if it is gone."""
+        folder = Path(self.options.wordnet or "")
+        edges = folder / "parent_child.txt"
+        if self.options.wordnet and folder.is_dir() and (edges.is_file() or not self.hypernyms):
+            return WordNet.read(folder / "words.txt", edges if self.hypernyms else None)
+        if self.hypernyms:
+            log.warning("%s is not there: labels that training did not have keep the vectors of their words.", edges)
+        return None
 
     def images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:
         """Vectors of images, by way of their features, which are kept in the cache.
@@ -191,17 +224,18 @@ class Embedder:
             return np.asarray(model.embed(inputs).cpu().numpy())
 
 
-def load_embedder(path: str | Path, device: str = "cpu") -> Embedder:
+def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) -> Embedder:
     """The model of a run with its words and labels.
 
     Args:
         path: the run directory.
         device: as torch names them, or ``auto`` for CUDA where there is one.
+        trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
         UserError: it is not the run directory of a model from images to words, or has no checkpoint yet.
     """
-    run = Run.open(path)
+    run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(
             f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give the run of a "

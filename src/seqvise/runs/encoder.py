@@ -17,7 +17,10 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_folder
 from seqvise.models.awd_lstm import AwdEncoder, map_words
 from seqvise.models.language_options import EncoderOptions
+from seqvise.outputs import unwritable
+from seqvise.runs.checkpoints import write_checkpoint
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
+from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
 from seqvise.runs.model import PREFIX, model_weights
 
@@ -34,7 +37,7 @@ class Transfer:
 
 
 @torch.no_grad()
-def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) -> Transfer:
+def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec, trust: bool = False) -> Transfer:
     """Puts word vectors and layers of the run that ``options.encoder`` names into a model.
 
     Words that the run did not know get the mean of its word vectors. A language model takes the projection over, too.
@@ -43,11 +46,12 @@ def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec) ->
         model: new, with an ``encoder``.
         options: its choices.
         codec: its words.
+        trust: import classes outside of seqvise, torch and Lightning that the run's config names.
 
     Raises:
         UserError: the run has no such encoder, one of another size, no word in common, or reads the other way.
     """
-    run = Run.open(Path(str(options.encoder)).expanduser())
+    run = Run.open(Path(str(options.encoder)).expanduser(), trust)
     _check_sizes(run, options)
     if run.text.backwards != codec.backwards:
         ways = "from its end" if run.text.backwards else "from its beginning"
@@ -76,13 +80,16 @@ def save_encoder(run: Run, output: Path) -> int:
         raise UserError(f"run={run.path} is no run of a language model or a classifier.")
     if output.exists():
         raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+    if reason := unwritable(output):
+        raise UserError(f"output={output} cannot be made: {reason}.")
     weights = model_weights(run.checkpoint())
     kept = {f"{PREFIX}{name}": value for name, value in weights.items() if name.startswith(ENCODER)}
     with atomic_folder(output) as folder:
         shutil.copy(run.path / CONFIG, folder)
         shutil.copytree(run.path / ASSETS, folder / ASSETS)
         (folder / CHECKPOINTS).mkdir()
-        torch.save({"state_dict": kept}, folder / CHECKPOINTS / BEST)
+        record_assets(folder / ASSETS)
+        write_checkpoint({"state_dict": kept}, folder / CHECKPOINTS / BEST)
     return sum(value.numel() for value in kept.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,31 @@ MOST_NEW = 200
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
 
 
-def environment(trainer: pl.Trainer) -> dict[str, Any]:
-    """Versions, device, processes, precision, and git revision with the changes since, for ``env.json``."""
+@dataclass(frozen=True)
+class CodeChanges:
+    """What the code has beside its git revision.
+
+    Attributes:
+        text: the difference to the revision; of new Python and YAML files a line each with a digest. None without git.
+        names: the changed and the new files.
+    """
+
+    text: str | None
+    names: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str | None:
+        """Of the text, as 12 hexadecimal digits; empty where there are no changes."""
+        return self.text and digest(self.text)
+
+    @property
+    def file(self) -> str:
+        """Name of the file for the text."""
+        return f"changes-{self.hash}.diff"
+
+
+def environment(trainer: pl.Trainer, changes: CodeChanges) -> dict[str, Any]:
+    """Versions, device, processes, precision, and git revision with names and hash of the changes since."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -34,7 +58,7 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "world_size": trainer.world_size,
         "precision": str(trainer.precision),
-        "git": {"revision": _git("rev-parse", "HEAD"), "diff": _changes()},
+        "git": {"revision": _git("rev-parse", "HEAD"), "files": list(changes.names), "changes": changes.hash},
     }
 
 
@@ -50,18 +74,18 @@ def processor_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _changes() -> str | None:
-    """The difference to the revision; of Python and YAML files that git does not know, a line each with a digest."""
+def code_changes() -> CodeChanges:
+    """Uncommitted changes of the code in the folder that the run was started in."""
     diff = _git("diff", "HEAD")
     if diff is None:
-        return None
+        return CodeChanges(None)
+    changed = (_git("diff", "HEAD", "--name-only", "-z") or "").split("\0")
     new = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *SHAPING) or "").split("\0")
     # More are no code of the run's, but an environment or a download that git was not told to pass over.
-    files = [Path(name) for name in new[:MOST_NEW] if name]
-    told = [
-        f"?? {file} {digest(file.read_text(encoding='utf-8', errors='replace'))}" for file in files if file.is_file()
-    ]
-    return "\n".join([diff, *told]).strip()
+    files = [Path(name) for name in new[:MOST_NEW] if name and Path(name).is_file()]
+    lines = [f"?? {file} {digest(file.read_text(encoding='utf-8', errors='replace'))}" for file in files]
+    names = [*(name for name in changed if name), *map(str, files)]
+    return CodeChanges("\n".join([diff, *lines]).strip(), tuple(names))
 
 
 def _git(*words: str) -> str | None:

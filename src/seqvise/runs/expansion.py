@@ -164,6 +164,7 @@ def _longer(vocabulary: Vocabulary, words: Sequence[str]) -> Vocabulary:
         vocabulary.counts + (0,) * len(words),
         vocabulary.joins_left + no,
         vocabulary.joins_right + no,
+        vocabulary.pairs,
     )
 
 

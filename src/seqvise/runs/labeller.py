@@ -93,18 +93,19 @@ class Labeller:
         return Labelled(self.labels[int(row.argmax())], row)
 
 
-def load_labeller(paths: Sequence[Path], device: str = "cpu", batch: int = 64) -> Labeller:
+def load_labeller(paths: Sequence[Path], device: str = "cpu", batch: int = 64, trust: bool = False) -> Labeller:
     """The classifiers of runs, as one.
 
     Args:
         paths: of run directories.
         device: as torch names them, or ``auto``.
         batch: texts read at once.
+        trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
         UserError: a run is of another task or not whole, or the runs have different labels.
     """
-    runs = [Run.open(path) for path in paths]
+    runs = [Run.open(path, trust) for path in paths]
     labels = [read_labels(run) for run in runs]
     for run, theirs in zip(runs, labels, strict=True):
         if theirs != labels[0]:

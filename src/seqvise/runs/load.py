@@ -14,11 +14,12 @@ from yaml import YAMLError
 from seqvise.config.faults import one_line
 from seqvise.config.formats import load_config
 from seqvise.config.options import Config
-from seqvise.config.schema import typed
+from seqvise.config.schema import typed, without_unknown
 from seqvise.config.validate import node_problems
 from seqvise.corpus.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS
+from seqvise.runs.integrity import check_run
 from seqvise.runs.versions import new_keys, other_versions
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,15 @@ class Run:
     config: Config
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path, trust: bool = False) -> Run:
         """Reads a run directory.
 
+        Args:
+            path: the directory, perhaps from someone else.
+            trust: import classes outside of seqvise, torch and Lightning that its config names.
+
         Raises:
-            UserError: it is not one, or its config is not ours.
+            UserError: it is not one, its config is not ours, or it names a class that is not to be imported.
         """
         folder = Path(path)
         file = folder / CONFIG
@@ -51,16 +56,18 @@ class Run:
         other = other_versions(folder)
         made = [f"{folder} was made with {other}."] if other else []
         try:
-            saved = load_config(file)
+            saved = without_unknown(load_config(file, trust), file)
             config = typed(saved)
         except UserError as error:
-            raise UserError(*(f"{file}: {problem}" for problem in error.problems), *made) from error
+            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.problems]
+            raise UserError(*problems, *made) from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {one_line(error)}.", *made) from error
         if problems := [f"{file}: {problem}" for problem in node_problems(config)]:
             raise UserError(*problems, *made)
         if made and (new := new_keys(saved, config)):
             log.warning("%s What it did not know is taken to be %s.", made[0], new)
+        check_run(folder)
         return cls(folder, config)
 
     @cached_property

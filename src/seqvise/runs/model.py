@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
 from seqvise.errors import UserError
+from seqvise.runs.checkpoints import REMEDY, read_checkpoint, refuse_nan
 from seqvise.runs.load import Run
 from seqvise.runs.versions import other_versions
 
@@ -79,6 +79,9 @@ def with_weights(run: Run, model: nn.Module) -> nn.Module:
         told = f" The run was made with {made}." if made else ""
         raise UserError(f"{path} does not fit the model of {run.path / 'config.yaml'}: {misfit}.{told}")
     model.load_state_dict(weights)
+    for name, weight in model.named_parameters():
+        if not bool(weight.detach().sum().isfinite()) and not bool(weight.isfinite().all()):
+            raise UserError(f"{path} is damaged: {name} has numbers that are not finite: {REMEDY}")
     return model.eval()
 
 
@@ -88,12 +91,12 @@ def model_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: it is damaged.
     """
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
-    except Exception as error:  # which one, depends on where the bytes are damaged
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path} is not a whole checkpoint of weights alone ({reason}): take another run.") from error
+    content = read_checkpoint(path)
+    if "state_dict" not in content:
+        raise UserError(f"{path} is not a whole checkpoint of weights alone (it has no state_dict): {REMEDY}")
+    state: dict[str, Tensor] = content["state_dict"]
+    refuse_nan(state, path)
+    return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
 
 
 def _misfit(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str:

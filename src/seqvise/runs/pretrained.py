@@ -47,7 +47,7 @@ class Start:
 
 @torch.no_grad()
 def load_language_models(
-    model: Recurrent, options: RecurrentOptions, source: TextCodec, target: TextCodec
+    model: Recurrent, options: RecurrentOptions, source: TextCodec, target: TextCodec, trust: bool = False
 ) -> list[Start]:
     """Puts word vectors and layers of the runs that ``options.pretrained`` names into a new model.
 
@@ -59,6 +59,7 @@ def load_language_models(
         model: new.
         options: its choices.
         source, target: its words.
+        trust: import classes outside of seqvise, torch and Lightning that the runs' configs name.
 
     Raises:
         UserError: a run is no language model, or has another cell, other sizes, no word in common, or reads the other
@@ -75,7 +76,7 @@ def load_language_models(
             continue
         key = f"model.pretrained.{name}"
         embedding, layers = _parts(side, layers_name, key)
-        run = _open(key, path, options, backwards)
+        run = _fitting(key, Run.open(Path(path).expanduser(), trust), options, backwards)
         weights = model_weights(run.checkpoint())
         places = word_places(run, codec.vocabulary, key)
         words = None
@@ -106,11 +107,10 @@ def _has_biases(run: Run, weights: dict[str, Tensor]) -> bool:
     return "generator.bias" in weights and getattr(run.config.model, "adaptive", None) is None
 
 
-def _open(key: str, path: str, options: RecurrentOptions, backwards: bool) -> Run:
-    run = Run.open(Path(path).expanduser())
+def _fitting(key: str, run: Run, options: RecurrentOptions, backwards: bool) -> Run:
     there = run.config.model
     if not isinstance(there, LanguageModelOptions):
-        raise UserError(f"{key}={path} is no run of a language model.")
+        raise UserError(f"{key}={run.path} is no run of a language model.")
     wrong = [
         f"model.{name} is {getattr(options, name)} here and {getattr(there, name)} there"
         for name in ("cell", "embedding")
@@ -118,7 +118,7 @@ def _open(key: str, path: str, options: RecurrentOptions, backwards: bool) -> Ru
     ]
     if wrong:
         raise UserError(
-            f"{key}: the language model {path} does not fit: {', '.join(wrong)}. Set them as they are there."
+            f"{key}: the language model {run.path} does not fit: {', '.join(wrong)}. Set them as they are there."
         )
     if run.text.backwards != backwards:
         wanted = "from its end" if backwards else "from its beginning"

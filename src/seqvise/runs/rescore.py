@@ -105,20 +105,21 @@ class RescoredTranslator(Translator):
         return [some[: options.nbest] for some in ranked]
 
 
-def rescored(translator: Translator, path: str | Path, weight: float = 0.5) -> RescoredTranslator:
+def rescored(translator: Translator, path: str | Path, weight: float = 0.5, trust: bool = False) -> RescoredTranslator:
     """The translator with its n-best lists ranked anew by the run of that directory.
 
     Args:
         translator: finds the translations.
         path: a run trained on the same target vocabulary, usually with `data.reverse_target=true`.
         weight: the run's share in the score, 0 to 1.
+        trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
         UserError: the run cannot translate, or says other words; the weight is no share.
     """
     if not 0 <= weight <= 1:
         raise UserError(f"rescore_weight is {weight}, but must be at least 0 and at most 1.")
-    run = Run.open(path)
+    run = Run.open(path, trust)
     model = load_seq2seq(run)
     if run.target.vocabulary.words != translator.target.vocabulary.words:
         raise UserError(

@@ -6,15 +6,18 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.arguments import further_arguments
+from seqvise.config.classes import class_paths
 from seqvise.config.formats import changes, load_config
 from seqvise.config.options import Config
-from seqvise.config.schema import typed
+from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
-from seqvise.runs.directory import CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
+from seqvise.files import remove_remains
+from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG, LAST, is_first_process, read_status
 from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
@@ -26,7 +29,10 @@ FREE = (
     *LENGTHS,
     "resume",
     "retry",
+    "trust",
     "test",
+    "verify",
+    "keep_changes",
     "paths",
     "logger",
     "schedule.extend",
@@ -80,7 +86,7 @@ def has_finished(directory: Path) -> bool:
 
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
-    saved = load_config(directory / CONFIG)
+    saved = _read(cfg, directory)
     keys = {_key(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
@@ -95,7 +101,7 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     Raises:
         UserError: the words ask for another run than this one.
     """
-    saved = load_config(directory / CONFIG)
+    saved = _saved(cfg, directory)
     given = [key for key in map(_key, words) if not _is_free(key)]
     if different := [f"{key}: {old} -> {new}" for key, old, new in _differences(saved, cfg) if _concerns(given, key)]:
         more = [f"... and {len(different) - SHOWN} more"] if len(different) > SHOWN else []
@@ -115,12 +121,27 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     return saved
 
 
+def _read(cfg: DictConfig, directory: Path) -> DictConfig:
+    """The run's own config. Classes that the words given now name are trusted: the run may name them, too."""
+    named = [str(path) for _, path, _ in class_paths(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
+    return load_config(directory / CONFIG, cfg.trust, named)
+
+
+def _saved(cfg: DictConfig, directory: Path) -> DictConfig:
+    """The run's own config without the keys that nothing reads, which a line names."""
+    saved = without_unknown(_read(cfg, directory), directory / CONFIG)
+    for key, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(saved))):
+        log.warning("%s: %s It is ignored.", directory / CONFIG, sentence)
+        del saved[key[0]][key[1]]
+    return saved
+
+
 def last_checkpoint(directory: Path) -> Path | None:
     """Where training goes on from; None where nothing was saved yet. What a killed process left half is removed."""
     folder = directory / CHECKPOINTS
     if is_first_process():
-        for remains in folder.glob(".*.tmp"):
-            remains.unlink(missing_ok=True)
+        for place in (directory, folder, directory / ASSETS):
+            remove_remains(place, below=False)
     return folder / LAST if (folder / LAST).is_file() else None
 
 
@@ -148,14 +169,12 @@ def check_assets(write: Callable[[Path], None], assets: Path) -> None:
 
 def step_of(checkpoint: Path) -> int:
     """Optimizer steps that a checkpoint has behind it."""
-    import torch
+    from seqvise.runs.checkpoints import REMEDY, read_checkpoint
 
-    try:
-        return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
-    except Exception as error:
-        raise UserError(
-            f"{checkpoint} cannot be read ({' '.join(str(error).split())[:200]}): put another checkpoint in its place."
-        ) from error
+    content = read_checkpoint(checkpoint, mmap=True)
+    if "global_step" not in content:
+        raise UserError(f"{checkpoint} is no checkpoint of a run (it has no global_step): {REMEDY}")
+    return int(content["global_step"])
 
 
 def _is_free(key: str) -> bool:
@@ -188,4 +207,4 @@ def _leaves(config: Config) -> dict[str, Any]:
         else:
             yield path, node
 
-    return dict(walk(OmegaConf.to_container(OmegaConf.structured(config), resolve=True), ""))
+    return dict(walk(content(config), ""))

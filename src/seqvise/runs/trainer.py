@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+from seqvise.config.classes import LOGGER, STRATEGY, construct
 from seqvise.config.options import Config
+from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory
@@ -40,12 +39,12 @@ def build_trainer(
     Raises:
         UserError: the devices, the strategy or the precision asked for are not to be had on this machine.
     """
-    options: dict[str, Any] = asdict(config.trainer)
+    options: dict[str, Any] = content(config)["trainer"]
     if isinstance(options["strategy"], dict):
-        options["strategy"] = _made("trainer.strategy", options["strategy"])
+        options["strategy"] = construct("trainer.strategy", options["strategy"], STRATEGY)
     elif isinstance(options["strategy"], str):
         options["strategy"] = _with_own_processes(options["strategy"])
-    logger = _made("logger", _logger_node(config.logger, run, done)) if config.logger else False
+    logger = construct("logger", _logger_node(config.logger, run, done), LOGGER) if config.logger else False
     try:
         return pl.Trainer(
             **options,
@@ -82,11 +81,3 @@ def _logger_node(node: dict[str, Any], run: RunDirectory, done: int | None) -> d
     if run.writes and (run.path / CURVES).is_file():
         (run.path / CURVES).rename(run.path / f"{Path(CURVES).stem}-before-{done}.csv")
     return {**node, "purge_step": done + 1} if str(node.get("_target_")).endswith(".TensorBoardLogger") else node
-
-
-def _made(key: str, node: Any) -> Any:
-    try:
-        return instantiate(node)
-    except InstantiationException as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(f"{key} cannot be made of its node ({node.get('_target_')}): {reason}") from error

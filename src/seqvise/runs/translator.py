@@ -104,7 +104,7 @@ class Translator:
         """The ``options.nbest`` best translations of each text, the best first; at least one. See ``translate``."""
         table = self.check(options)
         ids = [_cut(one) for one in self.source.encode(texts)]
-        rows = [row for row, text in enumerate(texts) if text.strip()]
+        rows = [row for row, one in enumerate(ids) if len(one) > 1]
         parts = list(batches(rows, [len(one) for one in ids], self.batch_size))[::-1]
 
         def work(part: list[int]) -> list[list[Translation]]:
@@ -253,7 +253,9 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
         yield batch
 
 
-def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1) -> Translator:
+def load_run(
+    path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
+) -> Translator:
     """The translator that a run trained.
 
     Args:
@@ -261,12 +263,13 @@ def load_run(path: str | Path, device: str = "cpu", batch_size: int = 64, worker
         device: as torch names them, or ``auto`` for CUDA where there is one.
         batch_size: sentences decoded at once.
         workers: processes that decode side by side; see ``count_workers``.
+        trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
         UserError: not the run directory of a translation model, no checkpoint yet, no such device, or several workers
             where there can be one alone.
     """
-    return load_ensemble([path], device, batch_size, workers=workers)
+    return load_ensemble([path], device, batch_size, workers=workers, trust=trust)
 
 
 def load_ensemble(
@@ -275,6 +278,7 @@ def load_ensemble(
     batch_size: int = 64,
     mean: str = "probs",
     workers: int | None = 1,
+    trust: bool = False,
 ) -> Translator:
     """The translator of several runs that decode as one.
 
@@ -284,13 +288,14 @@ def load_ensemble(
         batch_size: sentences decoded at once.
         mean: of ``probs`` or of ``log_probs``; see ``Ensemble``.
         workers: processes that decode side by side; see ``count_workers``.
+        trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
         UserError: as ``load_run``; or the runs have different vocabularies or tokenizers.
     """
     place = find_device(device)
     count = count_workers(workers, place)
-    runs = [Run.open(path) for path in paths]
+    runs = [Run.open(path, trust) for path in paths]
     models = [load_seq2seq(run) for run in runs]
     for run in runs[1:]:
         check_same_words(runs[0], run)

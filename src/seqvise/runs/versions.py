@@ -11,6 +11,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.options import Config
+from seqvise.config.schema import content
 
 ENVIRONMENT = "env.json"
 OURS = ("seqvise",)
@@ -42,14 +43,10 @@ def other_versions(folder: Path, packages: Sequence[str] = OURS) -> str:
 
 def new_keys(saved: DictConfig, config: Config) -> str:
     """For example ``data.prepare_workers=None``: what a run's config did not say, and now is a choice."""
-    before, now = set(_leaves(OmegaConf.to_container(saved))), _leaves(_plain(config))
+    before, now = set(_leaves(OmegaConf.to_container(saved))), _leaves(content(config))
     found = [f"{key}={value}" for key, value in now.items() if not _has(before, key)]
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return ", ".join([*found[:SHOWN], *more])
-
-
-def _plain(config: Config) -> Any:
-    return OmegaConf.to_container(OmegaConf.structured(config))
 
 
 def _has(keys: set[str], key: str) -> bool:

@@ -73,7 +73,8 @@ class Task(pl.LightningModule):
         # Lightning clips no gradients of a fused optimizer in mixed precision.
         mixed = self._trainer is not None and str(self.trainer.precision).endswith("-mixed")
         optimizer = build_optimizer(self.model, self.optimizer_options, fused=not mixed)
-        return with_plateau(optimizer, self.schedule_options, self.monitor)
+        every = None if self._trainer is None else self.trainer.check_val_every_n_epoch
+        return with_plateau(optimizer, self.schedule_options, self.monitor, every or 1)
 
     def on_fit_start(self) -> None:
         """Refuses what several processes cannot do.

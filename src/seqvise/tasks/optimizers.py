@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqvise.callbacks.options import ScheduleOptions
+from seqvise.errors import UserError
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
 RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]
@@ -34,18 +35,31 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = T
     return _create([group for group in groups if group["params"]], options, fused)
 
 
-def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions) -> Any:
+def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions, every: int = 1) -> Any:
     """What ``configure_optimizers`` gives: the optimizer; with `schedule=plateau` torch's scheduler beside it.
 
-    Every other schedule is a callback's.
+    Every other schedule is a callback's. With ``patience_rule=exact``, the rate falls at the ``patience``-th validation
+    in a row whose metric is no better than the best, as EarlyStopping counts. Torch's own rule waits for one more.
+
+    Args:
+        optimizer: its rates are lowered.
+        schedule: the `schedule` node.
+        monitor: the metric.
+        every: epochs between two validations.
     """
     if schedule.name != "plateau":
         return optimizer
     mode: Literal["min", "max"] = "max" if monitor.mode == "max" else "min"
+    exact = schedule.patience_rule == "exact"
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, mode=mode, factor=schedule.factor, patience=schedule.patience
+        optimizer,
+        mode=mode,
+        factor=schedule.factor,
+        patience=schedule.patience - exact,
+        threshold=0.0 if exact else 1e-4,
     )
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor.metric}}
+    stepped = {"scheduler": plateau, "monitor": monitor.metric, "frequency": every if exact else 1}
+    return {"optimizer": optimizer, "lr_scheduler": stepped}
 
 
 def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> RateGroups:
@@ -72,12 +86,17 @@ def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
 
 
 def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:
-    if options.name == "sgd":
-        return torch.optim.SGD(
-            groups, lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay, fused=fused
-        )
-    create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
-    first, second = options.betas
-    return create(
-        groups, lr=options.lr, betas=(first, second), eps=options.eps, weight_decay=options.weight_decay, fused=fused
-    )
+    further = options.arguments
+    # Other ways to make a step exclude the fused one.
+    chosen: dict[str, Any] = {"fused": fused and not (further.get("foreach") or further.get("differentiable"))}
+    chosen |= {"lr": options.lr, "weight_decay": options.weight_decay} | further
+    try:
+        if options.name == "sgd":
+            return torch.optim.SGD(groups, momentum=options.momentum, **chosen)
+        create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+        first, second = options.betas
+        return create(groups, betas=(first, second), eps=options.eps, **chosen)
+    except (ValueError, TypeError, RuntimeError) as error:
+        if not further:
+            raise
+        raise UserError(f"optimizer={options.name} refuses {further}: {' '.join(str(error).split())}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -49,6 +50,7 @@ class OptimizerOptions:
     weight_decay: float = 0.0
     eps: float = 1e-8
     embedding_lr: float = 1.0  # factor on the rate of word vectors; 0 freezes them
+    arguments: dict[str, Any] = field(default_factory=dict)  # of torch's class, keys of the node itself
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""

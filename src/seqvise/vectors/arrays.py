@@ -59,7 +59,7 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float32]]:
                     f"'{WORDS[0]}' or '{WORDS[1]}'."
                 )
             words, matrix = arrays[name], np.asarray(arrays[VECTORS], np.float32)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, AttributeError, MemoryError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read as a .npz file of text and numbers: {error}.") from None
     if words.ndim != 1 or words.dtype.kind != "U" or matrix.ndim != 2 or len(words) != len(matrix) or not matrix.size:
         raise UserError(

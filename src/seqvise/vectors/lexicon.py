@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
 from seqvise.vectors.files import read_all
+from seqvise.vectors.manifest import read_manifest, write_manifest
 from seqvise.vectors.spelling import nearest_spellings
 from seqvise.vectors.subwords import Subwords
 
@@ -78,7 +79,7 @@ class Lexicon:
             if not folder.exists():
                 whole = read_all(path, limit)
                 cls(tuple(whole.words), whole.matrix, path.name, whole.total, whole.subwords).save(folder, np.float32)
-        return cls.load(folder)
+        return cls.load(folder, cached=True)
 
     def save(self, folder: Path, dtype: type[np.float16] | type[np.float32] = np.float16) -> None:
         """Writes all of it into a new folder, numbers as ``dtype``, or float32 where float16 cannot hold one."""
@@ -94,24 +95,25 @@ class Lexicon:
             if self.subwords is not None:
                 _save_matrix(temporary / "subwords.npy", self.subwords.matrix, dtype)
                 manifest["subwords"] = [self.subwords.shortest, self.subwords.longest]
-            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            write_manifest(temporary, manifest)
 
     @classmethod
-    def load(cls, folder: Path) -> Lexicon:
-        """Maps what ``save`` wrote.
+    def load(cls, folder: Path, cached: bool = False) -> Lexicon:
+        """Maps what ``save`` wrote. cached: see ``read_manifest``.
 
         Raises:
-            UserError: the folder holds no whole lexicon.
+            UserError: the folder holds no whole lexicon, or a file is not as it was written.
         """
         try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest = read_manifest(folder, cached)
             words = tuple((folder / "words.txt").read_bytes().decode().split("\n")[:-1])
             matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             if manifest["format"] != FORMAT or list(matrix.shape) != manifest["shape"] or len(matrix) != len(words):
                 raise ValueError(f"{len(words):,} words, {matrix.shape} vectors, {manifest['shape']} promised")
             return cls(words, matrix, manifest["name"], manifest["total"], _subwords(folder, manifest))
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder} is not a whole folder of word vectors ({error}): make it again.") from None
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            remedy = "delete it, and the next command makes it again." if cached else "make it again."
+            raise UserError(f"{folder} is not a whole folder of word vectors ({error}): {remedy}") from None
 
     def subset(self, limit: int, also: Iterable[str] = ()) -> Lexicon:
         """The ``limit`` most frequent words, and those of ``also`` that are there, in the file's order.

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
 from seqvise.vectors.files import read_vectors
+from seqvise.vectors.manifest import read_manifest, write_manifest
 from seqvise.vectors.words import Origin, WordVectors
 
 FORMAT = 1
@@ -22,7 +24,7 @@ def stored_vectors(path: Path, words: Sequence[str], cache: Path) -> WordVectors
     The store is ``cache/vectors/<stem>-<hash>``, by the content of the file and the words asked for.
 
     Raises:
-        UserError: the file is damaged; nothing is written then.
+        UserError: the file is damaged, and nothing is written then; or the store is damaged.
     """
     stem = path.name.removesuffix(".gz").rpartition(".")[0]
     return kept(stem, digest_file(path), words, cache, lambda: read_vectors(path, words))
@@ -52,11 +54,20 @@ def _write(folder: Path, vectors: WordVectors, origin: str) -> None:
     np.save(folder / "vectors.npy", vectors.matrix)
     with (folder / "words.txt").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{word}\t{Origin(value).name.lower()}\n" for word, value in rows)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
 
 
 def _read(folder: Path) -> WordVectors:
-    with (folder / "words.txt").open(encoding="utf-8", newline="\n") as file:
-        rows = [line[:-1].rpartition("\t") for line in file]
-    origins = np.array([Origin[name.upper()] for _, _, name in rows], np.uint8)
-    return WordVectors(tuple(word for word, _, _ in rows), np.load(folder / "vectors.npy", mmap_mode="r"), origins)
+    try:
+        manifest = read_manifest(folder, cached=True)
+        with (folder / "words.txt").open(encoding="utf-8", newline="\n") as file:
+            rows = [line[:-1].rpartition("\t") for line in file]
+        origins = np.array([Origin[name.upper()] for _, _, name in rows], np.uint8)
+        matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        if list(matrix.shape) != manifest["shape"] or len(matrix) != len(rows):
+            raise ValueError(f"{len(rows):,} words, {matrix.shape} vectors, {manifest['shape']} promised")
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder} is not a whole folder of word vectors ({error}): delete it, and the next command makes it again."
+        ) from None
+    return WordVectors(tuple(word for word, _, _ in rows), matrix, origins)

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.vectors.words import Casings, WholeFile, WordVectors, resolve
 
+_FIRST_ROWS = 1 << 14
+_MOST_ZIPPED = 1032
+"""How many times smaller gzip makes a text at most."""
+
 
 def text_dim(path: Path) -> int:
     """The width of the vectors, from the header.
@@ -52,9 +56,13 @@ def read_all_text(path: Path, limit: int | None) -> WholeFile:
     words: list[str] = []
     with _reading(path) as file:
         count, dim = _header(path, file)
-        matrix = np.zeros((count if limit is None else min(limit, count), dim), np.float32)
+        wanted = count if limit is None else min(limit, count)
+        matrix = np.zeros((0, dim), np.float32)
         # Reading on past the last row wanted would look for the end of the file.
-        for number, word, numbers in islice(_rows(path, file, count, dim), None if len(matrix) == count else limit):
+        for number, word, numbers in islice(_rows(path, file, count, dim), None if wanted == count else limit):
+            if len(words) == len(matrix):
+                # The first line may promise more words than there are: memory is taken for those that have come.
+                matrix.resize((min(wanted, max(_FIRST_ROWS, 2 * len(matrix))), dim), refcheck=False)
             matrix[len(words)] = _vector(path, number, word, numbers)
             words.append(word)
     return WholeFile(words, matrix, count)
@@ -79,7 +87,14 @@ def _header(path: Path, file: IO[bytes]) -> tuple[int, int]:
             f"{path}, line 1 is '{found}', but must be two numbers, how many words follow and how wide their vectors "
             "are, as in '2000000 300'."
         )
-    return int(fields[0]), int(fields[1])
+    count, dim = int(fields[0]), int(fields[1])
+    least, size = 2 * count * dim, path.stat().st_size  # a number is a digit and a space at least
+    if least > size * (_MOST_ZIPPED if path.suffix == ".gz" else 1):
+        raise UserError(
+            f"{path}, line 1 promises {count:,} words and {dim:,} numbers for each, {least:,} bytes at least, but the "
+            f"file has {size:,}: mend its first line, or fetch it again."
+        )
+    return count, dim
 
 
 def _rows(path: Path, file: IO[bytes], count: int, dim: int) -> Iterator[tuple[int, str, bytes]]:

@@ -13,7 +13,7 @@ from seqvise.config.compose import compose
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
-from seqvise.images.listing import find_images
+from seqvise.images.listing import find_images, seen_and_held_out
 from tests.images.draw import TINY, draw_folder
 
 ANIMAL, BIRD, ROBIN, STONE = (f"n{number:08d}" for number in range(4))
@@ -60,8 +60,32 @@ def test_labels_nouns_and_the_most_frequent_words_are_kept() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_labels_classes_and_nouns_are_smoothed_alike() -> None:
+    space = read_words(config("data.wordnet=net", "data.hypernyms=0.5"), ["red", "robin"])
+    robin = np.array([-0.6 - 0.5, 0.8]) / np.hypot(1.1, 0.8)
+    assert space.labels.vectors == pytest.approx(np.array([[1, 0], robin]), abs=1e-6)
+    assert space.coverage.unsmoothed == ("red",)
+    assert space.classes(2) == pytest.approx(np.array([robin, [0, 0]]), abs=1e-6)
+    nouns = space.nouns()
+    assert nouns.vectors[nouns.names.index(ROBIN)] == pytest.approx(robin, abs=1e-6)
+    robin_word = space.lexicon.vector("robin")
+    assert robin_word is not None
+    assert robin_word.tolist() == [-3, 4]  # queries keep the vectors of the words
+
+
+@pytest.mark.usefixtures("here")
+def test_smoothing_is_on_and_needs_the_hierarchy() -> None:
+    assert read_words(config("data.wordnet=net"), ["robin"]).labels.vectors[0, 0] < -0.61
+    assert read_words(config(), ["red"]).coverage.unsmoothed == ()
+    Path("net/parent_child.txt").unlink()
+    with pytest.raises(UserError, match=r"needs the hierarchy in net/parent_child\.txt, .* or set data\.hypernyms=0"):
+        read_words(config("data.wordnet=net"), ["red"])
+    assert read_words(config("data.wordnet=net", "data.hypernyms=0"), ["red"]).wordnet is not None
+
+
+@pytest.mark.usefixtures("here")
 def test_classes_of_a_backbone_are_vectors_and_what_it_knows_is_told() -> None:
-    space = read_words(config("data.wordnet=net"), ["red"])
+    space = read_words(config("data.wordnet=net", "data.hypernyms=0"), ["red"])
     assert space.classes(2) == pytest.approx(np.array([[-0.6, 0.8], [0, 0]]), abs=1e-6)
     assert space.known_synsets() == {ROBIN, BIRD, ANIMAL, STONE}
     with pytest.raises(UserError, match=r"tells 5 classes apart, but net/imagenet_class_index.json names 2"):
@@ -101,5 +125,7 @@ def test_a_fold_leaves_the_held_out_labels_out_and_holds_others_out() -> None:
         options.fold = fold
         split = split_images(options, parts, parts.images.names)
         assert "red" not in split.images.names
+        seen, unseen = ([split.images.names[label] for label in labels] for labels in (split.seen, split.held_out))
+        assert seen_and_held_out(options, parts.images.names) == (seen, unseen)
         held_out.add(tuple(split.images.names[label] for label in split.held_out))
     assert held_out == {("blue",), ("green",)}

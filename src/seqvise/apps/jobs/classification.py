@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
+from seqvise.apps.jobs.job import Parts, make_task, preparing
 from seqvise.apps.jobs.language import log_report, start_from
 from seqvise.config.options import Config
 from seqvise.corpus.text_prepare import prepare_text
@@ -22,7 +22,10 @@ def build(config: Config, seed: int) -> Parts:
         UserError: a file or a package is not there, labels are missing, or the run that `model.encoder` names does not
             fit.
     """
-    store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+    with preparing():
+        store = prepare_text(
+            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+        )
     model = build_text_model(config, len(store.codec.vocabulary), len(store.labels))
     start_from(model, config, store)
     task = make_task(config, model, seed, loss=config.loss, labels=store.labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -11,16 +12,18 @@ import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
-from seqvise.apps.jobs.words import WordSpace, read_words, split_images
+from seqvise.apps.jobs.job import Parts, make_task, preparing
+from seqvise.apps.jobs.words import LABELS_FOLDER, WordSpace, read_words, split_images
 from seqvise.apps.pictures import with_pictures
 from seqvise.apps.prepare_images import counting_images, extraction_device
 from seqvise.config.options import Config
 from seqvise.datamodules.images import ImageDataModule, feature_module, image_module
 from seqvise.errors import UserError
+from seqvise.files import write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
-from seqvise.images.listing import ImageParts, ImageSplit, find_images
+from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
+from seqvise.runs.head import load_head
 from seqvise.runs.model import build_image_model, option
 from seqvise.tasks.zero_shot import ZeroShot
 
@@ -51,7 +54,7 @@ class ImageJob:
         """The features of all images, computed where they are not there yet."""
         device = extraction_device(self.config.trainer.accelerator)
         cache = cache_folder(self.config.paths)
-        with counting_images() as progress:
+        with preparing(), counting_images() as progress:
             store = extract(self.parts.images, self.network, self.config.data, cache, device, progress)
         if store.bad:
             (path, reason), *_ = store.bad_files().items()
@@ -67,6 +70,12 @@ class ImageJob:
         nouns = None if wordnet is None else self.words.nouns
         labels = self.words.labels.chosen(rows)
         return ZeroShot(labels, self.split.seen, self.split.held_out, wordnet, nouns, calibration)
+
+    def save(self, folder: Path) -> None:
+        """Writes labels and words, and the names of the labels that training sees."""
+        self.words.save(folder)
+        names = [self.split.images.names[label] for label in self.split.seen]
+        write_text(folder / LABELS_FOLDER / SEEN_LABELS, "".join(f"{name}\n" for name in names))
 
     def told(self) -> dict[str, str]:
         """The labels held out, for ``metrics.json``; with a star those that ImageNet's classes are, or are kinds of."""
@@ -84,12 +93,14 @@ def read_job(config: Config, seed: int) -> ImageJob:
     Raises:
         UserError: a file, a package or a label's vector is not there.
     """
-    config = with_pictures(config)
+    with preparing():
+        config = with_pictures(config)
     if not hasattr(config.model, "calibration"):
         raise UserError("Images need a model that answers with a word vector: choose model=devise.")
-    parts = find_images(config.data)
-    words = read_words(config, parts.images.names)
-    split = split_images(config.data, parts, words.labels.names)
+    with preparing():
+        parts = find_images(config.data)
+        words = read_words(config, parts.images.names)
+        split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
 
@@ -101,7 +112,7 @@ def build(config: Config, seed: int) -> Parts:
     """
     job = read_job(config, seed)
     data = _data(job)
-    return Parts(data, _task(job), "test" in job.split.rows, job.words.save)
+    return Parts(data, _task(job), "test" in job.split.rows, job.save)
 
 
 def _data(job: ImageJob) -> ImageDataModule:
@@ -124,4 +135,6 @@ def _model(job: ImageJob) -> nn.Module:
     prior = getattr(model, "prior", None)
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
+    if (head := option(job.config.model, "head")) is not None:
+        load_head(model, Path(head), job.words.labels, job.config.trust)
     return model

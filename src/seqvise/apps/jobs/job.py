@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from torch import nn
 
 from seqvise.apps.fetching import fetch_missing
@@ -78,9 +80,20 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Job
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
     # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
     trainer = build_trainer(config, run, [best, *callbacks], done)
-    fetch_missing(config)
+    with preparing():
+        fetch_missing(config)
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
     return Job(build(config, seed), trainer, best)
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Keeps torch's global generator as it is while data are prepared.
+
+    Initial weights are drawn from it. Whether features, vectors or tokens were in the cache must not change them.
+    """
+    with torch.random.fork_rng(devices=[]):
+        yield
 
 
 def make_task(config: Config, model: nn.Module, seed: int, **own: Any) -> pl.LightningModule:

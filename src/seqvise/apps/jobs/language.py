@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, make_task
+from seqvise.apps.jobs.job import Parts, make_task, preparing
 from seqvise.config.options import Config
 from seqvise.corpus.text_prepare import prepare_text
 from seqvise.corpus.text_store import SIDE, TextReport, TextStore
@@ -26,7 +26,10 @@ def build(config: Config, seed: int) -> Parts:
     Raises:
         UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
     """
-    store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), log_report)
+    with preparing():
+        store = prepare_text(
+            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+        )
     words, cuts = len(store.codec.vocabulary), option(config.model, "adaptive")
     if cuts and cuts[-1] >= words:
         raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")
@@ -46,7 +49,7 @@ def start_from(model: nn.Module, config: Config, store: TextStore) -> None:
     """Puts the encoder that `model.encoder` names into the model, and says how many words it knew."""
     if option(config.model, "encoder") is None:
         return
-    found = load_encoder(model, config.model, store.codec)
+    found = load_encoder(model, config.model, store.codec, config.trust)
     log.info("model.encoder: %d of %d words were known; the others get the mean.", found.known, found.words)
 
 

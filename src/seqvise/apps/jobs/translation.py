@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from seqvise.apps.folders import cache_folder
-from seqvise.apps.jobs.job import Parts, forcing_of, make_task
+from seqvise.apps.jobs.job import Parts, forcing_of, make_task, preparing
 from seqvise.config.options import Config
 from seqvise.corpus.prepare import prepare_corpus
 from seqvise.corpus.report import Report
@@ -35,7 +35,10 @@ def build(config: Config, seed: int) -> Parts:
         UserError: a file or a package is not there.
     """
     check_files(config.vectors, option(config.model, "embedding"))
-    store = prepare_corpus(config.data, config.tokenizer, cache_folder(config.paths), _log_report)
+    with preparing():
+        store = prepare_corpus(
+            config.data, config.tokenizer, cache_folder(config.paths), _log_report, verify=config.verify
+        )
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
     _start_from(model, config, store)
@@ -52,7 +55,8 @@ def build(config: Config, seed: int) -> Parts:
 
 def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int) -> None:
     """Puts the word vectors of the `vectors` node into the model, and says what was missing."""
-    matrices = {side: _side_vectors(config, store, side, seed) for side in ("source", "target")}
+    with preparing():
+        matrices = {side: _side_vectors(config, store, side, seed) for side in ("source", "target")}
     if any(matrix is not None for matrix in matrices.values()):
         if not hasattr(model, "load_word_vectors"):
             raise UserError(
@@ -65,7 +69,7 @@ def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int
 def _start_from(model: nn.Module, config: Config, store: TokenStore) -> None:
     """Puts the language models of `model.pretrained` into the model, and says what they gave."""
     if isinstance(config.model, RecurrentOptions) and isinstance(model, Recurrent):
-        for start in load_language_models(model, config.model, store.source, store.target):
+        for start in load_language_models(model, config.model, store.source, store.target, config.trust):
             log.info("%s", start.told())
 
 

@@ -16,7 +16,7 @@ from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.files import write_text
 from seqvise.images.labels import Coverage, LabelTable, label_table
-from seqvise.images.listing import ImageParts, ImageSplit
+from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
 from seqvise.images.options import ImageOptions
 from seqvise.images.synsets import synset_table
 from seqvise.images.wordnet import WordNet, read_class_index
@@ -50,8 +50,7 @@ class WordSpace:
     def nouns(self) -> LabelTable:
         """Every noun of WordNet that has a vector by the label policy."""
         assert self.wordnet is not None
-        table, _ = label_table(self.wordnet.synsets, self.data.policy, self.lexicon, self.wordnet, missing="leave_out")
-        return table
+        return self._table(self.wordnet.synsets)
 
     def classes(self, count: int) -> NDArray[np.float32]:
         """(count, D) vectors of the classes that ImageNet's weights know; zeros where one has none.
@@ -70,7 +69,7 @@ class WordSpace:
                 f"The backbone tells {count} classes apart, but {file} names {len(synsets)}: take weights that were "
                 "trained on those, or set model.prior=0."
             )
-        table, _ = label_table(synsets, self.data.policy, self.lexicon, self.wordnet, missing="leave_out")
+        table = self._table(synsets)
         vectors = np.zeros((count, self.lexicon.dim), np.float32)
         vectors[[synsets.index(name) for name in table.names]] = table.vectors
         return vectors
@@ -82,6 +81,13 @@ class WordSpace:
             return set()
         found = {synset for synset, _ in read_class_index(file) if synset in self.wordnet}
         return found.union(*map(self.wordnet.ancestors, found))
+
+    def _table(self, synsets: Sequence[str]) -> LabelTable:
+        """Those of the synsets that have a vector, as the labels got theirs."""
+        data = self.data
+        return label_table(
+            synsets, data.policy, self.lexicon, self.wordnet, missing="leave_out", hypernyms=data.hypernyms
+        )[0]
 
     def save(self, folder: Path) -> None:
         """Writes ``labels/``, with how each label was found, and ``words/``."""
@@ -100,32 +106,36 @@ def read_words(config: Config, names: Sequence[str]) -> WordSpace:
     wordnet = read_wordnet(data)
     lexicon = _lexicon(config, names, wordnet)
     table = synset_table(Path(data.synsets) if data.synsets else None, names)
-    labels, coverage = label_table(names, data.policy, lexicon, wordnet, table, getattr(data, "missing", "refuse"))
+    labels, coverage = label_table(names, data.policy, lexicon, wordnet, table, data.missing, hypernyms=data.hypernyms)
     log.info("%s", coverage)
     return WordSpace(data, lexicon, wordnet, labels, coverage)
 
 
 def read_wordnet(data: ImageOptions) -> WordNet | None:
-    """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set."""
+    """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set.
+
+    Raises:
+        UserError: the folder lacks a file that it needs, or one is damaged.
+    """
     if data.wordnet is None:
         return None
     folder = Path(data.wordnet)
-    return WordNet.read(folder / WORDS, folder / EDGES if (folder / EDGES).is_file() else None)
+    there = (folder / EDGES).is_file()
+    if data.hypernyms and not there:
+        raise UserError(
+            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but there is no such "
+            "file: bring it there, or set data.hypernyms=0."
+        )
+    return WordNet.read(folder / WORDS, folder / EDGES if there else None)
 
 
 def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:
-    """What each image serves. names: the labels that have a vector.
-
-    With ``data.fold`` the labels held out are left out altogether, and as many as a fifth of the others are held out in
-    their place, drawn by the fold's number: for choosing between settings without a look at what is held out.
-    """
-    split = parts.split(data, names)
-    fold = data.fold
-    if fold is None:
-        return split
-    others = [split.images.names[label] for label in split.seen]
-    apart = np.random.default_rng([data.seed, fold]).permutation(len(others))[: max(1, len(others) // 5)]
-    return parts.split(replace(data, held_out=[others[place] for place in sorted(apart.tolist())]), others)
+    """What each image serves, labels left out by ``data.fold`` aside. names: the labels that have a vector."""
+    if data.fold is None:
+        return parts.split(data, names)
+    seen, held_out = seen_and_held_out(data, names)
+    others = [name for name in names if name in {*seen, *held_out}]
+    return parts.split(replace(data, held_out=held_out), others)
 
 
 def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:

@@ -1,0 +1,132 @@
+"""Checksums of a run directory: which files have one, where it is, and what is wrong with them.
+
+Checkpoints hold their checksum as the comment of the zip archive that they are, ``config.yaml`` in a comment line, and
+``status.json`` as a key, so that each file and its checksum are replaced in one step and stay together when copied.
+Files of ``assets/`` have theirs in ``assets/checksums.json``, other files of a finished run in ``status.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqvise.checksums import (
+    CHECKSUMS,
+    FILES,
+    DamagedError,
+    check_archive,
+    crc32,
+    damages,
+    record_files,
+    sealed,
+    unsealed,
+)
+from seqvise.errors import UserError
+from seqvise.files import write_text
+
+log = logging.getLogger(__name__)
+
+ASSETS, CHECKPOINTS, CONFIG, STATUS = "assets", "checkpoints", "config.yaml", "status.json"
+RESULTS = ("env.json", "metrics.json", "progress.jsonl", "samples.txt")
+"""Files of a finished run whose checksums ``status.json`` keeps. Hydra writes ``.hydra`` again at every start."""
+REMEDY = "restore the file from a copy, or use another run."
+EDITED = "If you did not edit it, restore it from a copy."
+_CONFIG_MARK = "# CRC-32 of all other lines: "
+
+
+def with_checksum(text: str) -> str:
+    """The text of a ``config.yaml`` with a comment line that holds its checksum."""
+    return f"{text}{_CONFIG_MARK}{crc32(text)}\n"
+
+
+def _config_changed(folder: Path) -> bool:
+    """Whether ``config.yaml`` is not as seqvise wrote it; also where its checksum alone is gone."""
+    lines = (folder / CONFIG).read_bytes().splitlines(keepends=True)
+    mark = _CONFIG_MARK.encode()
+    checksums = [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
+    if not checksums:
+        return has_checksums(folder)
+    return checksums != [crc32(b"".join(line for line in lines if not line.startswith(mark))).encode()]
+
+
+def has_checksums(folder: Path) -> bool:
+    """Whether the run, or its last start, is of a revision that writes checksums."""
+    return (folder / ASSETS / CHECKSUMS).is_file()
+
+
+def record_assets(assets: Path) -> None:
+    """Writes ``checksums.json`` for all files of a run's ``assets/``."""
+    names = [path.relative_to(assets).as_posix() for path in assets.rglob("*") if path.is_file()]
+    records = record_files(assets, [name for name in names if name != CHECKSUMS])
+    write_text(assets / CHECKSUMS, json.dumps(sealed({FILES: records}), indent=2) + "\n")
+
+
+def asset_damages(folder: Path, whole: bool = False) -> Iterator[str]:
+    """A sentence's beginning for each damaged file of a run's ``assets/``, which the run cannot be used without."""
+    file = folder / ASSETS / CHECKSUMS
+    if not file.is_file():
+        return
+    try:
+        content = unsealed(json.loads(file.read_bytes()), CHECKSUMS, required=True)
+    except (ValueError, AttributeError) as error:
+        yield f"{file} is damaged ({error})"
+        return
+    for message in damages(folder / ASSETS, content[FILES], whole):
+        yield f"{folder / ASSETS}/{message}"
+
+
+def check_run(folder: Path) -> None:
+    """Compares a run with its checksums.
+
+    Config and results are for reading and may have been edited: where they differ, a line says so.
+
+    Raises:
+        UserError: a file of ``assets/``, which everything that is computed depends on, is damaged.
+    """
+    if problems := [f"{message}: {REMEDY}" for message in asset_damages(folder)]:
+        raise UserError(*problems)
+    if not has_checksums(folder):
+        log.warning("%s is of an earlier revision, without checksums: not all damage to it would be noticed.", folder)
+    for message in run_changes(folder, read_object(folder / STATUS)):
+        log.warning("%s", message)
+
+
+def run_changes(folder: Path, status: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each of config, status and results that does not match its checksum. status: its content."""
+    try:
+        unsealed(status, STATUS)
+    except DamagedError as error:
+        yield f"{folder}/{error}. {EDITED}"
+    if (folder / CONFIG).is_file() and _config_changed(folder):
+        yield f"{folder / CONFIG} does not match the checksum in it. {EDITED}"
+    for message in damages(folder, status.get(FILES) or {}):
+        yield f"{folder}/{message}. {EDITED}"
+
+
+def run_damages(folder: Path) -> Iterator[str]:
+    """A sentence without its full stop for each damaged file of a run, all bytes compared."""
+    yield from asset_damages(folder, whole=True)
+    for file in sorted((folder / CHECKPOINTS).glob("*.ckpt")):
+        try:
+            check_archive(file)
+        except (OSError, DamagedError) as error:
+            yield f"{file} is damaged ({error})"
+    for message in run_changes(folder, read_object(folder / STATUS)):
+        yield message.removesuffix(f". {EDITED}")
+
+
+def record_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Checksums of what a finished run has written, for ``status.json``."""
+    return record_files(folder, [name for name in RESULTS if (folder / name).is_file()])
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file, its seal included; an empty one where the file is missing or cannot be read."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
