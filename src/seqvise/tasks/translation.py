@@ -34,7 +34,7 @@ class Translation(TextTask):
 
     ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
     own words; ``lesson_loss`` does too and counts padding, in batches sorted by length, as fast.ai's lesson reports
-    it. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
+    it. Padding depends on how sentences are grouped: on the batch size and on the number of processes. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
 
     Args:
         model: the model.
