@@ -189,7 +189,6 @@ IN_TRAINING = [
     (["data.batch_tokens=3"], "data.batch_tokens is 3"),
     (["model.teacher_forcing.over=500", "model.teacher_forcing.unit=step"], "500 steps, but training has 4"),
     (["trainer.val_check_interval=99"], "`val_check_interval` (99)"),
-    (["+logger.wings=2"], "logger cannot be made of its node"),
     (["trainer.strategy=nope"], "invalid strategy name"),
 ]
 

@@ -178,6 +178,7 @@ def test_runs_of_other_languages_are_not_compared(here: Path, capsys: pytest.Cap
     other = shutil.copytree(here / "two", here / "other")
     path = other / "assets" / "target.codec.json"
     path.write_text(path.read_text().replace('"en"', '"de"'))
+    (other / "assets" / "checksums.json").unlink(missing_ok=True)
     assert main(["evaluate", "run=one", "against=other", *WORDS]) == 2
     assert "run=one translates fr to en, but against=other fr to de" in capsys.readouterr().err
 

@@ -101,8 +101,8 @@ def test_without_a_net_it_says_what_to_fetch_by_hand(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["data=multi30k"], ["data/multi30k/train.fr", "data/multi30k/train.en"]),
-        (["data=multi30k", "data.train=mine"], []),
+        (["data=multi30k"], [f"data/multi30k/{name}" for name in ("train.fr", "train.en", "val.fr", "val.en")]),
+        (["data=multi30k", "data.train=mine"], ["data/multi30k/val.fr", "data/multi30k/val.en"]),
         (["data=files", "data.root=x", "data.train=train"], []),
     ],
 )

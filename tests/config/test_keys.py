@@ -153,8 +153,9 @@ def test_unknown_keys_of_a_former_run_are_ignored_with_one_line(
     file.write_text(yaml.safe_dump(saved))
     caplog.set_level(logging.WARNING)
     opened = Run.open(file.parent).config
-    assert len(caplog.messages) == 1
-    assert all(key in caplog.messages[0] for key in ("foo", "model.dropout.foo", "data.foo"))
+    messages = [message for message in caplog.messages if "without checksums" not in message]
+    assert len(messages) == 1
+    assert all(key in messages[0] for key in ("foo", "model.dropout.foo", "data.foo"))
     assert (opened.model, opened.data, opened.loss) == (former.model, former.data, former.loss)
     caplog.clear()
     cfg, _ = compose_what_fits(["trainer.max_epochs=9"])

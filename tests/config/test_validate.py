@@ -161,7 +161,7 @@ def test_trainer_keys_are_lightnings_own() -> None:
 
     from seqvise.config.options import TrainerOptions
 
-    assert {item.name for item in fields(TrainerOptions)} - {"timeout"} <= set(
+    assert {item.name for item in fields(TrainerOptions)} - {"timeout", "arguments"} <= set(
         inspect.signature(pl.Trainer.__init__).parameters
     )
 

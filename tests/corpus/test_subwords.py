@@ -220,7 +220,7 @@ def test_sampling_shapes_no_store_and_the_rest_does(tmp_path: Path) -> None:
 
 def test_new_keys_leave_other_stores_where_they_were() -> None:
     plain = {"name": "words", "case": "lower", "normalise": True, "max_words": 9, "min_count": 1, "shared": False}
-    assert TokenizerOptions(name="words", max_words=9).shaping() == plain
+    assert TokenizerOptions(name="words", max_words=9, revision=1).shaping() == plain
 
 
 def test_drawn_sentences_are_those_of_the_store(store: TokenStore) -> None:

@@ -13,16 +13,16 @@ from tests.reports.folders import age, make_run, running, write_json
 def test_a_finished_run_is_read(tmp_path: Path) -> None:
     run = make_run(
         tmp_path / "a" / "3",
-        {"optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}},
+        {"optimizer": {"lr": 0.1, "betas": [0.9, 0.99], "x": "1=2"}},
         {"val/bleu": 20.5, "note": "x", "flag": True},
         {"model": "rnn", "local": "default"},
-        ("model=rnn", "+trainer.x=1=2"),
+        ("model=rnn", "+optimizer.x=1=2", "+trainer.unread=3"),
     )
     job = read_job(run)
     assert job.name == "a/3"
     assert job.settings["optimizer.betas"] == "[0.9, 0.99]"
     assert job.choices == {"model": "rnn"}
-    assert job.overrides == {"model": "rnn", "trainer.x": "1=2"}
+    assert job.overrides == {"model": "rnn", "optimizer.x": "1=2"}
     assert (job.number("val/bleu"), job.number("note"), job.number("flag"), job.number("no")) == (
         20.5,
         None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -20,8 +21,8 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
     file = tmp_path / "run" / "checkpoints" / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"global_step": 3}, file)
 
-    def full(_: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def full(_: object, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
@@ -41,7 +42,7 @@ def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"PK damaged")
-    with pytest.raises(UserError, match=r"last.ckpt cannot be read"):
+    with pytest.raises(UserError, match=r"last.ckpt is not a whole checkpoint"):
         step_of(tmp_path / "last.ckpt")
 
 

@@ -92,7 +92,7 @@ def test_a_killed_run_whose_arithmetic_has_changed_says_so(
 ) -> None:
     copy_of(here, f"runs/{run}_killed", *DATA)
     assert main(["train", f"resume=runs/{run}_killed", f"paths.cache={here / 'cache'}"]) == 0
-    notes = [line for line in "".join(capsys.readouterr()).splitlines() if "an earlier revision" in line]
+    notes = [line for line in "".join(capsys.readouterr()).splitlines() if "started by an earlier revision" in line]
     assert len(notes) == 1
     assert "trainer.accumulate_grad_batches" in notes[0]
     step, expected = (

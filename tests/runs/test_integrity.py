@@ -20,12 +20,13 @@ from seqvise.config.schema import typed
 from seqvise.errors import UserError
 from seqvise.reports.job import read_job
 from seqvise.runs.average import mean_weights
-from seqvise.runs.checkpoints import AtomicCheckpointIO, read_checkpoint, write_checkpoint
+from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.integrity import run_damages
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
 from seqvise.runs.resume import step_of
+from seqvise.runs.weights import read_checkpoint, write_checkpoint
 from tests.earlier import copy_of
 
 

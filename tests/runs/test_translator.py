@@ -184,7 +184,9 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     other = make_run(tmp_path / "other")
     file = other / "config.yaml"
     file.write_text(file.read_text().replace("seqvise.models.recurrent.Recurrent", "torch.nn.Identity"))
-    with pytest.raises(UserError, match=r"other cannot translate: its model, torch.nn.Identity, has no encode, init"):
+    with pytest.raises(
+        UserError, match=r"model._target_ is 'torch.nn.Identity', but must be a class of seqvise.models"
+    ):
         load_run(other)
 
 

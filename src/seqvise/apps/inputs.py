@@ -33,7 +33,7 @@ def missing_data(config: Config) -> list[str]:
     """As ``missing_inputs``, for what the `data` node names."""
     data = config.data
     if isinstance(data, DataOptions):
-        return list(_missing_corpus(data))
+        return list(dict.fromkeys(_missing_corpus(data)))  # parts may share a file
     if isinstance(data, TextOptions):
         return list(_missing_text(data))
     return list(_missing_images(data)) if isinstance(data, ImageOptions) else []

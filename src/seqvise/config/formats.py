@@ -136,6 +136,11 @@ def changes(file: Path) -> list[str]:
     return [former.changes for former in _former(config, file) if former.changes]
 
 
+def former_keys(file: Path) -> set[str]:
+    """The keys that a config of an earlier format leaves out, and that have the value they meant then."""
+    return {former.key for former in _former(cast(DictConfig, OmegaConf.load(file)), file)}
+
+
 def numbered(text: str) -> str:
     """The text of a config with the number of its format before it."""
     return f"{KEY}: {FORMAT}\n{text}"

@@ -13,10 +13,10 @@ from torch import Tensor
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder
 from seqvise.outputs import unwritable
-from seqvise.runs.checkpoints import REMEDY, read_checkpoint, refuse_nan, write_checkpoint
 from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
+from seqvise.runs.weights import REMEDY, read_checkpoint, refuse_nan, write_checkpoint
 
 Weights = dict[str, Tensor]
 

@@ -18,11 +18,11 @@ from seqvise.files import atomic_folder
 from seqvise.models.awd_lstm import AwdEncoder, map_words
 from seqvise.models.language_options import EncoderOptions
 from seqvise.outputs import unwritable
-from seqvise.runs.checkpoints import write_checkpoint
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
 from seqvise.runs.model import PREFIX, model_weights
+from seqvise.runs.weights import write_checkpoint
 
 ENCODER, GENERATOR = "encoder.", "generator."
 SIZES = ("cell", "embedding", "hidden", "layers")

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
 from seqvise.errors import UserError
-from seqvise.runs.checkpoints import REMEDY, read_checkpoint, refuse_nan
 from seqvise.runs.load import Run
 from seqvise.runs.versions import other_versions
+from seqvise.runs.weights import REMEDY, read_checkpoint, refuse_nan
 
 if TYPE_CHECKING:
     from seqvise.images.backbones import Network

@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from seqvise.config.arguments import further_arguments
 from seqvise.config.classes import class_paths
-from seqvise.config.formats import changes, load_config
+from seqvise.config.formats import changes, former_keys, load_config
 from seqvise.config.options import Config
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
@@ -143,7 +143,9 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     """
     saved = _saved(cfg, directory)
     given = [key for key in map(_key, words) if not _is_free(key)]
-    if different := [f"{key}: {old} -> {new}" for key, old, new in _differences(saved, cfg) if _concerns(given, key)]:
+    former = former_keys(directory / CONFIG).difference(given)  # the run keeps what they meant when it began
+    differences = [item for item in _differences(saved, cfg) if item[0] not in former and _concerns(given, item[0])]
+    if different := [f"{key}: {old} -> {new}" for key, old, new in differences]:
         more = [f"... and {len(different) - SHOWN} more"] if len(different) > SHOWN else []
         raise UserError(
             f"The run in {directory} goes on with its own config, from which these words differ: "
@@ -228,7 +230,7 @@ def _is_as_before(file: Path, before: Path) -> bool:
 
 def step_of(checkpoint: Path) -> int:
     """Optimizer steps that a checkpoint has behind it."""
-    from seqvise.runs.checkpoints import REMEDY, read_checkpoint
+    from seqvise.runs.weights import REMEDY, read_checkpoint
 
     content = read_checkpoint(checkpoint, mmap=True)
     if "global_step" not in content:

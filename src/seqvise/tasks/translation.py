@@ -33,8 +33,9 @@ class Translation(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
     ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
-    own words; ``lesson_loss`` does too and counts padding, in batches sorted by length, as fast.ai's lesson reports
-    it. Padding depends on how sentences are grouped: on the batch size and on the number of processes. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
+    own words; ``lesson_loss`` does too and counts padding, in batches sorted by length, as fast.ai's lesson reports it.
+    Padding depends on the grouping of sentences: on the batch size and on the number of processes. ``bleu`` and
+    ``chrf`` compare greedy, detokenised translations with the raw references.
 
     Args:
         model: the model.
