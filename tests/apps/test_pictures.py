@@ -20,7 +20,7 @@ from seqvise.apps.main import main
 from seqvise.apps.pictures import with_pictures
 from seqvise.config.compose import compose
 from seqvise.config.options import Config
-from seqvise.config.schema import typed
+from seqvise.config.schema import content, typed
 from seqvise.config.validate import validate
 from seqvise.images import pictures_set, pictures_vectors, pictures_weights
 from seqvise.images.pictures_network import train_network
@@ -63,11 +63,11 @@ def test_what_is_left_out_is_made_once_and_named() -> None:
     assert left_out.data.root is None, "the person's config stays as it was"
     assert with_pictures(config()) == made
     assert with_pictures(made) == made
-    assert validate(cast(DictConfig, OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(made))))) == []
+    assert validate(cast(DictConfig, OmegaConf.create(content(made)))) == []
 
 
-@pytest.mark.usefixtures("here")
-def test_what_is_given_is_taken() -> None:
+def test_what_is_given_is_taken(here: Path) -> None:
+    (here / "my").mkdir()
     given = with_pictures(config("data.weights=my.pt", "vectors=fasttext", "vectors.target=my.vec", "data.root=my"))
     assert (given.data.root, given.data.weights, given.vectors.target) == ("my", "my.pt", "my.vec")
     other = with_pictures(config("data.backbone=resnet18", "vectors=fasttext", "vectors.target=my.vec"))

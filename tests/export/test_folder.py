@@ -244,7 +244,7 @@ def test_a_file_holds_the_weights_of_its_side_alone(tmp_path: Path, form: str) -
     run = Run.open(make_run(tmp_path / "run", "model=rnn", target=tuple(f"w{n}" for n in range(3000))))
     export_run(run, tmp_path / "made", form)
     target_embedding, ending = 4 * 3004 * 8, FORMATS[form].ending
-    assert (tmp_path / "made" / f"encoder{ending}").stat().st_size < 1.5 * target_embedding
+    assert (tmp_path / "made" / f"encoder{ending}").stat().st_size < 2 * target_embedding
     assert target_embedding < (tmp_path / "made" / f"step{ending}").stat().st_size < 2.5 * target_embedding
 
 
