@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 pytest.importorskip("torchvision")
 pytest.importorskip("fasttext")
@@ -63,7 +62,7 @@ def test_what_is_left_out_is_made_once_and_named() -> None:
     assert left_out.data.root is None, "the person's config stays as it was"
     assert with_pictures(config()) == made
     assert with_pictures(made) == made
-    assert validate(cast(DictConfig, OmegaConf.create(content(made)))) == []
+    assert validate(OmegaConf.create(content(made))) == []
 
 
 def test_what_is_given_is_taken(here: Path) -> None:
