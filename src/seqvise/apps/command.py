@@ -51,7 +51,7 @@ def words_command(
 
 
 def find_own_modules() -> None:
-    """Lets the config name classes of a person's own modules, in the folder where the command was started."""
+    """Lets the config name classes of your own modules, in the folder where the command was started."""
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)

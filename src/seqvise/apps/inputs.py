@@ -1,4 +1,4 @@
-"""Files that a config names: looked for before a run directory is made."""
+"""Files that a config names, checked before a run directory is made."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What `seqvise verify` is told."""
+    """Options of `seqvise verify`."""
 
     path: Annotated[
         tuple[Path, ...],

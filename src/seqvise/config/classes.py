@@ -153,7 +153,7 @@ def construct(key: str, node: Mapping[str, Any], kind: str) -> Any:
     arguments = {str(name): value for name, value in node.items() if name != TARGET}
     try:
         return made(**arguments)
-    except Exception as error:  # a person's class may raise anything
+    except Exception as error:  # a user's class may raise anything
         reason = " ".join(str(error).split())
         raise UserError(f"{key} cannot be made of its node ({node.get(TARGET)}): {reason}") from error
 
