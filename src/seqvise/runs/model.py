@@ -91,7 +91,7 @@ def model_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: it is damaged.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(path, mmap=True)  # the optimizer's state, twice the weights, is left in the file
     if "state_dict" not in content:
         raise UserError(f"{path} is not a whole checkpoint of weights alone (it has no state_dict): {REMEDY}")
     state: dict[str, Tensor] = content["state_dict"]
