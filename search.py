@@ -2,7 +2,7 @@
 
 import sys
 
-from seqvise.apps.search import main
+from seqvise.cli.search import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from seqvise.apps.train import main
+from seqvise.cli.train import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,17 +22,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers import peer
+from seqvise.decoding.decode import decode
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.rounding import rounded
-from seqvise.decoding.search import decode
+from seqvise.decoding.quantization import rounded
 from seqvise.errors import UserError
+from seqvise.inference.translator import batches
 from seqvise.machine import has_bf16, keep_memory
-from seqvise.models.batches import source_batch
-from seqvise.models.interface import PAD, SourceBatch, StepModel
-from seqvise.models.options import RecurrentOptions
+from seqvise.models.interface import PAD, SourceBatch, StepModel, source_batch
+from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
-from seqvise.runs.translator import batches
 from seqvise.workers import can_fork, side_by_side
 
 BEAMS = (1, 5)

@@ -19,10 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqvise.images.backbones import Network, load_network
+from seqvise.images.backbones import Network, fused, load_network
 from seqvise.images.decoding import decode
 from seqvise.images.features import extract
-from seqvise.images.fusing import fused
 from seqvise.images.listing import ImageList, find_images
 from seqvise.images.options import ImageOptions
 from seqvise.images.transforms import evaluation_transform

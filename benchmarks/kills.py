@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reading import write_corpus
-from seqvise.corpus import intake
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.prepare import prepare_corpus
+from seqvise.corpus.parallel import ingest
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.prepare import prepare_corpus
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.errors import UserError
 
 PAIRS = 40_000
@@ -133,7 +134,7 @@ def preparing(corpus: Path) -> Work:
     before = _digest(corpus)
 
     def start(folder: Path) -> None:
-        intake.COMMIT = BATCHES
+        ingest.COMMIT = BATCHES
         prepare_corpus(data, TokenizerOptions(name="words"), folder)
 
     def stores(folder: Path) -> list[Path]:
@@ -159,7 +160,7 @@ def training(cache: Path) -> Work:
     """A small model of the phrasebook, a checkpoint every five steps."""
     import torch
 
-    from seqvise.apps.main import main
+    from seqvise.cli.main import main
 
     def start(folder: Path) -> object:
         os.chdir(folder)

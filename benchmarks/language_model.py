@@ -22,12 +22,12 @@ from torch.nn import functional as F
 
 from benchmarks.alone import Side
 from benchmarks.training_step import product_time
-from seqvise.corpus.text_options import StreamOptions
+from seqvise.corpus.documents.options import StreamOptions
 from seqvise.datamodules.stream import StreamBatch, drawn_windows, equal_columns
 from seqvise.machine import keep_memory
-from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
-from seqvise.models.language_options import LanguageModelOptions
-from seqvise.tasks.precision import choose_precision
+from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detached
+from seqvise.models.awd_lstm.options import LanguageModelOptions
+from seqvise.tasks.base import choose_precision
 
 CLIP, RATE, CHUNK = 0.25, 1.0, 1024
 BOUNDS = 3

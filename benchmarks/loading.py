@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from benchmarks.alone import alone
 from benchmarks.reading import write_corpus
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.prepare import prepare_corpus
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.prepare import prepare_corpus
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.parallel import ParallelDataModule
 
 ROWS = 125

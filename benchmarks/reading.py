@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.alone import alone, peak_mib
-from seqvise.corpus.identity import corpus_inputs
-from seqvise.corpus.intake import kept_blocks
-from seqvise.corpus.options import DataOptions
-from seqvise.corpus.tally import Tally
+from seqvise.corpus.parallel.fingerprint import corpus_inputs
+from seqvise.corpus.parallel.ingest import kept_blocks
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.report import Tally
 
 PAIRS, QUICK_PAIRS = (100_000, 500_000, 1_000_000, 2_000_000, 5_000_000), (20_000,)
 REPEATS = 10  # one pair in so many was there before

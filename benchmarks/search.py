@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.alone import alone
-from seqvise.retrieval.index import find_kind
+from seqvise.retrieval.indexes.base import find_kind
+from seqvise.retrieval.indexes.nearest import Rows
+from seqvise.retrieval.indexes.recall import Probe, tune
 from seqvise.retrieval.options import KINDS, GraphOptions, is_installed
-from seqvise.retrieval.recall import Probe, tune
-from seqvise.retrieval.vectors import Rows
 
 DIM, CLUSTERS, SPREAD = 300, 1000, 0.6
 TUNED, ASKED, SINGLE, K = 500, 2000, 200, 10

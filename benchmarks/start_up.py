@@ -34,7 +34,7 @@ def _seconds(words: Sequence[str], ends: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "seqvise.apps.main", *words], cwd=folder, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "seqvise.cli.main", *words], cwd=folder, capture_output=True, text=True, check=False
         )
         seconds = time.perf_counter() - started
     if done.returncode != ends:

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.alone import Side
 from benchmarks.peers import peer
 from benchmarks.training_step import LESSON, SOURCE, Sizes, Steps, make_batches, our_step
-from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent.options import RecurrentOptions
 
 WIDTH, LAYERS = 300, 2
 LESSON_WAY = RecurrentOptions(attention="additive", bidirectional=True, encoder_hidden=WIDTH // 2)

@@ -22,13 +22,13 @@ from torch import Tensor
 from benchmarks.alone import Side, peak_mib
 from benchmarks.lesson import LessonModel, lesson_loss
 from seqvise.machine import keep_memory
-from seqvise.models.generator import WordPicker
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.recurrent import Recurrent
-from seqvise.models.transformer import Transformer
-from seqvise.tasks.forcing import draw_forcing
-from seqvise.tasks.precision import choose_precision
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.models.softmax.generator import WordPicker
+from seqvise.models.transformer.model import Transformer
+from seqvise.tasks.base import choose_precision
+from seqvise.tasks.translation import draw_forcing
 
 SOURCE = 24_793
 FORCING = (1.0, 0.5, 0.0)

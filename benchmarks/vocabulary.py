@@ -18,8 +18,8 @@ from benchmarks import language_model, training_step
 from benchmarks.alone import Side
 from benchmarks.training_step import timed
 from seqvise.machine import keep_memory
-from seqvise.models.awd_lstm import AwdLstm
-from seqvise.models.language_options import LanguageModelOptions
+from seqvise.models.awd_lstm.model import AwdLstm
+from seqvise.models.awd_lstm.options import LanguageModelOptions
 
 SIZES = (5_000, 20_000, 40_000, 80_000)
 SAMPLED, CUTS = 2_000, (2_000, 10_000)

@@ -12,7 +12,7 @@ from results.page import render
 from results.record import Record
 from results.sweeps import SweepRecord, is_sweep, read_sweep
 from results.sweeps import file_of as file_of_sweep
-from seqvise.apps.exits import exit_code
+from seqvise.cli.support.exit_codes import exit_code
 from seqvise.errors import UserError
 
 RESULTS = Path(__file__).parent

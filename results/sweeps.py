@@ -14,7 +14,7 @@ from results.overrides import FOLDERS, TRAIN, shown
 from results.provenance import commit_text, versions_text
 from results.record import Kept, rounded
 from results.tables import counted
-from seqvise.apps.report import heat_keys
+from seqvise.cli.report import heat_keys
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
 from seqvise.reports.environments import FACTS

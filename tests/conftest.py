@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.prepare import prepare_corpus
-from seqvise.corpus.store import TokenStore
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.prepare import prepare_corpus
+from seqvise.corpus.parallel.store import TokenStore
+from seqvise.corpus.tokens.options import TokenizerOptions
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any_machine", deadline=None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.apps.lines import writing
+from seqvise.cli.support.lines import writing
 from seqvise.errors import UserError
 from seqvise.outputs import output_file, unwritable, write_output
 

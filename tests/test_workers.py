@@ -84,7 +84,7 @@ def test_they_end_with_the_process_that_they_work_for(tmp_path: Path, signum: in
 
 FORKS = """
 import multiprocessing, os, signal, sys, time
-from seqvise.apps.exits import exit_code
+from seqvise.cli.support.exit_codes import exit_code
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signum = getattr(signal, sys.argv[1])
@@ -113,7 +113,7 @@ def test_a_signal_while_a_process_is_forked_is_not_lost(signum: str, code: int) 
 WRITES = """
 import sys, time
 from pathlib import Path
-from seqvise.apps.exits import exit_code
+from seqvise.cli.support.exit_codes import exit_code
 from seqvise.files import atomic_write
 
 def command():

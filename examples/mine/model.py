@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mine.options import BagOptions
-from seqvise.models.encoder import Encoded
 from seqvise.models.interface import PAD, SourceBatch
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.encoder import Encoded
+from seqvise.models.recurrent.model import Recurrent
 
 
 class BagEncoder(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent.options import RecurrentOptions
 
 POOLINGS = ("mean", "max")
 

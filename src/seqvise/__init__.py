@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seqvise.moved import install
+
 if TYPE_CHECKING:
-    from seqvise.runs.translator import load_run
+    from seqvise.inference.translator import load_run
 
 __all__ = ["__version__", "load_run"]
 __version__ = "0.1.0"
+
+install()
 
 
 def __getattr__(name: str) -> object:
     # Importing torch takes seconds, which `import seqvise` and `seqvise --help` need not spend.
     if name == "load_run":
-        from seqvise.runs.translator import load_run
+        from seqvise.inference.translator import load_run
 
         return load_run
     raise AttributeError(f"module 'seqvise' has no attribute '{name}'")

@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from seqvise.callbacks.averaging import TriggeredAverage, WeightAverage, ema_share, mean_share
 from seqvise.callbacks.build import build_callbacks
-from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
+from seqvise.callbacks.options import CallbackOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
 from .tiny import TinyTask, loader, trainer_for

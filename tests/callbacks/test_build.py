@@ -11,9 +11,10 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from seqvise.callbacks.build import build_callbacks
-from seqvise.callbacks.options import CallbackOptions, RangeTestOptions, ScheduleOptions
+from seqvise.callbacks.options import CallbackOptions, RangeTestOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
 from .tiny import TinyTask, loader, trainer_for

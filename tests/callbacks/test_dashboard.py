@@ -12,10 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.dashboard import Dashboard, samples_markdown
-from seqvise.callbacks.hyperparameters import HyperparameterRow
-from seqvise.callbacks.pictures import attention_figure, pixels
-from seqvise.callbacks.samples import SampleFile
+from seqvise.callbacks.dashboard import Dashboard, HyperparameterRow, SampleFile, samples_markdown
+from seqvise.figures import attention_figure, pixels
 from seqvise.tasks.samples import Sample
 
 from .tiny import TinyTask, loader, trainer_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from seqvise.callbacks.history import ProgressFile
+from seqvise.callbacks.progress import ProgressFile
 
 from .tiny import TinyTask, loader, trainer_for
 

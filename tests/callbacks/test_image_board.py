@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqvise.callbacks.image_board import NEAREST, SIDE, WORD, nearest_images, projection, query_grid
-from seqvise.tasks.placed import Placed
+from seqvise.tasks.samples import Placed
 
 
 def placed(folder: Path) -> Placed:

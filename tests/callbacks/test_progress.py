@@ -11,8 +11,8 @@ from pytorch_lightning.loggers import CSVLogger
 from seqvise.callbacks.banner import Banner, Plan, banner, survey
 from seqvise.callbacks.progress import EpochLines, TokenBar, epoch_line
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback
-from seqvise.callbacks.schedules import Linear, OneCycle
-from seqvise.callbacks.signals import TrainingSignals
+from seqvise.callbacks.training_metrics import TrainingSignals
+from seqvise.schedules.curves import Linear, OneCycle
 
 from .tiny import TinyTask, loader, trainer_for
 

@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks import GradientAccumulationScheduler, ModelChec
 from pytorch_lightning.loggers import CSVLogger
 
 from seqvise.callbacks.schedule import ScheduleCallback
-from seqvise.callbacks.schedules import Constant, Curve, Linear, MomentumMirror, OneCycle, OneCycleAnnihilate, Paced
 from seqvise.errors import UserError
+from seqvise.schedules.curves import Constant, Curve, Linear, MomentumMirror, OneCycle, OneCycleAnnihilate, Paced
 
 from .tiny import TinyTask, loader, trainer_for
 

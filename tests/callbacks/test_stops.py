@@ -12,8 +12,8 @@ import torch
 from typing_extensions import override
 
 from seqvise.callbacks.checkpoints import LAST, build_checkpoints
+from seqvise.callbacks.exact_resume import ExactResume
 from seqvise.callbacks.options import CallbackOptions
-from seqvise.callbacks.resuming import ExactResume
 from seqvise.tasks.options import MonitorOptions
 from tests.callbacks.tiny import TinyTask, loader, trainer_for
 

@@ -8,10 +8,10 @@ from omegaconf import OmegaConf
 from seqvise.config.compose import compose, compose_each, compose_what_fits
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
-from seqvise.config.tree import choices, conf_folder
+from seqvise.config.search_path import choices, conf_folder
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
-from seqvise.models.options import RecurrentOptions
+from seqvise.models.recurrent.options import RecurrentOptions
 
 EXPERIMENTS = choices("experiment")
 TRANSLATIONS = ("multi30k/", "seed/rnn", "seed/bidirectional", "seed/teacher_forcing", "seed/attention")

@@ -13,7 +13,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from seqvise.apps.main import main
+from seqvise.cli.main import main
 from seqvise.config.compose import compose, compose_what_fits
 from seqvise.config.formats import load_config
 from seqvise.config.schema import content, typed
@@ -23,9 +23,9 @@ from seqvise.reports.job import read_job
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.load import Run
 from seqvise.runs.resume import resumed_config
-from seqvise.runs.trainer import build_trainer
 from seqvise.tasks.optimizers import build_optimizer
 from seqvise.tasks.options import OptimizerOptions
+from seqvise.training.trainer import build_trainer
 from tests.earlier import EARLIER, copy_of
 from tests.reports.folders import make_run
 

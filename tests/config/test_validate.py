@@ -4,11 +4,11 @@ from unittest.mock import patch
 
 import pytest
 
-from seqvise.callbacks.options import RampOptions
 from seqvise.config.compose import compose, compose_what_fits
 from seqvise.config.schema import typed
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
+from seqvise.schedules.options import RampOptions
 
 
 def problems(*overrides: str) -> list[str]:

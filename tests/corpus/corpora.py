@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqvise.corpus.options import DataOptions, TokenizerOptions
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.tokens.options import TokenizerOptions
 
 Pairs = list[tuple[str, str]]
 WORDS = TokenizerOptions(name="words")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.prepare import prepare_corpus
-from seqvise.corpus.store import TokenStore
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.prepare import prepare_corpus
+from seqvise.corpus.parallel.store import TokenStore
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.parallel import ParallelDataModule, RarePairDataset
 from seqvise.datamodules.sampler import EpochRows
 from seqvise.models.interface import EOS, PAD, UNK, PairBatch

@@ -10,9 +10,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from seqvise.corpus.options import DataOptions, TokenizerOptions
-from seqvise.corpus.prepare import prepare_corpus
-from seqvise.corpus.store import TokenStore
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.prepare import prepare_corpus
+from seqvise.corpus.parallel.store import TokenStore
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.parallel import ParallelDataModule
 from seqvise.models.interface import PAD, PairBatch
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.text_options import StreamOptions
-from seqvise.corpus.text_prepare import prepare_text
+from seqvise.corpus.documents.options import StreamOptions
+from seqvise.corpus.documents.prepare import prepare_text
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.sampler import Place
 from seqvise.datamodules.stream import (
     Columns,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqvise.decoding.beam import BeamSearch, choose
+from seqvise.decoding.decode import decode
 from seqvise.decoding.greedy import greedy
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.search import decode
 from seqvise.models.interface import EOS
 from tests.decoding import tiny
 

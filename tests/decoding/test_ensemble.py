@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble, mean_of_log_probs, mean_of_probs
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.search import decode
 from seqvise.models.interface import BOS, EOS, StepModel
 from tests.decoding import tiny
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from seqvise.decoding.greedy import greedy, length_limits
 from seqvise.models.interface import EOS, PAD, SourceBatch, StepOutput
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
 
 
 class Copied(NamedTuple):

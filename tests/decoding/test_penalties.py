@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from seqvise.decoding.constraints import coverage_penalty, length_penalty
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.penalties import coverage_penalty, length_penalty
 
 
 @pytest.mark.parametrize(

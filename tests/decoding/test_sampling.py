@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from seqvise.decoding.decode import decode
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.sampling import draw_words, draws, likeliest
-from seqvise.decoding.search import decode
 from seqvise.models.interface import EOS, SourceBatch
 from tests.decoding import tiny
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.corpus.tokens.vocabulary import Vocabulary
+from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.search import decode
 from seqvise.decoding.shortlist import FREQUENT, Fewer, Shortlist, read_shortlist, shortlisted, write_shortlist
 from seqvise.errors import UserError
 from seqvise.models.interface import EOS, PAD, SourceBatch, StepOutput

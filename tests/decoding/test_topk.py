@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqvise.decoding import topk
-from seqvise.decoding.topk import BLOCK, best_words
+from seqvise.decoding import beam as topk
+from seqvise.decoding.beam import BLOCK, best_words
 
 
 @settings(max_examples=200, deadline=None)

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqvise.decoding.limits import least_words, most_words
+from seqvise.decoding.constraints import least_words, most_words
 from seqvise.decoding.options import DecodingOptions
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
 
 SAYABLE = 2  # <eos> is the first id that can be said
 

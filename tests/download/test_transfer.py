@@ -16,9 +16,8 @@ import pytest
 
 from seqvise import __version__
 from seqvise.download.partial import Partial
-from seqvise.download.redirects import build_opener
 from seqvise.download.sources import Source, ignore
-from seqvise.download.transfer import PROGRESS, Patience, transfer
+from seqvise.download.transfer import PROGRESS, Patience, build_opener, transfer
 from seqvise.errors import UserError
 from tests.download.server import CONTENT, ETAG, HASTE, Answer, Server, cut, file, headed, redirect, silent, status
 
@@ -302,7 +301,7 @@ def test_a_net_that_goes_away_on_the_way_is_waited_for(server: Server, partial: 
 def test_no_room_is_told_before_a_byte_is_written(
     server: Server, partial: Partial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqvise.download.space.shutil.disk_usage", lambda _path: SimpleNamespace(free=150_000))
+    monkeypatch.setattr("seqvise.download.sources.shutil.disk_usage", lambda _path: SimpleNamespace(free=150_000))
     url = server.serve("/big.bin", file())
     with pytest.raises(UserError, match=r"needs 200\.0 kB in .*, but only 150\.0 kB are free there"):
         transfer(Source(url, ("big.bin",)), partial, ignore, HASTE)

@@ -264,7 +264,7 @@ def test_a_damaged_archive_is_a_sentence_or_the_right_bytes(
 
 def test_no_room_is_told_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = put(folder, "a.zip", zipped(("in.txt", TEXT)))
-    monkeypatch.setattr("seqvise.download.space.shutil.disk_usage", lambda _path: SimpleNamespace(free=len(TEXT) - 1))
+    monkeypatch.setattr("seqvise.download.sources.shutil.disk_usage", lambda _path: SimpleNamespace(free=len(TEXT) - 1))
     with pytest.raises(UserError, match=r"in\.txt needs") as error:
         unpack(archive, ["in.txt"], folder, MOST)
     assert not isinstance(error.value, ArchiveError)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.errors import UserError
 from seqvise.evaluation.corpus import measure, read_alike
 

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.vocabulary import Vocabulary
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.decoding.options import DecodingOptions
 from seqvise.evaluation.systems import decode, token_sides
-from seqvise.runs.translator import Translation, Translator
+from seqvise.inference.translator import Translation, Translator
 
 WORDS = ["it", "'s", "here", "."]
 CODEC = TextCodec("en", TokenizerOptions(name="words"), Vocabulary.from_ranked(WORDS, dict.fromkeys(WORDS, 1), {}))

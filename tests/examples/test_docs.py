@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from seqvise.apps.classify import ClassifyOptions
-from seqvise.apps.evaluate import EvaluateOptions
-from seqvise.apps.index import IndexOptions
-from seqvise.apps.main import COMMANDS
-from seqvise.apps.report import ReportOptions
-from seqvise.apps.runs import RunsOptions
-from seqvise.apps.search import SearchOptions
-from seqvise.apps.translate import TranslateOptions
-from seqvise.apps.vectors import VectorsOptions
+from seqvise.cli.classify import ClassifyOptions
+from seqvise.cli.evaluate import EvaluateOptions
+from seqvise.cli.index import IndexOptions
+from seqvise.cli.main import COMMANDS
+from seqvise.cli.report import ReportOptions
+from seqvise.cli.runs import RunsOptions
+from seqvise.cli.search import SearchOptions
+from seqvise.cli.translate import TranslateOptions
+from seqvise.cli.vectors import VectorsOptions
 from seqvise.config.options import Config
-from seqvise.config.tree import conf_folder
+from seqvise.config.search_path import conf_folder
 from seqvise.export.options import ExportOptions
 from seqvise.tuning.options import TuneOptions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.apps.main import main
+from seqvise.cli.main import main
 from seqvise.runs.load import Run
 
 SUBJECTS = ("rain", "snow", "wind", "fog", "heat")

@@ -38,7 +38,7 @@ def process(folder: Path, *words: str, script: str = "train.py") -> subprocess.C
 
 
 # The console script: unlike `python -m`, it leaves the folder it is started in out of sys.path.
-TRANSLATE = "import sys; sys.path.remove(''); from seqvise.apps.main import main; sys.exit(main())"
+TRANSLATE = "import sys; sys.path.remove(''); from seqvise.cli.main import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.export import folder as exporting
 from seqvise.export.folder import TRIED, export_run
@@ -25,12 +25,11 @@ from seqvise.export.formats import FORMATS, Format
 from seqvise.export.layers import exportable
 from seqvise.export.options import PACKAGES
 from seqvise.export.parts import Part, make_parts
+from seqvise.inference.translator import load_run, load_seq2seq
 from seqvise.models.interface import SourceBatch
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.runs.load import Run
-from seqvise.runs.seq2seq import load_seq2seq
-from seqvise.runs.translator import load_run
 from tests.earlier import copy_of
 from tests.runs.made import make_run
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqvise.images.backbones import load_network
-from seqvise.images.fusing import fused
+from seqvise.images.backbones import fused, load_network
 from seqvise.images.options import ImageOptions, TransformOptions
 from tests.images.draw import TINY
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.images.synsets import caltech101, synset_table
-from seqvise.images.wordnet import is_synset
+from seqvise.images.wordnet import caltech101, is_synset, synset_table
 
 
 def test_all_folders_of_caltech_101_are_there() -> None:

@@ -11,13 +11,12 @@ from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from seqvise.errors import UserError
+from seqvise.errors import RunFailedError, UserError
 from seqvise.launching import launcher
 from seqvise.launching.grid import sweep
 from seqvise.launching.launcher import launch
 from seqvise.launching.local import LocalJob, Outcome
 from seqvise.launching.sweep import SweepFailedError
-from seqvise.runs.failure import RunFailedError
 
 WORDS = ["trainer.devices=1", "seed=1,2,3"]
 

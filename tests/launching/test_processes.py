@@ -15,9 +15,9 @@ from omegaconf import read_write
 from pytorch_lightning.strategies.launchers import subprocess_script
 
 from seqvise.config.schema import register
-from seqvise.config.tree import conf_folder
+from seqvise.config.search_path import conf_folder
+from seqvise.launching.job_overrides import job_words
 from seqvise.launching.processes import in_sweep, launching
-from seqvise.launching.words import job_words
 
 JOB = ["model=rnn", "optimizer.lr=0.003"]
 

@@ -169,7 +169,7 @@ def test_a_dry_run_shows_the_script_and_submits_nothing(tmp_path: Path) -> None:
         (tmp_path / name).write_text("#!/bin/sh\ntouch called\n")
         (tmp_path / name).chmod(0o755)
     words = ["train", "-m", "hydra/launcher=slurm", "seed=1,2", "trainer=cpu", "dry_run=true"]
-    program = [sys.executable, "-c", "import sys; from seqvise.apps.main import main; sys.exit(main())"]
+    program = [sys.executable, "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())"]
     environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     folder = tmp_path / "here"

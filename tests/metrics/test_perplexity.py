@@ -10,10 +10,9 @@ from torch import nn
 
 from seqvise.metrics import perplexity
 from seqvise.metrics.perplexity import Ids, ReferenceLoss, reference_loss
-from seqvise.models.batches import pad, source_batch
-from seqvise.models.interface import EOS, UNK, PairBatch
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.interface import EOS, UNK, PairBatch, pad, source_batch
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
 
 CPU = torch.device("cpu")
 

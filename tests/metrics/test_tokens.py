@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqvise.metrics.tokens import joined, moses_signature, moses_tokeniser
+from seqvise.metrics.groups import joined, moses_signature, moses_tokeniser
 
 
 def test_a_space_is_a_character_among_others() -> None:

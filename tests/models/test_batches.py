@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from seqvise.models.batches import pair_batch
-from seqvise.models.interface import EOS, PAD
+from seqvise.models.interface import EOS, PAD, pair_batch
 
 SOURCES = [np.array([7, 8, EOS], np.int32), np.array([9, EOS], np.int32)]
 TARGETS = [np.array([5, EOS], np.int32), np.array([6, 4, 5, EOS], np.int32)]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqvise.models.interface import BOS, EOS, PAD, PairBatch, SourceBatch
-from seqvise.models.losses import linear_cross_entropy
-from seqvise.models.options import PLACES, STARTS, RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import PLACES, STARTS, RecurrentOptions
+from seqvise.models.softmax.chunked import linear_cross_entropy
 
 SOURCE = TARGET = 15
 ATTENTIONS = [("none", "before"), *itertools.product(["additive", "dot", "general"], PLACES)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seqvise.models.options import DropoutOptions, RecurrentOptions
+from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
 
 
 @pytest.mark.parametrize(

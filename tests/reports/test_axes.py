@@ -51,7 +51,7 @@ def test_there_are_some_round_numbers_and_not_many(low: float, width: float) -> 
 
 
 def test_labels() -> None:
-    assert short("seqvise.models.recurrent.Seq2Seq") == "…els.recurrent.Seq2Seq"
+    assert short("seqvise.models.recurrent.model.Seq2Seq") == "…els.recurrent.Seq2Seq"
     assert short("recurrent.Seq2Seq") == "recurrent.Seq2Seq"
     assert literal("a$b") == r"a\$b"
     assert math.isclose(position(10.0, 1.0, 100.0, logarithmic=True), 0.5)

@@ -23,7 +23,7 @@ from benchmarks.machine import code, machine
 from results.speed import speed_section
 from seqvise.errors import UserError
 from seqvise.models.interface import SourceBatch
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.recurrent.model import Recurrent
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
 from tests.runs.made import make_run

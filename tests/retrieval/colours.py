@@ -16,7 +16,7 @@ from seqvise.images.backbones import Network
 from seqvise.images.labels import LabelTable
 from seqvise.images.options import ImageOptions, TransformOptions
 from seqvise.images.transforms import Preset
-from seqvise.runs.embedder import Embedder
+from seqvise.inference.embedder import Embedder
 from seqvise.runs.load import Run
 from seqvise.vectors.lexicon import Lexicon
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqvise.images.labels import LabelTable
-from seqvise.retrieval.answers import Candidates
 from seqvise.retrieval.queries import Query
+from seqvise.retrieval.results import Candidates
 from seqvise.tasks.zero_shot import ALL, ZeroShot
 from tests.retrieval.vectors import clustered
 

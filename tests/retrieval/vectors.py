@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqvise.retrieval.vectors import Rows
+from seqvise.retrieval.indexes.nearest import Rows
 
 
 def clustered(count: int, dim: int, clusters: int, spread: float = 0.6, seed: int = 0) -> Rows:

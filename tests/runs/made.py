@@ -12,11 +12,11 @@ import torch
 
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
-from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.vocabulary import Vocabulary
-from seqvise.models.awd_lstm import AwdLstm
-from seqvise.models.language_options import LanguageModelOptions
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.vocabulary import Vocabulary
+from seqvise.models.awd_lstm.model import AwdLstm
+from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import build_model
 

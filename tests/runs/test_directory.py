@@ -9,9 +9,8 @@ import pytest
 
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
-from seqvise.errors import UserError
+from seqvise.errors import RunFailedError, UserError
 from seqvise.runs.directory import RunDirectory, is_first_process
-from seqvise.runs.failure import RunFailedError
 from seqvise.runs.load import Run
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqvise.apps.main import main
+from seqvise.cli.main import main
 from tests.earlier import EARLIER, copy_of
 
 EXPECTED = EARLIER / "expected"

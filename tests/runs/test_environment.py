@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.apps.fit import write_environment
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
 from seqvise.files import digest
 from seqvise.reports.environments import code_revision
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import CodeChanges, code_changes, environment
+from seqvise.training.fit import write_environment
 from tests.callbacks.tiny import trainer_for
 
 
@@ -53,7 +53,7 @@ def test_changes_since_the_revision_are_kept(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("keep", [True, False])
 def test_changes_are_a_file_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
     changes = CodeChanges("+password = 'secret'", ("model.py",))
-    monkeypatch.setattr("seqvise.apps.fit.code_changes", lambda: changes)
+    monkeypatch.setattr("seqvise.training.fit.code_changes", lambda: changes)
     run = tmp_path / "run"
     config = typed(compose(["paths.run=here", f"keep_changes={keep}"]))
     write_environment(RunDirectory(run), config, trainer_for(tmp_path / "other"))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from seqvise.apps.main import main
-from seqvise.config.classes import class_paths, path_problems
+from seqvise.cli.main import main
+from seqvise.config.registry import class_paths, path_problems
 from tests.earlier import EARLIER, copy_of
 
 EVIL = """
@@ -90,8 +90,8 @@ CALLS: dict[str, tuple[Change, str]] = {
         "callbacks.extra.a._target_",
     ),
     "a part of a model": (
-        set_to("model/_target_", "seqvise.models.layers.Dropout"),
-        "model._target_ is 'seqvise.models.layers.Dropout'",
+        set_to("model/_target_", "seqvise.models.recurrent.layers.Dropout"),
+        "model._target_ is 'seqvise.models.recurrent.layers.Dropout'",
     ),
     "a model of torch": (set_to("model/_target_", "torch.nn.Linear"), "model._target_ is 'torch.nn.Linear'"),
     "a task of torch": (set_to("model/task", "torch.nn.Linear"), "model.task is 'torch.nn.Linear'"),
@@ -170,7 +170,7 @@ def test_a_run_that_a_config_starts_from_needs_trust_too(here: Path, capsys: pyt
 def test_a_resumed_run_of_a_trusted_class_keeps_none_of_the_trust(here: Path) -> None:
     """A process of its own: the console script, which does not search the working folder by itself."""
     run = foreign(here, "translation_killed", set_to("callbacks/extra", {"a": {"_target_": "evil.Callback"}}))
-    program = [sys.executable, "-P", "-c", "import sys; from seqvise.apps.main import main; sys.exit(main())", "train"]
+    program = [sys.executable, "-P", "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())", "train"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     words = [f"resume={run}", f"paths.cache={here / 'cache'}", f"logger.save_dir={run}"]
 

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from seqvise.errors import UserError
+from seqvise.errors import RunFailedError, UserError
 from seqvise.runs import directory as directories
-from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory, record_failure
-from seqvise.runs.failure import RunFailedError
+from seqvise.training.trainer import AtomicCheckpointIO
 
 
 def status(run: Path) -> dict[str, Any]:

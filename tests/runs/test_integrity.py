@@ -13,20 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from seqvise.apps.main import main
 from seqvise.checksums import DamagedError, check_archive
+from seqvise.cli.main import main
 from seqvise.config.formats import load_config
 from seqvise.config.schema import typed
 from seqvise.errors import UserError
 from seqvise.reports.job import read_job
 from seqvise.runs.average import mean_weights
-from seqvise.runs.checkpoints import AtomicCheckpointIO
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.integrity import run_damages
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
 from seqvise.runs.resume import step_of
 from seqvise.runs.weights import read_checkpoint, write_checkpoint
+from seqvise.training.trainer import AtomicCheckpointIO
 from tests.earlier import copy_of
 
 

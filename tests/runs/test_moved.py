@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seqvise.apps.main import main
+from seqvise.cli.main import main
 from seqvise.config.formats import load_config
 from tests.earlier import EARLIER, copy_of
 

@@ -13,9 +13,9 @@ import pytorch_lightning as pl
 import torch
 from typing_extensions import override
 
-from seqvise.apps.fit import fit
 from seqvise.config.compose import compose
 from seqvise.config.schema import typed
+from seqvise.training.fit import fit
 
 SMALL = [
     "data.limit=36",

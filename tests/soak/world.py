@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqvise.apps.main import main
+from seqvise.cli.main import main
 from tests.earlier import EARLIER
 
 COMMON = ("trainer=cpu", "callbacks.progress=false", "callbacks.samples=2", "callbacks.attention_maps=0", "logger=csv")
@@ -27,7 +27,7 @@ TRANSLATION = (
 )
 IMAGES = (
     *("model=devise", "data=image_folder", "data.root=images", "data.limit=4", "data.batch_size=4", "data.workers=0"),
-    *("data.valid_batch_size=4", "data.backbone=seqvise.images.pictures_network.PicturesNetwork"),
+    *("data.valid_batch_size=4", "data.backbone=seqvise.images.synthetic.network.PicturesNetwork"),
     *("data.weights=network.pt", "vectors=fasttext", "vectors.target=words.vec", "vectors.dim=4", "model.hidden=8"),
     "data.transform={resize: 20, crop: 16, mean: [0.5,0.5,0.5], std: [0.25,0.25,0.25]}",
     *("monitor.metric=val/loss", "monitor.mode=min", "trainer.max_epochs=2", "callbacks.save_steps=1", "test=false"),

@@ -18,28 +18,28 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.datamodules.counted import CountedLoader
 from seqvise.datamodules.documents import LabelBatch
 from seqvise.datamodules.images import ImageBatch
 from seqvise.datamodules.stream import StreamBatch
-from seqvise.models.awd_lstm import AwdLstm
-from seqvise.models.batches import source_batch
-from seqvise.models.devise import Devise
-from seqvise.models.devise_options import DeviseOptions
-from seqvise.models.interface import PAD, PairBatch
-from seqvise.models.language_options import (
+from seqvise.models.awd_lstm.classifier import TextClassifier
+from seqvise.models.awd_lstm.model import AwdLstm
+from seqvise.models.awd_lstm.options import (
     ClassifierDropoutOptions,
     ClassifierOptions,
     LanguageModelOptions,
     StreamDropoutOptions,
 )
-from seqvise.models.options import ForcingOptions, RecurrentOptions
-from seqvise.models.recurrent import Recurrent
-from seqvise.models.text_classifier import TextClassifier
+from seqvise.models.devise.model import Devise
+from seqvise.models.devise.options import DeviseOptions
+from seqvise.models.interface import PAD, PairBatch, source_batch
+from seqvise.models.options import ForcingOptions
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import Task
 from seqvise.tasks.classification import Classification
-from seqvise.tasks.devise import ImageToWord
+from seqvise.tasks.image_to_word import ImageToWord
 from seqvise.tasks.language_model import LanguageModel
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.translation import Translation

@@ -11,16 +11,16 @@ import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
 
-from seqvise.callbacks.confusion import confusion_figure
-from seqvise.callbacks.options import ScheduleOptions
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.text_options import LabelOptions
-from seqvise.corpus.text_prepare import prepare_text
-from seqvise.corpus.text_store import TextStore
+from seqvise.callbacks.dashboard import confusion_figure
+from seqvise.corpus.documents.options import LabelOptions
+from seqvise.corpus.documents.prepare import prepare_text
+from seqvise.corpus.documents.store import TextStore
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.documents import LabelDataModule, LabelDataset
-from seqvise.models.batches import source_batch
-from seqvise.models.language_options import ClassifierDropoutOptions, ClassifierOptions
-from seqvise.models.text_classifier import TextClassifier
+from seqvise.models.awd_lstm.classifier import TextClassifier
+from seqvise.models.awd_lstm.options import ClassifierDropoutOptions, ClassifierOptions
+from seqvise.models.interface import source_batch
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.classification import Classification
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 

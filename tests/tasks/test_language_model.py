@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqvise.callbacks.options import ScheduleOptions
-from seqvise.corpus.options import TokenizerOptions
-from seqvise.corpus.text_options import StreamOptions
-from seqvise.corpus.text_prepare import prepare_text
-from seqvise.corpus.text_store import TextStore
+from seqvise.corpus.documents.options import StreamOptions
+from seqvise.corpus.documents.prepare import prepare_text
+from seqvise.corpus.documents.store import TextStore
+from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.datamodules.stream import StreamBatch, StreamDataModule
-from seqvise.models.awd_lstm import AwdLstm
-from seqvise.models.language_options import LanguageModelOptions, StreamDropoutOptions
+from seqvise.models.awd_lstm.model import AwdLstm
+from seqvise.models.awd_lstm.options import LanguageModelOptions, StreamDropoutOptions
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.language_model import STATE, LanguageModel, rescaled
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 

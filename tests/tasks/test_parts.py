@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqvise.tasks.forcing import draw_forcing
-from seqvise.tasks.precision import choose_precision
-from seqvise.tasks.totals import Totals
+from seqvise.tasks.base import choose_precision
+from seqvise.tasks.distributed_means import Totals
+from seqvise.tasks.translation import draw_forcing
 
 
 def test_forcing_everything_needs_no_draw() -> None:

@@ -10,11 +10,11 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.config.compose import compose
 from seqvise.config.formats import load_config
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.optimizers import with_plateau
 from seqvise.tasks.options import MonitorOptions
 from tests.earlier import EARLIER

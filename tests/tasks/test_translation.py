@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.callbacks.schedule import ScheduleCallback
-from seqvise.callbacks.schedules import build_schedules
-from seqvise.corpus.options import DataOptions
-from seqvise.corpus.store import Part, TokenStore
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.store import Part, TokenStore
 from seqvise.datamodules.parallel import PairDataset, ParallelDataModule
 from seqvise.decoding.greedy import greedy
 from seqvise.models.interface import BOS, PAD, PairBatch
-from seqvise.models.options import ForcingOptions, RecurrentOptions
-from seqvise.models.recurrent import Recurrent
+from seqvise.models.options import ForcingOptions
+from seqvise.models.recurrent.model import Recurrent
+from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.schedules.curves import build_schedules
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import seed_of
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import spread

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from seqvise.callbacks.hooks import callbacks_of, unit_of
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback, has_momentum, horizon_of
-from seqvise.callbacks.schedules import Position
+from seqvise.schedules.curves import Position
 
 
 @dataclass(frozen=True)

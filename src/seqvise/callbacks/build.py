@@ -14,22 +14,19 @@ from pytorch_lightning.callbacks import EarlyStopping
 from seqvise.callbacks.averaging import build_average
 from seqvise.callbacks.banner import Banner
 from seqvise.callbacks.checkpoints import LAST, build_checkpoints
-from seqvise.callbacks.confusion import ConfusionPicture
-from seqvise.callbacks.dashboard import Dashboard
+from seqvise.callbacks.dashboard import ConfusionPicture, Dashboard, HyperparameterRow, SampleFile
+from seqvise.callbacks.exact_resume import ExactResume
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
-from seqvise.callbacks.history import ProgressFile
-from seqvise.callbacks.hyperparameters import HyperparameterRow
 from seqvise.callbacks.image_board import ImageBoard
-from seqvise.callbacks.options import CallbackOptions, ScheduleOptions
-from seqvise.callbacks.progress import EpochLines, TokenBar
-from seqvise.callbacks.resuming import ExactResume
-from seqvise.callbacks.samples import SampleFile
+from seqvise.callbacks.options import CallbackOptions
+from seqvise.callbacks.progress import EpochLines, ProgressFile, TokenBar
+from seqvise.callbacks.save_on_signal import StopOnSignal
 from seqvise.callbacks.schedule import ScheduleCallback
-from seqvise.callbacks.schedules import build_schedules
-from seqvise.callbacks.signals import TrainingSignals
-from seqvise.callbacks.stopping import StopOnSignal
+from seqvise.callbacks.training_metrics import TrainingSignals
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.schedules.curves import build_schedules
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
 

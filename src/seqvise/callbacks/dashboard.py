@@ -2,17 +2,120 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.callbacks.pictures import attention_figure, pixels
+from seqvise.figures import attention_figure, pixels, save
+from seqvise.files import write_text
+from seqvise.metrics.confusion import Counts
 from seqvise.plain_text import markdown_text
 from seqvise.tasks.samples import Sample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class HyperparameterRow(pl.Callback):
+    """Shows the module's hyperparameters beside the best value of a metric so far, as ``hp/<metric>``.
+
+    TensorBoard makes a row only for hyperparameters that come with a metric, so the row starts with a NaN.
+
+    Args:
+        metric: a metric logged in validation.
+        mode: ``max`` or ``min``, which is better.
+    """
+
+    def __init__(self, metric: str, mode: str) -> None:
+        self._metric = metric
+        self._better = max if mode == "max" else min
+        self._best = math.nan
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Opens the row; a module that saved no hyperparameters has none."""
+        if trainer.is_global_zero and pl_module.hparams_initial:
+            for logger in tensorboards(trainer):
+                logger.log_hyperparams(dict(pl_module.hparams_initial), {f"hp/{self._metric}": self._best})
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Brings the row up to date."""
+        value = trainer.callback_metrics.get(self._metric)
+        if value is None or not pl_module.hparams_initial or not is_fit_validation(trainer):
+            return
+        self._best = float(value) if math.isnan(self._best) else self._better(self._best, float(value))
+        if trainer.is_global_zero:
+            for logger in tensorboards(trainer):
+                logger.log_metrics({f"hp/{self._metric}": self._best}, step=trainer.global_step)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far."""
+        return {"best": self._best}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from the checkpoint's best value."""
+        self._best = state_dict["best"]
+
+
+WRITTEN = 30
+"""Labels up to which counts are written into the cells."""
+
+
+class ConfusionPicture(pl.Callback):
+    """Draws the module's ``confusion`` after each validation of a fit. A module without one is left alone.
+
+    Args:
+        path: of the PNG file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the file, and shows it in TensorBoard."""
+        counts: Counts | None = getattr(pl_module, "confusion", None)
+        if counts is None or not trainer.is_global_zero or not is_fit_validation(trainer):
+            return
+        figure = confusion_figure(counts, getattr(pl_module, "labels", ()))
+        save(figure, self._path)
+        for logger in tensorboards(trainer):
+            logger.experiment.add_image("confusion", pixels(figure), trainer.global_step, dataformats="HWC")
+
+
+def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
+    """A row for each true label, a column for each that was found, dark by its share of the row.
+
+    Args:
+        counts: (L, L).
+        labels: L names.
+    """
+    from matplotlib.figure import Figure
+
+    side = min(max(3.0, 1.6 + 0.45 * len(labels)), 14.0)
+    figure = Figure(figsize=(side, side), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    shares = counts / counts.sum(1, keepdims=True).clip(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    names = [label.replace("$", r"\$")[:20] for label in labels]
+    axes.set_xticks(range(len(names)), names, rotation=55, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("found")
+    axes.set_ylabel("true")
+    if len(labels) <= WRITTEN:
+        for row, column in ((r, c) for r in range(len(labels)) for c in range(len(labels))):
+            dark = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=dark, fontsize=8)
+    return figure
 
 
 class Dashboard(pl.Callback):
@@ -68,3 +171,29 @@ def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
     metrics = dict(zip(("attention/entropy", "attention/uniform"), entropies, strict=True))
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step=trainer.global_step)
+
+
+class SampleFile(pl.Callback):
+    """Rewrites a file of translations after each validation of a fit, never half.
+
+    Args:
+        path: the file.
+        count: translations written.
+    """
+
+    def __init__(self, path: Path, count: int = 8) -> None:
+        self._path, self._count = path, count
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the module's ``samples``; a module without leaves the file as it is."""
+        samples = samples_of(pl_module)[: self._count]
+        if samples and trainer.is_global_zero and is_fit_validation(trainer):
+            write_text(self._path, samples_text(samples))
+
+
+def samples_text(samples: Sequence[Sample]) -> str:
+    """Three labelled lines a sentence, an empty line between sentences."""
+    return "\n".join(
+        f"source     {sample.source}\nreference  {sample.reference}\noutput     {sample.output}\n" for sample in samples
+    )

@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from seqvise.callbacks.hooks import batch_loss
 from seqvise.callbacks.options import RangeTestOptions
-from seqvise.callbacks.pictures import save
 from seqvise.callbacks.schedule import scale_rates
-from seqvise.callbacks.smoothing import Smoothed
+from seqvise.callbacks.throughput import Smoothed
 from seqvise.errors import UserError
+from seqvise.figures import save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.tasks.placed import Placed
+from seqvise.tasks.samples import Placed
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,8 +16,42 @@ from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTh
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import counts, unit_of
-from seqvise.callbacks.speed import Speedometer
+from seqvise.callbacks.hooks import counts, is_fit_validation, unit_of
+from seqvise.callbacks.throughput import Speedometer
+
+
+class ProgressFile(pl.Callback):
+    """Adds a line to a file after each validation: ``{"epoch": 0, "step": 250, "val/loss": 3.1, ...}``.
+
+    Without a validation, after each epoch. A step may come twice where a run goes on behind a kill.
+
+    Args:
+        file: made at the first line, with its folder.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes what is known after a validation of training."""
+        if is_fit_validation(trainer):
+            self._write(trainer)
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The same for a training without validation."""
+        if not trainer.enable_validation:
+            self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero:
+            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            line = {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
 
 SHOWN = {
     "train/loss_smooth": "train loss",

@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import callbacks_of
-from seqvise.callbacks.schedules import Bounded, Curve, Position
 from seqvise.errors import UserError
+from seqvise.schedules.curves import Bounded, Curve, Position
 
 
 @dataclass(frozen=True)

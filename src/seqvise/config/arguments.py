@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from seqvise.config.classes import CALLBACK, LOGGER, STRATEGY, TARGET, find_class
-from seqvise.config.faults import nearest
+from seqvise.config.hydra_errors import nearest
 from seqvise.config.keys import Key, further_keys
 from seqvise.config.options import Config
+from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY, TARGET, find_class
 from seqvise.config.schema import FREE_NODES
 from seqvise.errors import UserError
 

@@ -14,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.arguments import further_arguments
-from seqvise.config.faults import Fault, blamed, one_line
+from seqvise.config.hydra_errors import Fault, blamed, one_line
 from seqvise.config.keys import unknown_keys
 from seqvise.config.schema import register, unknown_in
-from seqvise.config.tree import conf_folder, is_group
+from seqvise.config.search_path import conf_folder, is_group
 from seqvise.errors import UserError
 from seqvise.tuning.options import TuneConfig
 

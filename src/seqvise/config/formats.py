@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.classes import path_problems
+from seqvise.config.registry import path_problems, update_paths
 from seqvise.errors import UserError
 
 FORMAT = 2
@@ -127,6 +127,7 @@ def upgrade(config: MutableMapping[str, Any], file: Path) -> None:
         node, name = _parent(config, former.key), former.key.rpartition(".")[2]
         if node is not None and name not in node:
             node[name] = former.value
+    update_paths(config)
     config.pop(KEY, None)
 
 

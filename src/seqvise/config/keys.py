@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, cast, get_args, get_type_hints
 
-from seqvise.config.faults import nearest
+from seqvise.config.hydra_errors import nearest
 
 ARGUMENTS = "arguments"
 """The field of options whose node may have further keys: arguments of the class that is made from the node."""

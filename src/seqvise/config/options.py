@@ -10,8 +10,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from seqvise.callbacks.options import CallbackOptions, RangeTestOptions, ScheduleOptions
-from seqvise.corpus.options import TokenizerOptions
+from seqvise.callbacks.options import CallbackOptions, RangeTestOptions
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.vectors.options import VectorOptions
 

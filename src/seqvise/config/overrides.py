@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.tree import choices
+from seqvise.config.search_path import choices
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 WORDS = ("null", "true", "false", "nan", "inf")

@@ -14,30 +14,30 @@ from typing import Any, cast
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.classes import OURS, TARGET, dotted, find_class, path_problems
+from seqvise.config.distributed_env import run_time
 from seqvise.config.formats import TRUST, escaped
 from seqvise.config.keys import ARGUMENTS, UnknownKey, further_keys, unknown_keys
 from seqvise.config.options import Config, TrainerOptions
-from seqvise.config.processes import run_time
-from seqvise.config.tree import own_folder
-from seqvise.corpus.options import DataOptions
-from seqvise.corpus.text_options import LABELS, STREAM, LabelOptions, StreamOptions
+from seqvise.config.registry import OURS, TARGET, dotted, find_class, path_problems, update_paths
+from seqvise.config.search_path import own_folder
+from seqvise.corpus.documents.options import LABELS, STREAM, LabelOptions, StreamOptions
+from seqvise.corpus.parallel.options import DataOptions
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
-from seqvise.models.devise_options import DeviseOptions
-from seqvise.models.language_options import ClassifierOptions, LanguageModelOptions
-from seqvise.models.options import RecurrentOptions
-from seqvise.models.transformer_options import TransformerOptions
+from seqvise.models.awd_lstm.options import ClassifierOptions, LanguageModelOptions
+from seqvise.models.devise.options import DeviseOptions
+from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.models.transformer.options import TransformerOptions
 from seqvise.tasks.options import OptimizerOptions
 from seqvise.tuning.options import TuneConfig
 
 log = logging.getLogger(__name__)
 MODEL_OPTIONS: dict[str, type] = {
-    "seqvise.models.recurrent.Recurrent": RecurrentOptions,
-    "seqvise.models.transformer.Transformer": TransformerOptions,
-    "seqvise.models.devise.Devise": DeviseOptions,
-    "seqvise.models.awd_lstm.AwdLstm": LanguageModelOptions,
-    "seqvise.models.text_classifier.TextClassifier": ClassifierOptions,
+    "seqvise.models.recurrent.model.Recurrent": RecurrentOptions,
+    "seqvise.models.transformer.model.Transformer": TransformerOptions,
+    "seqvise.models.devise.model.Devise": DeviseOptions,
+    "seqvise.models.awd_lstm.model.AwdLstm": LanguageModelOptions,
+    "seqvise.models.awd_lstm.classifier.TextClassifier": ClassifierOptions,
 }
 DATA_OPTIONS: dict[str, type] = {
     "parallel": DataOptions,
@@ -102,6 +102,7 @@ def typed(cfg: DictConfig) -> Config:
             names none that can be.
     """
     content = cast(dict[str, Any], OmegaConf.to_container(cfg))
+    update_paths(content)
     if problems := path_problems(content):
         raise UserError(*problems)
     if problems := [unknown.sentence() for unknown in unknown_in(content)]:

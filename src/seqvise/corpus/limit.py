@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.split import position
+from seqvise.corpus.parallel.filters import position
 
 Places = NDArray[np.float64]
 

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from seqvise.corpus.text_options import LabelOptions
-from seqvise.corpus.text_store import TextPart, TextStore
+from seqvise.corpus.documents.options import LabelOptions
+from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.counted import counted
-from seqvise.datamodules.loading import ignore_interrupts
-from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches, place_of
+from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches, ignore_interrupts, place_of
 from seqvise.errors import UserError
-from seqvise.models.batches import source_batch
-from seqvise.models.interface import SourceBatch, _Tensors
+from seqvise.models.interface import SourceBatch, _Tensors, source_batch
 
 
 @dataclass(eq=False)

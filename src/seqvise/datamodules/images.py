@@ -14,9 +14,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seqvise.datamodules.counted import counted
-from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.packing import Rows
-from seqvise.datamodules.sampler import BatchSize, EpochBatches, EpochRows, cut_into_batches, place_of, share
+from seqvise.datamodules.sampler import (
+    BatchSize,
+    EpochBatches,
+    EpochRows,
+    cut_into_batches,
+    ignore_interrupts,
+    place_of,
+    share,
+)
 from seqvise.errors import UserError
 from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
 from seqvise.images.listing import ImageList, ImageSplit

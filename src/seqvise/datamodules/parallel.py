@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from seqvise.corpus.options import DataOptions
-from seqvise.corpus.store import Part, TokenStore
-from seqvise.corpus.vocabulary import SPECIALS, UNK
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.store import Part, TokenStore
+from seqvise.corpus.tokens.vocabulary import SPECIALS, UNK
 from seqvise.datamodules.counted import counted
-from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.packing import padded_widths
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -23,11 +22,11 @@ from seqvise.datamodules.sampler import (
     EpochSampler,
     TrainingSampler,
     evaluation_batches,
+    ignore_interrupts,
     place_of,
 )
 from seqvise.errors import UserError
-from seqvise.models.batches import pair_batch
-from seqvise.models.interface import PairBatch
+from seqvise.models.interface import PairBatch, pair_batch
 
 
 class PairDataset(Dataset[PairBatch]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from seqvise.datamodules.packing import Rows, packed_batches, padded_widths
+
+
+def ignore_interrupts(_: int) -> None:
+    """Leaves Ctrl-C, which a terminal sends to every process, to the one that trains and still needs batches."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 
 ItemT = TypeVar("ItemT", covariant=True)
 

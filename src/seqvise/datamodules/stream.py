@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from seqvise.corpus.text_options import StreamOptions
-from seqvise.corpus.text_store import TextPart, TextStore
+from seqvise.corpus.documents.options import StreamOptions
+from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.counted import counted
-from seqvise.datamodules.loading import ignore_interrupts
 from seqvise.datamodules.packing import Rows
-from seqvise.datamodules.sampler import EpochBatches, place_of
+from seqvise.datamodules.sampler import EpochBatches, ignore_interrupts, place_of
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 

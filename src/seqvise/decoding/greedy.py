@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from seqvise.decoding.topk import best_words
+from seqvise.decoding.beam import best_words
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 
 MemoryT = TypeVar("MemoryT")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqvise.corpus.vocabulary import SPECIALS, Vocabulary
+from seqvise.corpus.tokens.vocabulary import SPECIALS, Vocabulary
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.errors import UserError
 from seqvise.models.interface import SourceBatch, StepModel, StepOutput

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqvise.decoding.forced import force_words
+from seqvise.decoding.forced_decoding import force_words
 from seqvise.decoding.options import COPY, KEEP
 from seqvise.errors import UserError
 from seqvise.models.interface import UNK, SourceBatch, StepModel

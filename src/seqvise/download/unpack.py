@@ -18,8 +18,7 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
-from seqvise.download.sources import Watch, ignore
-from seqvise.download.space import in_words, require_room
+from seqvise.download.sources import Watch, ignore, in_words, require_room
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.readers import read_lines
-from seqvise.corpus.vocabulary import UNK
+from seqvise.corpus.parallel.readers import read_lines
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.vocabulary import UNK
 from seqvise.errors import UserError
 
 

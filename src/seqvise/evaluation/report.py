@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.normalise import has_word
+from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.evaluation.corpus import Corpus
 from seqvise.evaluation.systems import System
 from seqvise.metrics.groups import LENGTHS, UNKNOWNS, grouped

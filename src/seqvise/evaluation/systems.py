@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, cast
 from rich.console import Console
 from rich.progress import Progress
 
-from seqvise.corpus.codec import TextCodec
-from seqvise.corpus.normalise import has_word
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.decoding.options import DecodingOptions
 from seqvise.evaluation.corpus import Corpus
+from seqvise.inference.translator import END, Translator
+from seqvise.metrics.groups import joined, moses_signature, moses_tokeniser
 from seqvise.metrics.perplexity import ReferenceLoss, reference_loss
-from seqvise.metrics.tokens import joined, moses_signature, moses_tokeniser
 from seqvise.models.interface import Seq2SeqModel
-from seqvise.runs.translator import END, Translator
 
 BATCHES = 16
 """Batches of each process that are translated between two movements of the progress bar."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch._higher_order_ops import while_loop  # as torch documents it; later ones have torch.while_loop too
 from torch.nn import functional as F
 
-from seqvise.models.layers import Cell, GruLayer, LayerState, LstmLayer, run_fused
-from seqvise.models.products import MakeProduct, Product
+from seqvise.models.kernels.step_linear import MakeProduct, Product
+from seqvise.models.recurrent.layers import Cell, GruLayer, LayerState, LstmLayer, run_fused
 
 Step = Callable[..., LayerState]
 """From the shares of the inputs and of the state in the gates, (N, G) each, and the state to the next state."""

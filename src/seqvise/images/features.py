@@ -16,14 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.errors import UserError
 from seqvise.files import digest, locked
-from seqvise.images.backbones import Network
+from seqvise.images.backbones import Network, fused
 from seqvise.images.decoding import BadImageError, decode
-from seqvise.images.fusing import fused
 from seqvise.images.listing import ImageList, Rows
 from seqvise.images.options import MAX_PIXELS, MOST_PIXELS, ImageOptions
 from seqvise.images.shards import Shards, ShardWriter, own_manifest
 from seqvise.images.transforms import Transform, evaluation_transform
 from seqvise.machine import usable_cores
+from seqvise.moved import original
 
 FORMAT = 1
 WORKERS = 8
@@ -152,7 +152,7 @@ def extract(
         identity["max_pixels"] = options.max_pixels
     folder = cache / "features" / f"{options.name}-{digest(json.dumps(identity, sort_keys=True))}"
     with locked(folder.with_name(f".{folder.name}.lock")):
-        manifest = own_manifest(folder, {**identity, "backbone": network.name, "shard": options.shard})
+        manifest = own_manifest(folder, {**identity, "backbone": original(network.name), "shard": options.shard})
         shards = Shards(folder, len(images), manifest["shard"], manifest["width"])
         _compute(shards, images, network, options, torch.device(device), progress)
     store = FeatureStore(folder, images, manifest, tuple(shards.opened()), shards.bad())

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.corpus.options import CUT, FIRST, SKIP
-from seqvise.csv_table import csv_rows
 from seqvise.errors import UserError
-from seqvise.files import digest
+from seqvise.files import csv_rows, digest
 from seqvise.images.options import ImageOptions
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.errors import UserError
+from seqvise.errors import RunFailedError, UserError, sentence
 from seqvise.launching import slurm
 from seqvise.launching.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
-from seqvise.runs.failure import RunFailedError, sentence
 
 PLUGINS = {
     "hydra_plugins.hydra_submitit_launcher": ("slurm", "hydra-submitit-launcher"),

@@ -16,13 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from seqvise.errors import LOG
 from seqvise.files import held
-from seqvise.launching.parent import SWEEP
+from seqvise.launching.job_overrides import PROGRAM, directory_word
 from seqvise.launching.pool import VISIBLE, Pool
+from seqvise.launching.processes import SWEEP
 from seqvise.launching.ranks import ending
-from seqvise.launching.words import PROGRAM, directory_word
 from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
-from seqvise.runs.failure import LOG
 
 log = logging.getLogger(__name__)
 LOOK = 0.02

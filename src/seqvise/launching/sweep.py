@@ -11,10 +11,9 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from seqvise.errors import UserError
+from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.runs.directory import CONFIG, read_status
-from seqvise.runs.failure import RunFailedError
 from seqvise.runs.resume import AUTO
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqvise.models.batches import pad, source_batch
-from seqvise.models.interface import PAD, UNK, PairBatch, Seq2SeqModel
-from seqvise.models.losses import linear_cross_entropy
+from seqvise.models.interface import PAD, UNK, PairBatch, Seq2SeqModel, pad, source_batch
+from seqvise.models.softmax.chunked import linear_cross_entropy
 
 Ids = NDArray[np.int32]
 

@@ -10,8 +10,8 @@ from seqvise.errors import UserError
 from seqvise.files import digest, digest_file, locked
 from seqvise.images.labels import LabelTable, label_table
 from seqvise.images.wordnet import WordNet, read_class_index
-from seqvise.retrieval.answers import Candidates
 from seqvise.retrieval.options import IMAGENET, WORDNET
+from seqvise.retrieval.results import Candidates
 from seqvise.vectors.lexicon import Lexicon
 
 FORMAT = 1

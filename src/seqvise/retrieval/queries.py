@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.normalise import has_word
+from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.errors import UserError
-from seqvise.retrieval.vectors import Rows
+from seqvise.retrieval.indexes.nearest import Rows
 
 SPELLINGS = 5
 NOTHING = 1e-4

@@ -16,9 +16,8 @@ from seqvise.checksums import FILES, sealed
 from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
 from seqvise.config.schema import content
-from seqvise.errors import UserError
+from seqvise.errors import UserError, kept
 from seqvise.files import atomic_write, held, write_text
-from seqvise.runs.failure import kept
 from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from pathlib import Path
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from seqvise.config.faults import one_line
 from seqvise.config.formats import load_config
+from seqvise.config.hydra_errors import one_line
 from seqvise.config.options import Config, PathOptions
 from seqvise.config.schema import typed, without_unknown
 from seqvise.config.validate import node_problems
-from seqvise.corpus.codec import TextCodec
+from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, own_network

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
-from seqvise.config.classes import MODULE, find_class
 from seqvise.config.options import Config
+from seqvise.config.registry import MODULE, find_class
 from seqvise.errors import UserError
 from seqvise.runs.load import Run
 from seqvise.runs.versions import other_versions

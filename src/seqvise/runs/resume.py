@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from seqvise.config.arguments import further_arguments
-from seqvise.config.classes import class_paths
 from seqvise.config.formats import changes, former_keys, load_config
 from seqvise.config.options import Config
+from seqvise.config.registry import class_paths
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
 from seqvise.files import remove_remains

@@ -10,13 +10,36 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.errors import UserError
+from seqvise.machine import has_bf16
 from seqvise.models.options import ScaledDropoutOptions
+from seqvise.schedules.options import ScheduleOptions
+from seqvise.tasks.distributed_means import on_device, sum_over_processes, world_size
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.precision import choose_precision
-from seqvise.tasks.totals import on_device, sum_over_processes, world_size
+
+
+class ProjectionPrecision(NamedTuple):
+    """The format, and a sentence that says why."""
+
+    dtype: torch.dtype
+    reason: str
+
+
+def choose_precision(wanted: str, device: torch.device) -> ProjectionPrecision:
+    """The format of the projection's products.
+
+    Args:
+        wanted: ``fp32``, ``bf16``, or ``auto``: bfloat16 where the device multiplies it in hardware.
+        device: where the model runs.
+    """
+    if wanted != "auto":
+        dtype = torch.bfloat16 if wanted == "bf16" else torch.float32
+        return ProjectionPrecision(dtype, f"{wanted} (loss.precision)")
+    if has_bf16(device):
+        return ProjectionPrecision(torch.bfloat16, f"bf16 ({device.type} multiplies it in hardware)")
+    return ProjectionPrecision(torch.float32, f"fp32 ({device.type} has no fast bf16)")
+
 
 STEP_TOTALS = "step_totals"
 

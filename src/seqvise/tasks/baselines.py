@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from seqvise.metrics.candidates import Vectors, measure
 from seqvise.metrics.retrieval import Rows
-from seqvise.models.devise import conse
+from seqvise.models.devise.model import conse
 from seqvise.tasks.zero_shot import SEEN, Images, ZeroShot
 
 STRENGTHS = tuple(10.0**power for power in range(-1, 6))

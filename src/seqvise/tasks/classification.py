@@ -10,14 +10,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.datamodules.documents import LabelBatch
 from seqvise.metrics.confusion import Counts, accuracy, macro_f1
-from seqvise.models.awd_lstm import activation_penalty
-from seqvise.models.text_classifier import TextClassifier
+from seqvise.models.awd_lstm.classifier import TextClassifier
+from seqvise.models.awd_lstm.model import activation_penalty
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
+from seqvise.tasks.distributed_means import Totals, distributed
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.totals import Totals, distributed
 
 
 class Classification(TextTask):

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seqvise.callbacks.options import ScheduleOptions
-from seqvise.corpus.text_store import TextPart, TextStore
+from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.stream import StreamBatch
-from seqvise.decoding.continuation import continuations
+from seqvise.decoding.sampling import continuations
 from seqvise.errors import UserError
-from seqvise.models.awd_lstm import AwdLstm, StreamState, activation_penalty, detached
+from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detached
 from seqvise.models.interface import PAD
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
+from seqvise.tasks.distributed_means import Totals, stack_processes
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, spread
-from seqvise.tasks.totals import Totals, stack_processes
 
 METRICS = ("loss", "ppl", "accuracy")
 """Logged as ``val/<name>`` and ``test/<name>``."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seqvise.callbacks.options import ScheduleOptions
 from seqvise.errors import UserError
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
 RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]

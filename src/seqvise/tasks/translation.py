@@ -10,20 +10,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqvise.callbacks.options import ScheduleOptions
-from seqvise.corpus.store import Part, TokenStore
+from seqvise.corpus.parallel.store import Part, TokenStore
 from seqvise.decoding.greedy import Hypotheses, greedy
 from seqvise.metrics.text import score_text
-from seqvise.models.generator import WordPicker
 from seqvise.models.interface import PairBatch, Seq2SeqModel
-from seqvise.models.losses import linear_cross_entropy
 from seqvise.models.options import ForcingOptions
-from seqvise.models.sampled import sampled_cross_entropy
+from seqvise.models.softmax.chunked import linear_cross_entropy
+from seqvise.models.softmax.generator import WordPicker
+from seqvise.models.softmax.sampled import sampled_cross_entropy
+from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
-from seqvise.tasks.forcing import draw_forcing
+from seqvise.tasks.distributed_means import Totals, gather_lists
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, spread
-from seqvise.tasks.totals import Totals, gather_lists
+
+
+def draw_forcing(rows: int, steps: int, ratio: float, draw: str) -> Tensor | None:
+    """True where a step reads the reference's word: (B, T) bool on the CPU, or None where all of them do.
+
+    Args:
+        rows: sentences.
+        steps: target steps.
+        ratio: the chance of each draw to read the reference, 0 to 1.
+        draw: once a time ``step`` for the whole batch (the lesson's), once a ``sentence``, or once a ``token``.
+    """
+    if ratio >= 1:
+        return None
+    shape = {"step": (1, steps), "sentence": (rows, 1), "token": (rows, steps)}[draw]
+    return (torch.rand(shape) < ratio).expand(rows, steps)
+
 
 METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
 """Logged as ``val/<name>`` and ``test/<name>``."""
@@ -162,7 +177,7 @@ class Translation(TextTask):
 
     @torch.no_grad()
     def _keep_samples(self, part: Part) -> None:
-        from seqvise.models.batches import source_batch
+        from seqvise.models.interface import source_batch
 
         rows = spread(len(part), self.sample_count)
         if not rows:

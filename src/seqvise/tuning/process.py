@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seqvise.launching.parent import SWEEP
+from seqvise.launching.processes import SWEEP
 
 GRACE = 300.0
 """Seconds that a process has to save and end before it is killed."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
 from seqvise.vectors.files import read_all
-from seqvise.vectors.manifest import read_manifest, write_manifest
 from seqvise.vectors.spelling import nearest_spellings
+from seqvise.vectors.store import read_manifest, write_manifest
 from seqvise.vectors.subwords import Subwords
 
 FORMAT = 1

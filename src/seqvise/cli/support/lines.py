@@ -1,0 +1,112 @@
+"""Lines in and lines out: files, pipes, or a person at a terminal."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from seqvise.corpus.parallel.textfile import refuse_returns
+from seqvise.errors import UserError
+from seqvise.outputs import output_file
+
+STREAM = "-"
+BLOCK = 1 << 16
+
+
+def windows(source: BinaryIO, name: str, size: int) -> Iterator[list[str]]:
+    """The lines, without their ends, in lists of at most ``size``.
+
+    A list is given sooner where no more can be read without waiting, so that who writes line by line is answered
+    line by line.
+
+    Raises:
+        UserError: a line is not UTF-8, with its number; or lines end with carriage returns alone.
+    """
+    number = 0
+    for lines in _raw_windows(source, name, size):
+        yield [_decoded(line, number + index, name) for index, line in enumerate(lines, 1)]
+        number += len(lines)
+
+
+def _raw_windows(source: BinaryIO, name: str, size: int) -> Iterator[list[bytes]]:
+    lines: list[bytes] = []
+    parts: list[bytes] = []  # of a line whose end was not read yet
+    begun = False
+    while block := source.read1(BLOCK):  # type: ignore[attr-defined]
+        if not begun:
+            refuse_returns(block, name)
+        begun = True
+        first, *others = block.split(b"\n")
+        parts.append(first)
+        if others:
+            lines += [b"".join(parts), *others[:-1]]
+            parts = others[-1:]
+        while len(lines) >= size:
+            yield lines[:size]
+            lines = lines[size:]
+        if lines and not _ready(source):
+            yield lines
+            lines = []
+    if last := b"".join(parts):
+        lines.append(last)
+    if lines:
+        yield lines
+
+
+def _ready(source: BinaryIO) -> bool:
+    try:
+        return bool(select.select([source], [], [], 0)[0])
+    except (OSError, ValueError):  # it is no file of the system's
+        return True
+
+
+def _decoded(line: bytes, number: int, name: str) -> str:
+    try:
+        return line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}, line {number}: not UTF-8 text ({error.reason}); convert the file first.") from None
+
+
+@contextmanager
+def reading(name: str) -> Iterator[BinaryIO]:
+    """Standard input, or a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if name == STREAM:
+        yield sys.stdin.buffer
+        return
+    with _opened(Path(name)) as file:
+        yield file
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(f"input={path} cannot be read: {error.strerror}.") from None
+
+
+@contextmanager
+def writing(name: str) -> Iterator[BinaryIO]:
+    """Standard output, or a file that is there, whole, only when the last line is written; see ``output_file``.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    if name == STREAM:
+        yield sys.stdout.buffer
+        return
+    path = Path(name)
+    if path.is_dir():
+        raise UserError(f"output={name} is a folder: give the name of a file.")
+    try:
+        with output_file(path) as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"output={name} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,187 @@
+"""``seqvise verify``: compares every byte of runs, stores, features and indexes with their checksums."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from seqvise.cli.support.plain_command import words_command
+from seqvise.errors import RunFailedError, UserError
+from seqvise.plain_text import printable
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Options of `seqvise verify`."""
+
+    path: Annotated[
+        tuple[Path, ...],
+        "a run, token store, feature folder or index, or a folder of them; path= may be left out",
+    ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The state of one run, store or index.
+
+    Attributes:
+        path: its folder.
+        kind: what it is.
+        damages: a sentence without its full stop for each damaged file.
+        remedy: what to do then.
+        unknown: whether there are no checksums to compare with.
+    """
+
+    path: Path
+    kind: str
+    damages: tuple[str, ...]
+    remedy: str
+    unknown: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Verifies the folders given and gives the exit code."""
+    import sys
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    return words_command("verify", VerifyOptions, verify, [_word(word) for word in words])
+
+
+def _word(word: str) -> str:
+    return word if word.startswith(("path=", "-h", "--help")) else f"path={word}"
+
+
+def verify(options: VerifyOptions) -> None:
+    """Prints a line for each run, store and index, and one for each damaged file.
+
+    Raises:
+        UserError: a path is missing or holds nothing that can be verified.
+        RunFailedError: a file is damaged.
+    """
+    damaged = files = 0
+    for path in options.path:
+        if not path.is_dir():
+            raise UserError(f"{path} is {'a file' if path.exists() else 'missing'}: give a folder.")
+        findings = list(find(path))
+        if not findings:
+            raise UserError(f"{path} holds no run, token store, features or index of seqvise.")
+        for finding in findings:
+            _print(finding)
+            damaged, files = damaged + bool(finding.damages), files + len(finding.damages)
+    if damaged:
+        raise RunFailedError(f"{files} damaged files in {damaged} of the folders above.")
+
+
+def _print(finding: Finding) -> None:
+    state = "damaged" if finding.damages else "without checksums" if finding.unknown else "ok"
+    print(f"{state}: {finding.kind} {printable(str(finding.path))}")
+    for message in finding.damages:
+        print(f"  {printable(message)}: {finding.remedy}")
+
+
+def find(folder: Path) -> Iterator[Finding]:
+    """Everything below a folder that has checksums, by path; building places of killed processes are left out."""
+    for place, folders, names in os.walk(folder):
+        path = Path(place)
+        for check in (_run, _manifest, _labels):
+            if (finding := check(path, names)) is not None:
+                yield finding
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _inside(name, names))
+
+
+def _inside(name: str, names: Sequence[str]) -> bool:
+    """Whether a folder belongs to a run, and is verified with it."""
+    return "config.yaml" in names and name in ("assets", "checkpoints")
+
+
+def _run(path: Path, names: Sequence[str]) -> Finding | None:
+    from seqvise.runs.integrity import REMEDY, has_checksums, run_damages
+
+    if "config.yaml" not in names or path.name == ".hydra":
+        return None
+    return Finding(path, "run", tuple(run_damages(path)), REMEDY, not has_checksums(path))
+
+
+def _manifest(path: Path, names: Sequence[str]) -> Finding | None:
+    """A folder with a manifest, whose kind shows in its keys, or in the folder's files where it cannot be read."""
+    if MANIFEST not in names:
+        return None
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        problem = "" if isinstance(content, dict) else "holds no names and values"
+    except (OSError, ValueError) as error:
+        content, problem = {}, f"cannot be read ({error})"
+    for kind, marks, check, remedy in _KINDS:
+        if any(mark in (names if problem else content) for mark in marks):
+            messages = (f"{MANIFEST} {problem}",) if problem else tuple(check(path, content))
+            unknown = not any(name in content for name in ("hash", "seal"))
+            return Finding(path, kind, messages, remedy, unknown)
+    return None
+
+
+def _index(path: Path, _content: Mapping[str, Any]) -> Iterator[str]:
+    from seqvise.retrieval.image_index import index_damages
+
+    return index_damages(path)
+
+
+def _features(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
+    from seqvise.images.shards import shard_damages
+
+    return shard_damages(path, content)
+
+
+def _store(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
+    """Of any folder whose manifest has records of its files, under whatever key."""
+    from seqvise.checksums import SEAL, DamagedError, damages, unsealed
+
+    records = [value for value in content.values() if _are_records(value)]
+    try:
+        unsealed(content, MANIFEST, required=bool(records) or SEAL in content)
+    except DamagedError as error:
+        yield str(error)
+    for value in records:
+        yield from damages(path, value, whole=True)
+
+
+def _are_records(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(record, dict) and "crc32" in record and "size" in record for record in value.values())
+    )
+
+
+def _labels(path: Path, names: Sequence[str]) -> Finding | None:
+    """A table of labels in a cache; that of a run is verified with the run."""
+    from seqvise.checksums import CHECKSUMS, DamagedError, check_checksums
+
+    if CHECKSUMS not in names or MANIFEST in names:
+        return None
+    try:
+        check_checksums(path)
+        messages = []
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        messages = [str(error) if isinstance(error, DamagedError) else f"{CHECKSUMS} cannot be read ({error})"]
+    return Finding(path, "labels", tuple(messages), _KINDS[-1][-1])
+
+
+Check = Callable[[Path, Mapping[str, Any]], Iterator[str]]
+_STORE_MARKS = ("identity", "source.vocabulary.tsv", "text.vocabulary.tsv")
+_KINDS: tuple[tuple[str, tuple[str, ...], Check, str], ...] = (
+    ("index", ("images.json", "binding"), _index, "delete the folder and make it again with `seqvise index`."),
+    ("features", ("network", "features-00000.json"), _features, "the next command computes damaged shards again."),
+    ("token store", _STORE_MARKS, _store, "delete the folder, and the next command builds it again."),
+    (
+        "word vectors",
+        ("words.txt", "origin", "shape"),
+        _store,
+        "delete the folder, and the next command makes it again.",
+    ),
+)

@@ -1,0 +1,173 @@
+"""Which pairs of a corpus are kept, with a count of what each filter dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+
+from seqvise.corpus.parallel.duplicates import EveryPair, RecentPairs, Seen, pair_keys
+from seqvise.corpus.parallel.options import QUESTION_PATTERNS, DataOptions, SideScripts
+from seqvise.corpus.parallel.readers import Block
+from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.scripts import ScriptTest
+from seqvise.corpus.tokens.tokenizers import fold, has_word
+
+PARTS = ("train", "valid", "test")
+
+
+def position(sentence: str, seed: int) -> float:
+    """A number in [0, 1) that depends on nothing but the seed and the sentence, case and spaces aside.
+
+    Pairs that share their target sentence share the number, so they fall on the same side of any split.
+    """
+    salt = seed.to_bytes(8, "little", signed=True)
+    hashed = blake2b(fold(sentence).lower().encode(), digest_size=8, salt=salt).digest()
+    return (int.from_bytes(hashed, "little") >> 11) / 2**53
+
+
+def choose_part(target: str, data: DataOptions) -> str:
+    """The part of a pair of the training input: ``train`` or ``valid``, with the phrasebook ``test`` too.
+
+    ``data.valid_fraction`` of the distinct target sentences go to each part that is split off.
+    """
+    place = position(target, data.seed)
+    if place < data.valid_fraction:
+        return "valid"
+    if data.format == "phrasebook" and place < 2 * data.valid_fraction:
+        return "test"
+    return "train"
+
+
+WIDE, NUL, EMPTY, QUESTION, COPY, RATIO, SCRIPT, DUPLICATE, NOT_DRAWN, LONG, LIMIT = (
+    "longer than data.max_characters",
+    "a NUL byte",
+    "an empty side",
+    "not a question on both sides",
+    "one side a copy of the other",
+    "sides longer than data.max_ratio of each other",
+    "another script than data.scripts",
+    "a repeated pair",
+    "not drawn, by data.weights",
+    "longer than data.max_tokens",
+    "beyond data.limit",
+)
+
+Step = Callable[[Block, Tally], Block]
+Test = Callable[[Block], Sequence[bool]]
+
+
+def question_patterns(data: DataOptions) -> dict[str, str]:
+    """The regular expression of each language whose questions are kept."""
+    return data.question_patterns or QUESTION_PATTERNS
+
+
+class Filters:
+    """The filters on text, in their order; they remember the pairs that they have seen.
+
+    Of a question only what its pattern matched is kept, as in the lesson.
+
+    Args:
+        whole: keep repeats, copies and pairs of any ratio and script, as a test set that others score on must stay
+            whole.
+    """
+
+    def __init__(self, data: DataOptions, whole: bool = False) -> None:
+        self._steps = list(_steps(data))
+        if not whole:
+            self._steps += _training_steps(data)
+
+    def keep(self, block: Block, tally: Tally) -> Block:
+        """The pairs of a block that pass. tally: receives the counts."""
+        tally.read += len(block)
+        for step in self._steps:
+            block = step(block, tally)
+        return block
+
+
+def _steps(data: DataOptions) -> Iterator[Step]:
+    if data.max_characters is not None:
+        yield _dropping(WIDE, _not_wide(data.max_characters))
+    yield _dropping(NUL, lambda block: ["\0" not in s and "\0" not in t for s, t in block.pairs()])
+    if data.questions_only:
+        yield _questions(data)
+    yield _dropping(EMPTY, lambda block: [has_word(s) and has_word(t) for s, t in block.pairs()])
+
+
+def _training_steps(data: DataOptions) -> Iterator[Step]:
+    yield _dropping(COPY, _differ) if data.drop_copies else _notice_copies
+    if data.max_ratio is not None:
+        yield _dropping(RATIO, _alike_in_length(data.max_ratio))
+    if data.scripts.source or data.scripts.target:
+        yield _dropping(SCRIPT, _in_scripts(data.scripts))
+    if data.deduplicate:
+        yield _dropping(DUPLICATE, _distinct(EveryPair() if data.exact_duplicates else RecentPairs()))
+
+
+def _dropping(reason: str, test: Test) -> Step:
+    def step(block: Block, tally: Tally) -> Block:
+        kept = test(block)
+        if all(kept):
+            return block
+        left = block.only(kept)
+        tally.drop(reason, len(block) - len(left))
+        return left
+
+    return step
+
+
+def _not_wide(most: int) -> Test:
+    return lambda block: [len(s) <= most and len(t) <= most for s, t in block.pairs()]
+
+
+def _differ(block: Block) -> list[bool]:
+    return [s != t for s, t in block.pairs()]
+
+
+def _notice_copies(block: Block, tally: Tally) -> Block:
+    tally.notice(COPY, len(block) - sum(_differ(block)))
+    return block
+
+
+def _alike_in_length(most: float) -> Test:
+    def test(block: Block) -> list[bool]:
+        lengths = zip(map(len, block.sources), map(len, block.targets), strict=True)
+        return [left <= most * right and right <= most * left for left, right in lengths]
+
+    return test
+
+
+def _in_scripts(scripts: SideScripts) -> Test:
+    source = ScriptTest(scripts.source) if scripts.source else None
+    target = ScriptTest(scripts.target) if scripts.target else None
+
+    def passes(left: str, right: str) -> bool:
+        return (source is None or source(left)) and (target is None or target(right))
+
+    return lambda block: [passes(left, right) for left, right in block.pairs()]
+
+
+def _distinct(seen: Seen) -> Test:
+    def test(block: Block) -> list[bool]:
+        first: list[bool] = seen.first(pair_keys(block.sources, block.targets)).tolist()
+        return first
+
+    return test
+
+
+def _questions(data: DataOptions) -> Step:
+    patterns = question_patterns(data)
+    searches = [re.compile(patterns[language]).search for language in data.languages()]
+
+    def step(block: Block, tally: Tally) -> Block:
+        matches = zip(map(searches[0], block.sources), map(searches[1], block.targets), strict=True)
+        found = [(left, right) for left, right in matches if left and right]
+        if len(found) < len(block):
+            tally.drop(QUESTION, len(block) - len(found))
+        return Block([_matched(left) for left, _ in found], [_matched(right) for _, right in found])
+
+    return step
+
+
+def _matched(match: re.Match[str]) -> str:
+    return str(match[min(1, match.re.groups)] or "").strip()

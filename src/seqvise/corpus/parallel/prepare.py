@@ -1,0 +1,208 @@
+"""From files of text to a token store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqvise.checksums import record_files, sealed
+from seqvise.corpus.parallel.fingerprint import Input, corpus_inputs, store_identity, store_name
+from seqvise.corpus.parallel.ingest import STORE, Intake, Side, training_pairs
+from seqvise.corpus.parallel.journal import Journal, StaleJournalError
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.corpus.parallel.report import Report, SideReport, Tally, length_percentile, length_percentiles
+from seqvise.corpus.parallel.store import CHECKSUMS_KEY, FORMAT, TokenStore
+from seqvise.corpus.parallel.tokenize_parallel import BrokenOffError, SplitterSpec
+from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.sentencepiece import SENTENCES, EvenSample, Pieces, train_pieces
+from seqvise.corpus.tokens.tokenizers import text_cleaner
+from seqvise.corpus.tokens.vocabulary import SPECIALS, Vocabulary, rank_words
+from seqvise.errors import UserError
+from seqvise.files import atomic_write, locked, remove_remains, rename_whole
+
+Models = tuple[bytes | None, bytes | None]
+
+
+def prepare_corpus(
+    data: DataOptions,
+    tokenizer: TokenizerOptions,
+    cache: Path,
+    report: Callable[[Report], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+    verify: bool = False,
+) -> TokenStore:
+    """The token store of a corpus, built under ``<cache>/corpora`` unless it is there.
+
+    The folder's name holds a hash of all that shapes the ids, the content of the files included. It is built once,
+    by one process, and never changed; others wait for it. Interrupted or killed, building goes on where it was when it
+    is asked for again.
+
+    Args:
+        report: called once with what preparing found, also where the store was there.
+        progress: called now and then with the pairs read so far.
+        verify: compares all bytes of the store with its checksums; otherwise of files from 16 MiB on samples.
+
+    Raises:
+        UserError: a file is missing or malformed, no pair is left, or the store is damaged.
+    """
+    corpora = cache / "corpora"
+    with corpus_inputs(data, corpora) as inputs:
+        identity = store_identity(data, tokenizer, inputs, memo=corpora / ".digests")
+        folder = corpora / store_name(data, identity)
+        if not folder.is_dir():
+            # Sampling shapes no id of the store.
+            _build_once(folder, data, replace(tokenizer, sampling=None), inputs, identity, progress)
+    store = replace(TokenStore.open(folder, verify), sampling=tokenizer.sampling)
+    if report is not None:
+        report(store.report)
+    return store.backwards() if data.reverse_target else store
+
+
+def _build_once(
+    folder: Path,
+    data: DataOptions,
+    options: TokenizerOptions,
+    inputs: list[Input],
+    identity: dict[str, Any],
+    progress: Callable[[int], None] | None,
+) -> None:
+    """What an interrupted or killed process has done lies in ``.<name>.building``, and is gone on with."""
+    building = folder.with_name(f".{folder.name}.building")
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if folder.is_dir():
+            return
+        try:
+            try:
+                _build(building, data, options, inputs, identity, progress)
+            except StaleJournalError:
+                shutil.rmtree(building)
+                _build(building, data, options, inputs, identity, progress)
+            rename_whole(building / STORE, folder)
+        except BrokenOffError:
+            raise
+        except UserError:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        shutil.rmtree(building)
+
+
+def _build(
+    building: Path,
+    data: DataOptions,
+    options: TokenizerOptions,
+    inputs: list[Input],
+    identity: dict[str, Any],
+    progress: Callable[[int], None] | None,
+) -> None:
+    remove_remains(building)
+    journal, folder = Journal(building), building / STORE
+    (folder / "manifest.json").unlink(missing_ok=True)  # of an attempt that was killed before its last rename
+    models = _models(building, data, options, inputs)
+    splitter = SplitterSpec(options, data.languages(), models)
+    with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
+        intake.read(progress)
+    intake.select()
+    _require_pairs(intake, data)
+    source, target = _write_sides(folder, intake, data, options, models)
+    warnings = tuple(intake.languages.warnings())
+    manifest = {
+        "format": FORMAT,
+        "name": data.name,
+        "files": {item.name: [str(file) for file in item.files] for item in inputs},
+        "identity": identity,
+        "report": Report(intake.tallies, intake.kept(), source, target, warnings).as_dict(),
+        CHECKSUMS_KEY: record_files(folder),
+    }
+    text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _models(building: Path, data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> Models:
+    """The sub-word models, of an earlier attempt where it came so far."""
+    if options.name != "sentencepiece":
+        return None, None
+    kept = building / "source.pieces", building / "target.pieces"
+    if not all(path.is_file() for path in kept):
+        for path, model in zip(kept, _train_models(data, options, inputs), strict=True):
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(model)
+    source, target = (path.read_bytes() for path in kept)
+    return source, target
+
+
+def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> tuple[bytes, bytes]:
+    """The sub-word models of source and target, one and the same with `tokenizer.shared`."""
+    clean = text_cleaner(options)
+    source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), Tally()
+    for left, right in training_pairs(data, inputs, tally):
+        source.add(clean(left))
+        target.add(clean(right))
+    if not source.lines:
+        raise UserError(f"Of the corpus '{data.name}' no pair is left for train (data.train: {tally.summary()}).")
+    if options.shared:
+        model = train_pieces([*source.lines, *target.lines], options, "training")
+        return model, model
+    return train_pieces(source.lines, options, "source"), train_pieces(target.lines, options, "target")
+
+
+def _require_pairs(intake: Intake, data: DataOptions) -> None:
+    empty = [part for part, kept in intake.kept().items() if not kept]
+    if not empty:
+        return
+    tallies = "; ".join(f"data.{name}: {tally.summary()}" for name, tally in intake.tallies.items())
+    advice = "" if "train" in empty or data.valid else " Give data.valid, or raise data.valid_fraction."
+    raise UserError(f"Of the corpus '{data.name}' no pair is left for {' and '.join(empty)} ({tallies}).{advice}")
+
+
+def _write_sides(
+    folder: Path, intake: Intake, data: DataOptions, options: TokenizerOptions, models: Models
+) -> list[SideReport]:
+    counts = [side.train_counts() for side in intake.sides]
+    if options.shared:
+        counts = [_sum(*counts)] * 2
+    codecs = [
+        _codec(side, words, options, model) for side, words, model in zip(intake.sides, counts, models, strict=True)
+    ]
+    return [_write_side(folder, side, codec, data) for side, codec in zip(intake.sides, codecs, strict=True)]
+
+
+def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
+    if model is None:
+        ranked = rank_words(counts, options.min_count, options.max_words)
+        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
+    # A piece keeps the id that it has in the model.
+    pieces = Pieces(model, options.algorithm).names[len(SPECIALS) :]
+    counted = {piece: counts.get(piece, 0) for piece in pieces}
+    return TextCodec(side.language, options, Vocabulary.from_ranked(pieces, counted, {}), model)
+
+
+def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -> SideReport:
+    vocabulary = codec.vocabulary
+    codec.save(folder, side.name)
+    counts = side.spools["train"].length_counts()
+    with_end = np.insert(counts, 0, 0)  # <eos> makes each sentence longer by one
+    percentile = data.percentiles()[side.name]
+    cut = None if percentile is None else max(2, length_percentile(with_end, percentile))
+    table = side.final_ids(vocabulary)
+    for part, spool in side.spools.items():
+        spool.write_column(folder / part, side.name, table, cut)
+    return SideReport(
+        language=side.language,
+        words=len(vocabulary),
+        distinct=sum(count > 0 for count in side.train_counts().values()),
+        tokens=int(counts @ np.arange(len(counts))),
+        unknown=side.unknown_share("valid", table),
+        lengths=length_percentiles(with_end),
+        cut=cut,
+    )
+
+
+def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    return {word: left.get(word, 0) + right.get(word, 0) for word in left | right}

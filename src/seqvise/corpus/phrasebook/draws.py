@@ -1,0 +1,126 @@
+"""What the phrasebook's rules draw: subjects, objects, tenses, times, the form of the question."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+from seqvise.corpus.phrasebook import english, french, lexicon
+from seqvise.corpus.phrasebook.clause import NOT, NOTHING, Clause, Form, Nominal, Phrase, Tense
+from seqvise.corpus.phrasebook.lexicon import Adjective, Noun, Verb
+from seqvise.corpus.phrasebook.nominals import (
+    MY,
+    OUR,
+    POSSESSIVES,
+    PRONOUNS,
+    THE,
+    THIS,
+    indefinite,
+    noun_phrase,
+    own,
+)
+
+Item = TypeVar("Item")
+
+EVENTS = (Tense.PRESENT, Tense.PAST, Tense.FUTURE)
+TIMES = {
+    Tense.PRESENT: (
+        Phrase("le matin", "in the morning"),
+        Phrase("chaque jour", "every day"),
+        Phrase("le dimanche", "on Sundays"),
+    ),
+    Tense.PAST: (
+        Phrase("hier", "yesterday"),
+        Phrase("ce matin", "this morning"),
+        Phrase("la semaine dernière", "last week"),
+    ),
+    Tense.IMPERFECT: (Phrase("à midi", "at noon"), Phrase("hier soir", "last night")),
+    Tense.FUTURE: (
+        Phrase("demain", "tomorrow"),
+        Phrase("ce soir", "this evening"),
+        Phrase("la semaine prochaine", "next week"),
+    ),
+}
+NOW = (Phrase("maintenant", "now"), Phrase("aujourd'hui", "today"))
+
+
+class Dice:
+    """Draws that are the same on every machine: Python promises the sequence of ``random()`` alone."""
+
+    def __init__(self, seed: str) -> None:
+        self._random = random.Random(seed)
+
+    def pick(self, options: Sequence[Item]) -> Item:
+        """One of the options."""
+        return options[int(self._random.random() * len(options))]
+
+    def chance(self, probability: float) -> bool:
+        """True as often as ``probability`` says."""
+        return self._random.random() < probability
+
+
+def subject(dice: Dice) -> Nominal:
+    """A pronoun more often than a person: each has verb forms of its own to be learnt."""
+    return dice.pick(PRONOUNS) if dice.chance(0.65) else person(dice)
+
+
+def person(dice: Dice) -> Nominal:
+    """Somebody, or several people: « ma sœur », « ces hommes », « les enfants »."""
+    noun = dice.pick(lexicon.PEOPLE + lexicon.FAMILY + lexicon.STRANGERS)
+    if noun in lexicon.FAMILY:
+        determiner = dice.pick(POSSESSIVES)
+    else:
+        determiner = dice.pick((THE, THIS) if noun in lexicon.STRANGERS else (THE, THE, *POSSESSIVES))
+    return noun_phrase(noun, determiner, many=dice.chance(0.4))
+
+
+def possession(dice: Dice, nouns: Sequence[Noun]) -> Nominal:
+    """A thing that is known, perhaps with a quality: « ta robe rouge », « le vieux livre »."""
+    noun = dice.pick(nouns)
+    adjective = quality(dice, noun) if dice.chance(0.3) else None
+    return noun_phrase(noun, dice.pick((THE, THIS, *POSSESSIVES)), dice.chance(0.4), adjective)
+
+
+def quality(dice: Dice, noun: Noun) -> Adjective:
+    """A quality that the noun can have: no green cats, no blue letters."""
+    if noun in lexicon.ANIMALS:
+        return dice.pick((*lexicon.SIZES, *lexicon.FUR_COLOURS))
+    return dice.pick(lexicon.SIZES if noun in lexicon.TEXTS else lexicon.SIZES + lexicon.COLOURS)
+
+
+def thing(dice: Dice, verb: Verb, actor: Nominal | None, negative: bool, yes_no: bool) -> Nominal:
+    """An object of the verb. actor: whose own it may be; None in questions for the actor."""
+    noun = dice.pick(verb.objects)
+    mine = () if actor is None or noun in lexicon.DRINKS else (own(actor),)
+    determiner = dice.pick((THE, THIS, indefinite(noun, negative, yes_no), *mine))
+    return noun_phrase(noun, determiner, dice.chance(0.4))
+
+
+def company(dice: Dice, actor: Nominal | None) -> Nominal:
+    """The people whom one waits for or sees; never the actor."""
+    known = [noun for noun in lexicon.PEOPLE if actor is None or noun.english not in actor.text.english]
+    return noun_phrase(dice.pick(known), dice.pick((THE, MY, OUR)), dice.chance(0.4))
+
+
+def when(dice: Dice, verb: Verb, tense: Tense) -> Phrase:
+    """A time that suits the tense, or none."""
+    if dice.chance(0.5):
+        return NOTHING
+    return dice.pick(NOW if verb.progressive and tense is Tense.PRESENT else TIMES[tense])
+
+
+def negation(dice: Dice, probability: float = 0.25) -> Phrase:
+    """NOT, or NOTHING."""
+    return NOT if dice.chance(probability) else NOTHING
+
+
+def ask(dice: Dice, clause: Clause, asked: Phrase = NOTHING) -> Phrase:
+    """The clause as a question, in either French form."""
+    form = dice.pick((Form.INVERSION, Form.INVERSION, Form.EST_CE_QUE))
+    return Phrase(french.question(clause, form, asked.french), english.question(clause, asked.english))
+
+
+def both(*phrases: Phrase) -> Phrase:
+    """The phrases one behind the other in both languages."""
+    return Phrase(french.join(*(phrase.french for phrase in phrases)), english.join(*(p.english for p in phrases)))

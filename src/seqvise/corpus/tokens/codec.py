@@ -1,0 +1,163 @@
+"""Text to ids and back, for one side of a corpus or of a trained model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.sentencepiece import Pieces
+from seqvise.corpus.tokens.tokenizers import UP, Tokenizer, build_tokenizer, text_cleaner
+from seqvise.corpus.tokens.vocabulary import BOS, EOS, PAD, Vocabulary
+from seqvise.errors import UserError
+from seqvise.files import atomic_write, write_text
+
+_QUOTE = '"'
+_SPACE = " "
+
+
+def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = False) -> str:
+    """The words as one text, spaced as the training text of the vocabulary was.
+
+    ``Vocabulary.joined`` tells where no space stands between two words. Straight double quotes open and close in turn.
+    A vocabulary of characters, in which the space is a word, needs no such rule.
+
+    Args:
+        words: without specials; an unknown word is set between spaces.
+        marked: the word after a ``t_up`` mark is written in capitals, and the mark left out.
+    """
+    if _SPACE in vocabulary:
+        return "".join(words)
+    text, before = "", ""
+    quoted = opened = False
+    for word, written in _written(words, marked):
+        if word == _QUOTE:
+            joined = quoted or (before not in ("", _QUOTE) and vocabulary.no_space_after(before))
+        elif before == _QUOTE:
+            joined = opened or vocabulary.no_space_before(word)
+        else:
+            joined = vocabulary.joined(before, word)
+        text += written if joined or not before else f" {written}"
+        opened = word == _QUOTE and not quoted
+        quoted ^= word == _QUOTE
+        before = word
+    return text
+
+
+def _written(words: Sequence[str], marked: bool) -> Iterator[tuple[str, str]]:
+    up = False
+    for word in words:
+        if marked and word == UP:
+            up = True
+        else:
+            yield word, word.upper() if up else word
+            up = False
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """A language's tokenizer and vocabulary. Decoding needs no tokenizer, so it runs without spaCy.
+
+    Attributes:
+        language: its two-letter code.
+        options: how text becomes words.
+        vocabulary: the words that have an id.
+        model: sentencepiece: the bytes of its file, which decoding needs too; else None.
+        backwards: ids and words stand from the last of a text to its first; text never does.
+    """
+
+    language: str
+    options: TokenizerOptions
+    vocabulary: Vocabulary
+    model: bytes | None = field(default=None, repr=False)
+    backwards: bool = False
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, built when it is first needed."""
+        return build_tokenizer(self.options, self.language, self.pieces)
+
+    @cached_property
+    def pieces(self) -> Pieces | None:
+        """The SentencePiece model, if there is one."""
+        return None if self.model is None else Pieces(self.model, self.options.algorithm)
+
+    def encode(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
+        """The ids of each text, ``EOS`` at the end; an empty text is ``EOS`` alone."""
+        return [self._ids(tokens.words) for tokens in self.tokenizer.tokenize(texts)]
+
+    def sample(self, text: str, alpha: float, seed: int, most: int | None = None) -> NDArray[np.int32]:
+        """The ids of a segmentation drawn at random, ``EOS`` at the end; see ``Pieces.sample``.
+
+        Args:
+            most: ids kept, ``EOS`` counted; None keeps all.
+        """
+        if self.pieces is None:
+            raise ValueError(f"{self.options.name} has but one segmentation.")
+        words = self.pieces.sample(text_cleaner(self.options)(text), alpha, seed)
+        return self._ids(words if most is None else words[: most - 1])
+
+    def _ids(self, words: Sequence[str]) -> NDArray[np.int32]:
+        ordered = reversed(words) if self.backwards else words
+        return np.array([*self.vocabulary.ids(ordered), EOS], np.int32)
+
+    def words(self, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
+        """The words before the first ``EOS``, without ``BOS`` and ``PAD``; ``UNK`` is shown as ``<unk>``."""
+        words = []
+        for index in map(int, ids):
+            if index == EOS:
+                break
+            if index not in (BOS, PAD):
+                words.append(self.vocabulary.words[index])
+        return words
+
+    def text(self, words: Sequence[str]) -> str:
+        """Words, in the order of their ids, as text, spaced as the training text was."""
+        ordered = list(reversed(words) if self.backwards else words)
+        if self.pieces is not None:
+            return self.pieces.join(ordered)
+        return detokenize(ordered, self.vocabulary, marked=self.options.case == "marked")
+
+    def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
+        """The ids as text."""
+        return self.text(self.words(ids))
+
+    def save(self, folder: Path, side: str) -> None:
+        """Writes ``<side>.vocabulary.tsv``, ``<side>.codec.json`` and of sub-words ``<side>.sentencepiece.model``.
+
+        Args:
+            side: ``source`` or ``target``.
+        """
+        self.vocabulary.save(folder / f"{side}.vocabulary.tsv")
+        if self.model is not None:
+            with atomic_write(folder / f"{side}.sentencepiece.model") as temporary:
+                temporary.write_bytes(self.model)
+        tokenizer = asdict(self.options)
+        if self.options.revision == 1:
+            del tokenizer["revision"]  # files of that revision do not have it, and a resumed run compares them
+        content = {"language": self.language, "tokenizer": tokenizer, "backwards": self.backwards}
+        write_text(folder / f"{side}.codec.json", json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, side: str) -> TextCodec:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            UserError: a file is missing or is not what ``save`` wrote.
+        """
+        path = folder / f"{side}.codec.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            language, options = str(content["language"]), TokenizerOptions(**{"revision": 1, **content["tokenizer"]})
+            backwards = bool(content.get("backwards", False))
+            subwords = options.name == "sentencepiece"
+            model = (folder / f"{side}.sentencepiece.model").read_bytes() if subwords else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} is not a codec that seqvise wrote: {error}.") from None
+        return cls(language, options, Vocabulary.load(folder / f"{side}.vocabulary.tsv"), model, backwards)

@@ -1,0 +1,281 @@
+"""Words from text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from typing import Any, NamedTuple, Protocol
+
+from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.corpus.tokens.sentencepiece import Pieces, no_sentencepiece
+from seqvise.errors import UserError
+
+_FORMS = {
+    "'": "‘’‚‛ʼʹ′´`＇",
+    '"': "“”„‟″＂",
+    "-": "‐‑‒–—―−﹘﹣－",
+    "...": "…",
+    "": "\u00ad\u200b\u200c\u200d\u2060\ufeff",
+}
+_TABLE = str.maketrans({character: form for form, characters in _FORMS.items() for character in characters})
+
+
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""The fillers of Hangul and the empty pattern of Braille: letters and symbols to Unicode, but nothing is drawn."""
+
+
+def has_word(text: str) -> bool:
+    """Whether a text has anything to translate or label.
+
+    Letters, numbers, punctuation and symbols (Unicode's categories L, N, P and S) are; separators, control and format
+    characters, unassigned ones and combining marks without a base are not, and neither are blank letters.
+    """
+    return any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK_LETTERS for sign in text)
+
+
+def fold(text: str) -> str:
+    """The text with every run of white space, no-break and other Unicode spaces included, made one plain space."""
+    return " ".join(text.split())
+
+
+def normalise(text: str) -> str:
+    """The text with typographic quotes, dashes, ellipses and spaces in one plain form each.
+
+    Letters are composed (Unicode NFC), guillemets become straight quotes without the spaces that French sets inside
+    them, and marks that have no width are removed.
+    """
+    if text.isascii():
+        return fold(text)
+    plain = fold(unicodedata.normalize("NFC", text).translate(_TABLE))
+    return plain.replace("« ", '"').replace(" »", '"').replace("«", '"').replace("»", '"')
+
+
+UP = "t_up"
+"""Stands before a word that was written in capitals."""
+
+_SPLITTER_VERSION = 1
+
+
+class Tokens(NamedTuple):
+    """A text in words.
+
+    Attributes:
+        words: the words in order.
+        spaced: for each word, whether a space follows it in the text. A mark is followed by none.
+    """
+
+    words: list[str]
+    spaced: list[bool]
+
+
+class Tokenizer(Protocol):
+    """Turns texts into words, one result for each text, in order."""
+
+    def tokenize(self, texts: Iterable[str]) -> Iterator[Tokens]:
+        """Streams: texts are drawn as results are."""
+        ...
+
+
+Splitter = Callable[[Iterable[str]], Iterator[Tokens]]
+
+
+class TextTokenizer:
+    """Prepares a text by the options, then splits it.
+
+    The letters are lower-cased before the text is split, as in the lesson, so that a word at the start of a sentence
+    is split as it is elsewhere.
+    """
+
+    def __init__(self, options: TokenizerOptions, split: Splitter) -> None:
+        self._clean = text_cleaner(options)
+        self._case = options.case
+        self._split = split
+
+    def tokenize(self, texts: Iterable[str]) -> Iterator[Tokens]:
+        """See ``Tokenizer``."""
+        cleaned = map(self._clean, texts)
+        return self._marked(cleaned) if self._case == "marked" else self._split(cleaned)
+
+    def _marked(self, texts: Iterator[str]) -> Iterator[Tokens]:
+        kept: deque[str] = deque()
+
+        def lowered() -> Iterator[str]:
+            for text in texts:
+                kept.append(text)
+                yield lower_aligned(text)
+
+        for tokens in self._split(lowered()):
+            yield mark_capitals(tokens, kept.popleft())
+
+
+def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
+    """What is done to a text before it is split; capitals that are to be marked are left.
+
+    A text without a word becomes empty, see ``has_word``.
+    """
+    plain = normalise if options.normalise else fold
+
+    def clean(text: str) -> str:
+        tidy = plain(text)
+        return "" if not has_word(tidy) else tidy.lower() if options.case == "lower" else tidy
+
+    return clean
+
+
+def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | None = None) -> Tokenizer:
+    """The tokenizer that the options name, for a language's two-letter code.
+
+    Args:
+        pieces: sentencepiece: its trained model.
+
+    Raises:
+        UserError: spaCy is not installed or does not know the language.
+    """
+    if options.name == "sentencepiece":
+        if pieces is None:
+            raise ValueError("A sub-word tokenizer needs its trained model.")
+        return TextTokenizer(options, piece_splitter(pieces))
+    if options.name == "chars":
+        return TextTokenizer(options, split_characters)
+    if options.name == "spaces":
+        return TextTokenizer(options, split_at_spaces)
+    if options.name == "words":
+        return TextTokenizer(options, word_splitter(language))
+    return TextTokenizer(options, spacy_splitter(language))
+
+
+def tokenizer_version(options: TokenizerOptions) -> str:
+    """What must be the same for the same text to give the same words."""
+    if options.name not in ("spacy", "sentencepiece"):
+        return f"{options.name} {_SPLITTER_VERSION}"
+    try:
+        return f"{options.name} {metadata.version(options.name)}"
+    except metadata.PackageNotFoundError:
+        raise (_no_spacy() if options.name == "spacy" else no_sentencepiece()) from None
+
+
+def spacy_splitter(language: str) -> Splitter:
+    """spaCy's rules for a language; its statistical parts are not needed and not loaded."""
+    tokenizer = _spacy_tokenizer(language)
+    words = _SpacyWords(tokenizer.vocab.strings)
+
+    def split(texts: Iterable[str]) -> Iterator[Tokens]:
+        for document in tokenizer.pipe(texts):
+            # Three times as fast as asking each token for its text.
+            hashes, spaces = document.to_array(["ORTH", "SPACY"]).T.tolist()
+            yield Tokens([words[key] for key in hashes], [space == 1 for space in spaces])
+
+    return split
+
+
+def word_splitter(language: str) -> Splitter:
+    """Words, numbers and single marks by one regular expression, English and French clitics apart."""
+    find = re.compile(f"({_WORDS.get(language, _ANY_WORD)}|{_MARK})( ?)").findall
+
+    def split(texts: Iterable[str]) -> Iterator[Tokens]:
+        for text in texts:
+            found = find(text)
+            yield Tokens([word for word, _ in found], [space == " " for _, space in found])
+
+    return split
+
+
+def split_characters(texts: Iterable[str]) -> Iterator[Tokens]:
+    """Every character is a word, the space too, so that a model of characters can say where words end."""
+    for text in texts:
+        yield Tokens(list(text), [False] * len(text))
+
+
+def split_at_spaces(texts: Iterable[str]) -> Iterator[Tokens]:
+    """What stands between spaces is a word, for text that was split before."""
+    for text in texts:
+        words = text.split()
+        yield Tokens(words, [True] * (len(words) - 1) + [False] * bool(words))
+
+
+def piece_splitter(pieces: Pieces) -> Splitter:
+    """The likeliest pieces of a SentencePiece model, which mark by themselves where words begin."""
+
+    def split(texts: Iterable[str]) -> Iterator[Tokens]:
+        for text in texts:
+            found = pieces.split(text)
+            yield Tokens(found, [False] * len(found))
+
+    return split
+
+
+def lower_aligned(text: str) -> str:
+    """The text in lower case, each character in its place: one that would become two is kept."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def mark_capitals(tokens: Tokens, text: str) -> Tokens:
+    """The words with ``t_up`` before each that stood in capitals in the text and is longer than two characters.
+
+    The rule is fast.ai's ``do_caps``.
+    """
+    if text.islower():
+        return tokens
+    marked = Tokens([], [])
+    start = 0
+    for word, spaced in zip(*tokens, strict=True):
+        if len(word) > 2 and text[start : start + len(word)].isupper():
+            marked.words.append(UP)
+            marked.spaced.append(False)
+        marked.words.append(word)
+        marked.spaced.append(spaced)
+        start += len(word) + spaced
+    return marked
+
+
+class _SpacyWords(dict[int, str]):
+    """spaCy's strings by their hash, each looked up once."""
+
+    def __init__(self, strings: Any) -> None:
+        self._strings = strings
+
+    def __missing__(self, key: int) -> str:
+        word = self[key] = str(self._strings[key])
+        return word
+
+
+def _spacy_tokenizer(language: str) -> Any:
+    try:
+        import spacy
+    except ImportError:
+        raise _no_spacy() from None
+    try:
+        return spacy.blank(language).tokenizer
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"spaCy has no tokenizer for the language '{language}' ({reason}): give data.source_language and "
+            f"data.target_language codes that it knows, or use tokenizer=words."
+        ) from None
+
+
+def _no_spacy() -> UserError:
+    return UserError(
+        "tokenizer=spacy needs spaCy, which is not installed: `pip install 'seqvise[spacy]'`, or use tokenizer=words."
+    )
+
+
+_NUMBER = r"\d+(?:[.,:]\d+)*"
+_PLAIN = r"\w+(?:-\w+)*"
+_MARK = r"\S"
+_ANY_WORD = rf"{_NUMBER}(?!\w)|\w+(?:['’-]\w+)*"
+_CLITIC_EN = r"['’](?:s|re|ve|ll|d|m)\b"
+_PRONOUN_FR = r"-(?:t-)?(?:je|tu|ils?|elles?|on|ce|nous|vous|moi|toi|lui|leur|les?|la|en|y|là|ci)\b"
+_WORDS = {
+    "en": rf"(?i:{_NUMBER}(?!\w)|\w+(?=n['’]t\b)|n['’]t\b|{_CLITIC_EN}|{_PLAIN})",
+    "fr": (
+        rf"(?i:{_NUMBER}(?!\w)|aujourd['’]hui|quelqu['’]une?s?\b|\w+['’](?=\w)|{_PRONOUN_FR}"
+        rf"|\w+(?:-(?!{_PRONOUN_FR[1:]})\w+)*)"
+    ),
+}

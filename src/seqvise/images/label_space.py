@@ -1,0 +1,160 @@
+"""The words behind a data set of images: its labels' vectors, the nouns of WordNet, the backbone's own classes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqvise.config.options import Config
+from seqvise.errors import UserError
+from seqvise.files import write_text
+from seqvise.images.labels import Coverage, LabelTable, label_table
+from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
+from seqvise.images.options import ImageOptions
+from seqvise.images.wordnet import WordNet, read_class_index, synset_table
+from seqvise.paths import cache_folder
+from seqvise.vectors.lexicon import Lexicon, words_of
+from seqvise.vectors.whiten import whitened
+
+log = logging.getLogger(__name__)
+
+WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
+LABELS_FOLDER, WORDS_FOLDER, COVERAGE = "labels", "words", "coverage.tsv"
+
+
+@dataclass(frozen=True, eq=False)
+class WordSpace:
+    """Labels and words as vectors of one space.
+
+    Attributes:
+        data: the `data` node.
+        lexicon: the words that the run keeps.
+        wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
+        labels: of the data set.
+        coverage: how each label found its vector, or why not.
+    """
+
+    data: ImageOptions
+    lexicon: Lexicon
+    wordnet: WordNet | None
+    labels: LabelTable
+    coverage: Coverage
+
+    def nouns(self) -> LabelTable:
+        """Every noun of WordNet that has a vector by the label policy."""
+        assert self.wordnet is not None
+        return self._table(self.wordnet.synsets)
+
+    def classes(self, count: int) -> NDArray[np.float32]:
+        """(count, D) vectors of the classes that ImageNet's weights know; zeros where one has none.
+
+        Raises:
+            UserError: WordNet's folder has no list of these classes, or one of another length.
+        """
+        if self.wordnet is None:
+            raise UserError(
+                f"model.prior needs data.wordnet, a folder with {WORDS} and {CLASSES}: set it, or model.prior=0."
+            )
+        file = Path(self.data.wordnet or "") / CLASSES
+        synsets = [synset for synset, _ in read_class_index(file)]
+        if len(synsets) != count:
+            raise UserError(
+                f"The backbone tells {count} classes apart, but {file} names {len(synsets)}: take weights that were "
+                "trained on those, or set model.prior=0."
+            )
+        table = self._table(synsets)
+        vectors = np.zeros((count, self.lexicon.dim), np.float32)
+        vectors[[synsets.index(name) for name in table.names]] = table.vectors
+        return vectors
+
+    def known_synsets(self) -> set[str]:
+        """ImageNet's classes and all that they are kinds of; empty without WordNet or without the list of classes."""
+        file = Path(self.data.wordnet or "") / CLASSES
+        if self.wordnet is None or not file.is_file():
+            return set()
+        found = {synset for synset, _ in read_class_index(file) if synset in self.wordnet}
+        return found.union(*map(self.wordnet.ancestors, found))
+
+    def _table(self, synsets: Sequence[str]) -> LabelTable:
+        """Those of the synsets that have a vector, as the labels got theirs."""
+        data = self.data
+        return label_table(
+            synsets, data.policy, self.lexicon, self.wordnet, missing="leave_out", hypernyms=data.hypernyms
+        )[0]
+
+    def save(self, folder: Path) -> None:
+        """Writes ``labels/``, with how each label was found, and ``words/``."""
+        self.labels.save(folder / LABELS_FOLDER)
+        write_text(folder / LABELS_FOLDER / COVERAGE, self.coverage.table())
+        self.lexicon.save(folder / WORDS_FOLDER)
+
+
+def read_words(config: Config, names: Sequence[str]) -> WordSpace:
+    """The space of the `vectors` node's words, with the data set's labels. names: of the labels.
+
+    Raises:
+        UserError: a file is missing or damaged, or a label has no vector; all such labels are named.
+    """
+    data: ImageOptions = config.data
+    wordnet = read_wordnet(data)
+    lexicon = _lexicon(config, names, wordnet)
+    table = synset_table(Path(data.synsets) if data.synsets else None, names)
+    labels, coverage = label_table(names, data.policy, lexicon, wordnet, table, data.missing, hypernyms=data.hypernyms)
+    log.info("%s", coverage)
+    return WordSpace(data, lexicon, wordnet, labels, coverage)
+
+
+def read_wordnet(data: ImageOptions) -> WordNet | None:
+    """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set.
+
+    Raises:
+        UserError: the folder lacks a file that it needs, or one is damaged.
+    """
+    if data.wordnet is None:
+        return None
+    folder = Path(data.wordnet)
+    there = (folder / EDGES).is_file()
+    if data.hypernyms and not there:
+        raise UserError(
+            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but there is no such "
+            "file: bring it there, or set data.hypernyms=0."
+        )
+    return WordNet.read(folder / WORDS, folder / EDGES if there else None)
+
+
+def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:
+    """What each image serves, labels left out by ``data.fold`` aside. names: the labels that have a vector."""
+    if data.fold is None:
+        return parts.split(data, names)
+    seen, held_out = seen_and_held_out(data, names)
+    others = [name for name in names if name in {*seen, *held_out}]
+    return parts.split(replace(data, held_out=held_out), others)
+
+
+def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:
+    """The most frequent words and those that labels or nouns are made of."""
+    options = config.vectors
+    whole = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
+    nouns = list(_nouns(wordnet)) if wordnet is not None else []
+    kept = whole.subset(options.words, chain(_with_words(names), _with_words(nouns)))
+    if options.whiten == 0:
+        return kept
+    rows = sorted({row for noun in nouns if (row := kept.row(noun)) is not None})
+    return whitened(kept, np.array(rows or range(len(kept))), options.whiten)
+
+
+def _nouns(wordnet: WordNet) -> Iterator[str]:
+    return (lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset))
+
+
+def _with_words(names: Iterable[str]) -> Iterator[str]:
+    """Each name, written as one word too, and its words."""
+    for name in names:
+        words = words_of(name)
+        yield from (name, *(("".join(words), *words) if len(words) > 1 else ()))

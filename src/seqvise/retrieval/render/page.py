@@ -1,0 +1,160 @@
+"""HTML pages that hold their images: answers of a search, and images that are likely mislabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from math import degrees
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from seqvise.outputs import write_output
+from seqvise.plain_text import printable
+from seqvise.retrieval.image_index import ImageIndex
+from seqvise.retrieval.mislabelled import Suspect, Suspicion
+from seqvise.retrieval.render.thumbnails import inlined
+from seqvise.retrieval.results import Answer, Hit
+
+
+def show(answers: Sequence[Answer], console: Console) -> None:
+    """Prints a table for each query."""
+    for number, answer in enumerate(answers):
+        if number:
+            console.print()
+        console.print(Text(printable(answer.query.text), style="bold"))
+        for note in answer.query.notes:
+            console.print(Text(printable(note), style="dim"))
+        console.print(_terminal_table(answer))
+
+
+def _terminal_table(answer: Answer) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    titled = any(hit.title for hit in answer.hits)
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
+    table.add_column("", justify="right")
+    for head in scores:
+        table.add_column(head, justify="right")
+    for head in ("title", "name") if titled else ("name",):
+        table.add_column(head, overflow="fold")
+    for rank, hit in enumerate(answer.hits, 1):
+        names = (hit.title, hit.name) if titled else (hit.name,)
+        values = [f"{getattr(hit, head):.3f}" for head in scores]
+        table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
+    return table
+
+
+SIZE = 200
+"""Pixels of an image's longer side."""
+SUSPECTS = 200
+"""Suspects that a page shows."""
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; overflow-wrap: anywhere; }
+.note, small { color: #767676; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); gap: 1rem; }
+figure { margin: 0; } figure.asked { outline: 2px solid #8a8a8a; outline-offset: 5px; }
+.frame { align-items: center; background: #8881; display: flex; height: 200px; justify-content: center; }
+.frame img { max-height: 100%; max-width: 100%; }
+figcaption { overflow-wrap: anywhere; padding-top: .3rem; } figcaption small { display: block; }
+table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; }
+td.number { font-variant-numeric: tabular-nums; text-align: right; }
+""".strip()
+
+
+def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
+    """Writes what was found as one file without outside parts.
+
+    Args:
+        answers: images are shown as pictures, words as a table.
+        path: the HTML file.
+        about: a sentence about run and index.
+    """
+    parts = [_head("Search", about)]
+    for answer in answers:
+        parts.append(f"<h2>{escape(answer.query.text)}</h2>")
+        parts += [f'<p class="note">{escape(note)}</p>' for note in answer.query.notes]
+        parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer))
+    write_output(path, _document("Search", parts))
+
+
+def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, str], path: Path) -> None:
+    """Writes the images that are likely mislabelled, the most suspicious first, as one file without outside parts."""
+    shown = found.suspects[:SUSPECTS]
+    about = (
+        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} are nearer to another label than to "
+        "their own, and at least as near to it as its own images are on average; "
+        f"{'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
+        "those whose own label is farthest compared with the nearest one."
+    )
+    parts = [_head("Likely mislabelled", about), *_unjudged(found.unseen)]
+    parts.append(_grid(_suspect(images, one, titles) for one in shown))
+    write_output(path, _document("Likely mislabelled", parts))
+
+
+def _pictures(answer: Answer) -> str:
+    asked = [] if answer.query.image is None else [_figure(answer.query.image, "looked for", "", "asked")]
+    return _grid([*asked, *(_hit(hit) for hit in answer.hits)])
+
+
+def _hit(hit: Hit) -> str:
+    assert hit.file is not None
+    lines = f"{hit.cosine:.3f}<br>{escape(hit.name)}" if hit.title else f"{hit.cosine:.3f}"
+    return _figure(hit.file, hit.title or hit.name, lines)
+
+
+def _suspect(images: ImageIndex, one: Suspect, titles: Mapping[str, str]) -> str:
+    lines = (
+        f"nearest: <b>{escape(titles.get(one.nearest, one.nearest))}</b><br>"
+        f"{degrees(one.own_angle):.0f}° from its label, {degrees(one.angle):.0f}° from the nearest<br>"
+        f"{escape(images.images[one.image].path)}"
+    )
+    return _figure(images.file(one.image), titles.get(one.label, one.label), lines)
+
+
+def _unjudged(unseen: Mapping[str, int]) -> Iterator[str]:
+    if unseen:
+        counts = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unseen.items())
+        yield f'<p class="note">Not judged, as training did not see their labels: {counts}.</p>'
+
+
+def _figure(file: Path, title: str, lines: str, kind: str = "") -> str:
+    source = inlined(file, SIZE)
+    image = f'<img src="{source}" alt="{escape(title, quote=True)}">' if source else "<small>cannot be read</small>"
+    return (
+        f'<figure class="{kind}"><div class="frame">{image}</div>'
+        f"<figcaption>{escape(title)}<small>{lines}</small></figcaption></figure>"
+    )
+
+
+def _grid(figures: Iterable[str]) -> str:
+    return "\n".join(['<div class="grid">', *figures, "</div>"])
+
+
+def _table(answer: Answer) -> str:
+    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
+    rows = []
+    for rank, hit in enumerate(answer.hits, 1):
+        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in scores))
+        cells = [f'<td class="number">{value}</td>' for value in values]
+        rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("", *scores, "title", "name"))
+    return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
+
+
+def _head(title: str, about: str) -> str:
+    return f"<h1>{escape(title)}</h1>\n<p>{escape(about)}</p>"
+
+
+def _document(title: str, parts: Sequence[str]) -> str:
+    body = "\n".join(parts)
+    # A path that is not UTF-8 has signs that no HTML file can hold.
+    clean = body.encode("utf-8", "replace").decode()
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n{clean}\n</body>\n</html>\n"
+    )

@@ -1,0 +1,152 @@
+"""Images to word vectors: what is optimised and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqvise.datamodules.images import ImageBatch
+from seqvise.models.devise import losses as ranking_losses
+from seqvise.models.devise.model import Devise
+from seqvise.models.devise.options import DeviseOptions
+from seqvise.schedules.options import ScheduleOptions
+from seqvise.tasks.base import Task
+from seqvise.tasks.distributed_means import Totals, gather_lists
+from seqvise.tasks.options import MonitorOptions, OptimizerOptions
+from seqvise.tasks.samples import Placed
+from seqvise.tasks.zero_shot import HELD_OUT, SEEN, Images, ZeroShot
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Outputs (B, D), labels (B,) and the table (L, D) of the labels' vectors to a scalar."""
+KINDS = (SEEN, HELD_OUT)
+
+
+class ImageToWord(Task):
+    """Trains a model that puts an image near the word vector of its label.
+
+    Validation logs ``val/loss``, of the head alone, and ``val/hit@k``, ``val/hp@k``, ``val/text_to_image_map`` and
+    ``val/image_to_label_map`` of seen labels; where labels are held out, the same of theirs, as ``val/held_out/hit@k``,
+    and of both among all. The test adds every noun as candidates, and chance as ``test/chance/...``. ``told`` goes with
+    the metrics: words about the run.
+
+    Args:
+        model: the model.
+        optimizer, schedule, monitor, seed: as of ``Task``.
+        protocol: the labels, and which of them are trained on.
+    """
+
+    model: Devise
+    unit = "images"
+    all_at_once = "[0,0]"
+
+    def __init__(
+        self,
+        model: Devise,
+        optimizer: OptimizerOptions,
+        schedule: ScheduleOptions,
+        monitor: MonitorOptions,
+        protocol: ZeroShot,
+        seed: int,
+    ) -> None:
+        super().__init__(model, optimizer, schedule, monitor, seed)
+        self.protocol, self.loss = protocol, loss_of(model.options)
+        places = np.full(len(protocol.labels), -1, np.int64)
+        places[protocol.seen] = np.arange(len(protocol.seen))
+        self.places: Tensor
+        self.table: Tensor
+        # Of the trained labels alone: those held out repel no image. They come from the assets, not from checkpoints.
+        self.register_buffer("places", torch.from_numpy(places), persistent=False)
+        self.register_buffer("table", torch.from_numpy(protocol.labels.vectors[protocol.seen]), persistent=False)
+        self.images: dict[str, Images] = {}
+        self.rows: dict[str, list[int]] = {}
+
+    @property
+    def placed(self) -> Placed | None:
+        """The images of the last validation, for a person to look at; None before it."""
+        split = getattr(getattr(self._trainer, "datamodule", None), "split", None)
+        if split is None or not self.images:
+            return None
+        labels = self.protocol.labels
+        files = [split.images.file(row) for rows in self.rows.values() for row in rows]
+        vectors, shown = (np.concatenate(parts) for parts in zip(*self.images.values(), strict=True))
+        return Placed(labels.titles, labels.vectors, vectors, shown, files)
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """The batch's share of the mean loss of the optimizer step's images."""
+        outputs = self.model.head(self.model.features(batch.inputs))
+        loss = self.loss(outputs, self.places[batch.labels], self.table)
+        self.log("train/loss", loss.detach())
+        return loss * self._scales(batch, batch_idx).means[0]
+
+    def loss_counts(self, batch: ImageBatch) -> tuple[int, ...]:
+        """Images."""
+        return (len(batch),)
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Adds a batch of seen labels' images, or in the second loader of those held out."""
+        self._evaluate(batch, KINDS[dataloader_idx])
+
+    def test_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Adds a batch as ``validation_step`` does."""
+        self._evaluate(batch, KINDS[dataloader_idx])
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/*``."""
+        self._gather()
+        self.log("val/loss", self._totals.means(self.device)["loss"], rank_zero_only=False)
+        for name, value in self.protocol.metrics(self.images):
+            self._log(f"val/{name.removeprefix(f'{SEEN}/')}", value)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/*`` and ``test/chance/*``."""
+        self._gather()
+        for name, value in self.protocol.metrics(self.images, nouns=True):
+            self._log(f"test/{name}", value)
+        for name, value in self.protocol.chances(self.images, nouns=True):
+            self._log(f"test/chance/{name}", value)
+
+    def _start_evaluation(self) -> None:
+        self._totals = Totals()
+        self._found: dict[str, list[tuple[int, int, np.ndarray]]] = {}
+
+    @torch.no_grad()
+    def _evaluate(self, batch: ImageBatch, kind: str) -> None:
+        features = self.model.features(batch.inputs)
+        if kind == SEEN:
+            loss = self.loss(self.model.head(features), self.places[batch.labels], self.table)
+            self._totals.add("loss", loss * len(batch), len(batch))
+        vectors = self.model.embed(features).float().cpu().numpy()
+        rows = zip(batch.rows.tolist(), batch.labels.tolist(), vectors, strict=True)
+        self._found.setdefault(kind, []).extend(rows)
+
+    def _gather(self) -> None:
+        """Brings the images of all processes together, in the order of the data set."""
+        self.images, self.rows = {}, {}
+        for kind, found in self._found.items():
+            unique = {row: (label, vector) for row, label, vector in gather_lists(found)}
+            self.rows[kind] = sorted(unique)
+            ordered = [unique[row] for row in self.rows[kind]]
+            labels = np.array([label for label, _ in ordered], np.int64)
+            self.images[kind] = Images(np.stack([vector for _, vector in ordered]), labels)
+
+    def _log(self, name: str, value: float) -> None:
+        # What no image has, as hierarchical precision without a hierarchy in reach, is not logged.
+        if np.isfinite(value):
+            self.log(name, value, rank_zero_only=False)
+
+
+def loss_of(options: DeviseOptions) -> Loss:
+    """The loss that the `model` node names."""
+    hinge = ranking_losses.hinge if options.negatives == "all" else ranking_losses.hinge_first
+    losses: dict[str, Loss] = {
+        "cosine": ranking_losses.cosine,
+        "hinge": partial(hinge, margin=options.margin),
+        "contrastive": partial(ranking_losses.contrastive, temperature=options.temperature),
+        "l1": ranking_losses.l1,
+        "mse": ranking_losses.mse,
+    }
+    return losses[options.loss]

@@ -1,0 +1,76 @@
+"""What `data.download` and `vectors.download` ask for, fetched before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TimeRemainingColumn, TransferSpeedColumn
+
+from seqvise.config.options import Config
+from seqvise.corpus.parallel.filters import PARTS
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.download.catalogue import CORPORA, missing_sources, vector_source
+from seqvise.download.fetch import fetch
+from seqvise.download.sources import Source, Watch, in_words
+
+
+def fetch_missing(config: Config, corpora: Mapping[str, Sequence[Source]] = CORPORA) -> None:
+    """Fetches the files that the config names, are not there and have a known address; only where it says so.
+
+    Args:
+        corpora: for each `data.name` its sources.
+
+    Raises:
+        UserError: as ``seqvise.download.fetch.fetch``.
+    """
+    wanted = [*_of_corpus(config.data, corpora), *_of_vectors(config)]
+    if wanted:
+        with _shown() as watch:
+            for source, folder in wanted:
+                fetch(source, folder, watch)
+
+
+def corpus_files(data: DataOptions) -> list[str]:
+    """The names of the files that a corpus is read from, without ``.gz``."""
+    parts = [getattr(data, part) for part in PARTS]
+    entries = [entry for part in parts for entry in ([part] if isinstance(part, str) else part or ())]
+    endings = [f".{data.source}", f".{data.target}"] if data.format == "paired" else [""]
+    return [f"{entry}{ending}" for entry in entries for ending in endings]
+
+
+def _of_corpus(data: object, corpora: Mapping[str, Sequence[Source]]) -> Iterator[tuple[Source, Path]]:
+    if isinstance(data, DataOptions) and data.download:
+        root = Path(data.root or ".").expanduser()
+        for source in missing_sources(corpora.get(data.name, ()), root, corpus_files(data)):
+            yield source, root
+
+
+def _of_vectors(config: Config) -> Iterator[tuple[Source, Path]]:
+    vectors = config.vectors
+    if vectors.name == "fasttext" and vectors.download:
+        for file in (Path(path).expanduser() for path in (vectors.source, vectors.target) if path):
+            source = vector_source(file.name)
+            if source is not None and not file.is_file():
+                yield source, file.parent
+
+
+@contextmanager
+def _shown() -> Iterator[Watch]:
+    """Names and sizes on standard error as each task starts, and a bar of it."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, transient=True) as progress:
+
+        def watch(task: str, done: int, total: int | None) -> None:
+            if task not in bars:
+                size = f" ({in_words(total)})" if total is not None else ""
+                there = f", {in_words(done)} of it are there" if done else ""
+                console.print(f"{task}{size}{there}", markup=False)
+                bars[task] = progress.add_task("", total=total)
+            progress.update(bars[task], completed=done, total=total)
+
+        yield watch

@@ -1,0 +1,163 @@
+"""Training what a config names, and testing it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from rich.console import Console
+from rich.table import Table
+
+from seqvise.callbacks.banner import banner, refuse_other_horizon, survey
+from seqvise.config.options import Config
+from seqvise.errors import UserError
+from seqvise.plain_text import printable
+from seqvise.runs.directory import RunDirectory
+from seqvise.runs.environment import code_changes, device_name, environment
+from seqvise.runs.resume import check_assets, last_checkpoint, step_of
+from seqvise.training.build import Job, build_job
+from seqvise.training.synthetic import with_pictures
+from seqvise.training.trainer import keep_curves
+from seqvise.training.zero_shot_table import cell_of, show_rounds
+
+log = logging.getLogger(__name__)
+
+
+def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, float | str | None]:
+    """Trains and tests what the config says, and records it.
+
+    Args:
+        config: every choice; its seed is a number.
+        directory: the run's folder.
+        resumed: whether training goes on from the last checkpoint there, where there is one.
+
+    Returns:
+        the content of ``metrics.json``; empty after a dry run.
+
+    Raises:
+        UserError: a file, a package or a device is not there.
+    """
+    run = RunDirectory(directory)
+    with ExitStack() as stack:
+        stack.enter_context(run.owned())
+        if not resumed:
+            stack.enter_context(run.recorded())
+            run.write_config(config)
+        config = with_pictures(config)
+        checkpoint = last_checkpoint(directory) if resumed else None
+        done = None if checkpoint is None else step_of(checkpoint)
+        job = build_job(config, run, done)
+        if config.dry_run:
+            show_plan(job)
+            return {}
+        if resumed:  # it stays as it was until everything is accepted
+            _accept(job, run, checkpoint)
+            stack.enter_context(run.recorded())
+            if done is not None:
+                keep_curves(run, done)
+        metrics = _recorded(config, run, job, checkpoint)
+    if run.writes:
+        show_results(run, config, metrics)
+    return metrics
+
+
+def _accept(job: Job, run: RunDirectory, checkpoint: Path | None) -> None:
+    """Raises UserError where the data or the length of training are not those that the run began with."""
+    if checkpoint is None:
+        return
+    if run.writes:
+        check_assets(job.parts.write_assets, run.assets)
+    refuse_other_horizon(job.trainer, job.parts.data, checkpoint)
+
+
+def _recorded(config: Config, run: RunDirectory, job: Job, checkpoint: Path | None) -> dict[str, float | str | None]:
+    """Trains, and writes what a run directory holds."""
+    run.write_config(config)  # with what was left to be made
+    write_environment(run, config, job.trainer)
+    run.write_assets(job.parts.write_assets)
+    metrics = train(config, job, checkpoint)
+    run.write_metrics(metrics)
+    return metrics
+
+
+def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) -> None:
+    """Records versions, device and code; the uncommitted changes of the code in a file of their own."""
+    changes = code_changes()
+    run.write_environment(environment(trainer, changes))
+    if config.keep_changes and changes.text:
+        run.write_changes(changes.file, changes.text)
+
+
+def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str, float | str | None]:
+    """Fits, from a checkpoint where one is given, and tests, and gives the results as one flat object."""
+    started = time.perf_counter()
+    _fit(job, checkpoint)
+    seconds = time.perf_counter() - started
+    task = job.parts.task
+    return {
+        **job.best.metrics,
+        **_test(config, job),
+        **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
+        **getattr(task, "told", {}),
+        "epochs": job.trainer.current_epoch,
+        "steps": job.trainer.global_step,
+        "seconds": round(seconds, 1),
+        "parameters": sum(weights.numel() for weights in task.parameters()),
+        "device": device_name(job.trainer.strategy.root_device),
+        "world_size": job.trainer.world_size,
+        "precision": str(job.trainer.precision),
+        "seed": config.seed,
+    }
+
+
+def _fit(job: Job, checkpoint: Path | None) -> None:
+    try:
+        job.trainer.fit(job.parts.task, job.parts.data, ckpt_path=checkpoint, weights_only=True)
+    except (MisconfigurationException, ValueError) as error:
+        # Lightning refuses with a ValueError an interval that is longer than the epoch, which only now is known.
+        if isinstance(error, ValueError) and "val_check_interval" not in str(error):
+            raise
+        told = " ".join(str(error).split())
+        raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
+
+
+def show_plan(job: Job) -> None:
+    """Prints the derived numbers of a training that is not started."""
+    configured = cast(Any, job.parts.task.configure_optimizers())
+    optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
+    print(banner(survey(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
+
+
+def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float | str | None]) -> None:
+    """Prints some translations, the metrics, and last where the run is."""
+    console = Console(soft_wrap=True, highlight=False)
+    samples = run.path / "samples.txt"
+    if samples.is_file():
+        console.print(printable(samples.read_text(encoding="utf-8"), keep="\n"), markup=False)
+    table = Table("metric", "value")
+    for name, value in metrics.items():
+        if cell_of(name) is None:
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(table)
+    show_rounds(metrics)
+    if config.logger and "TensorBoard" in str(config.logger.get("_target_")):
+        console.print(f"curves: tensorboard --logdir {run.path}", markup=False)
+    console.print(f"run: {run.path}", markup=False)
+
+
+def _test(config: Config, job: Job) -> dict[str, float]:
+    if not config.test:
+        return {}
+    if not job.parts.tested:
+        log.info("No test: the data set has no test part (data.test).")
+        return {}
+    # There is none after one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
+    checkpoint = getattr(job.trainer.checkpoint_callback, "best_model_path", "") or None
+    loaders = job.trainer.test(job.parts.task, job.parts.data, ckpt_path=checkpoint, verbose=False)
+    return {name: float(value) for found in loaders for name, value in found.items()}

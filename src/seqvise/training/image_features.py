@@ -1,0 +1,103 @@
+"""``seqvise prepare`` for images: they become features, and one sees what was found and what could not be read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from seqvise.config.options import Config
+from seqvise.paths import cache_folder
+from seqvise.plain_text import printable
+from seqvise.training.synthetic import with_pictures
+
+if TYPE_CHECKING:
+    from seqvise.images.features import FeatureStore
+    from seqvise.images.listing import ImageSplit
+
+log = logging.getLogger(__name__)
+SHOWN = 20
+"""Bad files named on the screen; the store's records name them all."""
+
+
+def prepare_images(config: Config) -> None:
+    """Lists the images, computes the features that are not there yet, and prints what was found."""
+    from seqvise.images.backbones import load_network
+    from seqvise.images.features import extract
+    from seqvise.images.listing import find_images
+
+    config = with_pictures(config)
+    parts = find_images(config.data)
+    split = parts.split(config.data)
+    network = load_network(config.data, config.seed or 0)
+    with counting_images() as progress:
+        store = extract(
+            parts.images,
+            network,
+            config.data,
+            cache_folder(config.paths),
+            extraction_device(config.trainer.accelerator),
+            progress,
+        )
+    show(split, store)
+
+
+def extraction_device(accelerator: str) -> str:
+    """Where the network runs. accelerator: the trainer's. A line says so where it asks for a GPU that is not there."""
+    import torch
+
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "cuda"
+    if accelerator in ("gpu", "mps") and torch.backends.mps.is_available():
+        return "mps"
+    if accelerator in ("gpu", "cuda", "mps"):
+        log.warning(
+            "trainer.accelerator is '%s', but torch has no such device: features are computed on the CPU.", accelerator
+        )
+    return "cpu"
+
+
+def show(split: ImageSplit, store: FeatureStore) -> None:
+    """Prints images and labels of each use and the bad files on standard output, and last the store's folder."""
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("images of", "labels", "images", "unreadable")
+    for use, rows in split.rows.items():
+        bad = len(rows) - len(store.good(rows))
+        table.add_row(use, f"{len(np.unique(split.images.labels[rows])):,}", f"{len(rows):,}", f"{bad:,}")
+    console.print(table)
+    for path, reason in list(store.bad_files().items())[:SHOWN]:
+        console.print(f"unreadable: {printable(path)}: {printable(reason)}", markup=False)
+    if len(store.bad) > SHOWN:
+        console.print(f"... and {len(store.bad) - SHOWN:,} more")
+    console.print(f"features: {store.folder}", markup=False)
+
+
+@contextmanager
+def counting_images() -> Iterator[Callable[[int, int], None]]:
+    """A bar of images done, with the images a second of this time, for ``extract``."""
+    columns = (
+        TextColumn("features"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.1f} images/s"),
+        TimeRemainingColumn(),
+    )
+    start, first = perf_counter(), -1
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("features", total=None, rate=0.0)
+
+        def update(done: int, total: int) -> None:
+            nonlocal start, first
+            if first < 0:
+                start, first = perf_counter(), done  # the first batch also starts the decoding processes
+            rate = (done - first) / max(perf_counter() - start, 1e-9)
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield update

@@ -1,0 +1,48 @@
+"""The command: what it says, and what it refuses before it imports torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqvise.cli.export import main
+from seqvise.export import options
+from tests.runs.made import make_run
+
+
+def test_files_are_told_and_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, folder = make_run(tmp_path / "run", "model=rnn"), tmp_path / "made"
+    assert main([f"run={run}", f"output={folder}", "format=torch"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"encoder.pt2: {(folder / 'encoder.pt2').stat().st_size:,} bytes"
+    assert lines[-1] == f"folder: {folder}"
+
+
+def test_what_cannot_be_exported_is_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", "model=rnn")
+    (tmp_path / "file").touch()
+    monkeypatch.setitem(options.PACKAGES, "onnx", ("no_such_onnx", "nor_runtime"))
+    for words, told in (
+        ([f"run={run}", f"output={run}", "format=ONNX"], ["format is 'ONNX', but must be one of", "is there already"]),
+        ([f"run={run}", f"output={tmp_path / 'new'}"], ["format=onnx needs no_such_onnx and nor_runtime"]),
+        ([f"run={run}", f"output={tmp_path / 'file' / 'new'}", "format=torch"], ["file is a file"]),
+        ([f"run={tmp_path}", f"output={tmp_path / 'new'}", "format=torch"], ["is not a run directory"]),
+        ([], ["run=... is missing", "output=... is missing"]),
+    ):
+        assert main(words) == 2
+        refused = capsys.readouterr().err
+        assert [part for part in told if part not in refused] == []
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_wrong_format_is_refused_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from seqvise.cli.export import main; "
+        f"assert main(['run=a', 'output={tmp_path}/b', 'format=c']) == 2; assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

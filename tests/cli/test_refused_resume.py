@@ -1,0 +1,160 @@
+"""A refused or dry command leaves every file as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from seqvise.cli.main import main
+from seqvise.config.compose import compose
+from seqvise.runs.resume import begins, has_finished, holds_run
+from tests.earlier import copy_of
+
+TRANSLATION = "runs/translation"
+KILLED = "runs/translation_killed"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to work in; trained runs may change the environment."""
+    before = dict(os.environ)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQVISE_CACHE", str(tmp_path / "cache"))
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def train(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["seqvise", "train", *overrides])
+    return main()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, but for the log and the lock."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("train.log", ".lock")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    ("run", "overrides", "sentence"),
+    [
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
+        (TRANSLATION, ["resume={run}"], "has come to its end"),
+        (TRANSLATION, ["hydra.run.dir={run}"], "holds a run already"),
+        (TRANSLATION, ["hydra.run.dir={run}", "resume=auto", "trainer.max_epochs=5"], "schedule.extend=true"),
+        (KILLED, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
+        (KILLED, ["resume={run}", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
+        (KILLED, ["resume={run}", "callbacks.patience=0"], "callbacks.patience is 0"),
+        (KILLED, ["hydra.run.dir={run}", "resume=auto", "model=rnn"], "differ"),
+    ],
+)
+def test_a_refused_command_changes_no_run(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    run: str,
+    overrides: list[str],
+    sentence: str,
+) -> None:
+    copy_of(here, run, "cache/corpora")
+    before = content(here / run)
+    assert train(monkeypatch, *(override.format(run=run) for override in overrides)) == 2
+    assert sentence in capsys.readouterr().err
+    assert content(here / run) == before
+
+
+def test_a_run_can_be_extended_after_a_refusal(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_of(here, TRANSLATION, "cache/corpora")
+    assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4") == 2
+    assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4", "schedule.extend=true") == 0
+    assert json.loads((here / TRANSLATION / "metrics.json").read_text())["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["resume=nosuch"], "resume=nosuch is not a run directory"),
+        (["resume=~/nosuch", "--config-dir=."], "is not a run directory"),
+        (["data=files", "data.root=no", "data.train=train", "data.source=fr", "data.target=en"], "train.fr"),
+        (["data=text_lines", "model=awd_lstm", "data.root=no", "data.train=a.txt", "monitor.metric=val/loss"], "a.txt"),
+        (["data=image_folder", "data.root=no", "model=devise", "vectors=fasttext", "vectors.target=no.vec"], "no.vec"),
+        (["vectors=fasttext", "vectors.source=no.vec", "vectors.dim=300", "model.embedding=300"], "no.vec"),
+        (["model.pretrained.source=norun"], "norun"),
+        (["-m", "seed=1,2", "vectors=fasttext", "vectors.source=no.vec", "model.embedding=300"], "no.vec"),
+    ],
+)
+def test_an_absent_file_is_noticed_before_a_run_directory_is_made(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overrides: list[str],
+    sentence: str,
+) -> None:
+    if "data=image_folder" in overrides:
+        pytest.importorskip("torchvision")
+        overrides = [*overrides, "monitor.metric=val/loss"]
+    assert train(monkeypatch, *overrides) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+SMALL = ["data.limit=40", "model=rnn", "model.embedding=8", "vectors.dim=8", "model.readout=true", "trainer=cpu"]
+
+
+def test_a_dry_run_makes_no_run_directory(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(monkeypatch, *SMALL, "dry_run=true", "hydra.run.dir=mine") == 0
+    assert "effective batch" in capsys.readouterr().out
+    assert [path.name for path in here.iterdir()] == ["cache"]
+
+
+def test_a_dry_sweep_shows_each_plan_and_makes_no_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-m", *SMALL, "model.decoder_hidden=512,1024", "hydra.sweep.dir=sweep", "dry_run=true"]
+    assert train(monkeypatch, *words) == 0
+    output = capfd.readouterr().out
+    assert output.count("effective batch") == 2
+    assert "job 1: model.decoder_hidden=1024" in output
+    assert [path.name for path in here.iterdir()] == ["cache"]
+
+
+def test_what_a_dry_run_of_an_earlier_revision_left_is_no_run(here: Path) -> None:
+    copy_of(here, TRANSLATION)
+    run = here / TRANSLATION
+    assert holds_run(run)
+    assert has_finished(run)
+    config = OmegaConf.load(run / "config.yaml")
+    config.dry_run = True
+    OmegaConf.save(config, run / "config.yaml")
+    (run / "metrics.json").unlink()
+    assert begins(compose(["resume=auto"]), run)
+    assert not has_finished(run)
+
+
+@pytest.mark.timeout(300)
+def test_a_refused_sweep_changes_none_of_its_jobs(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, "sweep")
+    (here / "sweep" / "1" / "status.json").write_text('{"status": "running", "started": 1, "written": 2}')
+    common = yaml.safe_load((here / "sweep" / "0" / ".hydra" / "overrides.yaml").read_text())
+    words = ["-m", *common[:-1], "optimizer.lr=0.01,0.02", "hydra.sweep.dir=sweep", "resume=auto"]
+    before = [content(here / "sweep" / name) for name in "01"]
+    assert train(monkeypatch, *words, "trainer.max_epochs=5") == 1
+    assert "schedule.extend=true" in capfd.readouterr().err
+    assert [content(here / "sweep" / name) for name in "01"] == before
+    assert train(monkeypatch, *words) == 0
+    assert content(here / "sweep" / "0") == before[0]
+    assert json.loads((here / "sweep" / "1" / "status.json").read_text())["status"] == "ok"

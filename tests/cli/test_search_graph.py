@@ -1,0 +1,91 @@
+"""An approximate index through the command line: built in one process, searched in another, equal to the exact one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torchvision")
+
+from seqvise.cli.main import main
+from seqvise.retrieval.image_index import MANIFEST
+from tests.earlier import copy_of
+
+WITHOUT_SCAN = """
+import sys
+import seqvise.retrieval.indexes.exact, seqvise.retrieval.indexes.base
+def refuse(*_):
+    raise AssertionError("the exact scan answered")
+seqvise.retrieval.indexes.exact.nearest_rows = seqvise.retrieval.indexes.base.nearest_rows = refuse
+from seqvise.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""A program that runs a command in which no search compares with all vectors."""
+SEARCH = ["search", "run=runs/devise", "query=red", "query=plum - red", "image=images/green/0.png", "k=4", "device=cpu"]
+ADVICE = ("Your CPU supports", "For maximum performance", "pip install --no-binary")
+"""Lines that nmslib prints when it is imported."""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with a run of an earlier revision and its images."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    return copy_of(tmp_path, "runs/devise", "images", "network.pt", "words.vec", "cache")
+
+
+def hits(*argv: str) -> list[list[tuple[str, float]]]:
+    """Names and cosines that a search in this process writes."""
+    assert main([*SEARCH, *argv, "json=here.json"]) == 0
+    return read(Path("here.json"))
+
+
+def hits_without_scan(*argv: str) -> list[list[tuple[str, float]]]:
+    """The same of a search in a process of its own, which follows the graph and logs nothing."""
+    program = [sys.executable, "-c", WITHOUT_SCAN, *SEARCH, *argv, "json=apart.json"]
+    done = subprocess.run(program, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert notes(done.stderr.splitlines()) == []
+    return read(Path("apart.json"))
+
+
+def notes(lines: Sequence[str]) -> list[str]:
+    """What was logged, but for nmslib's advice and the note on the run, which was made before there were checksums."""
+    return [line for line in lines if not line.startswith(ADVICE) and "without checksums" not in line]
+
+
+def read(path: Path) -> list[list[tuple[str, float]]]:
+    answers = json.loads(path.read_text())["answers"]
+    return [[(hit["name"], round(hit["cosine"], 4)) for hit in answer["hits"]] for answer in answers]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("kind", ["nmslib", "faiss"])
+def test_a_graph_that_another_process_built_answers_as_the_exact_index(kind: str) -> None:
+    pytest.importorskip(kind)
+    for index in ("exact", kind):
+        words = ["run=runs/devise", "images=images", f"index={index}", f"output={index}", "device=cpu"]
+        assert main(["index", *words]) == 0
+    assert hits_without_scan(f"index={kind}") == hits("index=exact")
+
+
+def test_the_empty_graph_of_an_earlier_revision_is_rebuilt_once(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("nmslib")
+    copy_of(here, "indexes/nmslib", "indexes/exact")
+    folder = here / "indexes" / "nmslib"
+    root = json.loads((folder / MANIFEST).read_text())["root"]
+    assert (folder / "index.nmslib").stat().st_size == 68
+    rebuilt = hits("images=images", "index=indexes/nmslib")
+    assert notes(caplog.messages) == [
+        "index=indexes/nmslib has an empty graph, as earlier revisions saved it: it is rebuilt from its 18 vectors."
+    ]
+    assert (folder / "index.nmslib").stat().st_size > 18 * 4 * 4
+    assert json.loads((folder / MANIFEST).read_text())["root"] == root
+    again = hits_without_scan("images=images", "index=indexes/nmslib")
+    assert rebuilt == again == hits("images=images", "index=indexes/exact")

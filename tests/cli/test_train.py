@@ -1,0 +1,121 @@
+"""From two files of text to a run, and from the run to translations."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqvise.cli.main import main
+
+SOURCE = ["qui es tu ?", "qui est là ?", "où es tu ?", "où est-il ?", "que fais tu ?", "que fait-il ?"]
+TARGET = ["who are you?", "who is there?", "where are you?", "where is he?", "what do you do?", "what does he do?"]
+TINY = [
+    "data=files",
+    "data.train=train",
+    "data.test=train",
+    "data.valid=train",
+    "data.batch_size=4",
+    "model.embedding=8",
+    "model.encoder_hidden=8",
+    "model.decoder_hidden=8",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "callbacks.progress=false",
+    "logger=csv",
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to stand in, with a corpus in ``corpus``; the process's words and variables are put back."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "train.fr").write_text("\n".join(SOURCE) + "\n", encoding="utf-8")
+    (tmp_path / "corpus" / "train.en").write_text("\n".join(TARGET) + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def seqvise(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["seqvise", *words])
+    return main()
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = (folder / "outputs" / "runs" / "full").iterdir()
+    return run
+
+
+def test_training_leaves_a_run_that_translates(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY) == 0
+    run = the_run(here)
+    assert capsys.readouterr().out.rstrip().endswith(f"run: {run}")
+
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["epochs"], metrics["steps"], metrics["world_size"]) == (2, 4, 1)
+    assert {"val/bleu", "val/loss", "test/bleu", "seconds", "device", "precision", "epoch"} <= set(metrics)
+    assert metrics["test/loss"] == pytest.approx(metrics["val/loss"], rel=1e-4), "the best weights, on the same pairs"
+    assert json.loads((run / "status.json").read_text())["status"] == "ok"
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+    # The run alone is enough: no corpus, no cache, another place.
+    (here / "corpus" / "train.fr").unlink()
+    moved = run.rename(here / "moved")
+    (here / "in.txt").write_text("qui es tu ?\n\nxyz\nqui es tu ?", encoding="utf-8")
+    assert seqvise(monkeypatch, "translate", f"run={moved}", "input=in.txt", "output=out.txt", "device=cpu") == 0
+    lines = (here / "out.txt").read_text(encoding="utf-8").split("\n")
+    assert len(lines) == 5
+    assert lines[1] == lines[4] == ""
+    assert lines[0] == lines[3]
+
+
+def test_two_deterministic_runs_are_equal_bit_for_bit(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name in ("first", "second"):
+        words = ["trainer.deterministic=true", f"hydra.run.dir={name}", "data.workers=0"]
+        assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, *words) == 0
+        state = torch.load(here / name / "checkpoints" / "last.ckpt", weights_only=True)
+        metrics = json.loads((here / name / "metrics.json").read_text())
+        found.append((state["state_dict"], {key: value for key, value in metrics.items() if key != "seconds"}))
+        torch.manual_seed(99)
+    (first, scores), (second, others) = found
+    assert scores == others
+    assert all(torch.equal(weight, second[key]) for key, weight in first.items())
+
+
+def test_a_dry_run_trains_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "dry_run=true") == 0
+    told = capsys.readouterr().out
+    assert "2 an epoch, 4 in 2 epochs" in told
+    assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_device_that_is_not_here_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "trainer=gpu") == 2
+    assert "trainer" in capsys.readouterr().err
+
+
+def test_prepare_shows_counts_and_makes_no_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "prepare", "data.root=corpus", *TINY) == 0
+    told = capsys.readouterr().out
+    assert told.rstrip().splitlines()[-1].startswith("store: outputs/cache/corpora/files-")
+    assert "99 % of sentences" in told
+    assert sorted(path.name for path in here.iterdir()) == ["corpus", "outputs"]
+    assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]

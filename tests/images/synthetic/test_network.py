@@ -1,0 +1,144 @@
+"""The small network of the built-in pictures and its training."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+from torch.nn import functional
+
+from seqvise.config.search_path import conf_folder
+from seqvise.images.backbones import load_network, read_weights
+from seqvise.images.listing import ImageSplit, find_images
+from seqvise.images.options import ImageOptions, TransformOptions
+from seqvise.images.synthetic import dataset
+from seqvise.images.synthetic import network as pictures_weights
+from seqvise.images.synthetic.classes import NAMES
+from seqvise.images.synthetic.dataset import draw_set
+from seqvise.images.synthetic.network import (
+    MEAN,
+    SHIFT,
+    STD,
+    WIDTHS,
+    PicturesNetwork,
+    accuracy,
+    changed,
+    scaled,
+    share_of_rate,
+    train_network,
+    weights_file,
+)
+from seqvise.images.synthetic.scene import SIDE
+
+
+def two_colours(count: int = 48) -> tuple[Tensor, Tensor]:
+    """Noise around red and around blue, of the labels 3 and 7."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([3, 7]).repeat(count // 2)
+    images = torch.randint(0, 90, (count, 3, 16, 16), generator=generator)
+    images[labels == 3, 0] += 150
+    images[labels == 7, 2] += 150
+    return images.to(torch.uint8), labels
+
+
+def test_training_fits_and_is_that_of_its_seed() -> None:
+    images, labels = two_colours()
+    before = torch.get_rng_state()
+    told: list[tuple[int, int]] = []
+    network = train_network(images, labels, seed=5, epochs=3, progress=lambda *epochs: told.append(epochs))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert accuracy(network, images, labels) == 1.0
+    assert accuracy(network, images, labels.flip(0)) == 0.0
+    again = train_network(images, labels, seed=5, epochs=3)
+    assert all(torch.equal(one, again.state_dict()[name]) for name, one in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), before), "the caller's draws are its own"
+
+
+def test_the_rate_climbs_for_a_fifth_and_then_falls() -> None:
+    assert [share_of_rate(progress) for progress in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+
+
+def test_features_are_the_means_of_the_last_two_maps() -> None:
+    network = PicturesNetwork().eval()
+    network.classifier = torch.nn.Identity()  # type: ignore[assignment]
+    images = torch.randn(2, 3, 64, 64)
+    textures = network.textures(network.lines(images))
+    assert textures.shape == (2, WIDTHS[2], 16, 16)
+    assert torch.equal(network(images), torch.cat([textures.mean((2, 3)), network.shapes(textures).mean((2, 3))], 1))
+
+
+def test_colours_are_scaled_as_the_data_node_says() -> None:
+    node = yaml.safe_load((conf_folder() / "data" / "pictures.yaml").read_text())["transform"]
+    assert node == {"resize": SIDE, "crop": SIDE, "mean": [MEAN] * 3, "std": [STD] * 3}
+    images = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert scaled(images).flatten().tolist() == pytest.approx([-2, (128 / 255 - 0.5) * 4, 2], abs=1e-6)
+
+
+def test_a_changed_picture_is_one_of_its_shifts_mirrored_or_not() -> None:
+    torch.manual_seed(0)
+    image = torch.randint(0, 255, (1, 3, 12, 12), dtype=torch.uint8)
+    padded = functional.pad(image.float(), (SHIFT,) * 4, mode="replicate").to(torch.uint8)
+    places = [(y, x) for y in range(2 * SHIFT + 1) for x in range(2 * SHIFT + 1)]
+    plain = [padded[0, :, y : y + 12, x : x + 12] for y, x in places]
+    mirrored = [one.flip(2) for one in plain]
+    found = changed(image.expand(200, -1, -1, -1))
+    kinds = [
+        (any(torch.equal(one, way) for way in plain), any(torch.equal(one, way) for way in mirrored)) for one in found
+    ]
+    assert all(a or b for a, b in kinds)
+    assert 60 < sum(a for a, _ in kinds) < 140
+    assert len({one.numpy().tobytes() for one in found}) > 80
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> ImageOptions:
+    pytest.importorskip("PIL")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "EACH", {"train": 2, "valid": 1, "test": 1})
+        root = draw_set(tmp_path_factory.mktemp("cache"), 0)
+    return ImageOptions(layout="pictures", root=str(root), held_out=["sail_boat", "red_bird"])
+
+
+def split(options: ImageOptions) -> ImageSplit:
+    return find_images(options).split(options)
+
+
+def test_weights_are_trained_once_for_the_labels_that_are_not_held_out(
+    drawn: ImageOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+
+    def train(images: Tensor, labels: Tensor, *_: int, **__: object) -> PicturesNetwork:
+        assert images.shape == (len(labels), 3, 64, 64)
+        asked.append({NAMES[label] for label in labels.tolist()})
+        return PicturesNetwork().eval()
+
+    monkeypatch.setattr(pictures_weights, "train_network", train)
+    file = weights_file(split(drawn), tmp_path, 0)
+    assert weights_file(split(drawn), tmp_path, 0) == file
+    assert asked == [set(NAMES) - {"sail_boat", "red_bird"}]
+    fewer = split(ImageOptions(layout="pictures", root=drawn.root, held_out=["sail_boat"]))
+    assert weights_file(fewer, tmp_path, 0) != file
+    assert weights_file(split(drawn), tmp_path, 1) != file
+    assert asked[1] == set(NAMES) - {"sail_boat"}
+
+
+def test_the_file_is_one_of_a_backbone(drawn: ImageOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_weights, "train_network", partial(train_network, epochs=1))
+    file = weights_file(split(drawn), tmp_path, 0)
+    assert not [name for name in read_weights(file) if "classifier" in name]
+    transform = TransformOptions(64, 64, [0.5] * 3, [0.25] * 3)
+    network = load_network(
+        ImageOptions(
+            backbone="seqvise.images.synthetic.network.PicturesNetwork", weights=str(file), transform=transform
+        )
+    )
+    assert network.features == WIDTHS[2] + WIDTHS[3]
+    assert network.head is None
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    plain = PicturesNetwork()
+    plain.load_state_dict(read_weights(file), strict=False)
+    plain.classifier = torch.nn.Identity()  # type: ignore[assignment]
+    assert torch.allclose(network.backbone(images), plain.eval()(scaled(images)), atol=1e-4)

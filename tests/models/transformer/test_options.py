@@ -1,0 +1,51 @@
+"""What cannot be chosen about a transformer is told with its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqvise.config.compose import compose
+from seqvise.config.schema import typed
+from seqvise.config.validate import validate
+from seqvise.models.transformer.options import TransformerOptions
+
+
+def test_the_file_has_the_defaults_of_the_dataclass() -> None:
+    assert typed(compose(["model=transformer"])).model == TransformerOptions()
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.heads=3", "model.embedding must be a multiple of model.heads (3), but is 256."),
+        ("model.heads=0", "model.heads is 0, but must be at least 1."),
+        ("model.positions=learned", "model.positions is 'learned', but must be one of sinusoidal, rotary."),
+        ("model.activation=tanh", "model.activation is 'tanh', but must be one of relu, gelu."),
+        ("model.norm=batch", "model.norm is 'batch', but must be one of layer, rms."),
+        ("model.dropout.attention=1", "model.dropout.attention times model.dropout.scale is 1"),
+        ("model.teacher_forcing.start=2", "model.teacher_forcing.start is 2"),
+        ("model.share_embeddings=true", "set tokenizer.shared=true, or model.share_embeddings=false."),
+    ],
+)
+def test_one_wrong_thing_is_one_sentence(override: str, sentence: str) -> None:
+    (found,) = validate(compose(["model=transformer", override]))
+    assert sentence in found
+
+
+def test_widths_must_suit_the_positions() -> None:
+    rotary = ["model=transformer", "model.embedding=12", "model.positions=rotary"]
+    (odd,) = validate(compose([*rotary, "model.heads=4"]))
+    assert odd.startswith("model.embedding / model.heads is 3")
+    assert validate(compose([*rotary, "model.heads=3"])) == []
+    (odd,) = validate(compose(["model=transformer", "model.embedding=15", "model.heads=3"]))
+    assert odd == "model.embedding is 15, but must be even with model.positions=sinusoidal."
+
+
+def test_sharing_goes_with_a_shared_vocabulary() -> None:
+    assert validate(compose(["model=transformer", "model.share_embeddings=true", "tokenizer.shared=true"])) == []
+
+
+def test_word_vectors_must_have_its_width() -> None:
+    words = ["model=transformer", "vectors=fasttext", "vectors.source=a.vec"]
+    (found,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
+    assert "model.embedding is 256" in found

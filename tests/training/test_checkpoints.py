@@ -1,0 +1,73 @@
+"""A checkpoint is there whole or as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+import torch
+
+from seqvise.callbacks.checkpoints import COMMON, Checkpoints
+from seqvise.errors import UserError
+from seqvise.files import held
+from seqvise.runs.resume import last_checkpoint, step_of
+from seqvise.training.trainer import AtomicCheckpointIO
+
+
+def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"global_step": 3}, file)
+
+    def full(_: object, file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(UserError, match=r"last.ckpt cannot be written \(No space left on device\).*resume=.*run\."):
+        AtomicCheckpointIO().save_checkpoint({"global_step": 4}, file)
+    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
+    assert step_of(file) == 3
+
+
+def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / ".last.ckpt.123.tmp").write_bytes(b"half")
+    assert last_checkpoint(tmp_path) is None
+    assert list(folder.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"PK damaged")
+    with pytest.raises(UserError, match=r"last.ckpt is not a whole checkpoint"):
+        step_of(tmp_path / "last.ckpt")
+
+
+def test_the_best_are_known_where_the_folder_was_moved(tmp_path: Path) -> None:
+    before = Checkpoints(tmp_path / "old", "best", monitor="val/bleu", mode="max", **COMMON)
+    before.best_k_models = {str(tmp_path / "old" / "best.ckpt"): torch.tensor(31.0)}
+    before.best_model_path = before.kth_best_model_path = str(tmp_path / "old" / "best.ckpt")
+    before.best_model_score = torch.tensor(31.0)
+    after = Checkpoints(tmp_path / "new", "best", monitor="val/bleu", mode="max", **COMMON)
+    after.load_state_dict(before.state_dict())
+    assert after.best_model_path == str(tmp_path / "new" / "best.ckpt")
+    assert after.best_k_models == {str(tmp_path / "new" / "best.ckpt"): torch.tensor(31.0)}
+
+
+def test_a_lock_is_held_by_one_process(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from seqvise.files import held\n"
+        "with held(Path(sys.argv[1])) as alone: print(alone)"
+    )
+
+    def asked() -> str:
+        words = [sys.executable, "-c", program, str(tmp_path / ".lock")]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    with held(tmp_path / ".lock") as alone:
+        assert alone
+        assert asked() == "False"
+    assert asked() == "True"

@@ -1,0 +1,179 @@
+"""`data.download` and `vectors.download`: what they fetch, and what is told without them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seqvise.cli.main import main
+from seqvise.config.compose import compose_what_fits
+from seqvise.config.options import Config
+from seqvise.config.schema import typed
+from seqvise.config.validate import validate_data
+from seqvise.corpus.parallel.options import DataOptions
+from seqvise.download.sources import Source
+from seqvise.errors import UserError
+from seqvise.training.download import corpus_files, fetch_missing
+from tests.download.archives import zipped
+from tests.download.server import file, running
+
+PAIRS = "".join(f"Who is number {n}?\tQui est le numéro {n} ?\tCC-BY\n" for n in range(60))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to stand in, on a machine without a net."""
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def config(*words: str) -> Config:
+    cfg, problems = compose_what_fits(words)
+    assert problems == []
+    return typed(cfg)
+
+
+def prepare(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["seqvise", "prepare", *words])
+    return main()
+
+
+def test_an_archive_put_there_by_hand_is_prepared(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "data" / "tatoeba").mkdir(parents=True)
+    (here / "data" / "tatoeba" / "fra-eng.zip").write_bytes(zipped(("_about.txt", b""), ("fra.txt", PAIRS.encode())))
+    assert prepare(monkeypatch, "data=tatoeba", "data.download=true") == 0
+    shown = capsys.readouterr()
+    assert "unpacking fra.txt (2.9 kB)" in shown.err
+    assert "60" in shown.out
+    assert (here / "data" / "tatoeba" / "fra.txt").read_text(encoding="utf-8") == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("words", "url", "place"),
+    [
+        (
+            ["data=tatoeba", "data.download=true"],
+            "https://www.manythings.org/anki/fra-eng.zip",
+            "data/tatoeba/fra-eng.zip",
+        ),
+        (
+            ["data=giga_fren", "data.root=elsewhere", "data.download=true"],
+            "https://www.statmt.org/wmt10/training-giga-fren.tar",
+            "elsewhere/training-giga-fren.tar",
+        ),
+        (
+            ["vectors=fasttext", "vectors.source=own/wiki.fr.vec", "vectors.download=true"],
+            "https://dl.fbaipublicfiles.com/fasttext/vectors-wiki/wiki.fr.vec",
+            "own/wiki.fr.vec",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_without_a_net_it_says_what_to_fetch_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    url: str,
+    place: str,
+) -> None:
+    assert prepare(monkeypatch, *words) == 2
+    told = capsys.readouterr().err
+    assert f"seqvise: {url} cannot be fetched: it cannot be reached" in told
+    assert f"Fetch {url} by hand, put it at {place} and start again." in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["data=multi30k"], [f"data/multi30k/{name}" for name in ("train.fr", "train.en", "val.fr", "val.en")]),
+        (["data=multi30k", "data.train=mine"], ["data/multi30k/val.fr", "data/multi30k/val.en"]),
+        (["data=files", "data.root=x", "data.train=train"], []),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_nothing_is_fetched_unasked_but_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: list[str]
+) -> None:
+    assert prepare(monkeypatch, *words) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqvise: ")]
+    named = [line for line in lines if line.endswith("Put it there, or set data.download=true.")]
+    assert len(named) == len(told)
+    assert all(f"{path} (or " in line for path, line in zip(told, named, strict=True))
+    assert len(lines) >= 2
+    assert all("is not there" in line for line in lines)
+
+
+def test_missing_parts_come_from_the_server_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    side = gzip.compress(b"une phrase\n")
+    with running() as server:
+        sources = [
+            Source(server.serve(f"/{name}.gz", file(side)), (f"{name}.gz",))
+            for name in ("train.fr", "train.en", "val.fr", "val.en", "test.fr", "test.en")
+        ]
+        options = config("data=multi30k", "data.root=raw", "data.download=true")
+        (here / "raw").mkdir()
+        (here / "raw" / "train.en").write_text("my own\n")
+        fetch_missing(options, {"multi30k": sources})
+        assert [path for path, _, _ in server.asked] == ["/train.fr.gz", "/val.fr.gz", "/val.en.gz"]
+        fetch_missing(options, {"multi30k": sources})
+        assert len(server.asked) == 3
+    assert f"fetching {server.url}/train.fr.gz ({len(side)} bytes)" in capsys.readouterr().err
+    assert gzip.decompress((here / "raw" / "val.en.gz").read_bytes()) == b"une phrase\n"
+
+
+def test_without_the_word_no_server_is_asked(here: Path) -> None:
+    with running() as server:
+        sources = {"multi30k": [Source(server.serve("/train.fr.gz", file()), ("train.fr.gz",))]}
+        fetch_missing(config("data=multi30k"), sources)
+        fetch_missing(config("data=phrasebook"), sources)
+        assert server.asked == []
+    assert list(here.iterdir()) == []
+
+
+def test_files_of_a_corpus() -> None:
+    data = DataOptions(root="x", train="train", valid="val", source="fr", target="en")
+    assert corpus_files(data) == ["train.fr", "train.en", "val.fr", "val.en"]
+    assert corpus_files(replace(data, format="tabbed", train="fra.txt", valid=None)) == ["fra.txt"]
+    assert corpus_files(DataOptions(format="phrasebook")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["data=files", "data.root=x", "data.train=y", "data.download=true"],
+            "no address is known for data.name=files",
+        ),
+        (["vectors.download=true"], "vectors.download is true, but vectors=none reads no file"),
+    ],
+)
+def test_what_cannot_be_fetched_is_refused_before(words: list[str], told: str) -> None:
+    cfg, problems = compose_what_fits(words)
+    (problem,) = [*problems, *validate_data(cfg)]
+    assert told in problem
+
+
+def test_a_missing_vector_file_names_the_word(tmp_path: Path) -> None:
+    from seqvise.vectors.initialise import check_files
+    from seqvise.vectors.options import VectorOptions
+
+    for name, ending in (("wiki.fr.bin", " Put it there, or set vectors.download=true."), ("mine.bin", "")):
+        with pytest.raises(UserError) as error:
+            check_files(VectorOptions(name="fasttext", source=str(tmp_path / name)), 300)
+        assert error.value.problems[0].endswith(f"there is no such file.{ending}")
