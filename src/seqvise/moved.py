@@ -52,7 +52,7 @@ MODULES = {
     "seqvise.apps.shortlist": "seqvise.cli.shortlist",
     "seqvise.apps.train": "seqvise.cli.train",
     "seqvise.apps.translate": "seqvise.cli.translate",
-    "seqvise.apps.translators": "seqvise.inference.adapt",
+    "seqvise.apps.translators": "seqvise.cli.translate",
     "seqvise.apps.tune": "seqvise.cli.tune",
     "seqvise.apps.tune_words": "seqvise.tuning.plan",
     "seqvise.apps.vectors": "seqvise.cli.vectors",
@@ -70,7 +70,7 @@ MODULES = {
     "seqvise.callbacks.stopping": "seqvise.callbacks.save_on_signal",
     "seqvise.config.classes": "seqvise.config.registry",
     "seqvise.config.faults": "seqvise.config.hydra_errors",
-    "seqvise.config.hyperparameters": "seqvise.config.hparams",
+    "seqvise.config.hyperparameters": "seqvise.config.schema",
     "seqvise.config.processes": "seqvise.config.distributed_env",
     "seqvise.config.text_rules": "seqvise.config.validate",
     "seqvise.config.tree": "seqvise.config.search_path",
@@ -135,7 +135,7 @@ MODULES = {
     "seqvise.images.pictures_network": "seqvise.images.synthetic.network",
     "seqvise.images.pictures_patterns": "seqvise.images.synthetic.patterns",
     "seqvise.images.pictures_scene": "seqvise.images.synthetic.scene",
-    "seqvise.images.pictures_set": "seqvise.images.synthetic.dataset",
+    "seqvise.images.pictures_set": "seqvise.images.synthetic.scene",
     "seqvise.images.pictures_text": "seqvise.images.synthetic.text",
     "seqvise.images.pictures_things": "seqvise.images.synthetic.objects",
     "seqvise.images.pictures_vectors": "seqvise.images.synthetic.text",
@@ -143,7 +143,7 @@ MODULES = {
     "seqvise.images.pictures_weights": "seqvise.images.synthetic.network",
     "seqvise.images.synsets": "seqvise.images.wordnet",
     "seqvise.launching.parent": "seqvise.launching.processes",
-    "seqvise.launching.words": "seqvise.launching.job_overrides",
+    "seqvise.launching.words": "seqvise.launching.processes",
     "seqvise.metrics.tokens": "seqvise.metrics.groups",
     "seqvise.models.activations": "seqvise.models.kernels.activations",
     "seqvise.models.adaptive": "seqvise.models.softmax.adaptive",
@@ -178,7 +178,7 @@ MODULES = {
     "seqvise.models.transformer": "seqvise.models.transformer.model",
     "seqvise.models.transformer_attention": "seqvise.models.transformer.attention",
     "seqvise.models.transformer_decoder": "seqvise.models.transformer.decoder",
-    "seqvise.models.transformer_encoder": "seqvise.models.transformer.encoder",
+    "seqvise.models.transformer_encoder": "seqvise.models.transformer.layers",
     "seqvise.models.transformer_layers": "seqvise.models.transformer.layers",
     "seqvise.models.transformer_options": "seqvise.models.transformer.options",
     "seqvise.models.transformer_positions": "seqvise.models.transformer.positions",
@@ -212,12 +212,16 @@ MODULES = {
     "seqvise.runs.seq2seq": "seqvise.inference.translator",
     "seqvise.runs.trainer": "seqvise.training.trainer",
     "seqvise.runs.translator": "seqvise.inference.translator",
+    "seqvise.runs.versions": "seqvise.runs.environment",
     "seqvise.tasks.devise": "seqvise.tasks.image_to_word",
     "seqvise.tasks.forcing": "seqvise.tasks.translation",
     "seqvise.tasks.placed": "seqvise.tasks.samples",
     "seqvise.tasks.precision": "seqvise.tasks.base",
     "seqvise.tasks.totals": "seqvise.tasks.distributed_means",
+    "seqvise.tuning.process": "seqvise.tuning.trial",
+    "seqvise.vectors.files": "seqvise.vectors.store",
     "seqvise.vectors.manifest": "seqvise.vectors.store",
+    "seqvise.vectors.subwords": "seqvise.vectors.words",
 }
 """Former module -> module."""
 
@@ -280,7 +284,7 @@ def former_attribute(module: str, name: str) -> object:
     new = current(path)
     if new == path:
         raise AttributeError(f"module '{module}' has no attribute '{name}'")
-    _warn(path, new, 4)
+    _warn(path, new)
     found, _, name = new.rpartition(".")
     return getattr(import_module(found), name)
 
@@ -329,5 +333,5 @@ def _is_submodule(path: str) -> bool:
     return any(new == path or new.startswith(f"{path}.") for new in MODULES.values())
 
 
-def _warn(old: str, new: str, stacklevel: int = 3) -> None:
-    warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=stacklevel)
+def _warn(old: str, new: str) -> None:
+    warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=3)

@@ -13,8 +13,8 @@ import pytest
 
 from seqvise.cli.main import main
 from seqvise.cli.support.lines import windows
+from seqvise.cli.translate import PRECISIONS
 from seqvise.errors import UserError
-from seqvise.inference.adapt import PRECISIONS
 from tests.runs.made import TARGET, make_run
 
 INPUT = ["qui est là ?", "", "что это ?", "où es-tu ?", "qui " * 1200, " \u200b\u200e\u3164", "où est-il, $x$ ?"]

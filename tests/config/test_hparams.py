@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from seqvise.config.compose import compose
-from seqvise.config.hparams import hyperparameters
-from seqvise.config.schema import typed
+from seqvise.config.schema import hyperparameters, typed
 
 
 def test_full_names_and_plain_values() -> None:

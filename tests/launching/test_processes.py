@@ -16,8 +16,7 @@ from pytorch_lightning.strategies.launchers import subprocess_script
 
 from seqvise.config.schema import register
 from seqvise.config.search_path import conf_folder
-from seqvise.launching.job_overrides import job_words
-from seqvise.launching.processes import in_sweep, launching
+from seqvise.launching.processes import in_sweep, job_words, launching
 
 JOB = ["model=rnn", "optimizer.lr=0.003"]
 

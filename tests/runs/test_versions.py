@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from seqvise.errors import UserError
+from seqvise.runs.environment import COMPUTING, other_versions, version_of
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
-from seqvise.runs.versions import COMPUTING, other_versions, version_of
 from tests.runs.made import make_run
 
 

@@ -20,7 +20,8 @@ from seqvise.config.compose import compose
 from seqvise.config.options import Config
 from seqvise.config.schema import content, typed
 from seqvise.config.validate import validate
-from seqvise.images.synthetic import dataset, network
+from seqvise.images.synthetic import network
+from seqvise.images.synthetic import scene as dataset
 from seqvise.images.synthetic import text as pictures_vectors
 from seqvise.images.synthetic.network import train_network
 from seqvise.images.synthetic.text import pictures_text

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim, read_all, read_vectors
 from seqvise.vectors.lexicon import Lexicon
+from seqvise.vectors.store import file_dim, read_all, read_vectors
 
 ROWS = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 

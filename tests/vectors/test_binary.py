@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim, read_vectors
+from seqvise.vectors.store import file_dim, read_vectors
 from seqvise.vectors.words import Origin
 
 

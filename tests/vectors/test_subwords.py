@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqvise.vectors.binary import read_subwords
-from seqvise.vectors.subwords import hashed, ngrams
+from seqvise.vectors.words import hashed, ngrams
 
 
 def test_ngrams_by_hand() -> None:

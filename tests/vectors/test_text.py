@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim, read_all, read_vectors
+from seqvise.vectors.store import file_dim, read_all, read_vectors
 from seqvise.vectors.words import Origin
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.translate import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.adapt import PRECISIONS, adapted
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from seqvise.cli.support.lines import STREAM, reading, windows, writing
 from seqvise.cli.support.plain_command import words_command
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.adapt import PRECISIONS, adapted
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from seqvise.reports.attention_map import AttentionMap
 
 log = logging.getLogger(__name__)
+PRECISIONS = ("fp32", "bf16", "int8")
 FORMATS = ("text", "json")
 MEANS = ("probs", "log_probs")
 MAPS = 8
@@ -203,3 +203,25 @@ def _counting(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[
             progress.update(task, completed=number, speed=f"{number / seconds:,.0f}")
 
         yield count
+
+
+def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path | None, precision: str) -> Translator:
+    """The translator with more source words, which says words of a short-list alone, from weights of fewer bits.
+
+    Args:
+        translator: it is not changed.
+        source_vectors: word vectors, see ``expanded``; None for the run's words.
+        shortlist: a file of ``seqvise shortlist``; None for all words.
+        precision: of ``PRECISIONS``.
+
+    Raises:
+        UserError: a file cannot be read or does not fit the run, or the precision not the device.
+    """
+    if source_vectors is not None:
+        from seqvise.inference.vocabulary_expansion import expanded
+
+        translator, found = expanded(translator, source_vectors)
+        log.info("source_vectors: %s", found)
+    if shortlist is not None:
+        translator = translator.among(shortlist)
+    return translator if precision == "fp32" else translator.rounded(precision)

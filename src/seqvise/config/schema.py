@@ -230,3 +230,27 @@ def _own_conf() -> str:
     """The search path of a person's own ./conf; an empty package of ours where there is none."""
     folder = own_folder()
     return f"file://{folder}" if folder else "pkg://seqvise.config"
+
+
+Scalar = bool | int | float | str | None
+NODES = ("data", "tokenizer", "vectors", "model", "loss", "optimizer", "schedule")
+
+
+def hyperparameters(config: Config) -> dict[str, Scalar]:
+    """Full names and plain values, for TensorBoard's HPARAMS tab and for checkpoints, which load without running code.
+
+    Folders and file names stay out: two runs on the same text are to look the same wherever it lies.
+    """
+    every = content(config)
+    chosen = {name: every[name] for name in NODES}
+    chosen["data"] = {name: value for name, value in chosen["data"].items() if name != "root"}
+    flat = {"seed": config.seed, "trainer.max_epochs": config.trainer.max_epochs}
+    return flat | dict(_flatten(chosen, ""))
+
+
+def _flatten(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Scalar]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value if isinstance(value, Scalar) else str(value)

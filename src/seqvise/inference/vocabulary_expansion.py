@@ -22,7 +22,7 @@ from seqvise.corpus.tokens.vocabulary import SPECIALS, Vocabulary
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.errors import UserError
 from seqvise.inference.translator import Translator
-from seqvise.vectors.files import read_all
+from seqvise.vectors.store import read_all
 from seqvise.vectors.words import resolve
 
 Floats = NDArray[np.float32]

@@ -13,9 +13,9 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
 from seqvise.errors import LOG, RunFailedError, UserError
-from seqvise.launching.job_overrides import job_words
 from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
+from seqvise.launching.processes import job_words
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 

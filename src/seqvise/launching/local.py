@@ -18,9 +18,8 @@ from typing import Any
 
 from seqvise.errors import LOG
 from seqvise.files import held
-from seqvise.launching.job_overrides import PROGRAM, directory_word
 from seqvise.launching.pool import VISIBLE, Pool
-from seqvise.launching.processes import SWEEP
+from seqvise.launching.processes import PROGRAM, SWEEP, directory_word
 from seqvise.launching.ranks import ending
 from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
 

@@ -21,8 +21,8 @@ from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, own_network
+from seqvise.runs.environment import new_keys, other_versions
 from seqvise.runs.integrity import check_run
-from seqvise.runs.versions import new_keys, other_versions
 
 log = logging.getLogger(__name__)
 CACHE = "SEQVISE_CACHE"

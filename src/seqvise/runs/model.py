@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from seqvise.config.options import Config
 from seqvise.config.registry import MODULE, find_class
 from seqvise.errors import UserError
+from seqvise.runs.environment import other_versions
 from seqvise.runs.load import Run
-from seqvise.runs.versions import other_versions
 from seqvise.runs.weights import REMEDY, read_checkpoint, refuse_nan
 
 if TYPE_CHECKING:

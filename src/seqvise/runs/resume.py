@@ -28,8 +28,8 @@ from seqvise.runs.directory import (
     own_network,
     read_status,
 )
+from seqvise.runs.environment import COMPUTING, other_versions
 from seqvise.runs.integrity import read_object
-from seqvise.runs.versions import COMPUTING, other_versions
 
 log = logging.getLogger(__name__)
 AUTO = "auto"

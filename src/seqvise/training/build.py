@@ -17,9 +17,9 @@ from torch import nn
 
 from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.checkpoints import BestMetrics
-from seqvise.config.hparams import hyperparameters
 from seqvise.config.options import Config
 from seqvise.config.registry import TASK, find_class
+from seqvise.config.schema import hyperparameters
 from seqvise.models.options import ForcingOptions
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import option

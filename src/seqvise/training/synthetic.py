@@ -48,7 +48,7 @@ def with_pictures(config: Config) -> Config:
 
 
 def _draw(cache: Path, seed: int) -> Path:
-    from seqvise.images.synthetic.dataset import COUNT, draw_set, pictures_folder
+    from seqvise.images.synthetic.scene import COUNT, draw_set, pictures_folder
 
     if not pictures_folder(cache, seed).exists():
         log.info("pictures: drawing %s", f"{COUNT:,}")

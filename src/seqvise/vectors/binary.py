@@ -15,8 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from seqvise.errors import UserError
-from seqvise.vectors.subwords import Subwords
-from seqvise.vectors.words import Casings, Origin, WholeFile, WordVectors, resolve
+from seqvise.vectors.words import Casings, Origin, Subwords, WholeFile, WordVectors, resolve
 
 MAGIC = 793712314
 VERSIONS = (11, 12)

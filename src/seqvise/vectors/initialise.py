@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from seqvise.download.catalogue import vector_source
 from seqvise.errors import UserError
-from seqvise.vectors.files import file_dim
 from seqvise.vectors.options import VectorOptions
-from seqvise.vectors.store import stored_vectors
+from seqvise.vectors.store import file_dim, stored_vectors
 from seqvise.vectors.words import Origin, WordVectors
 
 SPECIALS = 4

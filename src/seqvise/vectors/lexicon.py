@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
-from seqvise.vectors.files import read_all
 from seqvise.vectors.spelling import nearest_spellings
-from seqvise.vectors.store import read_manifest, write_manifest
-from seqvise.vectors.subwords import Subwords
+from seqvise.vectors.store import read_all, read_manifest, write_manifest
+from seqvise.vectors.words import Subwords
 
 FORMAT = 1
 CHUNK = 65_536

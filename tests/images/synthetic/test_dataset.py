@@ -10,7 +10,7 @@ import yaml
 from seqvise.config.search_path import conf_folder
 from seqvise.images.listing import find_images
 from seqvise.images.options import ImageOptions
-from seqvise.images.synthetic import dataset
+from seqvise.images.synthetic import scene as dataset
 from seqvise.images.synthetic.classes import (
     BODIES,
     CLASSES,
@@ -22,8 +22,7 @@ from seqvise.images.synthetic.classes import (
     PATTERNS,
     PictureClass,
 )
-from seqvise.images.synthetic.dataset import draw_set
-from seqvise.images.synthetic.scene import SIDE, draw_picture
+from seqvise.images.synthetic.scene import SIDE, draw_picture, draw_set
 
 pytest.importorskip("PIL")
 

@@ -13,10 +13,9 @@ from seqvise.config.search_path import conf_folder
 from seqvise.images.backbones import load_network, read_weights
 from seqvise.images.listing import ImageSplit, find_images
 from seqvise.images.options import ImageOptions, TransformOptions
-from seqvise.images.synthetic import dataset
 from seqvise.images.synthetic import network as pictures_weights
+from seqvise.images.synthetic import scene as dataset
 from seqvise.images.synthetic.classes import NAMES
-from seqvise.images.synthetic.dataset import draw_set
 from seqvise.images.synthetic.network import (
     MEAN,
     SHIFT,
@@ -30,7 +29,7 @@ from seqvise.images.synthetic.network import (
     train_network,
     weights_file,
 )
-from seqvise.images.synthetic.scene import SIDE
+from seqvise.images.synthetic.scene import SIDE, draw_set
 
 
 def two_colours(count: int = 48) -> tuple[Tensor, Tensor]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqvise.dice import Dice
+from seqvise.files import atomic_folder, digest, locked
 from seqvise.images.synthetic.brush import Brush, Placement, box, oval
-from seqvise.images.synthetic.classes import BODIES, PATTERNED, PictureClass
+from seqvise.images.synthetic.classes import BODIES, CLASSES, PATTERNED, PictureClass
 from seqvise.images.synthetic.colours import Colour, any_colour, muted
 from seqvise.images.synthetic.objects import draw_coloured, draw_patterned
 from seqvise.images.synthetic.vehicles import draw_vehicle
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 SIDE = 64
 FINER = 4
@@ -78,3 +82,34 @@ def _clutter(image: Image, paint: Colour, dice: Dice) -> None:
             brush.shape([(-1, 0.8), (0, -0.9), (1, 0.7)], paint)
         case _:
             brush.line([(-1.8, 0), (0, dice.between(-0.6, 0.6)), (1.8, 0)], paint, 0.25)
+
+
+FORMAT = 1
+"""Changes with anything that changes a picture."""
+EACH = {"train": 40, "valid": 10, "test": 10}
+"""Pictures of a label, by part."""
+COUNT = len(CLASSES) * sum(EACH.values())
+
+
+def pictures_folder(cache: Path, seed: int) -> Path:
+    """Where the pictures of a seed belong: ``cache/pictures/<hash>``."""
+    return cache / "pictures" / digest(json.dumps([FORMAT, EACH, seed]))
+
+
+def draw_set(cache: Path, seed: int) -> Path:
+    """The folder of the pictures, drawn into it where it is not there yet."""
+    folder = pictures_folder(cache, seed)
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if not folder.exists():
+            with atomic_folder(folder) as temporary:
+                for shown in CLASSES:
+                    _draw_class(temporary, shown, seed)
+    return folder
+
+
+def _draw_class(root: Path, shown: PictureClass, seed: int) -> None:
+    for part, count in EACH.items():
+        folder = root / part / shown.name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            draw_picture(shown, f"{seed} {part} {number}").save(folder / f"{number:03}.png")

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.recurrent.scheduled_sampling import StepLookup
 from seqvise.models.transformer.attention import KeyValue
-from seqvise.models.transformer.encoder import WordInput
-from seqvise.models.transformer.layers import DecoderLayer, norm
+from seqvise.models.transformer.layers import DecoderLayer, WordInput, norm
 from seqvise.models.transformer.options import TransformerOptions
 
 

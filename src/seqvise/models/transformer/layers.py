@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.kernels.dropout import dropout
 from seqvise.models.transformer.attention import CrossAttention, KeyValue, SelfAttention
 from seqvise.models.transformer.options import TransformerDropoutOptions, TransformerOptions
-from seqvise.models.transformer.positions import Rotation
+from seqvise.models.transformer.positions import POSITIONS, Rotation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
 NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
@@ -106,3 +108,38 @@ class DecoderLayer(nn.Module):
         found, weights = self.cross.step(self.cross_norm(inputs), source, mask)
         inputs = self.add(inputs, found)
         return SteppedLayer(self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs))), past, weights)
+
+
+class WordInput(nn.Module):
+    """From word vectors to what the first layer reads: times sqrt(D), with their positions, less dropout."""
+
+    def __init__(self, options: TransformerOptions) -> None:
+        super().__init__()
+        self.positions = POSITIONS[options.positions](options)
+        self.dropout = options.dropout
+
+    def forward(self, vectors: Tensor, start: int = 0) -> Tensor:
+        """vectors: (N, T, D), at positions from ``start`` on."""
+        marked = self.positions.mark(vectors * math.sqrt(vectors.shape[2]), start)
+        return dropout(marked, self.dropout.embedding * self.dropout.scale, self.training)
+
+
+class TransformerEncoder(nn.Module):
+    """A stack of layers and a last norm; padding is never looked at."""
+
+    def __init__(self, options: TransformerOptions, words: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, options.embedding, padding_idx=PAD)
+        self.input = WordInput(options)
+        self.layers = nn.ModuleList(EncoderLayer(options) for _ in range(options.encoder_layers))
+        self.norm = norm(options)
+
+    def forward(self, src: SourceBatch) -> Tensor:
+        """What was read at every step: (B, S, D)."""
+        sequence = self.input(self.embedding(src.ids))
+        rotation = self.input.positions.rotation(0, src.ids.shape[1], sequence.device)
+        mask = src.mask()[:, None, None]
+        for layer in self.layers:
+            sequence = layer(sequence, rotation, mask)
+        found: Tensor = self.norm(sequence)
+        return found

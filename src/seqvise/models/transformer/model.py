@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seqvise.models.interface import PairBatch, PickWords, SourceBatch, StepOutput
 from seqvise.models.softmax.generator import Generator, WordPicker
 from seqvise.models.transformer.decoder import TransformerDecoder, TransformerMemory, TransformerState
-from seqvise.models.transformer.encoder import TransformerEncoder
+from seqvise.models.transformer.layers import TransformerEncoder
 from seqvise.models.transformer.options import TransformerOptions
 
 
