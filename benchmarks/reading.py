@@ -17,7 +17,7 @@ from benchmarks.alone import alone, peak_mib
 from seqvise.corpus.parallel.fingerprint import corpus_inputs
 from seqvise.corpus.parallel.ingest import kept_blocks
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 
 PAIRS, QUICK_PAIRS = (100_000, 500_000, 1_000_000, 2_000_000, 5_000_000), (20_000,)
 REPEATS = 10  # one pair in so many was there before
@@ -62,7 +62,7 @@ def write_corpus(folder: Path, pairs: int) -> int:
 def read_corpus(folder: Path, exact: bool) -> dict[str, float]:
     """Reads and filters what ``write_corpus`` wrote."""
     data = DataOptions(root=str(folder), train="train", exact_duplicates=exact)
-    tally, before = Tally(), peak_mib()
+    tally, before = FilterCounts(), peak_mib()
     started = time.process_time()
     with corpus_inputs(data, folder) as (item,):
         kept = sum(len(block) for block, _ in kept_blocks(item, data, tally))

@@ -22,7 +22,7 @@ from seqvise.reports.folder import Drawing, curves_of, drawings_of
 from seqvise.reports.grid import as_markdown, importance_grid, results_grid, troubles_grid
 from seqvise.reports.importance import Importance, Share, importance
 from seqvise.reports.job import Job
-from seqvise.reports.report import Report, build_report
+from seqvise.reports.report import SweepReport, build_report
 from seqvise.reports.sweep import SWEEP, read_sweeps
 from seqvise.reports.tables import headline, remarks
 
@@ -66,7 +66,7 @@ class SweepRecord(Kept):
     note: str | None = None
 
     @cached_property
-    def report(self) -> Report:
+    def report(self) -> SweepReport:
         """Its table."""
         return build_report([_job(self.name, number, kept) for number, kept in enumerate(self.jobs)], self.metrics)
 
@@ -181,7 +181,7 @@ def _drawings(record: SweepRecord) -> list[Drawing]:
     return list(drawings_of(report, record.matters(), heat_keys(None, report.differing.parameters), curves))
 
 
-def _kept(report: Report, job: Job, curve: Sequence[tuple[int, float]]) -> dict[str, Any]:
+def _kept(report: SweepReport, job: Job, curve: Sequence[tuple[int, float]]) -> dict[str, Any]:
     """Of a job what differs and what came out."""
     wanted = {*report.differing.parameters, *report.differing.seeds, *MONITOR}
     settings = {name: _shown(value) for name, value in job.settings.items() if name in wanted}

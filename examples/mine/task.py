@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqvise.models.interface import PAD, PairBatch
-from seqvise.tasks.translation import Translation
+from seqvise.tasks.translation import TranslationTask
 
 
-class FocalTranslation(Translation):
-    """Trains with the focal loss ``-(1 - p)^2 log p`` (Lin et al., 2017); validates as ``Translation`` does."""
+class FocalTranslation(TranslationTask):
+    """Trains with the focal loss ``-(1 - p)^2 log p`` (Lin et al., 2017); validates as ``TranslationTask`` does."""
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """The mean focal loss over real words, the decoder reading the reference."""

@@ -1,4 +1,4 @@
-"""Draws of the built-in pictures and their text, the same on every machine."""
+"""Random draws for the built-in data, the same on every machine."""
 
 from __future__ import annotations
 

@@ -242,12 +242,14 @@ NAMES = {
     "seqvise.corpus.options.SideScripts": "seqvise.corpus.parallel.options.SideScripts",
     "seqvise.corpus.options.TOKENIZERS": "seqvise.corpus.tokens.options.TOKENIZERS",
     "seqvise.corpus.options.TokenizerOptions": "seqvise.corpus.tokens.options.TokenizerOptions",
+    "seqvise.inference.translator.Translation": "seqvise.inference.translator.TranslationResult",
     "seqvise.models.options.ATTENTIONS": "seqvise.models.recurrent.options.ATTENTIONS",
     "seqvise.models.options.DropoutOptions": "seqvise.models.recurrent.options.DropoutOptions",
     "seqvise.models.options.PLACES": "seqvise.models.recurrent.options.PLACES",
     "seqvise.models.options.PretrainedOptions": "seqvise.models.recurrent.options.PretrainedOptions",
     "seqvise.models.options.RecurrentOptions": "seqvise.models.recurrent.options.RecurrentOptions",
     "seqvise.models.options.STARTS": "seqvise.models.recurrent.options.STARTS",
+    "seqvise.tasks.translation.Translation": "seqvise.tasks.translation.TranslationTask",
 }
 """Former path of a class or constant -> path, where its former module still exists or the name has changed."""
 
@@ -284,9 +286,13 @@ def former_attribute(module: str, name: str) -> object:
     new = current(path)
     if new == path:
         raise AttributeError(f"module '{module}' has no attribute '{name}'")
-    _warn(path, new)
-    found, _, name = new.rpartition(".")
-    return getattr(import_module(found), name)
+    found, _, attribute = new.rpartition(".")
+    try:
+        value: object = getattr(import_module(found), attribute)
+    except AttributeError:
+        raise AttributeError(f"module '{module}' has no attribute '{name}'") from None
+    _warn(path, new, stacklevel=4)
+    return value
 
 
 class MovedFinder(MetaPathFinder, Loader):
@@ -333,5 +339,5 @@ def _is_submodule(path: str) -> bool:
     return any(new == path or new.startswith(f"{path}.") for new in MODULES.values())
 
 
-def _warn(old: str, new: str) -> None:
-    warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=3)
+def _warn(old: str, new: str, stacklevel: int = 3) -> None:
+    warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=stacklevel)

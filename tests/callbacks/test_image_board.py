@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from seqvise.callbacks.image_board import NEAREST, SIDE, WORD, nearest_images, projection, query_grid
-from seqvise.tasks.samples import Placed
+from seqvise.tasks.samples import EmbeddedImages
 
 
-def placed(folder: Path) -> Placed:
+def placed(folder: Path) -> EmbeddedImages:
     words = np.eye(3, 4, dtype=np.float32)
     vectors = np.array([[0, 1, 0, 0], [0.8, 0.6, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
     files = [folder / f"{row}.png" for row in range(4)]
-    return Placed(("cat", "dog", "cow"), words, vectors, np.array([1, 0, 0, 1]), files)
+    return EmbeddedImages(("cat", "dog", "cow"), words, vectors, np.array([1, 0, 0, 1]), files)
 
 
 def test_images_are_ranked_by_cosine(tmp_path: Path) -> None:

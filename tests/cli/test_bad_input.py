@@ -236,15 +236,15 @@ def test_without_a_best_checkpoint_the_last_weights_are_tested(here: Path, told:
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     here: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seqvise.tasks.translation import Translation
+    from seqvise.tasks.translation import TranslationTask
 
-    step = Translation.training_step
+    step = TranslationTask.training_step
 
-    def breaking(self: Translation, batch: object, batch_idx: int) -> torch.Tensor:
+    def breaking(self: TranslationTask, batch: object, batch_idx: int) -> torch.Tensor:
         loss = step(self, batch, batch_idx)  # type: ignore[arg-type]
         return loss * float("nan") if self.current_epoch == 1 else loss
 
-    monkeypatch.setattr(Translation, "training_step", breaking)
+    monkeypatch.setattr(TranslationTask, "training_step", breaking)
     code, sentences = told("train", *TINY)
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
     assert code == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqvise.cli import find_batch_size
 from seqvise.cli.find_batch_size import Trial, largest, main
-from seqvise.tasks.translation import Translation
+from seqvise.tasks.translation import TranslationTask
 
 
 @given(st.integers(0, 5000), st.integers(1, 5000))
@@ -50,15 +50,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_steps_are_trained_until_memory_runs_out(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: int, found: int
 ) -> None:
-    step, sizes = Translation.training_step, list[int]()
+    step, sizes = TranslationTask.training_step, list[int]()
 
-    def training_step(self: Translation, batch: Any, index: int) -> Any:
+    def training_step(self: TranslationTask, batch: Any, index: int) -> Any:
         sizes.append(len(batch))
         if len(batch) > room:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return step(self, batch, index)
 
-    monkeypatch.setattr(Translation, "training_step", training_step)
+    monkeypatch.setattr(TranslationTask, "training_step", training_step)
     monkeypatch.setattr(find_batch_size, "_refuse", lambda _: None)
     assert main(WORDS) == 0
     told = capsys.readouterr()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seqvise.cli.prepare import show
-from seqvise.corpus.parallel.report import Report, SideReport, Tally
+from seqvise.corpus.parallel.report import CorpusReport, FilterCounts, SideReport
 
 
 def test_drops_faults_and_warnings_are_shown(
@@ -13,8 +13,8 @@ def test_drops_faults_and_warnings_are_shown(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     side = SideReport("fr", 10, 9, 100, 0.5, {50: 3}, None)
-    inputs = {"train": Tally(1234, {"an empty side": 7}, {"carriage returns": 5}), "valid": Tally(20)}
-    show(Report(inputs, {"train": 1227, "valid": 20}, side, side, ("The sides look swapped.",)), Path("store"))
+    inputs = {"train": FilterCounts(1234, {"an empty side": 7}, {"carriage returns": 5}), "valid": FilterCounts(20)}
+    show(CorpusReport(inputs, {"train": 1227, "valid": 20}, side, side, ("The sides look swapped.",)), Path("store"))
     lines = capsys.readouterr().out.splitlines()
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "data." in line]
     assert rows == [["data.train", "1,234", "7", "5"], ["data.valid", "20", "0", "0"]]

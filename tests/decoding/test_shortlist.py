@@ -15,7 +15,7 @@ from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.shortlist import FREQUENT, Fewer, Shortlist, read_shortlist, shortlisted, write_shortlist
+from seqvise.decoding.shortlist import FREQUENT, Shortlist, ShortlistModel, read_shortlist, shortlisted, write_shortlist
 from seqvise.errors import UserError
 from seqvise.models.interface import EOS, PAD, SourceBatch, StepOutput
 from tests.decoding import tiny
@@ -123,7 +123,7 @@ def test_attention_and_prefixes_are_as_without_it() -> None:
 def test_the_model_stays_as_it_is_and_the_projection_gets_narrow() -> None:
     model, src = tiny.model(WORDS), tiny.batch([[5, 6, EOS], [7, EOS]])
     few, words = shortlisted(model, shortlist_of({5: [30, 31], 7: [50], 9: [40]}), src, None)
-    assert isinstance(few, Fewer)
+    assert isinstance(few, ShortlistModel)
     assert words.tolist() == [0, 1, 2, 3, 4, 5, 30, 31, 50]
     memory = few.encode(src)
     logits = few.step(torch.tensor([0, 0]), few.init(memory), memory).logits

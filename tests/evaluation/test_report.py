@@ -6,19 +6,19 @@ import math
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from seqvise.evaluation.report import Report, Sampling, build_report
+from seqvise.evaluation.report import EvaluationReport, Sampling, build_report
 from tests.evaluation.systems import BAD, GOOD, REFERENCES, corpus, system
 
 SAMPLING = Sampling(100, 7)
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> EvaluationReport:
     systems = [system("good", GOOD, 1.5), system("bad", BAD)]
     return build_report(corpus(), systems, True, 3, SAMPLING, 10)
 
 
-def test_scores_are_those_of_the_corpus(report: Report) -> None:
+def test_scores_are_those_of_the_corpus(report: EvaluationReport) -> None:
     assert report.against is not None
     for texts, found in ((GOOD, report.run), (BAD, report.against)):
         scores = {name: score.value for name, score in found.scores.items()}
@@ -32,7 +32,7 @@ def test_scores_are_those_of_the_corpus(report: Report) -> None:
     assert report.run.signatures["bleu_on_tokens"].startswith("tokenizer=words, lower; nrefs:1|case:mixed|eff:no|tok:n")
 
 
-def test_loss_and_counts(report: Report) -> None:
+def test_loss_and_counts(report: EvaluationReport) -> None:
     assert report.against is not None
     assert (report.run.loss, report.run.perplexity) == (1.5, math.exp(1.5))
     assert (report.run.words, report.run.unknown_words, report.run.seconds) == (20, 3, 2.0)
@@ -40,7 +40,7 @@ def test_loss_and_counts(report: Report) -> None:
     assert (report.sentences, report.empty_sources, report.empty_references) == (5, 1, 1)
 
 
-def test_groups_are_scored_by_themselves(report: Report) -> None:
+def test_groups_are_scored_by_themselves(report: EvaluationReport) -> None:
     assert [(group.label, group.sentences) for group in report.by_length] == [("0", 1), ("1-5", 3), ("6-10", 1)]
     assert [(group.label, group.sentences) for group in report.by_unknown] == [("0", 2), ("1", 2), ("2", 1)]
     short = report.by_length[1]
@@ -54,7 +54,7 @@ def test_groups_are_scored_by_themselves(report: Report) -> None:
     assert report.by_unknown[1].run["ter"].value == pytest.approx(100 / 4)
 
 
-def test_differences_come_by_size_and_only_where_there_are_any(report: Report) -> None:
+def test_differences_come_by_size_and_only_where_there_are_any(report: EvaluationReport) -> None:
     chrf = CHRF(lowercase=True)
     found = [(each.line, each.run_chrf - each.against_chrf) for each in report.differences]
     wanted = []
@@ -78,7 +78,7 @@ def test_one_system_is_compared_with_nothing() -> None:
     assert "case:mixed" in report.run.signatures["ter"]
 
 
-def test_json_holds_everything(report: Report) -> None:
+def test_json_holds_everything(report: EvaluationReport) -> None:
     found = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert found["sampling"] == {"samples": 100, "seed": 7}
     assert found["run"]["scores"]["bleu"]["value"] == report.run.scores["bleu"].value

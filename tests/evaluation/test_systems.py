@@ -10,7 +10,7 @@ from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.decoding.options import DecodingOptions
 from seqvise.evaluation.systems import decode, token_sides
-from seqvise.inference.translator import Translation, Translator
+from seqvise.inference.translator import TranslationResult, Translator
 
 WORDS = ["it", "'s", "here", "."]
 CODEC = TextCodec("en", TokenizerOptions(name="words"), Vocabulary.from_ranked(WORDS, dict.fromkeys(WORDS, 1), {}))
@@ -19,9 +19,9 @@ CODEC = TextCodec("en", TokenizerOptions(name="words"), Vocabulary.from_ranked(W
 class Fixed(Translator):
     """Says the same of every text, in the order of its target side."""
 
-    def translate(self, texts: Any, attention: bool = False, options: Any = None) -> list[Translation]:
+    def translate(self, texts: Any, attention: bool = False, options: Any = None) -> list[TranslationResult]:
         said = [*reversed(WORDS)] if self.target.backwards else WORDS
-        return [Translation(f"It's here. {text} beam {options.beam}", (), [*said, "<eos>"]) for text in texts]
+        return [TranslationResult(f"It's here. {text} beam {options.beam}", (), [*said, "<eos>"]) for text in texts]
 
 
 @pytest.mark.parametrize("backwards", [False, True])

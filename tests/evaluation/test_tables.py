@@ -5,26 +5,26 @@ import io
 import pytest
 from rich.console import Console
 
-from seqvise.evaluation.report import Report, Sampling, build_report
+from seqvise.evaluation.report import EvaluationReport, Sampling, build_report
 from seqvise.evaluation.tables import show
 from tests.evaluation.systems import BAD, GOOD, SOURCES, corpus, system
 
 LONG = "outputs/runs/full/2026-11-21_11-29-44_697869/" * 3
 
 
-def shown(report: Report, width: int) -> str:
+def shown(report: EvaluationReport, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
     show(report, console)
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
 @pytest.fixture(scope="module")
-def two() -> Report:
+def two() -> EvaluationReport:
     return build_report(corpus(), [system(LONG, GOOD, 1.5), system("bad", BAD)], True, 2, Sampling(50, 1), 5)
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_nothing_is_cut_or_too_wide(two: Report, width: int) -> None:
+def test_nothing_is_cut_or_too_wide(two: EvaluationReport, width: int) -> None:
     text = shown(two, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
@@ -34,7 +34,7 @@ def test_nothing_is_cut_or_too_wide(two: Report, width: int) -> None:
         assert any(line.startswith(f"{name} ") for line in text.splitlines())
 
 
-def test_the_numbers_are_there(two: Report) -> None:
+def test_the_numbers_are_there(two: EvaluationReport) -> None:
     lines = [line.split() for line in shown(two, 120).splitlines()]
     row = next(line for line in lines if line[:1] == ["TER"])
     assert two.against is not None

@@ -24,7 +24,7 @@ from seqvise.export.folder import TRIED, export_run
 from seqvise.export.formats import FORMATS, Format
 from seqvise.export.layers import exportable
 from seqvise.export.options import PACKAGES
-from seqvise.export.parts import Part, make_parts
+from seqvise.export.parts import ExportPart, make_parts
 from seqvise.inference.translator import load_run, load_seq2seq
 from seqvise.models.interface import SourceBatch
 from seqvise.models.recurrent.model import Recurrent
@@ -287,7 +287,7 @@ def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_file_that_computes_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.open(small_run(tmp_path / "run", "plain"))
 
-    def write(part: Part, _shapes: object, path: Path) -> None:
+    def write(part: ExportPart, _shapes: object, path: Path) -> None:
         path.write_text(part.name)
 
     def load(path: Path) -> Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, ...]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.images.labels import Coverage, Found, How, LabelTable, headword, label_table
+from seqvise.images.labels import Coverage, How, LabelSource, LabelTable, headword, label_table
 from seqvise.images.wordnet import WordNet
 from seqvise.vectors.lexicon import Lexicon
 
@@ -37,7 +37,9 @@ def lexicon(*words: str) -> Lexicon:
 WORDS = lexicon("puma", "big", "cat", "Face", "seahorse", "crane", "nowhere")
 
 
-def found(name: str, policy: str, table: dict[str, str] | None = None, wordnet: WordNet | None = WORDNET) -> Found:
+def found(
+    name: str, policy: str, table: dict[str, str] | None = None, wordnet: WordNet | None = WORDNET
+) -> LabelSource:
     _, coverage = label_table([name, "cat"], policy, WORDS, wordnet, table, missing="leave_out")
     return coverage.found[0]
 
@@ -64,7 +66,7 @@ def found(name: str, policy: str, table: dict[str, str] | None = None, wordnet: 
     ],
 )
 def test_each_way(name: str, policy: str, how: How, entries: tuple[str, ...], unknown: tuple[str, ...]) -> None:
-    assert found(name, policy) == Found(name, how, entries, unknown)
+    assert found(name, policy) == LabelSource(name, how, entries, unknown)
 
 
 def test_vectors_have_length_one_and_words_of_a_mean_weigh_alike() -> None:
@@ -76,7 +78,7 @@ def test_vectors_have_length_one_and_words_of_a_mean_weigh_alike() -> None:
 
 
 def test_a_table_names_the_synset() -> None:
-    assert found("lion", "any", {"lion": COUGAR}) == Found("lion", How.LEMMA, ("puma",))
+    assert found("lion", "any", {"lion": COUGAR}) == LabelSource("lion", How.LEMMA, ("puma",))
     table, coverage = label_table(
         ["cougar", "sea_horse"], "any", WORDS, WORDNET, {"cougar": "", "sea_horse": WALRUS}, "leave_out"
     )
@@ -179,6 +181,6 @@ def test_a_table_is_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_long_report_names_a_hundred_and_counts_the_rest() -> None:
-    coverage = Coverage("any", tuple(Found(f"label{n}", How.NONE) for n in range(130)))
+    coverage = Coverage("any", tuple(LabelSource(f"label{n}", How.NONE) for n in range(130)))
     assert str(coverage).endswith("label99 and 30 more.")
     assert coverage.table().count("\n") == 131

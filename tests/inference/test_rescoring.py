@@ -14,7 +14,7 @@ from seqvise.decoding.forced_decoding import force_words
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.inference.rescoring import RescoredTranslator, Rescorer, rescored
-from seqvise.inference.translator import NOTHING, Translation, Translator
+from seqvise.inference.translator import NOTHING, TranslationResult, Translator
 from seqvise.models.interface import source_batch
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
@@ -32,7 +32,7 @@ def model(store: TokenStore, seed: int) -> Recurrent:
     return built
 
 
-def plain_score(rescorer: Rescorer, text: str, one: Translation) -> float:
+def plain_score(rescorer: Rescorer, text: str, one: TranslationResult) -> float:
     """The weighted sum, the second model saying the words from the last to the first, step by step."""
     words = [word for word in one.words if word != "<eos>"][::-1]
     ids = torch.tensor([[[*rescorer.target.vocabulary.ids([*words, "<eos>"])]]])
@@ -73,8 +73,8 @@ def test_some_order_changes_and_none_without_weight(forward: Translator, backwar
 
 def test_words_that_stand_backwards_already_are_not_turned(backward: Rescorer) -> None:
     words = ["?", "he", "is", "<eos>"]
-    turned = Translation("", ("x",), words, log_prob=-1.0)
-    straight = Translation("", ("x",), ["is", "he", "?", "<eos>"], log_prob=-1.0)
+    turned = TranslationResult("", ("x",), words, log_prob=-1.0)
+    straight = TranslationResult("", ("x",), ["is", "he", "?", "<eos>"], log_prob=-1.0)
     (first,), (second,) = (
         backward.rank(["Où ?"], [[one]], backwards) for one, backwards in ((turned, True), (straight, False))
     )

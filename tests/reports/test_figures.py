@@ -10,7 +10,7 @@ import pytest
 from seqvise.reports.curves import learning_curve
 from seqvise.reports.figures import COLOURS, as_svg, curves_figure, heat_figure, importance_figure, parallel_figure
 from seqvise.reports.importance import Importance, Share
-from seqvise.reports.report import Report, build_report
+from seqvise.reports.report import SweepReport, build_report
 from seqvise.reports.sweep import read_sweeps
 from tests.reports.events import write_events
 from tests.reports.folders import make_run
@@ -19,7 +19,7 @@ SCORES = {("rnn", 0.001): (10.0, 12.0), ("rnn", 0.01): (8.0,), ("full", 0.001): 
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Report:
+def report(tmp_path: Path) -> SweepReport:
     number = 0
     for (model, rate), scores in SCORES.items():
         for seed, score in enumerate(scores):
@@ -40,7 +40,7 @@ def lines(axes: Any) -> dict[tuple[float, ...], Any]:
     return {tuple(line.get_ydata()): line for line in axes.lines}
 
 
-def test_curves_are_coloured_by_configuration(report: Report) -> None:
+def test_curves_are_coloured_by_configuration(report: SweepReport) -> None:
     figure = curves_figure(report, {job.path: learning_curve(job, "val/bleu") for job in report.jobs()})
     (axes,) = figure.axes
     assert axes.get_xlabel() == "training step"
@@ -56,7 +56,7 @@ def test_curves_are_coloured_by_configuration(report: Report) -> None:
     ]
 
 
-def test_parallel_coordinates_end_at_the_result(report: Report) -> None:
+def test_parallel_coordinates_end_at_the_result(report: SweepReport) -> None:
     axes: Any = parallel_figure(report).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["model", "optimizer.lr", "val/bleu"]
     paths = sorted(tuple(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3)
@@ -69,7 +69,7 @@ def test_parallel_coordinates_end_at_the_result(report: Report) -> None:
     assert {"rnn", "full", "0.001", "0.01", "8", "20", "14"} <= {text.get_text() for text in axes.texts}
 
 
-def test_the_heat_map_holds_means_and_blanks(report: Report) -> None:
+def test_the_heat_map_holds_means_and_blanks(report: SweepReport) -> None:
     axes = heat_figure(report, "model", "optimizer.lr").axes[0]
     assert {text.get_text() for text in axes.texts} == {"20\nn=1", "11\nn=2", "8\nn=1"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["full", "rnn"]
@@ -88,7 +88,7 @@ def test_bars_of_importance() -> None:
     assert axes.get_title(loc="left") == "Believe it."
 
 
-def test_the_same_figure_is_the_same_file(report: Report) -> None:
+def test_the_same_figure_is_the_same_file(report: SweepReport) -> None:
     first, second = (as_svg(heat_figure(report, "model", "optimizer.lr")) for _ in range(2))
     assert first == second
     assert first.startswith(b"<?xml")

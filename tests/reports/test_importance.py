@@ -9,12 +9,12 @@ import pytest
 
 from seqvise.reports import importance as room
 from seqvise.reports.importance import importance, verdict
-from seqvise.reports.report import Report, build_report
+from seqvise.reports.report import SweepReport, build_report
 from seqvise.reports.sweep import read_sweeps
 from tests.reports.folders import make_run
 
 
-def sweep(folder: Path, results: dict[tuple[float, int], float]) -> Report:
+def sweep(folder: Path, results: dict[tuple[float, int], float]) -> SweepReport:
     """A sweep over ``a`` and ``b``."""
     for number, ((a, b), bleu) in enumerate(results.items()):
         make_run(folder / str(number), {"a": a, "b": b}, {"val/bleu": bleu}, overrides=(f"a={a}", f"b={b}"))

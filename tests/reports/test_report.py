@@ -13,14 +13,14 @@ from seqvise.errors import UserError
 from seqvise.reports.grid import as_csv, as_markdown, number_text, results_grid, troubles_grid
 from seqvise.reports.importance import importance
 from seqvise.reports.page import as_markdown_page
-from seqvise.reports.report import Report, Result, build_report
+from seqvise.reports.report import Result, SweepReport, build_report
 from seqvise.reports.sweep import read_sweeps
 from tests.reports.folders import age, make_run, rates, running, write_json
 
 RESULTS = {(0.1, 0): 10.0, (0.1, 1): 14.0, (0.01, 0): 30.0, (0.01, 1): 20.0, (0.01, 2): 25.0, (1.0, 0): None}
 
 
-def report(folder: Path, *metrics: str, mode: str | None = None) -> Report:
+def report(folder: Path, *metrics: str, mode: str | None = None) -> SweepReport:
     return build_report(read_sweeps([folder]), metrics, mode)
 
 

@@ -10,6 +10,7 @@ from seqvise.models.options import ForcingOptions
 from seqvise.schedules.curves import (
     Bounded,
     Constant,
+    Cosine,
     Curve,
     Linear,
     MomentumMirror,
@@ -94,11 +95,39 @@ def test_factors_stay_within_their_bounds(step: int, steps: int, div: float, rat
 
 
 @pytest.mark.parametrize(
+    ("step", "factor"), [(0, 0.25), (3, 1.0), (4, 0.5 + 0.25 * 3**0.5), (6, 0.5), (8, 0.5 - 0.25 * 3**0.5)]
+)
+def test_cosine_warms_up_and_falls_so_that_the_last_step_still_trains(step: int, factor: float) -> None:
+    assert at(Cosine(4), step, 9) == pytest.approx(factor)
+    assert at(Cosine(4), 9, 9) == pytest.approx(0)
+
+
+def test_cosine_restarts_with_each_cycle() -> None:
+    curve = Paced(Cosine(2), cycle_epochs=1)
+    values = [at(curve, step, 12, step // 4, 3) for step in range(12)]
+    assert values[:4] == pytest.approx([0.5, 1.0, 0.75, 0.25])
+    assert values[4:] == pytest.approx(values[:8])
+
+
+def test_own_curve_by_its_class() -> None:
+    class Halved:
+        def __init__(self, options: ScheduleOptions) -> None:
+            self.div = options.div
+
+        def __call__(self, position: Position) -> float:
+            return 1 / self.div if position.progress < 0.5 else 1.0
+
+    curves = build_schedules(ScheduleOptions(name="mine.Halved", div=4), None, Halved)
+    assert [at(curves["lr"], step, 4) for step in range(4)] == [0.25, 0.25, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
     ("name", "names"),
     [
         ("one_cycle", {"lr"}),
         ("one_cycle_annihilate", {"lr", "momentum"}),
         ("constant", {"lr"}),
+        ("cosine", {"lr"}),
         ("noam", {"lr"}),
         ("plateau", set()),
     ],
@@ -122,8 +151,11 @@ def test_what_is_longer_than_training_says_so() -> None:
         (Paced(Constant(), cycle_epochs=4), "schedule.cycle_epochs is 4, but training has 3 epochs"),
         (Linear(1, 0, 10, "epoch", "model.teacher_forcing.over"), "over is 10 epochs, but training has 3"),
         (Linear(1, 0, 31, "step"), "over is 31 steps, but training has 30"),
+        (Paced(Cosine(30)), "schedule.warmup is 30 steps, but training, or its cycle, has 30"),
+        (Paced(Cosine(10), cycle_epochs=1), "schedule.warmup is 10 steps, but training, or its cycle, has 10"),
     ]
     for curve, sentence in too_long:
         assert sentence in (curve.problem(end) or "")
     fitting: list[Bounded] = [Paced(Constant(), cycle_epochs=3), Linear(1, 0, 3), Linear(1, 1, 10), Linear(1, 0)]
-    assert [curve.problem(end) for curve in fitting] == [None] * 4
+    fitting += [Paced(Cosine(29)), Paced(Cosine(9), cycle_epochs=1)]
+    assert [curve.problem(end) for curve in fitting] == [None] * 6

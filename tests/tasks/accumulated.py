@@ -42,7 +42,7 @@ from seqvise.tasks.classification import Classification
 from seqvise.tasks.image_to_word import ImageToWord
 from seqvise.tasks.language_model import LanguageModel
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.translation import Translation
+from seqvise.tasks.translation import TranslationTask
 from tests.tasks.made_up import DIM, WIDTH, protocol
 
 SIZES = (5, 2, 9, 4, 3)
@@ -69,12 +69,12 @@ def pairs(rows: Sequence[int], width: int | None = None) -> PairBatch:
     return PairBatch(source_batch([sentence(row, 0) for row in rows]), torch.from_numpy(padded), torch.tensor(rows))
 
 
-def translation(**loss: Any) -> Translation:
+def translation(**loss: Any) -> TranslationTask:
     options = RecurrentOptions(embedding=8, encoder_hidden=6, decoder_hidden=8)
     options.dropout.scale = 0.0
     choices = LossOptions(precision="fp32", **loss)
     store: Any = None
-    return Translation(
+    return TranslationTask(
         Recurrent(options, WORDS, WORDS), choices, SGD, ScheduleOptions(), ForcingOptions(), MONITOR, store, 1
     )
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.store import Part, TokenStore
+from seqvise.corpus.parallel.store import CorpusPart, TokenStore
 from seqvise.datamodules.parallel import PairDataset, ParallelDataModule
 from seqvise.decoding.greedy import greedy
 from seqvise.models.interface import BOS, PAD, PairBatch
@@ -27,18 +27,20 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import seed_of
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import spread
-from seqvise.tasks.translation import Translation, entropy_of
+from seqvise.tasks.translation import TranslationTask, entropy_of
 
 VALIDATION = DataOptions(batch_size=20, valid_batch_size=50)
 VALIDATED = 3  # batches; the plain loops step through each of their sentences
 
 
-def build(store: TokenStore, loss: LossOptions | None = None, schedule: ScheduleOptions | None = None) -> Translation:
+def build(
+    store: TokenStore, loss: LossOptions | None = None, schedule: ScheduleOptions | None = None
+) -> TranslationTask:
     torch.manual_seed(0)
     options = RecurrentOptions(embedding=16, encoder_hidden=12, decoder_hidden=16, bidirectional=True)
     options.attention = "additive"
     model = Recurrent(options, len(store.source.vocabulary), len(store.target.vocabulary))
-    return Translation(
+    return TranslationTask(
         model,
         loss or LossOptions(precision="fp32"),
         OptimizerOptions(lr=2e-2),
@@ -58,7 +60,7 @@ def trainer(**options: object) -> pl.Trainer:
 
 
 @pytest.fixture(scope="module")
-def trained(store: TokenStore) -> tuple[Translation, dict[str, float]]:
+def trained(store: TokenStore) -> tuple[TranslationTask, dict[str, float]]:
     """A task after a few steps, so that its words are not all alike, and what validation logged."""
     task, data = build(store), ParallelDataModule(store, VALIDATION, 0)
     runner = trainer(max_epochs=8, limit_val_batches=VALIDATED)
@@ -79,7 +81,7 @@ def sentences(store: TokenStore) -> Iterator[PairBatch]:
     return (dataset[[row]] for batch in batches(store) for row in batch.rows.tolist())
 
 
-def stepped(task: Translation, batch: PairBatch, forced: bool, steps: int) -> Tensor:
+def stepped(task: TranslationTask, batch: PairBatch, forced: bool, steps: int) -> Tensor:
     """Logits of one sentence, step by step through the step interface."""
     model = task.seq2seq
     memory = model.encode(batch.source)
@@ -94,7 +96,7 @@ def stepped(task: Translation, batch: PairBatch, forced: bool, steps: int) -> Te
 
 
 @torch.no_grad()
-def test_losses_are_those_of_a_plain_loop(trained: tuple[Translation, dict[str, float]], store: TokenStore) -> None:
+def test_losses_are_those_of_a_plain_loop(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
     task, logged = trained
     sums, words, right = {"loss": 0.0, "free_loss": 0.0}, 0, 0
     for batch in sentences(store):
@@ -113,7 +115,7 @@ def test_losses_are_those_of_a_plain_loop(trained: tuple[Translation, dict[str, 
 
 @torch.no_grad()
 def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
-    trained: tuple[Translation, dict[str, float]], store: TokenStore
+    trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
     total, steps = 0.0, 0
@@ -130,7 +132,7 @@ def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
 
 
 def test_bleu_is_of_detokenised_text_against_the_raw_references(
-    trained: tuple[Translation, dict[str, float]], store: TokenStore
+    trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
     part = store.part("valid")
@@ -148,7 +150,7 @@ def test_bleu_is_of_detokenised_text_against_the_raw_references(
 
 
 def test_samples_show_source_reference_output_and_attention(
-    trained: tuple[Translation, dict[str, float]], store: TokenStore
+    trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, _ = trained
     part = store.part("valid")
@@ -162,13 +164,13 @@ def test_samples_show_source_reference_output_and_attention(
     assert 0 < task.attention_entropy[0] <= task.attention_entropy[1]
 
 
-def test_training_lowers_the_loss(trained: tuple[Translation, dict[str, float]], store: TokenStore) -> None:
+def test_training_lowers_the_loss(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
     _, logged = trained
     assert logged["val/loss"] < math.log(len(store.target.vocabulary)) - 1
 
 
 def first_batch(store: TokenStore, rows: list[int]) -> PairBatch:
-    part: Part | None = store.part("train")
+    part: CorpusPart | None = store.part("train")
     assert part is not None
     return PairDataset(part, 1)[rows]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from seqvise.callbacks.progress import EpochLines, ProgressFile, TokenBar
 from seqvise.callbacks.save_on_signal import StopOnSignal
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.callbacks.training_metrics import TrainingSignals
-from seqvise.errors import UserError
+from seqvise.config.registry import CALLBACK, construct, find_class
 from seqvise.models.options import ForcingOptions
 from seqvise.schedules.curves import build_schedules
 from seqvise.schedules.options import ScheduleOptions
@@ -52,9 +51,10 @@ def build_callbacks(
     Raises:
         UserError: a node of ``options.extra`` names no callback.
     """
+    custom = find_class("schedule.name", schedule.name) if "." in schedule.name else None
     return [
         ExactResume(monitor.metric),
-        ScheduleCallback(build_schedules(schedule, forcing), extend=schedule.extend),
+        ScheduleCallback(build_schedules(schedule, forcing, custom), extend=schedule.extend),
         Banner(),
         FiniteLoss(),
         MonitorIsLogged(monitor.metric),
@@ -86,20 +86,4 @@ def _stopping(options: CallbackOptions, monitor: MonitorOptions) -> Iterator[pl.
 
 def _extra(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[pl.Callback]:
     for name, node in nodes.items():
-        yield _made(f"callbacks.extra.{name}", {str(word): value for word, value in node.items()})
-
-
-def _made(key: str, node: dict[str, Any]) -> pl.Callback:
-    target = str(node.pop("_target_", ""))
-    try:
-        made = _class(target)
-        if not (isinstance(made, type) and issubclass(made, pl.Callback)):
-            raise UserError(f"{key}._target_ is '{target}', which is no pytorch_lightning Callback.")
-        return made(**node)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{key}: '{target}' cannot be made a callback of: {error}.") from error
-
-
-def _class(target: str) -> Any:
-    module, _, name = target.rpartition(".")
-    return getattr(import_module(module), name)
+        yield construct(f"callbacks.extra.{name}", node, CALLBACK)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.tasks.samples import Placed
+from seqvise.tasks.samples import EmbeddedImages
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,12 +61,12 @@ class ImageBoard(pl.Callback):
             )
 
 
-def placed_of(pl_module: pl.LightningModule) -> Placed | None:
+def placed_of(pl_module: pl.LightningModule) -> EmbeddedImages | None:
     """What the module has placed; None where it places no images."""
-    return cast(Placed | None, getattr(pl_module, "placed", None))
+    return cast(EmbeddedImages | None, getattr(pl_module, "placed", None))
 
 
-def projection(placed: Placed, limit: int = PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:
+def projection(placed: EmbeddedImages, limit: int = PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:
     """Vectors of at most so many labels and images each, and label and kind of every one."""
     chosen = np.linspace(0, len(placed.labels) - 1, min(limit, len(placed.labels))).astype(np.int64)
     rows = [[title, "word"] for title in placed.titles[:limit]]
@@ -74,12 +74,12 @@ def projection(placed: Placed, limit: int = PROJECTED) -> tuple[NDArray[np.float
     return np.concatenate([placed.words[:limit], placed.vectors[chosen]]), rows
 
 
-def nearest_images(placed: Placed, label: int, count: int) -> NDArray[np.int64]:
+def nearest_images(placed: EmbeddedImages, label: int, count: int) -> NDArray[np.int64]:
     """(n,) the images nearest to a label's word."""
     return np.argsort(-(placed.vectors @ placed.words[label]), kind="stable")[:count]
 
 
-def query_grid(placed: Placed, queries: int) -> NDArray[np.uint8]:
+def query_grid(placed: EmbeddedImages, queries: int) -> NDArray[np.uint8]:
     """(H, W, 3) a row for each of some labels: its title, and the images nearest to it; a green frame is its own."""
     from PIL import Image, ImageDraw, ImageFont
 

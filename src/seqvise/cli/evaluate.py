@@ -17,7 +17,7 @@ from seqvise.errors import UserError
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
-    from seqvise.evaluation.report import Report
+    from seqvise.evaluation.report import EvaluationReport
     from seqvise.inference.translator import Translator
 
 TOKENS = ("own", "moses")
@@ -120,7 +120,7 @@ def evaluate(options: EvaluateOptions) -> None:
     show(report, Console(highlight=False))
 
 
-def _report(options: EvaluateOptions, texts: dict[str, list[str]]) -> Report:
+def _report(options: EvaluateOptions, texts: dict[str, list[str]]) -> EvaluationReport:
     from seqvise.evaluation.corpus import measure
     from seqvise.evaluation.report import Sampling, build_report
     from seqvise.evaluation.systems import compares_without_case, file_system, run_system
@@ -163,7 +163,7 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     return run, other
 
 
-def _write(options: EvaluateOptions, report: Report) -> None:
+def _write(options: EvaluateOptions, report: EvaluationReport) -> None:
     from seqvise.outputs import write_output
 
     if options.json is not None:

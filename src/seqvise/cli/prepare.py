@@ -19,7 +19,7 @@ from seqvise.config.schema import typed
 from seqvise.config.validate import validate_data
 from seqvise.corpus.documents.options import TextOptions
 from seqvise.corpus.documents.store import TextReport
-from seqvise.corpus.parallel.report import Report, SideReport
+from seqvise.corpus.parallel.report import CorpusReport, SideReport
 from seqvise.paths import cache_folder
 from seqvise.plain_text import printable
 from seqvise.training.download import fetch_missing
@@ -54,7 +54,7 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     show(store.report, store.path)
 
 
-def show(report: Report, path: Path) -> None:
+def show(report: CorpusReport, path: Path) -> None:
     """Prints counts, length percentiles and warnings on standard output, and last the store's folder."""
     console = Console(soft_wrap=True, highlight=False)
     for table in (_inputs(report), _parts(report), _sides(report)):
@@ -64,7 +64,7 @@ def show(report: Report, path: Path) -> None:
     console.print(f"store: {path}", markup=False)
 
 
-def _inputs(report: Report) -> Table:
+def _inputs(report: CorpusReport) -> Table:
     dropped, noticed = list(report.dropped), list(report.noticed)
     table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in dropped), *noticed)
     for name, tally in report.inputs.items():
@@ -73,14 +73,14 @@ def _inputs(report: Report) -> Table:
     return table
 
 
-def _parts(report: Report) -> Table:
+def _parts(report: CorpusReport) -> Table:
     table = Table("part", "pairs kept")
     for name, pairs in report.kept.items():
         table.add_row(name, f"{pairs:,}")
     return table
 
 
-def _sides(report: Report) -> Table:
+def _sides(report: CorpusReport) -> Table:
     table = Table("training part", *(side.language for side in (report.source, report.target)))
     for name, *values in zip(names(report.source), values_of(report.source), values_of(report.target), strict=True):
         table.add_row(name, *values)

@@ -18,7 +18,7 @@ from seqvise.errors import UserError
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
-    from seqvise.inference.translator import Translation, Translator
+    from seqvise.inference.translator import TranslationResult, Translator
     from seqvise.reports.attention_map import AttentionMap
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def translate(options: TranslateOptions) -> None:
 
 def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, target: BinaryIO) -> None:
     name = "standard input" if options.input == STREAM else options.input
-    drawn: list[tuple[int, Translation]] = []
+    drawn: list[tuple[int, TranslationResult]] = []
     number = 0
     with _counting(options, source) as count:
         for texts in windows(source, name, WINDOW * options.batch * translator.workers):
@@ -129,7 +129,9 @@ def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, ta
         _draw(options.attention, drawn)
 
 
-def lines(options: TranslateOptions, number: int, text: str, translations: Sequence[Translation]) -> Iterator[str]:
+def lines(
+    options: TranslateOptions, number: int, text: str, translations: Sequence[TranslationResult]
+) -> Iterator[str]:
     """What is written for one line of the input.
 
     As text a line for each translation: of several with the number of the input's line before it, and with its score
@@ -149,7 +151,7 @@ def lines(options: TranslateOptions, number: int, text: str, translations: Seque
         yield "\t".join([*numbered, *scored, one.text])
 
 
-def _object(options: TranslateOptions, text: str, translations: Sequence[Translation]) -> dict[str, Any]:
+def _object(options: TranslateOptions, text: str, translations: Sequence[TranslationResult]) -> dict[str, Any]:
     found = []
     for one in translations:
         shown: dict[str, Any] = {"text": one.text, "score": one.score, "log_prob": one.log_prob, "words": one.words}
@@ -159,7 +161,7 @@ def _object(options: TranslateOptions, text: str, translations: Sequence[Transla
     return {"source": text, "source_words": translations[0].source_words, "translations": found}
 
 
-def _draw(path: Path, drawn: list[tuple[int, Translation]]) -> None:
+def _draw(path: Path, drawn: list[tuple[int, TranslationResult]]) -> None:
     from seqvise.figures import save
     from seqvise.reports.attention_map import attention_maps
 
@@ -173,7 +175,7 @@ def _draw(path: Path, drawn: list[tuple[int, Translation]]) -> None:
     log.info("attention: %s", path)
 
 
-def _map(number: int, one: Translation) -> AttentionMap:
+def _map(number: int, one: TranslationResult) -> AttentionMap:
     from seqvise.reports.attention_map import AttentionMap
 
     assert one.attention is not None

@@ -47,6 +47,7 @@ class Place:
 
 
 BACKBONE = Place(("data", "backbone"), MODULE, ("seqvise.images",))
+SCHEDULE = Place(("schedule", "name"), "", ("seqvise.schedules.curves",))
 PLACES = (
     Place(("model", TARGET), MODULE, ("seqvise.models",)),
     Place(("model", "task"), TASK, ("seqvise.tasks",)),
@@ -54,8 +55,10 @@ PLACES = (
     Place(("trainer", "strategy", TARGET), STRATEGY, ("pytorch_lightning.strategies",)),
     Place(("callbacks", "extra", "*", TARGET), CALLBACK, ("pytorch_lightning.callbacks", "seqvise.callbacks")),
     BACKBONE,
+    SCHEDULE,
 )
-"""Every key of a config from which something is imported. `data.backbone` is a path only where it has a dot."""
+"""Every key of a config from which something is imported. `data.backbone` and `schedule.name` are paths only where they
+have a dot."""
 
 
 def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | None]]:
@@ -66,7 +69,7 @@ def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | 
     """
     for key, value in _leaves(content, ()):
         place = next((place for place in PLACES if place.holds(key)), None)
-        is_path = "." in str(value) if place is BACKBONE else value is not None
+        is_path = "." in str(value) if place in (BACKBONE, SCHEDULE) else value is not None
         if key[-1] == TARGET or (place is not None and is_path):
             yield ".".join(key), value, place
 

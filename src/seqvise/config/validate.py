@@ -65,7 +65,7 @@ def _model_and_data(config: Config) -> Iterator[str]:
 
 _IMAGES = ("", "held_out/", "seen_among_all/", "held_out_among_all/")
 METRICS: dict[str, tuple[str, ...]] = {
-    "seqvise.tasks.translation.Translation": (
+    "seqvise.tasks.translation.TranslationTask": (
         "train/loss",
         "val/loss",
         "val/ppl",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.store import Part, TokenStore
+from seqvise.corpus.parallel.store import CorpusPart, TokenStore
 from seqvise.corpus.tokens.vocabulary import SPECIALS, UNK
 from seqvise.datamodules.counted import counted
 from seqvise.datamodules.packing import padded_widths
@@ -37,7 +37,7 @@ class PairDataset(Dataset[PairBatch]):
         bucket: sources are padded to a multiple of this, for fewer distinct shapes.
     """
 
-    def __init__(self, part: Part, bucket: int) -> None:
+    def __init__(self, part: CorpusPart, bucket: int) -> None:
         self.source, self.target, self.bucket = part.source, part.target, bucket
         self.target_tokens = int(part.target.lengths.sum())
 
@@ -82,7 +82,7 @@ class RarePairDataset(Dataset[PairBatch]):
         bucket: as of ``PairDataset``.
     """
 
-    def __init__(self, part: Part, counts: Sequence[int], alpha: float, seed: int, bucket: int) -> None:
+    def __init__(self, part: CorpusPart, counts: Sequence[int], alpha: float, seed: int, bucket: int) -> None:
         self.source, self.target, self.seed, self.bucket = part.source, part.target, seed, bucket
         self.chances = alpha / (alpha + np.asarray(counts, np.float64))
         self.chances[: len(SPECIALS)] = 0
@@ -154,13 +154,13 @@ class ParallelDataModule(pl.LightningDataModule):
         batches = evaluation_batches(self._lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
         return self._loader(PairDataset(part, self.options.bucket), [batch.tolist() for batch in batches])
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> CorpusPart:
         part = self.store.part(name)
         if part is None:
             raise UserError(f"The corpus {self.store.path.name} has no {name} part: set data.{name}, or test=false.")
         return part
 
-    def _lengths(self, part: Part) -> NDArray[np.int32]:
+    def _lengths(self, part: CorpusPart) -> NDArray[np.int32]:
         return np.stack([part.source.lengths, part.target.lengths], 1)
 
     def _place(self) -> tuple[int, int]:
@@ -181,7 +181,7 @@ class ParallelDataModule(pl.LightningDataModule):
         )
 
 
-def _check_share(part: Part, world: int) -> None:
+def _check_share(part: CorpusPart, world: int) -> None:
     if len(part) < world:
         raise UserError(
             f"The {part.name} part has {len(part)} pairs for {world} processes: set trainer.devices to fewer."

@@ -59,7 +59,7 @@ class Shortlist:
         return rows, self.words[first.flatten().repeat_interleave(flat) + inside]
 
 
-class Fewer(nn.Module):
+class ShortlistModel(nn.Module):
     """A step model that says words of a short-list alone; its ids are places among ``words``.
 
     Args:
@@ -121,8 +121,8 @@ def shortlisted(
     given = torch.cat([shortlist.always, *([] if prefix is None else [prefix.flatten()])]).unique()
     words = torch.cat([given, shortlist.meant(src)[1]]).unique()
     if isinstance(model, Ensemble):
-        return model.of(Fewer(part, words, given, shortlist) for part in model.models), words
-    return Fewer(cast(nn.Module, model), words, given, shortlist), words
+        return model.of(ShortlistModel(part, words, given, shortlist) for part in model.models), words
+    return ShortlistModel(cast(nn.Module, model), words, given, shortlist), words
 
 
 def _narrowed(model: nn.Module, words: Tensor) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seqvise.evaluation.report import GroupReport, Report, Score
+from seqvise.evaluation.report import EvaluationReport, GroupReport, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ MARKS = {"run": "o", "against": "s"}
 SHIFT = 0.1  # of the two systems' points beside each other, in distances of two ranges
 
 
-def groups_figure(report: Report) -> Figure:
+def groups_figure(report: EvaluationReport) -> Figure:
     """BLEU and chrF with their 95 % intervals over ranges of source length and of unknown words, and the sentences
     of each range below."""
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ def groups_figure(report: Report) -> Figure:
     return figure
 
 
-def _explain(figure: Figure, report: Report, axes: Axes) -> None:
+def _explain(figure: Figure, report: EvaluationReport, axes: Axes) -> None:
     """Above the panels: which system is which, and what they translated."""
     names = [f"run: {report.run.name}"]
     if report.against is not None:

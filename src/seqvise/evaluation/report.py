@@ -94,7 +94,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """An evaluation.
 
     Attributes:
@@ -135,7 +135,7 @@ class Report:
 
 def build_report(
     corpus: Corpus, systems: Sequence[System], lowercase: bool, beam: int, sampling: Sampling, shown: int
-) -> Report:
+) -> EvaluationReport:
     """Scores one system, and how another differs from it.
 
     Args:
@@ -149,7 +149,7 @@ def build_report(
     counts = [_counts(system, corpus, lowercase) for system in systems]
     reports = [_system_report(*each, sampling) for each in zip(systems, counts, strict=True)]
     two = len(systems) == 2
-    return Report(
+    return EvaluationReport(
         source=corpus.source,
         target=corpus.target,
         sentences=len(corpus.sources),

@@ -9,14 +9,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from seqvise.evaluation.report import Difference, GroupReport, Report, Score, SystemReport
+from seqvise.evaluation.report import Difference, EvaluationReport, GroupReport, Score, SystemReport
 from seqvise.metrics.significance import Interval
 from seqvise.metrics.text import TITLES
 
 ROWS = {**TITLES, "bleu_on_tokens": "BLEU on tokens", "bleu_on_moses_tokens": "BLEU on Moses tokens"}
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: EvaluationReport, console: Console) -> None:
     """Prints a report."""
     parts: list[RenderableType] = [_head(report), _scores(report)]
     if report.against is not None:
@@ -32,7 +32,7 @@ def show(report: Report, console: Console) -> None:
         console.print()
 
 
-def _head(report: Report) -> RenderableType:
+def _head(report: EvaluationReport) -> RenderableType:
     empty = {"source": report.empty_sources, "reference": report.empty_references}
     told = "".join(f", {count:,} empty {side}{'s'[: count != 1]}" for side, count in empty.items() if count)
     grid = _grid()
@@ -46,14 +46,14 @@ def _head(report: Report) -> RenderableType:
     return grid
 
 
-def _speed(report: Report, system: SystemReport) -> str:
+def _speed(report: EvaluationReport, system: SystemReport) -> str:
     if system.seconds is None:
         return ""
     rate = report.sentences / max(system.seconds, 1e-9)
     return f" (beam {report.beam}, {system.seconds:.1f} s, {rate:,.0f} sentences/s)"
 
 
-def _scores(report: Report) -> RenderableType:
+def _scores(report: EvaluationReport) -> RenderableType:
     systems = _systems(report)
     table = _table("Scores", "")
     for name in systems:
@@ -83,7 +83,7 @@ def _score_cells(score: Score) -> tuple[str, str]:
     return f"{score.value:.2f}", _interval(score.interval)
 
 
-def _significance(report: Report) -> RenderableType:
+def _significance(report: EvaluationReport) -> RenderableType:
     table = _table("Run less against", "")
     for name in ("difference", "95 % interval", "p bootstrap", "p randomisation"):
         table.add_column(name, justify="right")
@@ -131,7 +131,7 @@ def _sentence(found: Difference) -> RenderableType:
     return grid
 
 
-def _signatures(report: Report) -> RenderableType:
+def _signatures(report: EvaluationReport) -> RenderableType:
     """Each on lines of its own, so that it can be copied."""
     lines: list[RenderableType] = [Text("Signatures", style="bold")]
     for name, signature in report.run.signatures.items():
@@ -139,7 +139,7 @@ def _signatures(report: Report) -> RenderableType:
     return Group(*lines)
 
 
-def _systems(report: Report) -> dict[str, SystemReport]:
+def _systems(report: EvaluationReport) -> dict[str, SystemReport]:
     return {"run": report.run} if report.against is None else {"run": report.run, "against": report.against}
 
 

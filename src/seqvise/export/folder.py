@@ -16,7 +16,7 @@ from seqvise.corpus.tokens.vocabulary import SPECIALS
 from seqvise.errors import UserError
 from seqvise.export.formats import FORMATS, Format, Program, refuse_old_torch
 from seqvise.export.layers import exportable
-from seqvise.export.parts import Part, Shape, Sizes, make_parts, read_by_step, shapes, with_read_weights
+from seqvise.export.parts import ExportPart, Shape, Sizes, make_parts, read_by_step, shapes, with_read_weights
 from seqvise.files import atomic_folder, write_text
 from seqvise.inference.translator import load_seq2seq
 from seqvise.runs.load import Run
@@ -109,7 +109,7 @@ def _write_parts(model: nn.Module, read: Sequence[str], words: int, form: Format
 
 
 @torch.no_grad()
-def _told(part: Part, found: dict[str, Shape]) -> dict[str, list[dict[str, Any]]]:
+def _told(part: ExportPart, found: dict[str, Shape]) -> dict[str, list[dict[str, Any]]]:
     def one(name: str, value: Tensor) -> dict[str, Any]:
         return {"name": name, "type": str(value.dtype).removeprefix("torch."), "shape": found[name]}
 
@@ -134,7 +134,7 @@ def _check(model: nn.Module, read: Sequence[str], words: int, form: Format, fold
                 )
 
 
-def _difference(part: Part, run: Program) -> str:
+def _difference(part: ExportPart, run: Program) -> str:
     """What the file does otherwise than the model; nothing where they agree."""
     try:
         found = run(part.inputs)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqvise.errors import UserError
-from seqvise.export.parts import Part, Shape
+from seqvise.export.parts import ExportPart, Shape
 
 OPSET = 18
 """The oldest that torch's exporter writes; every onnxruntime of the last years reads it."""
@@ -32,7 +32,7 @@ class Format(NamedTuple):
     """
 
     ending: str
-    write: Callable[[Part, Mapping[str, Shape], Path], None]
+    write: Callable[[ExportPart, Mapping[str, Shape], Path], None]
     load: Callable[[Path], Program]
 
 
@@ -47,7 +47,7 @@ def refuse_old_torch() -> None:
         raise UserError(f"export: torch is {torch.__version__}, whose exporters are too old: update torch.")
 
 
-def write_torch(part: Part, shapes: Mapping[str, Shape], path: Path) -> None:
+def write_torch(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> None:
     """Writes the part as a package of ``torch.export``; its inputs are keywords.
 
     Raises:
@@ -68,7 +68,7 @@ def write_torch(part: Part, shapes: Mapping[str, Shape], path: Path) -> None:
     torch.export.save(program, path)
 
 
-def _growing(part: Part, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+def _growing(part: ExportPart, shapes: Mapping[str, Shape]) -> dict[str, Any]:
     """By input the axes that may grow, as ``torch.export`` takes them."""
     hint = torch.export.Dim.DYNAMIC
     return {
@@ -76,7 +76,7 @@ def _growing(part: Part, shapes: Mapping[str, Shape]) -> dict[str, Any]:
     }
 
 
-def write_onnx(part: Part, shapes: Mapping[str, Shape], path: Path) -> None:
+def write_onnx(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> None:
     """Writes the part as ONNX.
 
     Raises:
@@ -166,7 +166,7 @@ def _remove_asserts(program: torch.export.ExportedProgram) -> None:
         module.recompile()
 
 
-def _refused(kind: str, part: Part, error: Exception) -> UserError:
+def _refused(kind: str, part: ExportPart, error: Exception) -> UserError:
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return UserError(
         f"format={kind} cannot write the {part.name} of this model ({reason}): take sizes from tensor.shape, and "

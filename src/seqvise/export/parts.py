@@ -137,7 +137,7 @@ class StepModule(nn.Module):
 
 
 @dataclass(frozen=True)
-class Part:
+class ExportPart:
     """What becomes one file.
 
     Attributes:
@@ -179,7 +179,7 @@ class Example:
 @torch.no_grad()
 def make_parts(
     model: nn.Module, words: int, sizes: Sizes = BASE, read: Sequence[str] | None = None
-) -> tuple[Part, Part]:
+) -> tuple[ExportPart, ExportPart]:
     """The encoder and the step of a model.
 
     Args:
@@ -195,13 +195,13 @@ def make_parts(
     there = _named(seen.state, seen.memory)
     read = tuple(there) if read is None else read
     given = ("logits", *(() if seen.output.attention is None else ("attention",)))
-    encoder = Part(
+    encoder = ExportPart(
         "encoder",
         EncoderModule(model).eval(),
         {"ids": seen.source.ids, "lengths": seen.source.lengths},
         (*named_tensors(seen.memory, MEMORY), *named_tensors(seen.state, STATE)),
     )
-    step = Part(
+    step = ExportPart(
         "step",
         StepModule(model, seen.state, seen.memory).eval(),
         # A state may hold one tensor twice, as for input feeding, but the inputs of a program are different tensors.
@@ -222,7 +222,7 @@ def read_by_step(model: nn.Module, words: int) -> tuple[str, ...]:
 
 
 @torch.no_grad()
-def with_read_weights(part: Part) -> Part:
+def with_read_weights(part: ExportPart) -> ExportPart:
     """The part without the weights that it does not read: those of the decoder in an encoder, and the reverse."""
     with ReadTensors() as reads:
         part.module(**part.inputs)

@@ -47,7 +47,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True)
-class Found:
+class LabelSource:
     """Where a label's vector comes from.
 
     Attributes:
@@ -77,7 +77,7 @@ class Coverage:
     """
 
     policy: str
-    found: tuple[Found, ...]
+    found: tuple[LabelSource, ...]
     alike: tuple[tuple[str, ...], ...] = ()
     ambiguous: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
@@ -226,7 +226,9 @@ def label_table(
     synsets = [_synset(name, wordnet, table) for name in names]
     found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
     vectors = _vectors(found, lexicon)
-    found = [one if vector.any() else Found(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)]
+    found = [
+        one if vector.any() else LabelSource(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)
+    ]
     unsmoothed: tuple[str, ...] = ()
     if wordnet is not None and wordnet.has_hypernyms and hypernyms:
         vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
@@ -274,41 +276,43 @@ def _names(name: str, synset: str | None, wordnet: WordNet | None) -> tuple[str,
     return lemmas if is_synset(name) and lemmas else (name, *lemmas)
 
 
-def _find(name: str, names: Sequence[str], policy: str, lexicon: Lexicon) -> Found:
+def _find(name: str, names: Sequence[str], policy: str, lexicon: Lexicon) -> LabelSource:
     if is_synset(name) and lexicon.row(name) is not None:
-        return Found(name, How.NAME, (name,))
+        return LabelSource(name, How.NAME, (name,))
     ways: tuple[_Way, ...] = (_whole, *_WAYS[policy])
-    return next((found for way in ways if (found := way(name, names, lexicon)) is not None), Found(name, How.NONE))
+    return next(
+        (found for way in ways if (found := way(name, names, lexicon)) is not None), LabelSource(name, How.NONE)
+    )
 
 
-_Way = Callable[[str, Sequence[str], Lexicon], Found | None]
+_Way = Callable[[str, Sequence[str], Lexicon], LabelSource | None]
 
 
-def _whole(name: str, names: Sequence[str], lexicon: Lexicon) -> Found | None:
+def _whole(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     entry = _entry(names[0], lexicon)
-    return None if entry is None else Found(name, How.NAME, (entry,))
+    return None if entry is None else LabelSource(name, How.NAME, (entry,))
 
 
-def _lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> Found | None:
-    return next((Found(name, How.LEMMA, (one,)) for lemma in names if (one := _entry(lemma, lexicon))), None)
+def _lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+    return next((LabelSource(name, How.LEMMA, (one,)) for lemma in names if (one := _entry(lemma, lexicon))), None)
 
 
-def _closed(name: str, names: Sequence[str], lexicon: Lexicon) -> Found | None:
+def _closed(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     written = ("".join(words_of(lemma)) for lemma in names if len(words_of(lemma)) > 1)
-    return next((Found(name, How.CLOSED, (one,)) for word in written if (one := _entry(word, lexicon))), None)
+    return next((LabelSource(name, How.CLOSED, (one,)) for word in written if (one := _entry(word, lexicon))), None)
 
 
-def _mean(name: str, names: Sequence[str], lexicon: Lexicon) -> Found | None:
+def _mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     words = [word for word in words_of(names[0]) if word.lower() not in LINKING]
     found = [(word, _entry(word, lexicon)) for word in words]
     unknown = tuple(word for word, entry in found if entry is None)
     entries = tuple(entry for _, entry in found if entry is not None)
-    return Found(name, How.PART if unknown else How.MEAN, entries, unknown) if entries else None
+    return LabelSource(name, How.PART if unknown else How.MEAN, entries, unknown) if entries else None
 
 
-def _head(name: str, names: Sequence[str], lexicon: Lexicon) -> Found | None:
+def _head(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     entry = _entry(headword(names[0]), lexicon)
-    return None if entry is None else Found(name, How.HEAD, (entry,))
+    return None if entry is None else LabelSource(name, How.HEAD, (entry,))
 
 
 _WAYS: dict[str, tuple[_Way, ...]] = {
@@ -324,7 +328,7 @@ def _entry(word: str, lexicon: Lexicon) -> str | None:
     return None if row is None else lexicon.words[row]
 
 
-def _vectors(found: Sequence[Found], lexicon: Lexicon) -> Floats:
+def _vectors(found: Sequence[LabelSource], lexicon: Lexicon) -> Floats:
     """(L, D) unit rows, zero where nothing was found."""
     matrix = np.zeros((len(found), lexicon.dim), np.float32)
     places = [place for place, one in enumerate(found) for _ in one.entries]
@@ -332,7 +336,7 @@ def _vectors(found: Sequence[Found], lexicon: Lexicon) -> Floats:
     return unit_rows(matrix)
 
 
-def _alike(found: Sequence[Found], vectors: Floats) -> tuple[tuple[str, ...], ...]:
+def _alike(found: Sequence[LabelSource], vectors: Floats) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[tuple[str, ...], bytes], list[str]] = {}
     for one, vector in zip(found, vectors, strict=True):
         if one.entries:

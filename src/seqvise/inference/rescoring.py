@@ -20,7 +20,7 @@ from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.vocabulary import EOS
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.translator import DEFAULT, Translation, Translator, batches, load_seq2seq
+from seqvise.inference.translator import DEFAULT, TranslationResult, Translator, batches, load_seq2seq
 from seqvise.models.interface import PAD, PairBatch, Projection, Seq2SeqModel, pair_batch
 from seqvise.runs.load import Run
 
@@ -77,8 +77,8 @@ class Rescorer:
     batch_size: int = 64
 
     def rank(
-        self, texts: Sequence[str], found: Sequence[Sequence[Translation]], backwards: bool
-    ) -> list[list[Translation]]:
+        self, texts: Sequence[str], found: Sequence[Sequence[TranslationResult]], backwards: bool
+    ) -> list[list[TranslationResult]]:
         """The translations of each text, best first by ``(1 - weight) a + weight b``, which becomes their score.
 
         a and b are the log-probabilities a word, the end mark counted, of the model that found them and of this one.
@@ -92,7 +92,7 @@ class Rescorer:
         sources = self.source.encode([texts[row] for row, _ in places])
         targets = [self._ids(one.words, backwards) for _, one in places]
         log_probs = self._log_probs(sources, targets)
-        ranked: list[list[Translation]] = [[one for one in some if not one.words] for some in found]
+        ranked: list[list[TranslationResult]] = [[one for one in some if not one.words] for some in found]
         for (row, one), ids, log_prob in zip(places, targets, log_probs, strict=True):
             score = (1 - self.weight) * one.log_prob / len(one.words) + self.weight * log_prob / len(ids)
             ranked[row].append(replace(one, score=score))
@@ -127,7 +127,7 @@ class RescoredTranslator(Translator):
 
     def hypotheses(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
-    ) -> list[list[Translation]]:
+    ) -> list[list[TranslationResult]]:
         """As ``Translator.hypotheses``; every hypothesis of the beam is ranked, whatever ``options.nbest`` is."""
         whole = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
         found = super().hypotheses(texts, attention, whole)

@@ -84,7 +84,7 @@ DEFAULT = DecodingOptions()
 
 
 @dataclass(frozen=True, eq=False)
-class Translation:
+class TranslationResult:
     """One translated text.
 
     Attributes:
@@ -104,7 +104,7 @@ class Translation:
     log_prob: float = 0.0
 
 
-NOTHING = Translation("", (), ())
+NOTHING = TranslationResult("", (), ())
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Translator:
 
     def translate(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
-    ) -> list[Translation]:
+    ) -> list[TranslationResult]:
         """A translation of each text, in the order given; a text without words stays empty.
 
         Args:
@@ -144,14 +144,14 @@ class Translator:
 
     def hypotheses(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
-    ) -> list[list[Translation]]:
+    ) -> list[list[TranslationResult]]:
         """The ``options.nbest`` best translations of each text, the best first; at least one. See ``translate``."""
         table = self.check(options)
         ids = [_cut(one) for one in self.source.encode(texts)]
         rows = [row for row, one in enumerate(ids) if len(one) > 1]
         parts = list(batches(rows, [len(one) for one in ids], self.batch_size))[::-1]
 
-        def work(part: list[int]) -> list[list[Translation]]:
+        def work(part: list[int]) -> list[list[TranslationResult]]:
             return self._batch([Sentence(texts[row], ids[row]) for row in part], attention, options, table)
 
         workers = min(self.workers, len(parts) // 2)
@@ -225,7 +225,7 @@ class Translator:
 
     def _batch(
         self, sentences: list[Sentence], attention: bool, options: DecodingOptions, table: Table | None
-    ) -> list[list[Translation]]:
+    ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         found = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
         places = None if table is None else places_of_unknown(self._steps(), src, found.tokens).tolist()
@@ -237,7 +237,7 @@ class Translator:
             for row, sentence in enumerate(sentences)
         ]
 
-    def _one(self, sentence: Sentence, found: NBest, row: int) -> list[Translation]:
+    def _one(self, sentence: Sentence, found: NBest, row: int) -> list[TranslationResult]:
         heard = _spelled(self.source, sentence.ids)
         scores, log_probs = found.scores[row].tolist(), found.log_probs[row].tolist()
         translations = []
@@ -250,10 +250,10 @@ class Translator:
             if found.attention is not None:
                 weights = found.attention[row, rank, : len(said), : len(heard)].float().cpu().numpy()
             text = self.target.decode(tokens)
-            translations.append(Translation(text, heard, said, weights, scores[rank], log_probs[rank]))
+            translations.append(TranslationResult(text, heard, said, weights, scores[rank], log_probs[rank]))
         return translations
 
-    def _known(self, text: str, found: Translation, places: list[int], table: Table) -> Translation:
+    def _known(self, text: str, found: TranslationResult, places: list[int], table: Table) -> TranslationResult:
         """The translation without unknown words."""
         unknown = [word == UNKNOWN for word in found.words]
         if not any(unknown):
@@ -262,7 +262,7 @@ class Translator:
         source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
         words = replaced(found.words, unknown, places[: len(unknown)], source, table)
         text = self.target.text([word for word in words if word != END])
-        return Translation(text, found.source_words, words, found.attention, found.score, found.log_prob)
+        return TranslationResult(text, found.source_words, words, found.attention, found.score, found.log_prob)
 
     def _steps(self) -> StepModel[Any, Any]:
         return cast(StepModel[Any, Any], self.model)

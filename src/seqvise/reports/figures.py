@@ -17,7 +17,7 @@ from seqvise.reports.grid import number_text
 from seqvise.reports.importance import Importance
 from seqvise.reports.job import Job
 from seqvise.reports.metrics import UNITS
-from seqvise.reports.report import Report
+from seqvise.reports.report import SweepReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ WORDS = 64
 """Letters of a configuration in a legend."""
 
 
-def curves_figure(report: Report, curves: Mapping[Path, Points]) -> Figure:
+def curves_figure(report: SweepReport, curves: Mapping[Path, Points]) -> Figure:
     """The first metric by training step, a line a job: the best configurations in colours, all others grey."""
     from matplotlib.figure import Figure
 
@@ -58,7 +58,7 @@ def curves_figure(report: Report, curves: Mapping[Path, Points]) -> Figure:
     return figure
 
 
-def parallel_figure(report: Report) -> Figure:
+def parallel_figure(report: SweepReport) -> Figure:
     """A line a job through its value of each parameter to its result, coloured by the result."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -86,7 +86,7 @@ def parallel_figure(report: Report) -> Figure:
     return figure
 
 
-def heat_figure(report: Report, across: str, down: str) -> Figure:
+def heat_figure(report: SweepReport, across: str, down: str) -> Figure:
     """The mean of the first metric over all jobs with two parameters' values, with the number of jobs."""
     from matplotlib.figure import Figure
 
@@ -163,7 +163,7 @@ def _handle(colour: str) -> Line2D:
     return Line2D([], [], color=colour, lw=2)
 
 
-def _done(report: Report) -> list[tuple[Job, float]]:
+def _done(report: SweepReport) -> list[tuple[Job, float]]:
     numbers = [(job, job.number(report.metrics[0])) for row in report.rows for job in row.jobs]
     return [(job, number) for job, number in numbers if number is not None and number - number == 0]
 

@@ -15,7 +15,7 @@ from seqvise.reports.curves import Points, learning_curve
 from seqvise.reports.grid import as_csv
 from seqvise.reports.importance import Importance
 from seqvise.reports.page import as_html, as_markdown_page
-from seqvise.reports.report import Report
+from seqvise.reports.report import SweepReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ class Drawing:
         return as_svg(self.make())
 
 
-def write_report(report: Report, found: Importance, heat: tuple[str, str] | None, folder: Path) -> None:
+def write_report(report: SweepReport, found: Importance, heat: tuple[str, str] | None, folder: Path) -> None:
     """Writes ``report.csv``, ``report.md``, ``report.html`` and a SVG file a figure.
 
     Args:
@@ -60,13 +60,13 @@ def write_report(report: Report, found: Importance, heat: tuple[str, str] | None
     write_output(folder / "report.html", as_html(report, found, [(each.title, drawn[each.name]) for each in drawings]))
 
 
-def curves_of(report: Report) -> dict[Path, Points]:
+def curves_of(report: SweepReport) -> dict[Path, Points]:
     """The first metric of each job by training step, as its logger wrote it."""
     return {job.path: learning_curve(job, report.metrics[0]) for job in report.jobs()} if report.metrics else {}
 
 
 def drawings_of(
-    report: Report, found: Importance, heat: tuple[str, str] | None, curves: Mapping[Path, Points]
+    report: SweepReport, found: Importance, heat: tuple[str, str] | None, curves: Mapping[Path, Points]
 ) -> Iterator[Drawing]:
     """The figures for which there is something to show.
 

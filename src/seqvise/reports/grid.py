@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from seqvise.plain_text import markdown_text
 from seqvise.reports.differences import text
 from seqvise.reports.metrics import UNITS
-from seqvise.reports.report import Report, Result, Row
+from seqvise.reports.report import Result, Row, SweepReport
 
 if TYPE_CHECKING:
     from seqvise.reports.importance import Importance, Share
@@ -32,7 +32,7 @@ class Grid:
     numeric: list[bool]
 
 
-def results_grid(report: Report) -> Grid:
+def results_grid(report: SweepReport) -> Grid:
     """Rank, parameters, metrics with their deviation, seeds, and how the jobs stand where not all are done."""
     parameters = list(report.differing.parameters)
     metrics = [f"{name} ({UNITS[name]})" if name in UNITS else name for name in report.metrics]
@@ -43,7 +43,7 @@ def results_grid(report: Report) -> Grid:
     return Grid(head, lines, numeric + [False] * (len(head) - len(numeric)))
 
 
-def troubles_grid(report: Report) -> Grid:
+def troubles_grid(report: SweepReport) -> Grid:
     """The jobs that are no result, and why."""
     lines = [[job.name, label, job.state(), job.reason()] for job, label in report.troubles()]
     return Grid(["job", "configuration", "state", "why"], lines, [False] * 4)
@@ -75,7 +75,7 @@ def number_text(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: SweepReport) -> str:
     """A line a configuration with full numbers: ``<metric>`` the mean, ``<metric> sd`` and ``<metric> n``."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

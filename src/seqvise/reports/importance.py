@@ -12,7 +12,7 @@ import numpy as np
 
 from seqvise.reports.differences import ordered
 from seqvise.reports.fanova import marginal_variances
-from seqvise.reports.report import Report
+from seqvise.reports.report import SweepReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Importance:
     score: float = math.nan
 
 
-def importance(report: Report) -> Importance:
+def importance(report: SweepReport) -> Importance:
     """The importance of each differing key for the first metric.
 
     The forest learns the means over seeds, one example a configuration: out of bag then means a configuration that the

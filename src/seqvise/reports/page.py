@@ -9,7 +9,7 @@ from html import escape
 from seqvise.plain_text import markdown_text
 from seqvise.reports.grid import Grid, as_markdown, importance_grid, results_grid, troubles_grid
 from seqvise.reports.importance import Importance
-from seqvise.reports.report import Report
+from seqvise.reports.report import SweepReport
 from seqvise.reports.tables import headline, remarks
 
 STYLE = """
@@ -25,7 +25,7 @@ img { background: white; display: block; height: auto; max-width: 100%; }
 """.strip()
 
 
-def as_html(report: Report, found: Importance, figures: Sequence[tuple[str, bytes]]) -> str:
+def as_html(report: SweepReport, found: Importance, figures: Sequence[tuple[str, bytes]]) -> str:
     """A page without outside parts. figures: title and SVG of each."""
     parts = [f"<h1>{escape(headline(report))}</h1>"]
     parts += [_html_table(results_grid(report))] if report.rows else []
@@ -46,7 +46,7 @@ def as_html(report: Report, found: Importance, figures: Sequence[tuple[str, byte
     )
 
 
-def as_markdown_page(report: Report, found: Importance, figures: Sequence[tuple[str, str]]) -> str:
+def as_markdown_page(report: SweepReport, found: Importance, figures: Sequence[tuple[str, str]]) -> str:
     """Markdown with the figures as files beside it. figures: name and title of each."""
     table = [as_markdown(results_grid(report)).strip()] if report.rows else []
     parts = [markdown_text(headline(report)) + ".", *table, *map(markdown_text, remarks(report))]

@@ -64,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class SweepReport:
     """A sweep.
 
     Attributes:
@@ -109,7 +109,7 @@ class Report:
         return ", ".join(part for part in (label, *seeds) if part)
 
 
-def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | None = None) -> Report:
+def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | None = None) -> SweepReport:
     """One row a configuration, best first.
 
     Args:
@@ -132,7 +132,9 @@ def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | N
     rows = [_row(values, group, shown, of_job) for values, group in groups.items()]
     rows.sort(key=lambda row: _rank(row, mode))
     unreadable = tuple(job for job in jobs if not job.settings)
-    return Report(differing, tuple(shown), mode, tuple(rows), sentences, unreadable, tuple(_notes(readable, shown)))
+    return SweepReport(
+        differing, tuple(shown), mode, tuple(rows), sentences, unreadable, tuple(_notes(readable, shown))
+    )
 
 
 def _row(values: tuple[Value, ...], jobs: list[Job], metrics: Sequence[str], letters: Mapping[Path, list[str]]) -> Row:

@@ -10,13 +10,13 @@ from rich.text import Text
 
 from seqvise.plain_text import printable
 from seqvise.reports.grid import Grid, importance_grid, results_grid, troubles_grid
-from seqvise.reports.report import Report
+from seqvise.reports.report import SweepReport
 
 if TYPE_CHECKING:
     from seqvise.reports.importance import Importance
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: SweepReport, console: Console) -> None:
     """Prints the table, the jobs that are no result, and what the marks mean."""
     console.print(Text(headline(report), style="bold"))
     if report.rows:
@@ -37,7 +37,7 @@ def show_importance(found: Importance, console: Console) -> None:
         console.print(grid_table(importance_grid(found)))
 
 
-def headline(report: Report) -> str:
+def headline(report: SweepReport) -> str:
     """How many jobs and configurations there are, and what they are sorted by."""
     jobs = report.jobs()
     done = sum(job.state() == "ok" for job in jobs)
@@ -47,7 +47,7 @@ def headline(report: Report) -> str:
     return f"{several}, {done} of {len(jobs)} jobs done{by}"
 
 
-def remarks(report: Report) -> list[str]:
+def remarks(report: SweepReport) -> list[str]:
     """Sentences that belong under the table."""
     spread = [result for row in report.rows for result in row.results if result.deviation is not None]
     told = ["Means ± standard deviations over n seeds."] if spread else []

@@ -8,7 +8,7 @@ same way, so the lesson's (10 - epoch) / 10 leaves .1 for the tenth epoch, not 0
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -132,6 +132,36 @@ class Noam:
 
 
 @dataclass(frozen=True)
+class Cosine:
+    """A linear warm-up, then half a cosine down to 0, as a factor of the peak rate.
+
+    With n = step + 1 and w = ``warmup``: factor = n / w up to n = w, after it (1 + cos(pi (n - w) / (N - w + 1))) / 2,
+    N the steps of training. The step after the last would have 0, so that the last one still trains. With
+    ``schedule.cycle_epochs`` it restarts. (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, with a lowest rate
+    of 0; the warm-up of Goyal et al. 2017, arXiv:1706.02677.)
+    """
+
+    warmup: int = 0
+
+    def __call__(self, position: Position) -> float:
+        """The factor, in (0, 1]."""
+        number = position.step + 1
+        if number <= self.warmup:
+            return number / self.warmup
+        share = (number - self.warmup) / (position.steps - self.warmup + 1)
+        return (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+    def problem(self, end: Position) -> str | None:
+        """A sentence where the warm-up is as long as training, or longer."""
+        if self.warmup < end.steps or self.warmup == 0:
+            return None
+        return (
+            f"schedule.warmup is {self.warmup} steps, but training, or its cycle, has {end.steps}: make it shorter, or "
+            "0 for no warm-up."
+        )
+
+
+@dataclass(frozen=True)
 class Linear:
     """A straight line: start + (end - start)·min(done / over, 1), done counted in epochs or in steps.
 
@@ -191,27 +221,51 @@ class Paced:
     def __call__(self, position: Position) -> float:
         """The curve's value at the place in its cycle."""
         held = position.epoch * position.steps // position.epochs if self.unit == "epoch" else position.step
-        if self.cycle_epochs is None:
-            return self.curve(replace(position, step=held))
-        length = max(1, round(self.cycle_epochs * position.steps / position.epochs))
-        return self.curve(replace(position, step=held % length, steps=length))
+        length = self._length(position)
+        return self.curve(replace(position, step=held if length == position.steps else held % length, steps=length))
 
     def problem(self, end: Position) -> str | None:
-        """A sentence where the cycle is longer than training."""
+        """A sentence where the cycle is longer than training, or too short for its curve."""
         if self.cycle_epochs is None or self.cycle_epochs <= end.epochs:
-            return None
+            length = self._length(end)
+            return (
+                self.curve.problem(replace(end, step=length, steps=length)) if isinstance(self.curve, Bounded) else None
+            )
         return (
             f"{self.key} is {self.cycle_epochs:g}, but training has {end.epochs} epochs (trainer.max_epochs): "
             f"make the cycle at most {end.epochs}, or null for all of training."
         )
 
+    def _length(self, position: Position) -> int:
+        """Optimizer steps of one cycle."""
+        if self.cycle_epochs is None:
+            return position.steps
+        return max(1, round(self.cycle_epochs * position.steps / position.epochs))
 
-def build_schedules(options: ScheduleOptions, forcing: ForcingOptions | None) -> dict[str, Curve]:
-    """The curves a person chose, by the name of the number they move.
+
+CURVES: Mapping[str, Callable[[ScheduleOptions], dict[str, Curve]]] = {
+    "one_cycle": lambda options: {"lr": OneCycle(options.div, options.cut)},
+    "one_cycle_annihilate": lambda options: {
+        "lr": OneCycleAnnihilate(options.div, options.final),
+        "momentum": MomentumMirror(options.momentum_high, options.momentum_low),
+    },
+    "constant": lambda _: {"lr": Constant()},
+    "cosine": lambda options: {"lr": Cosine(options.warmup)},
+    "noam": lambda options: {"lr": Noam(options.warmup)},
+    "plateau": lambda _: {},
+}
+"""The curves of the rate and the momentum for each ``schedule.name`` of ``RATE_SCHEDULES``."""
+
+
+def build_schedules(
+    options: ScheduleOptions, forcing: ForcingOptions | None, custom: Callable[[ScheduleOptions], Curve] | None = None
+) -> dict[str, Curve]:
+    """The chosen curves, by the name of the number they move.
 
     Args:
         options: the rate and the momentum.
         forcing: the teacher forcing ratio; None for a model that has none.
+        custom: the user's own class, where ``options.name`` is its dotted path; its curve is a factor of each rate.
 
     Returns:
         ``lr``, a factor of each group's rate (none with ``plateau``, which watches a metric instead); ``momentum``, an
@@ -221,28 +275,13 @@ def build_schedules(options: ScheduleOptions, forcing: ForcingOptions | None) ->
         name: Linear(ramp.start, ramp.end, ramp.over, ramp.unit, f"schedule.others.{name}.over")
         for name, ramp in options.ramps().items()
     }
-    for name, curve in _optimizer_curves(options).items():
+    chosen = {"lr": custom(options)} if custom else CURVES[options.name](options)
+    for name, curve in chosen.items():
         curves[name] = Paced(curve, options.unit, options.cycle_epochs)
     if forcing is not None:
         key = "model.teacher_forcing.over"
         curves["teacher_forcing"] = Linear(forcing.start, forcing.end, forcing.over, forcing.unit, key)
     return curves
-
-
-def _optimizer_curves(options: ScheduleOptions) -> dict[str, Curve]:
-    match options.name:
-        case "one_cycle":
-            return {"lr": OneCycle(options.div, options.cut)}
-        case "one_cycle_annihilate":
-            mirror = MomentumMirror(options.momentum_high, options.momentum_low)
-            return {"lr": OneCycleAnnihilate(options.div, options.final), "momentum": mirror}
-        case "constant":
-            return {"lr": Constant()}
-        case "noam":
-            return {"lr": Noam(options.warmup)}
-        case "plateau":
-            return {}
-    raise ValueError(f"No schedule is called '{options.name}'.")
 
 
 def _between(start: float, end: float, share: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "noam", "plateau")
+RATE_SCHEDULES = ("one_cycle", "one_cycle_annihilate", "constant", "cosine", "noam", "plateau")
 PATIENCE_RULES = ("exact", "torch")
 
 
@@ -50,7 +50,7 @@ class ScheduleOptions:
     final: float = 100.0  # one_cycle_annihilate: the last tenth falls to lr / (div * final)
     momentum_high: float = 0.95  # one_cycle_annihilate: momentum (Adam: beta1) where the rate is lowest
     momentum_low: float = 0.85  # ... and where it is highest
-    warmup: int = 4000  # noam: steps of linear climb, then the inverse square root
+    warmup: int = 4000  # noam, cosine: optimizer steps of linear warm-up
     factor: float = 0.5  # plateau: the rate is multiplied by this ...
     patience: int = 2  # ... at each of so many validations in a row without a better `monitor.metric`
     patience_rule: str = "exact"  # `torch`: one validation later, and a metric is better by 0.01 % at least
@@ -67,8 +67,11 @@ class ScheduleOptions:
 
     def problems(self, key: str) -> Iterator[str]:
         """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        if self.name not in RATE_SCHEDULES:
-            yield f"{key}.name is '{self.name}', but must be one of {', '.join(RATE_SCHEDULES)}."
+        if self.name not in RATE_SCHEDULES and "." not in self.name:
+            yield (
+                f"{key}.name is '{self.name}', but must be one of {', '.join(RATE_SCHEDULES)}, or the dotted path of a "
+                "class of your own."
+            )
         if self.unit not in ("step", "epoch"):
             yield f"{key}.unit is '{self.unit}', but must be step or epoch."
         for name in ("div", "cut", "final"):
@@ -80,8 +83,8 @@ class ScheduleOptions:
         if self.patience_rule not in PATIENCE_RULES:
             yield f"{key}.patience_rule is '{self.patience_rule}', but must be one of {', '.join(PATIENCE_RULES)}."
         least = 0 if self.patience_rule == "torch" else 1
-        if self.warmup < 1 or self.patience < least or not 0 < self.factor < 1:
-            yield f"{key}: warmup must be at least 1, patience at least {least}, factor between 0 and 1."
+        if self.warmup < (self.name == "noam") or self.patience < least or not 0 < self.factor < 1:
+            yield f"{key}: warmup must be at least 0 (noam: 1), patience at least {least}, factor between 0 and 1."
         for name, node in self.others.items():
             yield from _ramp_problems(node, f"{key}.others.{name}")
         if self.cycle_epochs is not None and self.cycle_epochs <= 0:

@@ -17,7 +17,7 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import Task
 from seqvise.tasks.distributed_means import Totals, gather_lists
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
-from seqvise.tasks.samples import Placed
+from seqvise.tasks.samples import EmbeddedImages
 from seqvise.tasks.zero_shot import HELD_OUT, SEEN, Images, ZeroShot
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -65,7 +65,7 @@ class ImageToWord(Task):
         self.rows: dict[str, list[int]] = {}
 
     @property
-    def placed(self) -> Placed | None:
+    def placed(self) -> EmbeddedImages | None:
         """The images of the last validation, for a person to look at; None before it."""
         split = getattr(getattr(self._trainer, "datamodule", None), "split", None)
         if split is None or not self.images:
@@ -73,7 +73,7 @@ class ImageToWord(Task):
         labels = self.protocol.labels
         files = [split.images.file(row) for rows in self.rows.values() for row in rows]
         vectors, shown = (np.concatenate(parts) for parts in zip(*self.images.values(), strict=True))
-        return Placed(labels.titles, labels.vectors, vectors, shown, files)
+        return EmbeddedImages(labels.titles, labels.vectors, vectors, shown, files)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """The batch's share of the mean loss of the optimizer step's images."""

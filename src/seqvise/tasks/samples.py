@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class EmbeddedImages:
     """What a validation leaves to be looked at.
 
     Attributes:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqvise.corpus.parallel.store import Part, TokenStore
+from seqvise.corpus.parallel.store import CorpusPart, TokenStore
 from seqvise.decoding.greedy import Hypotheses, greedy
 from seqvise.metrics.text import score_text
 from seqvise.models.interface import PairBatch, Seq2SeqModel
@@ -18,6 +18,7 @@ from seqvise.models.options import ForcingOptions
 from seqvise.models.softmax.chunked import linear_cross_entropy
 from seqvise.models.softmax.generator import WordPicker
 from seqvise.models.softmax.sampled import sampled_cross_entropy
+from seqvise.moved import former_attribute
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, gather_lists
@@ -44,7 +45,7 @@ METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf"
 """Logged as ``val/<name>`` and ``test/<name>``."""
 
 
-class Translation(TextTask):
+class TranslationTask(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
     ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
@@ -163,7 +164,7 @@ class Translation(TextTask):
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())
 
-    def _log_scores(self, stage: str, part: Part) -> None:
+    def _log_scores(self, stage: str, part: CorpusPart) -> None:
         means = self._totals.means(self.device)
         texts = dict(gather_lists(self._outputs))
         references = part.raw_target()
@@ -176,7 +177,7 @@ class Translation(TextTask):
             self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
 
     @torch.no_grad()
-    def _keep_samples(self, part: Part) -> None:
+    def _keep_samples(self, part: CorpusPart) -> None:
         from seqvise.models.interface import source_batch
 
         rows = spread(len(part), self.sample_count)
@@ -187,7 +188,7 @@ class Translation(TextTask):
         self.samples = [self._sample(part, row, place, found) for place, row in enumerate(rows)]
         self.attention_entropy = entropy_of(self.samples)
 
-    def _sample(self, part: Part, row: int, place: int, found: Hypotheses) -> Sample:
+    def _sample(self, part: CorpusPart, row: int, place: int, found: Hypotheses) -> Sample:
         source, target = self.store.source, self.store.target
         ids, output = part.source[row], found.tokens[place].tolist()
         source_words = [*source.words(ids), "<eos>"]
@@ -201,7 +202,7 @@ class Translation(TextTask):
             part.raw_source()[row], part.raw_target()[row], target.decode(output), source_words, output_words, attention
         )
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> CorpusPart:
         part = self.store.part(name)
         assert part is not None, name
         return part
@@ -215,3 +216,7 @@ def entropy_of(samples: Sequence[Sample]) -> tuple[float, float] | None:
     entropies = [float(-(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()) for weights in found]
     uniform = [math.log(weights.shape[1]) for weights in found]
     return sum(entropies) / len(found), sum(uniform) / len(found)
+
+
+def __getattr__(name: str) -> object:
+    return former_attribute(__name__, name)

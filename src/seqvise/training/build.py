@@ -53,7 +53,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """The parts, the trainer, and who remembers the best validation."""
 
     parts: Parts
@@ -61,7 +61,7 @@ class Job:
     best: BestMetrics
 
 
-def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Job:
+def build_job(config: Config, run: RunDirectory, done: int | None = None) -> TrainingJob:
     """Builds trainer, data and task, all from the config's seed.
 
     Args:
@@ -83,7 +83,7 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Job
     with preparing():
         fetch_missing(config)
     build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
-    return Job(build(config, seed), trainer, best)
+    return TrainingJob(build(config, seed), trainer, best)
 
 
 @contextmanager

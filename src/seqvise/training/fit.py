@@ -21,7 +21,7 @@ from seqvise.plain_text import printable
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
-from seqvise.training.build import Job, build_job
+from seqvise.training.build import TrainingJob, build_job
 from seqvise.training.synthetic import with_pictures
 from seqvise.training.trainer import keep_curves
 from seqvise.training.zero_shot_table import cell_of, show_rounds
@@ -67,7 +67,7 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
     return metrics
 
 
-def _accept(job: Job, run: RunDirectory, checkpoint: Path | None) -> None:
+def _accept(job: TrainingJob, run: RunDirectory, checkpoint: Path | None) -> None:
     """Raises UserError where the data or the length of training are not those that the run began with."""
     if checkpoint is None:
         return
@@ -76,7 +76,9 @@ def _accept(job: Job, run: RunDirectory, checkpoint: Path | None) -> None:
     refuse_other_horizon(job.trainer, job.parts.data, checkpoint)
 
 
-def _recorded(config: Config, run: RunDirectory, job: Job, checkpoint: Path | None) -> dict[str, float | str | None]:
+def _recorded(
+    config: Config, run: RunDirectory, job: TrainingJob, checkpoint: Path | None
+) -> dict[str, float | str | None]:
     """Trains, and writes what a run directory holds."""
     run.write_config(config)  # with what was left to be made
     write_environment(run, config, job.trainer)
@@ -94,7 +96,7 @@ def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) ->
         run.write_changes(changes.file, changes.text)
 
 
-def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str, float | str | None]:
+def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> dict[str, float | str | None]:
     """Fits, from a checkpoint where one is given, and tests, and gives the results as one flat object."""
     started = time.perf_counter()
     _fit(job, checkpoint)
@@ -116,7 +118,7 @@ def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str,
     }
 
 
-def _fit(job: Job, checkpoint: Path | None) -> None:
+def _fit(job: TrainingJob, checkpoint: Path | None) -> None:
     try:
         job.trainer.fit(job.parts.task, job.parts.data, ckpt_path=checkpoint, weights_only=True)
     except (MisconfigurationException, ValueError) as error:
@@ -127,7 +129,7 @@ def _fit(job: Job, checkpoint: Path | None) -> None:
         raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
 
 
-def show_plan(job: Job) -> None:
+def show_plan(job: TrainingJob) -> None:
     """Prints the derived numbers of a training that is not started."""
     configured = cast(Any, job.parts.task.configure_optimizers())
     optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
@@ -151,7 +153,7 @@ def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float 
     console.print(f"run: {run.path}", markup=False)
 
 
-def _test(config: Config, job: Job) -> dict[str, float]:
+def _test(config: Config, job: TrainingJob) -> dict[str, float]:
     if not config.test:
         return {}
     if not job.parts.tested:

@@ -12,7 +12,7 @@ from torch import nn
 
 from seqvise.config.options import Config
 from seqvise.corpus.parallel.prepare import prepare_corpus
-from seqvise.corpus.parallel.report import Report
+from seqvise.corpus.parallel.report import CorpusReport
 from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.datamodules.parallel import ParallelDataModule
@@ -98,7 +98,7 @@ def _training_words(store: TokenStore, side: str) -> Iterable[list[str]]:
     return (codec.words(column[row]) for row in range(len(column)))
 
 
-def _log_report(report: Report) -> None:
+def _log_report(report: CorpusReport) -> None:
     for name, tally in report.inputs.items():
         log.info("data.%s: %s", name, tally.summary())
     for warning in report.warnings:

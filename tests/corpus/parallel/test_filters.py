@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from seqvise.corpus.parallel.filters import COPY, DUPLICATE, EMPTY, NUL, QUESTION, RATIO, SCRIPT, WIDE, Filters
 from seqvise.corpus.parallel.options import DataOptions, SideScripts
 from seqvise.corpus.parallel.readers import Block, Pair
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 
 PAIRS: list[Pair] = [
     ("Qui est là ? Moi.", "Who is there? Me."),
@@ -18,9 +18,11 @@ PAIRS: list[Pair] = [
 ]
 
 
-def kept(data: DataOptions, whole: bool = False, pairs: list[Pair] = PAIRS, size: int = 3) -> tuple[list[Pair], Tally]:
+def kept(
+    data: DataOptions, whole: bool = False, pairs: list[Pair] = PAIRS, size: int = 3
+) -> tuple[list[Pair], FilterCounts]:
     """The pairs that pass, and the counts. size: pairs of a block."""
-    tally, filters = Tally(), Filters(data, whole)
+    tally, filters = FilterCounts(), Filters(data, whole)
     found: list[Pair] = []
     for start in range(0, len(pairs), size):
         sources, targets = map(list, zip(*pairs[start : start + size], strict=True))
@@ -31,7 +33,7 @@ def kept(data: DataOptions, whole: bool = False, pairs: list[Pair] = PAIRS, size
 def test_of_a_question_only_the_match_is_kept_and_repeats_are_dropped_after() -> None:
     pairs, tally = kept(DataOptions(questions_only=True))
     assert pairs == [("Qui est là ?", "Who is there?")]
-    assert tally == Tally(7, {QUESTION: 5, DUPLICATE: 1})
+    assert tally == FilterCounts(7, {QUESTION: 5, DUPLICATE: 1})
 
 
 def test_patterns_of_ones_own_may_have_no_group() -> None:
@@ -43,7 +45,7 @@ def test_patterns_of_ones_own_may_have_no_group() -> None:
 def test_empty_sides_and_repeats_are_counted() -> None:
     pairs, tally = kept(DataOptions())
     assert len(pairs) == 5
-    assert tally == Tally(7, {EMPTY: 1, DUPLICATE: 1})
+    assert tally == FilterCounts(7, {EMPTY: 1, DUPLICATE: 1})
     assert tally.summary() == "7 pairs read; dropped: an empty side 1, a repeated pair 1"
 
 
@@ -71,15 +73,15 @@ def test_lines_that_are_too_wide_and_nul_bytes_are_dropped_of_every_part() -> No
 def test_a_copy_is_noticed_or_dropped() -> None:
     pairs = [("Paris", "Paris"), ("oui", "yes"), ("non", "non")]
     found, tally = kept(DataOptions(), pairs=pairs)
-    assert (found, tally) == (pairs, Tally(3, {}, {COPY: 2}))
+    assert (found, tally) == (pairs, FilterCounts(3, {}, {COPY: 2}))
     assert tally.summary() == "3 pairs read; dropped: none; noticed: one side a copy of the other 2"
-    assert kept(DataOptions(drop_copies=True), pairs=pairs) == ([("oui", "yes")], Tally(3, {COPY: 2}))
-    assert kept(DataOptions(drop_copies=True), whole=True, pairs=pairs) == (pairs, Tally(3))
+    assert kept(DataOptions(drop_copies=True), pairs=pairs) == ([("oui", "yes")], FilterCounts(3, {COPY: 2}))
+    assert kept(DataOptions(drop_copies=True), whole=True, pairs=pairs) == (pairs, FilterCounts(3))
 
 
 def test_the_ratio_is_of_characters_and_of_both_directions() -> None:
     pairs = [("a" * 6, "b" * 3), ("a" * 7, "b" * 3), ("a" * 2, "b" * 5), ("a" * 2, "b" * 4)]
-    assert kept(DataOptions(max_ratio=2.0), pairs=pairs) == ([pairs[0], pairs[3]], Tally(4, {RATIO: 2}))
+    assert kept(DataOptions(max_ratio=2.0), pairs=pairs) == ([pairs[0], pairs[3]], FilterCounts(4, {RATIO: 2}))
     assert kept(DataOptions(max_ratio=2.0), whole=True, pairs=pairs)[0] == pairs
 
 

@@ -23,8 +23,8 @@ from seqvise.corpus.parallel.journal import Journal
 from seqvise.corpus.parallel.options import DataOptions, SideLimits
 from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.readers import REPLACED, RETURNS
-from seqvise.corpus.parallel.report import Report, Tally
-from seqvise.corpus.parallel.store import Part, TokenColumn, TokenStore
+from seqvise.corpus.parallel.report import CorpusReport, FilterCounts
+from seqvise.corpus.parallel.store import CorpusPart, TokenColumn, TokenStore
 from seqvise.corpus.parallel.tokenize_parallel import Batch, Split, split_batches
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import build_tokenizer, fold, normalise
@@ -39,7 +39,7 @@ def rows(column: TokenColumn) -> list[list[int]]:
     return [column[row].tolist() for row in range(len(column))]
 
 
-def part(store: TokenStore, name: str) -> Part:
+def part(store: TokenStore, name: str) -> CorpusPart:
     found = store.part(name)
     assert found is not None
     return found
@@ -174,10 +174,10 @@ def test_filters_are_counted_and_limits_count_words(tmp_path: Path) -> None:
     )
     write_side(tmp_path / "valid.fr", ["this line is longer than any limit"])
     write_side(tmp_path / "valid.en", ["this line is longer than any limit"])
-    seen: list[Report] = []
+    seen: list[CorpusReport] = []
     store = prepare_corpus(data, WORDS, tmp_path, report=seen.append)
     assert seen == [store.report]
-    assert seen[0].inputs == {"train": Tally(14, {DUPLICATE: 1, LIMIT: 3, LONG: 2}), "valid": Tally(1)}
+    assert seen[0].inputs == {"train": FilterCounts(14, {DUPLICATE: 1, LIMIT: 3, LONG: 2}), "valid": FilterCounts(1)}
     assert seen[0].kept == {"train": 8, "valid": 1}
     assert (seen[0].read, seen[0].dropped) == (15, {DUPLICATE: 1, LIMIT: 3, LONG: 2})
 
@@ -374,7 +374,7 @@ def test_several_files_are_read_in_their_order_and_repeats_among_them_dropped(tm
     write_side(tmp_path / "other.en", ["three", "one"])
     store = prepare_corpus(data, WORDS, tmp_path)
     assert train_targets(store) == ["three", "one", "two"]
-    assert store.report.inputs["train"] == Tally(4, {DUPLICATE: 1})
+    assert store.report.inputs["train"] == FilterCounts(4, {DUPLICATE: 1})
 
 
 def test_weights_repeat_or_draw_the_pairs_of_training_alone(tmp_path: Path) -> None:

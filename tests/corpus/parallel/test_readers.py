@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from seqvise.corpus.parallel import readers, textfile
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.corpus.parallel.readers import REPLACED, RETURNS, UNNAMED, Pair, part_files, read_blocks, read_lines
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.tables import BAD_ROW
 from seqvise.corpus.tokens.tokenizers import fold
 from seqvise.errors import UserError
 from tests.corpus.corpora import options, paired, tabbed, write_side
 
 
-def read(data: DataOptions, name: str = "train", tally: Tally | None = None) -> list[Pair]:
-    blocks = read_blocks(data, part_files(data, name), Tally() if tally is None else tally)
+def read(data: DataOptions, name: str = "train", tally: FilterCounts | None = None) -> list[Pair]:
+    blocks = read_blocks(data, part_files(data, name), FilterCounts() if tally is None else tally)
     return [pair for block in blocks for pair in block.pairs()]
 
 
@@ -107,7 +107,7 @@ def test_the_spaces_are_those_of_split() -> None:
 def test_bytes_that_are_not_utf8_are_replaced_and_counted_on_request(tmp_path: Path) -> None:
     data = paired(tmp_path, [("a", "b")] * 4, encoding_errors="replace")
     (tmp_path / "train.fr").write_bytes("été\n".encode() + b"caf\xe9\n\xff \xfe\n\xef\xbf\xbd\n")
-    tally = Tally()
+    tally = FilterCounts()
     assert [source for source, _ in read(data, tally=tally)] == ["été", "caf\ufffd", "\ufffd \ufffd", "\ufffd"]
     assert tally.noticed == {REPLACED: 2}
 
@@ -115,7 +115,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_counted_on_request(tmp_path: P
 def test_byte_order_marks_and_mixed_line_ends_are_no_text(tmp_path: Path) -> None:
     data = paired(tmp_path, [("a", "b")] * 3)
     (tmp_path / "train.fr").write_bytes("\ufeffun\r\n\ufeffdeux\ntr\rois\r\n".encode())
-    tally = Tally()
+    tally = FilterCounts()
     assert [source for source, _ in read(data, tally=tally)] == ["un", "deux", "tr ois"]
     assert tally.noticed == {RETURNS: 1}
 
@@ -151,14 +151,14 @@ def test_a_row_with_a_field_too_many_or_too_few_is_refused_or_skipped(tmp_path: 
     line = 2 + (layout == "csv")
     with pytest.raises(UserError, match=rf"pairs, line {line} has 3 fields \('hello \| bonjour \| où.*must have 2"):
         read(data, "pairs")
-    tally = Tally()
+    tally = FilterCounts()
     assert read(replace(data, on_bad="skip"), "pairs", tally) == [("bonjour", "hello"), ("oui", "yes")]
     assert (tally.read, tally.dropped) == (2, {BAD_ROW: 2})
 
 
 def test_columns_without_a_name_are_read_where_all_lines_have_them(tmp_path: Path) -> None:
     """Tatoeba's archive names the authors of each pair in a third column."""
-    data, tally = tabbed(tmp_path, [("une vache", "a cow"), ("oui", "yes")]), Tally()
+    data, tally = tabbed(tmp_path, [("une vache", "a cow"), ("oui", "yes")]), FilterCounts()
     assert read(data, "pairs.txt", tally) == [("une vache", "a cow"), ("oui", "yes")]
     assert tally.noticed == {UNNAMED: 1}
     assert data.columns == ["en", "fr"]

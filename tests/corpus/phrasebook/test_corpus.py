@@ -10,7 +10,6 @@ import pytest
 from seqvise.corpus.phrasebook import english, french, lexicon
 from seqvise.corpus.phrasebook.clause import NEVER, NOT, NOTHING, Clause, Form, Nominal, Phrase, Tense
 from seqvise.corpus.phrasebook.corpus import PAIRS_OF_A_RULE, phrasebook_pairs
-from seqvise.corpus.phrasebook.draws import Dice
 from seqvise.corpus.phrasebook.lexicon import Adjective, Noun, Verb
 from seqvise.corpus.phrasebook.nominals import (
     HER,
@@ -27,6 +26,7 @@ from seqvise.corpus.phrasebook.nominals import (
     owned,
 )
 from seqvise.corpus.phrasebook.rules import RULES, Rule
+from seqvise.dice import Dice
 
 ME, YOU, HE, SHE, WE, YOU_ALL, THEY, THEY_WOMEN = PRONOUNS
 EAT, DRINK, READ = lexicon.ACTIONS[:3]

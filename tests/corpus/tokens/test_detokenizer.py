@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seqvise.corpus.parallel.ingest import Side
 from seqvise.corpus.parallel.journal import Journal
-from seqvise.corpus.parallel.spool import Lexicon, Spool, find_joins, find_pair_joins
+from seqvise.corpus.parallel.spool import TokenIds, TokenSpool, find_joins, find_pair_joins
 from seqvise.corpus.tokens.codec import detokenize
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import build_tokenizer, normalise
@@ -37,8 +37,8 @@ TEXTS = {
 
 def learnt(texts: list[str], options: TokenizerOptions, language: str, folder: Path) -> Vocabulary:
     journal = Journal(folder)
-    lexicon = Lexicon(journal, "words")
-    spool = Spool(journal, "spool", lexicon)
+    lexicon = TokenIds(journal, "words")
+    spool = TokenSpool(journal, "spool", lexicon)
     for tokens in build_tokenizer(options, language).tokenize(texts * 2):
         spool.add(tokens)
     journal.close()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seqvise.models.kernels.step_linear import StepProduct, plain_product, products_for
+from seqvise.models.kernels.step_linear import StepLinear, plain_product, products_for
 
 STEPS, ROWS = 3, 4
 
@@ -18,7 +18,7 @@ def test_values_and_gradients_are_those_of_linear_maps(biased: bool) -> None:
     bias = torch.randn(5, dtype=torch.float64, requires_grad=True) if biased else None
     inputs = torch.randn(STEPS, ROWS, 2, dtype=torch.float64, requires_grad=True)
     seen = torch.randn(STEPS, ROWS, 5, dtype=torch.float64)
-    product = StepProduct(weight, bias, STEPS + 2, ROWS)  # room for more steps than are taken
+    product = StepLinear(weight, bias, STEPS + 2, ROWS)  # room for more steps than are taken
     mine, plain = torch.stack([product(step) for step in inputs]), F.linear(inputs, weight, bias)
     torch.testing.assert_close(mine, plain)
     wanted = [inputs, weight, *([bias] if bias is not None else [])]
@@ -28,7 +28,7 @@ def test_values_and_gradients_are_those_of_linear_maps(biased: bool) -> None:
 
 def test_a_product_that_is_never_taken_has_no_gradient() -> None:
     weight = torch.randn(5, 2, requires_grad=True)
-    StepProduct(weight, None, STEPS, ROWS)
+    StepLinear(weight, None, STEPS, ROWS)
     other = weight.sum()
     other.backward()
     assert torch.equal(weight.grad, torch.ones(5, 2))  # type: ignore[arg-type]

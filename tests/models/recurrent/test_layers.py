@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from seqvise.models.interface import SourceBatch
 from seqvise.models.kernels.step_linear import plain_product
 from seqvise.models.recurrent.encoder import RecurrentEncoder
-from seqvise.models.recurrent.layers import LAYERS, Joint, joints, run_fused
+from seqvise.models.recurrent.layers import LAYERS, ResidualNorm, joints, run_fused
 from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
 
 
@@ -44,10 +44,12 @@ def test_the_librarys_kernel_takes_a_dropped_weight(cell: str) -> None:
 
 def test_a_joint_by_hand() -> None:
     output, given = torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]])
-    assert Joint(2, False, False)(output, given).tolist() == [[1.0, 3.0]]
-    assert Joint(2, True, False)(output, given).tolist() == [[2.0, 4.0]]
+    assert ResidualNorm(2, False, False)(output, given).tolist() == [[1.0, 3.0]]
+    assert ResidualNorm(2, True, False)(output, given).tolist() == [[2.0, 4.0]]
     # Mean 3, deviation 1: two numbers normalise to -1 and 1.
-    torch.testing.assert_close(Joint(2, True, True)(output, given), torch.tensor([[-1.0, 1.0]]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        ResidualNorm(2, True, True)(output, given), torch.tensor([[-1.0, 1.0]]), rtol=0, atol=1e-4
+    )
 
 
 def test_residual_connections_span_later_layers_of_one_width() -> None:

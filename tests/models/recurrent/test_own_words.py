@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqvise.models.recurrent.scheduled_sampling import OwnWords
+from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling
 
 WORDS = torch.tensor([[0, 5, 6], [0, 7, 8], [0, 9, 10]])
 FORCED = torch.tensor([[False, True, False], [False, True, False], [False, False, False]])
@@ -18,7 +18,7 @@ def test_rows_read_the_reference_or_what_was_picked() -> None:
         asked.append(outputs[:, 0].tolist())
         return (outputs[:, 0] * 100).long()
 
-    own = OwnWords(WORDS, FORCED, pick)
+    own = ScheduledSampling(WORDS, FORCED, pick)
     outputs = torch.tensor([[1.0], [2.0], [3.0]])
     assert [own.said_at(step) for step in range(3)] == [False, True, True]
     assert own(1, outputs).tolist() == [5, 7, 300]
@@ -28,5 +28,5 @@ def test_rows_read_the_reference_or_what_was_picked() -> None:
 
 
 def test_all_forced_asks_for_nothing() -> None:
-    own = OwnWords(WORDS, None, lambda outputs: outputs.argmax(1))
+    own = ScheduledSampling(WORDS, None, lambda outputs: outputs.argmax(1))
     assert [own.said_at(step) for step in range(3)] == [False, False, False]

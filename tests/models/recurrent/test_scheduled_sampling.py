@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from seqvise.models.interface import PAD
-from seqvise.models.recurrent.scheduled_sampling import StepLookup
+from seqvise.models.recurrent.scheduled_sampling import StepEmbedding
 
 
 def test_values_and_gradient_are_those_of_an_embedding() -> None:
@@ -13,7 +13,7 @@ def test_values_and_gradient_are_those_of_an_embedding() -> None:
     weight = torch.randn(7, 3, requires_grad=True)
     said = torch.tensor([[4, 5], [PAD, 4], [6, 2]])
     seen = torch.randn(3, 2, 3)
-    lookup = StepLookup(weight, 4, 2)
+    lookup = StepEmbedding(weight, 4, 2)
     mine = torch.stack([lookup(step, said[step]) for step in range(3)])
     plain = torch.nn.functional.embedding(said, weight, padding_idx=PAD)
     assert torch.equal(mine, plain)

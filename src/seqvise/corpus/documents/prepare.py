@@ -24,8 +24,8 @@ from seqvise.corpus.parallel.filters import LIMIT, PARTS, WIDE, position
 from seqvise.corpus.parallel.fingerprint import later_choices
 from seqvise.corpus.parallel.ingest import Side
 from seqvise.corpus.parallel.journal import Journal
-from seqvise.corpus.parallel.report import SideReport, Tally, length_percentiles
-from seqvise.corpus.parallel.spool import Lexicon, Spool
+from seqvise.corpus.parallel.report import FilterCounts, SideReport, length_percentiles
+from seqvise.corpus.parallel.spool import TokenIds, TokenSpool
 from seqvise.corpus.parallel.store import CHECKSUMS_KEY
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.options import TokenizerOptions
@@ -112,13 +112,13 @@ class _Reader:
 
     data: TextOptions
     inputs: list[TextInput]
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, FilterCounts] = field(default_factory=dict)
 
     def placed(self) -> Iterator[Placed]:
         """The documents that are kept, each with its part."""
         drawn = self._drawn
         within = chain(drawn, repeat(False)) if drawn is not None else repeat(True)
-        self.tallies = {item.name: Tally() for item in self.inputs}
+        self.tallies = {item.name: FilterCounts() for item in self.inputs}
         for item in self.inputs:
             for part, document in self._passing(item):
                 if part != "train" or next(within):
@@ -143,7 +143,7 @@ class _Reader:
             return None
         if data.limit_choice == FIRST:
             return [True] * data.limit
-        self.tallies = {item.name: Tally() for item in self.inputs}
+        self.tallies = {item.name: FilterCounts() for item in self.inputs}
         passing = (placed for item in self.inputs if item.name == "train" for placed in self._passing(item))
         places = [drawn_place(document.text, data.seed) for part, document in passing if part == "train"]
         kept: list[bool] = lowest(np.array(places, np.float64), data.limit).tolist()
@@ -157,7 +157,7 @@ class _Reader:
             return "valid"
         return "test" if self.data.format == "phrasebook" and place < 2 * share else "train"
 
-    def _passes(self, document: Document, tally: Tally) -> bool:
+    def _passes(self, document: Document, tally: FilterCounts) -> bool:
         if self.data.kind == LABELS and not document.label:
             raise UserError(f"{document.place} has no label: give each document one, or leave it out.")
         most = self.data.max_characters
@@ -191,7 +191,7 @@ def _build(
         model = _train_model(reader, options)
         pieces = None if model is None else Pieces(model, options.algorithm)
         journal = Journal(temporary / "spools")
-        side = Side(SIDE, data.language, Lexicon(journal, "words"))
+        side = Side(SIDE, data.language, TokenIds(journal, "words"))
         labels = _spool(temporary, journal, reader, side, build_tokenizer(options, data.language, pieces), progress)
         names = _check(data, reader, side, labels)
         codec = _codec(side, options, model)
@@ -236,7 +236,7 @@ def _spool(
     with closing(journal):
         for part in labels:
             (folder / part).mkdir()
-            side.spools[part] = Spool(journal, part, side.lexicon)
+            side.spools[part] = TokenSpool(journal, part, side.lexicon)
         placed = reader.placed()
         while batch := list(islice(placed, _BATCH)):
             tokenised = tokenizer.tokenize(document.text for _, document in batch)

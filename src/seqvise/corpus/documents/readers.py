@@ -13,7 +13,7 @@ from seqvise.corpus.documents.options import LABELS, TextOptions
 from seqvise.corpus.parallel.filters import PARTS
 from seqvise.corpus.parallel.fingerprint import content_digest
 from seqvise.corpus.parallel.readers import decoded_texts
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.tables import RowCheck, read_csv
 from seqvise.corpus.parallel.textfile import TextFile, find_text
 from seqvise.corpus.tokens.tokenizers import fold
@@ -44,7 +44,7 @@ class TextInput:
     name: str
     files: tuple[tuple[TextFile, str], ...] = ()
 
-    def documents(self, data: TextOptions, tally: Tally) -> Iterator[Document]:
+    def documents(self, data: TextOptions, tally: FilterCounts) -> Iterator[Document]:
         """The documents in their order, white space folded. tally: receives the faults that are read over."""
         found = self._read(data, tally) if self.files else _phrasebook(data)
         for document in found:
@@ -56,7 +56,7 @@ class TextInput:
             return [f"{label} {content_digest(file, memo)}" for file, label in self.files]
         return [digest("\n".join(document.text for document in _phrasebook(data)), 32)]
 
-    def _read(self, data: TextOptions, tally: Tally) -> Iterator[Document]:
+    def _read(self, data: TextOptions, tally: FilterCounts) -> Iterator[Document]:
         read = {"lines": _lines, "tabbed": _tabbed, "csv": _table, "folders": _whole}[data.format]
         for file, label in self.files:
             for document in read(data, file, tally):
@@ -109,12 +109,12 @@ def _in_folders(data: TextOptions, part: str) -> Iterator[tuple[TextFile, str]]:
         yield TextFile(path), inside[0] if data.kind == LABELS else ""
 
 
-def _lines(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
+def _lines(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[Document]:
     for number, line in _numbered(data, file, tally):
         yield Document(line, "", f"{file}, line {number}")
 
 
-def _tabbed(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
+def _tabbed(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[Document]:
     text = data.columns.index(data.text)
     label = data.columns.index(data.label) if data.kind == LABELS else text
     width = len(data.columns)
@@ -125,7 +125,7 @@ def _tabbed(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Documen
             yield Document(row[text], row[label].strip() if data.kind == LABELS else "", place)
 
 
-def _table(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
+def _table(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[Document]:
     names = (data.label if data.kind == LABELS else data.text, data.text)
     decoded = decoded_texts(file, None, data.encoding_errors, tally)
     for labels, texts, numbers in read_csv(file, decoded, names, data.on_bad, tally, _KEYS):
@@ -133,11 +133,11 @@ def _table(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document
             yield Document(text, label if data.kind == LABELS else "", f"{file}, line {number}")
 
 
-def _whole(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[Document]:
+def _whole(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[Document]:
     yield Document(" ".join(decoded_texts(file, None, data.encoding_errors, tally)), "", str(file))
 
 
-def _numbered(data: TextOptions, file: TextFile, tally: Tally) -> Iterator[tuple[int, str]]:
+def _numbered(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[tuple[int, str]]:
     number = 0
     for text in decoded_texts(file, None, data.encoding_errors, tally):
         for line in text.split("\n"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.parallel.report import SideReport, Tally
+from seqvise.corpus.parallel.report import FilterCounts, SideReport
 from seqvise.corpus.parallel.store import TokenColumn, opening, part_folder, read_manifest
 from seqvise.corpus.tokens.codec import TextCodec
 
@@ -28,7 +28,7 @@ class TextReport:
         labels: of each part, documents of each label; empty without labels.
     """
 
-    inputs: dict[str, Tally]
+    inputs: dict[str, FilterCounts]
     kept: dict[str, int]
     side: SideReport
     labels: dict[str, dict[str, int]]
@@ -40,7 +40,7 @@ class TextReport:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TextReport:
         """The inverse of ``as_dict``, after a JSON file has made every key a string."""
-        inputs = {name: Tally(**tally) for name, tally in content["inputs"].items()}
+        inputs = {name: FilterCounts(**tally) for name, tally in content["inputs"].items()}
         lengths = {int(percent): length for percent, length in content["side"]["lengths"].items()}
         return cls(inputs, content["kept"], SideReport(**{**content["side"], "lengths": lengths}), content["labels"])
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from seqvise.corpus.parallel.duplicates import EveryPair, RecentPairs, Seen, pair_keys
 from seqvise.corpus.parallel.options import QUESTION_PATTERNS, DataOptions, SideScripts
 from seqvise.corpus.parallel.readers import Block
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.scripts import ScriptTest
 from seqvise.corpus.tokens.tokenizers import fold, has_word
 
@@ -53,7 +53,7 @@ WIDE, NUL, EMPTY, QUESTION, COPY, RATIO, SCRIPT, DUPLICATE, NOT_DRAWN, LONG, LIM
     "beyond data.limit",
 )
 
-Step = Callable[[Block, Tally], Block]
+Step = Callable[[Block, FilterCounts], Block]
 Test = Callable[[Block], Sequence[bool]]
 
 
@@ -77,7 +77,7 @@ class Filters:
         if not whole:
             self._steps += _training_steps(data)
 
-    def keep(self, block: Block, tally: Tally) -> Block:
+    def keep(self, block: Block, tally: FilterCounts) -> Block:
         """The pairs of a block that pass. tally: receives the counts."""
         tally.read += len(block)
         for step in self._steps:
@@ -105,7 +105,7 @@ def _training_steps(data: DataOptions) -> Iterator[Step]:
 
 
 def _dropping(reason: str, test: Test) -> Step:
-    def step(block: Block, tally: Tally) -> Block:
+    def step(block: Block, tally: FilterCounts) -> Block:
         kept = test(block)
         if all(kept):
             return block
@@ -124,7 +124,7 @@ def _differ(block: Block) -> list[bool]:
     return [s != t for s, t in block.pairs()]
 
 
-def _notice_copies(block: Block, tally: Tally) -> Block:
+def _notice_copies(block: Block, tally: FilterCounts) -> Block:
     tally.notice(COPY, len(block) - sum(_differ(block)))
     return block
 
@@ -159,7 +159,7 @@ def _questions(data: DataOptions) -> Step:
     patterns = question_patterns(data)
     searches = [re.compile(patterns[language]).search for language in data.languages()]
 
-    def step(block: Block, tally: Tally) -> Block:
+    def step(block: Block, tally: FilterCounts) -> Block:
         matches = zip(map(searches[0], block.sources), map(searches[1], block.targets), strict=True)
         found = [(left, right) for left, right in matches if left and right]
         if len(found) < len(block):

@@ -17,7 +17,7 @@ from seqvise.corpus.options import CUT, FIRST
 from seqvise.corpus.parallel.filters import PARTS, question_patterns
 from seqvise.corpus.parallel.options import STANDARD_INPUT, DataOptions
 from seqvise.corpus.parallel.readers import Block, part_files, read_blocks
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.store import FORMAT
 from seqvise.corpus.parallel.textfile import TextFile
 from seqvise.corpus.tokens.options import TokenizerOptions
@@ -52,7 +52,7 @@ class Input:
         """The files of all pieces."""
         return (file for piece in self.pieces for file in piece.files)
 
-    def blocks(self, data: DataOptions, tally: Tally) -> Iterator[tuple[Block, float]]:
+    def blocks(self, data: DataOptions, tally: FilterCounts) -> Iterator[tuple[Block, float]]:
         """The pairs in their order, unfiltered, with their weight. tally: receives the faults that are read over."""
         if not self.pieces:
             yield _phrasebook(data), 1.0

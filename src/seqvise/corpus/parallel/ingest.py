@@ -20,8 +20,8 @@ from seqvise.corpus.parallel.journal import Journal, StaleJournalError
 from seqvise.corpus.parallel.languages import LanguageCheck
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.corpus.parallel.readers import Block, Pair
-from seqvise.corpus.parallel.report import Tally
-from seqvise.corpus.parallel.spool import Lexicon, Spool
+from seqvise.corpus.parallel.report import FilterCounts
+from seqvise.corpus.parallel.spool import TokenIds, TokenSpool
 from seqvise.corpus.parallel.tokenize_parallel import Batch, PlacedPair, Split, SplitterSpec, split_batches
 from seqvise.corpus.tokens.tokenizers import Tokens
 from seqvise.corpus.tokens.vocabulary import UNK, Vocabulary
@@ -44,8 +44,8 @@ class Side:
 
     name: str
     language: str
-    lexicon: Lexicon
-    spools: dict[str, Spool] = field(default_factory=dict)
+    lexicon: TokenIds
+    spools: dict[str, TokenSpool] = field(default_factory=dict)
 
     def train_counts(self) -> dict[str, int]:
         """Occurrences of each word in the training part; 0 for one that only another part has."""
@@ -83,7 +83,7 @@ class Side:
         return float(counts[table == UNK].sum() / max(counts.sum(), 1))
 
 
-class Intake:
+class CorpusIngest:
     """Reads every input of a corpus into spools, one for each side of each part.
 
     Broken off and begun again with the same journal, it goes on behind the last commit: text before that is read and
@@ -116,13 +116,13 @@ class Intake:
         self._inputs = inputs
         self._splitter = splitter
         self._done = _Done.of(journal.state)
-        self._read = {item.name: Tally() for item in inputs}
+        self._read = {item.name: FilterCounts() for item in inputs}
         self._raw: dict[str, tuple[BinaryIO, BinaryIO]] = {}
         self.languages = LanguageCheck(data)
         source, target = data.languages()
         self.sides = (
-            Side("source", source, Lexicon(journal, "spool/source.words")),
-            Side("target", target, Lexicon(journal, "spool/target.words")),
+            Side("source", source, TokenIds(journal, "spool/source.words")),
+            Side("target", target, TokenIds(journal, "spool/target.words")),
         )
         self._open_parts()
         self._limit = self._opened_limit()
@@ -134,7 +134,7 @@ class Intake:
         self._journal.close()
 
     @property
-    def tallies(self) -> dict[str, Tally]:
+    def tallies(self) -> dict[str, FilterCounts]:
         """By input, what was read and dropped."""
         return {name: tally.plus(self._done.tally(name)) for name, tally in self._read.items()}
 
@@ -190,7 +190,7 @@ class Intake:
     def _open_parts(self) -> None:
         for part in self._parts():
             for side in self.sides:
-                side.spools[part] = Spool(self._journal, f"spool/{part}.{side.name}", side.lexicon)
+                side.spools[part] = TokenSpool(self._journal, f"spool/{part}.{side.name}", side.lexicon)
             self._journal.path(f"{STORE}/{part}").mkdir(parents=True, exist_ok=True)
             if part in self._with_text:
                 self._raw[part] = (
@@ -273,19 +273,19 @@ class _Done:
 
     pairs: dict[str, int]
     last: dict[str, str]
-    dropped: dict[str, Tally]
+    dropped: dict[str, FilterCounts]
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> _Done:
-        dropped = {name: Tally(dropped=dict(counts)) for name, counts in state.get("dropped", {}).items()}
+        dropped = {name: FilterCounts(dropped=dict(counts)) for name, counts in state.get("dropped", {}).items()}
         return cls(dict(state.get("pairs", {})), dict(state.get("last", {})), dropped)
 
     def as_dict(self) -> dict[str, Any]:
         dropped = {name: tally.dropped for name, tally in self.dropped.items()}
         return {"pairs": self.pairs, "last": self.last, "dropped": dropped}
 
-    def tally(self, name: str) -> Tally:
-        return self.dropped.setdefault(name, Tally())
+    def tally(self, name: str) -> FilterCounts:
+        return self.dropped.setdefault(name, FilterCounts())
 
     def count(self, name: str, batch: Batch) -> None:
         self.pairs[name] = self.pairs.get(name, 0) + batch.size
@@ -296,7 +296,7 @@ def _mark(pair: Pair) -> str:
     return digest("\n".join(pair))
 
 
-def kept_blocks(item: Input, data: DataOptions, tally: Tally) -> Iterator[tuple[Block, float]]:
+def kept_blocks(item: Input, data: DataOptions, tally: FilterCounts) -> Iterator[tuple[Block, float]]:
     """The pairs of an input that pass the filters on text, with their weight. tally: receives the counts."""
     filters = Filters(data, whole=item.name != "train")
     for block, weight in item.blocks(data, tally):
@@ -314,7 +314,7 @@ class _Places:
         self._splits = item.name == "train" and all(other.name != "valid" for other in inputs)
         self._arrived = counter()
 
-    def pairs(self, block: Block, weight: float, tally: Tally) -> Iterator[PlacedPair]:
+    def pairs(self, block: Block, weight: float, tally: FilterCounts) -> Iterator[PlacedPair]:
         """The pairs of a block; those of the training part as often as their weight says."""
         for pair in block.pairs():
             part = choose_part(pair[1], self._data) if self._splits else self._item.name
@@ -346,16 +346,16 @@ def copies(pair: Pair, weight: float, seed: int) -> int:
     return whole + (position("\t".join(pair), seed) < weight - whole)
 
 
-def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[Pair]:
+def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: FilterCounts) -> Iterator[Pair]:
     """The pairs of the training part, before those with too many words are dropped. tally: receives what else is."""
     pairs = (placed.pair for placed in _training_part(data, inputs, tally))
     if data.limit is None or data.limit_choice == FIRST:
         return islice(pairs, data.limit)
-    places = np.fromiter((placed.place for placed in _training_part(data, inputs, Tally())), np.float64)
+    places = np.fromiter((placed.place for placed in _training_part(data, inputs, FilterCounts())), np.float64)
     return compress(pairs, lowest(places, data.limit))
 
 
-def _training_part(data: DataOptions, inputs: Sequence[Input], tally: Tally) -> Iterator[PlacedPair]:
+def _training_part(data: DataOptions, inputs: Sequence[Input], tally: FilterCounts) -> Iterator[PlacedPair]:
     item = next(item for item in inputs if item.name == "train")
     places = _Places(item, inputs, data)
     for block, weight in kept_blocks(item, data, tally):

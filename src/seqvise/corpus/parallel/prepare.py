@@ -13,10 +13,10 @@ import numpy as np
 
 from seqvise.checksums import record_files, sealed
 from seqvise.corpus.parallel.fingerprint import Input, corpus_inputs, store_identity, store_name
-from seqvise.corpus.parallel.ingest import STORE, Intake, Side, training_pairs
+from seqvise.corpus.parallel.ingest import STORE, CorpusIngest, Side, training_pairs
 from seqvise.corpus.parallel.journal import Journal, StaleJournalError
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.report import Report, SideReport, Tally, length_percentile, length_percentiles
+from seqvise.corpus.parallel.report import CorpusReport, FilterCounts, SideReport, length_percentile, length_percentiles
 from seqvise.corpus.parallel.store import CHECKSUMS_KEY, FORMAT, TokenStore
 from seqvise.corpus.parallel.tokenize_parallel import BrokenOffError, SplitterSpec
 from seqvise.corpus.tokens.codec import TextCodec
@@ -34,7 +34,7 @@ def prepare_corpus(
     data: DataOptions,
     tokenizer: TokenizerOptions,
     cache: Path,
-    report: Callable[[Report], None] | None = None,
+    report: Callable[[CorpusReport], None] | None = None,
     progress: Callable[[int], None] | None = None,
     verify: bool = False,
 ) -> TokenStore:
@@ -106,7 +106,7 @@ def _build(
     (folder / "manifest.json").unlink(missing_ok=True)  # of an attempt that was killed before its last rename
     models = _models(building, data, options, inputs)
     splitter = SplitterSpec(options, data.languages(), models)
-    with Intake(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
+    with CorpusIngest(journal, data, inputs, splitter, keep_train_text=options.name == "sentencepiece") as intake:
         intake.read(progress)
     intake.select()
     _require_pairs(intake, data)
@@ -117,7 +117,7 @@ def _build(
         "name": data.name,
         "files": {item.name: [str(file) for file in item.files] for item in inputs},
         "identity": identity,
-        "report": Report(intake.tallies, intake.kept(), source, target, warnings).as_dict(),
+        "report": CorpusReport(intake.tallies, intake.kept(), source, target, warnings).as_dict(),
         CHECKSUMS_KEY: record_files(folder),
     }
     text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
@@ -140,7 +140,7 @@ def _models(building: Path, data: DataOptions, options: TokenizerOptions, inputs
 def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Input]) -> tuple[bytes, bytes]:
     """The sub-word models of source and target, one and the same with `tokenizer.shared`."""
     clean = text_cleaner(options)
-    source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), Tally()
+    source, target, tally = EvenSample(SENTENCES), EvenSample(SENTENCES), FilterCounts()
     for left, right in training_pairs(data, inputs, tally):
         source.add(clean(left))
         target.add(clean(right))
@@ -152,7 +152,7 @@ def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Inp
     return train_pieces(source.lines, options, "source"), train_pieces(target.lines, options, "target")
 
 
-def _require_pairs(intake: Intake, data: DataOptions) -> None:
+def _require_pairs(intake: CorpusIngest, data: DataOptions) -> None:
     empty = [part for part, kept in intake.kept().items() if not kept]
     if not empty:
         return
@@ -162,7 +162,7 @@ def _require_pairs(intake: Intake, data: DataOptions) -> None:
 
 
 def _write_sides(
-    folder: Path, intake: Intake, data: DataOptions, options: TokenizerOptions, models: Models
+    folder: Path, intake: CorpusIngest, data: DataOptions, options: TokenizerOptions, models: Models
 ) -> list[SideReport]:
     counts = [side.train_counts() for side in intake.sides]
     if options.shared:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.tables import RowCheck, read_csv, read_parquet
 from seqvise.corpus.parallel.textfile import TextFile, find_text
 from seqvise.download.catalogue import corpus_source
@@ -72,7 +72,7 @@ def part_files(data: DataOptions, name: str) -> list[TextFile]:
     return [file for file in found.values() if file is not None]
 
 
-def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: Tally) -> Iterator[Block]:
+def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: FilterCounts) -> Iterator[Block]:
     """The pairs of the files that ``part_files`` found, in their order; empty sides are given too.
 
     Args:
@@ -95,12 +95,12 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
     """
-    for text in decoded_texts(TextFile(path), None, "refuse", Tally()):
+    for text in decoded_texts(TextFile(path), None, "refuse", FilterCounts()):
         for line in text.split("\n"):
             yield line.rstrip("\r")
 
 
-def _read_paired(data: DataOptions, files: Sequence[TextFile], tally: Tally) -> Iterator[Block]:
+def _read_paired(data: DataOptions, files: Sequence[TextFile], tally: FilterCounts) -> Iterator[Block]:
     source, target = files
     counts = [file.count_lines() for file in files]
     if counts[0] != counts[1]:
@@ -120,12 +120,12 @@ def _aligned(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterat
         left, right = left[both:], right[both:]
 
 
-def _folded_lines(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[list[str]]:
+def _folded_lines(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[list[str]]:
     for text, tidy in _texts(file, data.max_characters, data.encoding_errors, tally):
         yield _fold_lines(text.replace("\t", " "), tidy).split("\n")
 
 
-def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Block]:
+def _read_tabbed(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[Block]:
     columns = [data.columns.index(side) for side in (data.source, data.target)]
     number, check = 0, None
     for text, tidy in _texts(file, data.max_characters, data.encoding_errors, tally):
@@ -137,7 +137,7 @@ def _read_tabbed(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[Bl
         yield Block(*([row[column].strip() for row in rows] for column in columns))
 
 
-def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: Tally) -> RowCheck:
+def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: FilterCounts) -> RowCheck:
     """Takes the most frequent number of fields for the table's; further columns, as attributions, need no names."""
     counts = Counter(len(row) for row in rows if len(row) >= needed)
     named = len(data.columns)
@@ -163,7 +163,7 @@ def _too_long(row: list[str], most: int | None) -> bool:
     return most is not None and len("".join(row)) > most
 
 
-def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tuple[list[str], list[str]]]:
+def _read_table(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[tuple[list[str], list[str]]]:
     names = data.source, data.target
     if data.format == "parquet":
         return read_parquet(file, names)
@@ -172,7 +172,7 @@ def _read_table(data: DataOptions, file: TextFile, tally: Tally) -> Iterator[tup
     return ((left, right) for left, right, _ in read_csv(file, texts, names, data.on_bad, tally))
 
 
-def decoded_texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[str]:
+def decoded_texts(file: TextFile, most: int | None, errors: str, tally: FilterCounts) -> Iterator[str]:
     """Whole lines as text, without the last one's line feed.
 
     Args:
@@ -183,7 +183,7 @@ def decoded_texts(file: TextFile, most: int | None, errors: str, tally: Tally) -
     return (text for text, _ in _texts(file, most, errors, tally))
 
 
-def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Iterator[tuple[str, bool]]:
+def _texts(file: TextFile, most: int | None, errors: str, tally: FilterCounts) -> Iterator[tuple[str, bool]]:
     """See ``decoded_texts``; each text with whether its bytes are ``_tidy``."""
     number = 0
     for block in file.blocks(None if most is None else _BYTES * most):
@@ -197,7 +197,7 @@ def _texts(file: TextFile, most: int | None, errors: str, tally: Tally) -> Itera
         yield text.removesuffix("\n"), tidy
 
 
-def _decode(block: bytes, errors: str, tally: Tally, place: Callable[[bytes, int], str]) -> str:
+def _decode(block: bytes, errors: str, tally: FilterCounts, place: Callable[[bytes, int], str]) -> str:
     try:
         return block.decode()
     except UnicodeDecodeError as error:

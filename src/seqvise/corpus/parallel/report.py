@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 @dataclass
-class Tally:
+class FilterCounts:
     """What was read of one input.
 
     Attributes:
@@ -35,9 +35,11 @@ class Tally:
         if times:
             self.noticed[fault] = self.noticed.get(fault, 0) + times
 
-    def plus(self, other: Tally) -> Tally:
+    def plus(self, other: FilterCounts) -> FilterCounts:
         """The counts of both."""
-        return Tally(self.read + other.read, _sum(self.dropped, other.dropped), _sum(self.noticed, other.noticed))
+        return FilterCounts(
+            self.read + other.read, _sum(self.dropped, other.dropped), _sum(self.noticed, other.noticed)
+        )
 
     def summary(self) -> str:
         """For example ``10 pairs read; dropped: an empty side 4``."""
@@ -80,7 +82,7 @@ class SideReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class CorpusReport:
     """A prepared corpus in numbers.
 
     Attributes:
@@ -90,7 +92,7 @@ class Report:
         warnings: sentences about what is probably not meant.
     """
 
-    inputs: dict[str, Tally]
+    inputs: dict[str, FilterCounts]
     kept: dict[str, int]
     source: SideReport
     target: SideReport
@@ -116,7 +118,7 @@ class Report:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Report:
+    def from_dict(cls, content: Mapping[str, Any]) -> CorpusReport:
         """The inverse of ``as_dict``, after a JSON file has made every key a string."""
         inputs = {name: _tally(tally) for name, tally in content["inputs"].items()}
         sides = _side(content["source"]), _side(content["target"])
@@ -143,8 +145,8 @@ def length_percentiles(counts: NDArray[np.int64]) -> dict[int, int]:
     return {p: length_percentile(counts, p) for p in PERCENTILES}
 
 
-def _tally(content: Mapping[str, Any]) -> Tally:
-    return Tally(content["read"], dict(content["dropped"]), dict(content.get("noticed", {})))
+def _tally(content: Mapping[str, Any]) -> FilterCounts:
+    return FilterCounts(content["read"], dict(content["dropped"]), dict(content.get("noticed", {})))
 
 
 def _side(content: Mapping[str, Any]) -> SideReport:

@@ -115,7 +115,7 @@ _CHUNK = 1 << 16
 _JOIN_TOKENS = 4_000_000
 
 
-class Lexicon(defaultdict[str, int]):
+class TokenIds(defaultdict[str, int]):
     """Numbers words in the order in which they are first asked for.
 
     Args:
@@ -137,7 +137,7 @@ class Lexicon(defaultdict[str, int]):
         self._written = len(self)
 
 
-class Spool:
+class TokenSpool:
     """The sentences of one side of one part, on disk as provisional ids.
 
     A token is stored as twice its provisional id, plus one if a space follows it.
@@ -148,7 +148,7 @@ class Spool:
         lexicon: numbers the words.
     """
 
-    def __init__(self, journal: Journal, name: str, lexicon: Lexicon) -> None:
+    def __init__(self, journal: Journal, name: str, lexicon: TokenIds) -> None:
         self._lexicon = lexicon
         self._ids, self._lengths = journal.open(f"{name}.ids"), journal.open(f"{name}.lengths")
         self._paths = journal.path(f"{name}.ids"), journal.path(f"{name}.lengths")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seqvise.checksums import SEAL, check_files, unsealed
 from seqvise.corpus.parallel.filters import PARTS
-from seqvise.corpus.parallel.report import Report
+from seqvise.corpus.parallel.report import CorpusReport
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.sampling import Lines, SampledColumn
 from seqvise.errors import UserError
@@ -66,7 +66,7 @@ class TokenColumn:
 
 
 @dataclass(frozen=True)
-class Part:
+class CorpusPart:
     """The training, validation or test pairs of a corpus: row n of one column translates row n of the other."""
 
     name: str
@@ -118,11 +118,11 @@ class TokenStore:
         return replace(self, target=replace(self.target, backwards=True))
 
     @property
-    def report(self) -> Report:
+    def report(self) -> CorpusReport:
         """What preparing it found."""
-        return Report.from_dict(self.manifest["report"])
+        return CorpusReport.from_dict(self.manifest["report"])
 
-    def part(self, name: str) -> Part | None:
+    def part(self, name: str) -> CorpusPart | None:
         """The pairs of ``train``, ``valid`` or ``test``; None where the corpus has no such part."""
         folder = part_folder(self.path, name)
         if folder is None:
@@ -131,7 +131,7 @@ class TokenStore:
             source, target = (TokenColumn.open(folder, side, getattr(self, side).backwards) for side in SIDES)
             if len(source) != len(target):
                 raise ValueError(f"its {name} part has {len(source)} sources and {len(target)} targets")
-        return Part(name, folder, source, target)
+        return CorpusPart(name, folder, source, target)
 
     def sampled(self, seed: int) -> tuple[SampledColumn, SampledColumn]:
         """Source and target of the training part, in sub-words that are drawn. Defined where ``sampling`` is."""
@@ -152,7 +152,7 @@ class TokenStore:
         """
         with opening(path):
             manifest = read_manifest(path, FORMAT, verify)
-            Report.from_dict(manifest["report"])
+            CorpusReport.from_dict(manifest["report"])
             source, target = (TextCodec.load(path, side) for side in SIDES)
         return cls(path, manifest, source, target)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from seqvise.corpus.options import CUT, SKIP
-from seqvise.corpus.parallel.report import Tally
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.textfile import TextFile
 from seqvise.corpus.tokens.tokenizers import fold
 from seqvise.errors import UserError
@@ -35,7 +35,7 @@ class RowCheck:
     width: int
     needed: int
     on_bad: str
-    tally: Tally
+    tally: FilterCounts
     expected: str
 
     def fits(self, row: Sequence[str]) -> bool:
@@ -61,7 +61,7 @@ class RowCheck:
 
 
 def read_csv(
-    file: TextFile, texts: Iterable[str], names: tuple[str, str], on_bad: str, tally: Tally, keys: str = KEYS
+    file: TextFile, texts: Iterable[str], names: tuple[str, str], on_bad: str, tally: FilterCounts, keys: str = KEYS
 ) -> Iterator[tuple[list[str], list[str], list[int]]]:
     """Two columns of a CSV table with commas, its first line their names. A blank line is a row of empty fields.
 

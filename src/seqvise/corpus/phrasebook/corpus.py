@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 
 from seqvise.corpus.phrasebook import english, french
-from seqvise.corpus.phrasebook.draws import Dice
 from seqvise.corpus.phrasebook.rules import RULES, Rule
+from seqvise.dice import Dice
 
 PAIRS_OF_A_RULE = 330
 DRAWS_OF_A_RULE = 3 * PAIRS_OF_A_RULE

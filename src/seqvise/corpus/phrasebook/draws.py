@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from typing import TypeVar
 
 from seqvise.corpus.phrasebook import english, french, lexicon
 from seqvise.corpus.phrasebook.clause import NOT, NOTHING, Clause, Form, Nominal, Phrase, Tense
@@ -20,8 +18,7 @@ from seqvise.corpus.phrasebook.nominals import (
     noun_phrase,
     own,
 )
-
-Item = TypeVar("Item")
+from seqvise.dice import Dice
 
 EVENTS = (Tense.PRESENT, Tense.PAST, Tense.FUTURE)
 TIMES = {
@@ -43,21 +40,6 @@ TIMES = {
     ),
 }
 NOW = (Phrase("maintenant", "now"), Phrase("aujourd'hui", "today"))
-
-
-class Dice:
-    """Draws that are the same on every machine: Python promises the sequence of ``random()`` alone."""
-
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
-
-    def pick(self, options: Sequence[Item]) -> Item:
-        """One of the options."""
-        return options[int(self._random.random() * len(options))]
-
-    def chance(self, probability: float) -> bool:
-        """True as often as ``probability`` says."""
-        return self._random.random() < probability
 
 
 def subject(dice: Dice) -> Nominal:

@@ -9,7 +9,6 @@ from seqvise.corpus.phrasebook import english, french, lexicon
 from seqvise.corpus.phrasebook.clause import NEVER, NOTHING, Clause, Form, Nominal, Phrase, Tense
 from seqvise.corpus.phrasebook.draws import (
     EVENTS,
-    Dice,
     ask,
     both,
     company,
@@ -34,6 +33,7 @@ from seqvise.corpus.phrasebook.nominals import (
     noun_phrase,
     owned,
 )
+from seqvise.dice import Dice
 
 Rule = Callable[[Dice], Phrase]
 

@@ -28,10 +28,10 @@ def products_for(steps: int, rows: int, device: torch.device) -> MakeProduct:
     # Under autocast the library casts a weight once a pass, which a step product would do at every step.
     if not torch.is_grad_enabled() or torch.is_autocast_enabled(device.type):
         return plain_product
-    return partial(StepProduct, steps=steps, rows=rows)
+    return partial(StepLinear, steps=steps, rows=rows)
 
 
-class StepProduct:
+class StepLinear:
     """``W x + b`` for one step after another.
 
     Under autograd a loop of T steps writes T gradients of W and adds them up. Here the steps' inputs and gradients are

@@ -12,7 +12,7 @@ from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.kernels.dropout import Drop, WordDrop, dropping, dropping_words, keep
 from seqvise.models.kernels.step_linear import MakeProduct, plain_product, products_for
 from seqvise.models.recurrent.attention import Attend, Attention, make_attention
-from seqvise.models.recurrent.decoder_inputs import Mix, Output, StepMix, Word, make_readout
+from seqvise.models.recurrent.decoder_inputs import Identity, InputFusion, Output, StepMix, make_readout
 from seqvise.models.recurrent.layers import (
     LAYERS,
     Cell,
@@ -25,7 +25,7 @@ from seqvise.models.recurrent.layers import (
     joints,
 )
 from seqvise.models.recurrent.options import RecurrentOptions
-from seqvise.models.recurrent.scheduled_sampling import OwnWords, StepLookup
+from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepEmbedding
 
 
 class DecoderPass(NamedTuple):
@@ -76,7 +76,7 @@ class RecurrentDecoder(nn.Module):
         self.layers = nn.ModuleList(LAYERS[options.cell](before, after) for before, after in widths)
         self.attention: Attention | None = make_attention(options, memory_size)
         mixed = memory_size * self.reads_context + options.output_size() * options.input_feeding
-        self.mix = Mix(width, mixed) if mixed else Word()
+        self.mix = InputFusion(width, mixed) if mixed else Identity()
         self.readout = make_readout(options, memory_size)
         self.joints = joints(widths, options.residual, options.layer_norm)
         self.output_size = self.readout.output_size
@@ -111,7 +111,7 @@ class RecurrentDecoder(nn.Module):
         words = F.pad(target[:, :-1], (1, 0), value=BOS)
         if forced is None and not self._one_by_one():
             return self._unroll_at_once(words, memory)
-        return self._unroll_steps(words, OwnWords(words, forced, pick), memory)
+        return self._unroll_steps(words, ScheduledSampling(words, forced, pick), memory)
 
     def _one_by_one(self) -> bool:
         """Whether a step needs the one before it, other than for the layers' own states."""
@@ -127,12 +127,12 @@ class RecurrentDecoder(nn.Module):
         """What all steps (B, T, H) of the top layer see at once: one (B, T, M), or none without attention."""
         return ()
 
-    def _unroll_steps(self, words: Tensor, own: OwnWords, memory: Memory) -> Tensor:
+    def _unroll_steps(self, words: Tensor, own: ScheduledSampling, memory: Memory) -> Tensor:
         rows, steps = words.shape
         loop = self._bind(products_for(steps, rows, words.device))
         embedded = loop.drop_target(loop.drop_words(words, self.embedding(words)))
         shares = self.mix.words(embedded)
-        said = StepLookup(self.embedding.weight, steps, rows)
+        said = StepEmbedding(self.embedding.weight, steps, rows)
         state = self.start(memory)
         outputs: list[Tensor] = []
         for t in range(steps):

@@ -109,7 +109,7 @@ class StepMix(Protocol):
         ...
 
 
-class Word(nn.Module):
+class Identity(nn.Module):
     """The word vector as it is."""
 
     def words(self, embedded: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class Word(nn.Module):
         return _StepWord()
 
 
-class Mix(nn.Linear):
+class InputFusion(nn.Linear):
     """``W [word; others] + b``, whose word's share is one product for as many steps as are known.
 
     Args:

@@ -22,7 +22,7 @@ from seqvise.models.kernels.scan import gru_scan, lstm_scan
 from seqvise.models.kernels.step_linear import MakeProduct, Product, plain_product
 
 
-class Joint(nn.Module):
+class ResidualNorm(nn.Module):
     """``norm(output + input)``: a layer's output with a residual connection, normalised, or with either alone.
 
     Args:
@@ -50,10 +50,11 @@ def joints(widths: list[tuple[int, int]], residual: bool, norm: bool) -> nn.Modu
 
     Args:
         widths: of each layer's input and output.
-        residual, norm: as in ``Joint``.
+        residual, norm: as in ``ResidualNorm``.
     """
     return nn.ModuleList(
-        Joint(after, residual and index > 0 and before == after, norm) for index, (before, after) in enumerate(widths)
+        ResidualNorm(after, residual and index > 0 and before == after, norm)
+        for index, (before, after) in enumerate(widths)
     )
 
 

@@ -47,7 +47,7 @@ class RecurrentOptions:
     """A recurrent encoder-decoder, from the lesson's plain model to all its tricks together."""
 
     _target_: str = "seqvise.models.recurrent.model.Recurrent"
-    task: str = "seqvise.tasks.translation.Translation"
+    task: str = "seqvise.tasks.translation.TranslationTask"
     cell: str = "gru"
     embedding: int = 300  # width of both sides' word vectors
     encoder_hidden: int = 256  # a direction

@@ -15,7 +15,7 @@ SHAPE_STEP = 16
 """Rows that say a word are rounded up to this, since a CPU prepares a kernel for every new shape."""
 
 
-class OwnWords:
+class ScheduledSampling:
     """The words that a batch reads, some of them from the references and some its own.
 
     Args:
@@ -47,7 +47,7 @@ class OwnWords:
         return self.words[:, step].index_copy(0, rows, said[: len(rows)])
 
 
-class StepLookup:
+class StepEmbedding:
     """Looks up the words that a model says, while it says them.
 
     An embedding's own gradient is a (V, D) matrix for every look-up, so a loop of T steps would write T of them. Here

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.interface import BOS, PAD, PickWords
-from seqvise.models.recurrent.scheduled_sampling import StepLookup
+from seqvise.models.recurrent.scheduled_sampling import StepEmbedding
 from seqvise.models.transformer.attention import KeyValue
 from seqvise.models.transformer.layers import DecoderLayer, WordInput, norm
 from seqvise.models.transformer.options import TransformerOptions
@@ -114,7 +114,7 @@ class TransformerDecoder(nn.Module):
         given = [True, *forced[:, 1:].all(0).tolist()]
         choose = forced.to(words.device)
         vectors = self.embedding(words)
-        said = StepLookup(self.embedding.weight, words.shape[1], words.shape[0])
+        said = StepEmbedding(self.embedding.weight, words.shape[1], words.shape[0])
         state = self.start(memory)
         outputs: list[Tensor] = []
         for t in range(words.shape[1]):

@@ -27,7 +27,7 @@ class TransformerOptions:
     """A pre-norm encoder-decoder transformer."""
 
     _target_: str = "seqvise.models.transformer.model.Transformer"
-    task: str = "seqvise.tasks.translation.Translation"
+    task: str = "seqvise.tasks.translation.TranslationTask"
     embedding: int = 256  # width of word vectors and of every layer
     heads: int = 4
     encoder_layers: int = 3

@@ -18,7 +18,7 @@ from seqvise.retrieval.options import EXACT, FAISS, NMSLIB, GraphOptions
 Ids = NDArray[np.int64]
 
 
-class Found(NamedTuple):
+class Neighbours(NamedTuple):
     """Answers to Q queries, the nearest first.
 
     Attributes:
@@ -61,7 +61,7 @@ class Index(Protocol):
 
     def __len__(self) -> int: ...
 
-    def search(self, queries: ArrayLike, k: int) -> Found:
+    def search(self, queries: ArrayLike, k: int) -> Neighbours:
         """The ``k`` nearest of each query, or all where there are fewer vectors than ``k``.
 
         Args:
@@ -120,7 +120,7 @@ def threads_of(wanted: int) -> int:
     return wanted or usable_cores()
 
 
-def completed(queries: Rows, vectors: Rows, ids: Ids, places: Places, squared: Rows) -> Found:
+def completed(queries: Rows, vectors: Rows, ids: Ids, places: Places, squared: Rows) -> Neighbours:
     """A graph's answers as ids and angles, those that came short replaced by exact ones.
 
     A graph whose links do not reach all vectors has fewer than k answers when k is near their number. One line tells
@@ -139,7 +139,7 @@ def completed(queries: Rows, vectors: Rows, ids: Ids, places: Places, squared: R
         places, angles = places.copy(), angles.copy()
         places[short], angles[short] = nearest_rows(queries[short], vectors, places.shape[1])
     order = np.lexsort((places, angles), axis=-1)
-    return Found(ids[np.take_along_axis(places, order, axis=1)], np.take_along_axis(angles, order, axis=1))
+    return Neighbours(ids[np.take_along_axis(places, order, axis=1)], np.take_along_axis(angles, order, axis=1))
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqvise.errors import UserError
-from seqvise.retrieval.indexes.base import Found, Ids
+from seqvise.retrieval.indexes.base import Ids, Neighbours
 from seqvise.retrieval.indexes.nearest import Rows, checked_queries, nearest_rows, unit_rows
 from seqvise.retrieval.options import GraphOptions
 
@@ -53,11 +53,11 @@ class ExactIndex:
         """(N, D), of length 1."""
         return self._table[: len(self.ids)]
 
-    def search(self, queries: ArrayLike, k: int) -> Found:
+    def search(self, queries: ArrayLike, k: int) -> Neighbours:
         """The nearest vectors of each query. See ``Index.search``."""
         asked, count = checked_queries(queries, self._table.shape[1], k, len(self))
         places, angles = nearest_rows(asked, self.vectors, count)
-        return Found(self.ids[places], angles)
+        return Neighbours(self.ids[places], angles)
 
     def add(self, vectors: ArrayLike) -> Ids:
         """Puts vectors in and gives their ids, which follow the largest one.

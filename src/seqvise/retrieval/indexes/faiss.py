@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from seqvise.retrieval.indexes.base import WIDTH, Found, Ids, completed, quieten, threads_of
+from seqvise.retrieval.indexes.base import WIDTH, Ids, Neighbours, completed, quieten, threads_of
 from seqvise.retrieval.indexes.nearest import Rows, checked_queries
 from seqvise.retrieval.options import GraphOptions
 
@@ -45,7 +45,7 @@ class FaissIndex:
         """Vectors that the graph holds."""
         return int(self._graph.ntotal)
 
-    def search(self, queries: ArrayLike, k: int) -> Found:
+    def search(self, queries: ArrayLike, k: int) -> Neighbours:
         """The nearest vectors of each query, nearly always. See ``Index.search``."""
         faiss = _faiss()
         asked, count = checked_queries(queries, self.vectors.shape[1], k, len(self))

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seqvise.retrieval.indexes.base import WIDTH, Found, Ids, completed, quieten, threads_of
+from seqvise.retrieval.indexes.base import WIDTH, Ids, Neighbours, completed, quieten, threads_of
 from seqvise.retrieval.indexes.nearest import Places, Rows, checked_queries
 from seqvise.retrieval.options import GraphOptions
 
@@ -53,7 +53,7 @@ class NmslibIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def search(self, queries: ArrayLike, k: int) -> Found:
+    def search(self, queries: ArrayLike, k: int) -> Neighbours:
         """The nearest vectors of each query, nearly always. See ``Index.search``."""
         asked, count = checked_queries(queries, self.vectors.shape[1], k, len(self))
         self._keep(max(self.width, count))

@@ -1,0 +1,87 @@
+"""Paths of earlier revisions: every module that has moved is still imported, and every class found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from seqvise.config.registry import update_paths
+from seqvise.moved import MODULES, NAMES, current, former_attribute, original
+from tests.earlier import EARLIER
+
+PUBLIC = (
+    "seqvise.models.encoder.Encoded",
+    "seqvise.models.interface.PairBatch",
+    "seqvise.models.interface.Seq2SeqModel",
+    "seqvise.models.options.RecurrentOptions",
+    "seqvise.models.recurrent.Recurrent",
+    "seqvise.tasks.translation.Translation",
+    "seqvise.runs.translator.load_run",
+    "seqvise.corpus.options.DataOptions",
+    "seqvise.callbacks.options.ScheduleOptions",
+)
+"""What users of the first revisions imported: names of docs/extending.md, and others like them."""
+
+
+@pytest.mark.parametrize("path", sorted({*MODULES.values()}))
+def test_every_module_of_the_table_exists(path: str) -> None:
+    import_module(path)
+
+
+@pytest.mark.parametrize("path", sorted(NAMES.values()))
+def test_every_name_of_the_table_exists(path: str) -> None:
+    module, _, name = current(path).rpartition(".")
+    assert hasattr(import_module(module), name)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_former_name_is_imported_with_one_warning(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    code = f"import warnings\nwarnings.simplefilter('default')\nfrom {module} import {name}\nprint({name}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == current(path).rpartition(".")[2]
+    assert done.stderr.count("DeprecationWarning") == (current(path) != path)
+
+
+def test_present_paths_are_left_as_they_are() -> None:
+    for path in (*MODULES.values(), *NAMES.values()):
+        assert current(current(path)) == current(path)
+    for path in (
+        "seqvise.models.devise.losses",
+        "torch.nn.Linear",
+        "mine.model.Model",
+        "adam",
+        "seqvise.cli.train.main",
+    ):
+        assert current(path) == path
+
+
+def test_a_name_that_never_was_is_refused() -> None:
+    with pytest.raises(AttributeError, match="module 'seqvise.models.recurrent' has no attribute 'Nothing'"):
+        former_attribute("seqvise.models.recurrent", "Nothing")
+    with pytest.raises(ModuleNotFoundError):
+        import_module("seqvise.apps.nothing")
+
+
+def test_digests_know_a_class_by_its_first_path() -> None:
+    first = "seqvise.images.pictures_network.PicturesNetwork"
+    assert original(current(first)) == first
+    assert original("mine.network.Network") == "mine.network.Network"
+    assert original("resnet18") == "resnet18"
+
+
+@pytest.mark.parametrize("path", sorted(EARLIER.glob("runs/*/config.yaml")), ids=lambda path: path.parent.name)
+def test_the_paths_of_an_earlier_config_are_brought_up_to_date(path: Path) -> None:
+    config = cast(DictConfig, OmegaConf.load(path))
+    before = (config.model._target_, config.model.task)
+    update_paths(config)
+    for former, present in zip(before, (config.model._target_, config.model.task), strict=True):
+        module, _, name = present.rpartition(".")
+        assert getattr(import_module(module), name).__module__ == module
+        assert present == current(former)
