@@ -18,7 +18,7 @@ help:
 	@echo "make pictures  draw the built-in pictures, train a model on them, search them by words"
 	@echo "make test      run the tests"
 	@echo "make test-all  run all tests, and those that take minutes: SOAK_SECONDS=900 SOAK_SEED=1"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy, the layers of imports, names and phrases"
 	@echo "make bench     measure speed"
 	@echo "make results   render RESULTS.md from results/"
 
@@ -46,6 +46,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.style
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -63,7 +63,7 @@ def test_present_paths_are_left_as_they_are() -> None:
 
 
 def test_a_name_that_never_was_is_refused() -> None:
-    with pytest.raises(AttributeError, match="module 'seqvise.models.recurrent' has no attribute 'Nothing'"):
+    with pytest.raises(AttributeError, match=r"module .seqvise\.models\.recurrent. has no attribute 'Nothing'"):
         former_attribute("seqvise.models.recurrent", "Nothing")
     with pytest.raises(ModuleNotFoundError):
         import_module("seqvise.apps.nothing")

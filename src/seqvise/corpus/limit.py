@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import heapq
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.parallel.filters import position
+from seqvise.corpus.tokens.tokenizers import fold
 
 Places = NDArray[np.float64]
+
+
+def position(sentence: str, seed: int) -> float:
+    """A number in [0, 1) that depends on nothing but the seed and the sentence, case and spaces aside.
+
+    Pairs that share their target sentence share the number, so they fall on the same side of any split.
+    """
+    salt = seed.to_bytes(8, "little", signed=True)
+    hashed = blake2b(fold(sentence).lower().encode(), digest_size=8, salt=salt).digest()
+    return (int.from_bytes(hashed, "little") >> 11) / 2**53
 
 
 def drawn_place(text: str, seed: int, copy: int = 0) -> float:

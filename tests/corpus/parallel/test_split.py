@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqvise.corpus.parallel.filters import choose_part, position
+from seqvise.corpus.limit import position
+from seqvise.corpus.parallel.filters import choose_part
 from seqvise.corpus.parallel.options import DataOptions
 
 

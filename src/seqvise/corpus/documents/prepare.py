@@ -18,9 +18,9 @@ from seqvise.checksums import record_files, sealed
 from seqvise.corpus.documents.options import LABELS, TextOptions
 from seqvise.corpus.documents.readers import Document, TextInput, text_inputs
 from seqvise.corpus.documents.store import SIDE, TEXT_FORMAT, TextReport, TextStore
-from seqvise.corpus.limit import drawn_place, lowest
+from seqvise.corpus.limit import drawn_place, lowest, position
 from seqvise.corpus.options import FIRST
-from seqvise.corpus.parallel.filters import LIMIT, PARTS, WIDE, position
+from seqvise.corpus.parallel.filters import LIMIT, PARTS, WIDE
 from seqvise.corpus.parallel.fingerprint import later_choices
 from seqvise.corpus.parallel.ingest import Side
 from seqvise.corpus.parallel.journal import Journal

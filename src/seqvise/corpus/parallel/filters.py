@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
 
+from seqvise.corpus.limit import position
 from seqvise.corpus.parallel.duplicates import EveryPair, RecentPairs, Seen, pair_keys
 from seqvise.corpus.parallel.options import QUESTION_PATTERNS, DataOptions, SideScripts
 from seqvise.corpus.parallel.readers import Block
 from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.scripts import ScriptTest
-from seqvise.corpus.tokens.tokenizers import fold, has_word
+from seqvise.corpus.tokens.tokenizers import has_word
 
 PARTS = ("train", "valid", "test")
-
-
-def position(sentence: str, seed: int) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the sentence, case and spaces aside.
-
-    Pairs that share their target sentence share the number, so they fall on the same side of any split.
-    """
-    salt = seed.to_bytes(8, "little", signed=True)
-    hashed = blake2b(fold(sentence).lower().encode(), digest_size=8, salt=salt).digest()
-    return (int.from_bytes(hashed, "little") >> 11) / 2**53
 
 
 def choose_part(target: str, data: DataOptions) -> str:

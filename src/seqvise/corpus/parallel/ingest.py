@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.limit import LowestPlaces, drawn_place, lowest
+from seqvise.corpus.limit import LowestPlaces, drawn_place, lowest, position
 from seqvise.corpus.options import FIRST
-from seqvise.corpus.parallel.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, PARTS, Filters, choose_part, position
+from seqvise.corpus.parallel.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, PARTS, Filters, choose_part
 from seqvise.corpus.parallel.fingerprint import Input
 from seqvise.corpus.parallel.journal import Journal, StaleJournalError
 from seqvise.corpus.parallel.languages import LanguageCheck
