@@ -176,8 +176,8 @@ def _former(config: MutableMapping[str, Any], file: Path) -> list[Former]:
     number = config.get(KEY, FIRST)
     if type(number) is not int or number < FIRST:  # True is an int too
         raise UserError(
-            f"{file}: {KEY} is {number!r}, but must be a whole number from {FIRST} to {FORMAT}: restore the file from a "
-            "copy."
+            f"{file}: {KEY} is {number!r}, but must be a whole number from {FIRST} to {FORMAT}: restore the file "
+            "from a copy."
         )
     if number > FORMAT:
         raise UserError(
