@@ -50,6 +50,13 @@ def content(folder: Path) -> dict[str, bytes]:
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (TRANSLATION, ["resume={run}"], "has come to its end"),
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=1", "schedule.extend=true"], "but would end after"),
+        (
+            TRANSLATION,
+            ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"],
+            "but would end after 1 (1 epochs)",
+        ),
+        (KILLED, ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"], "but would end after 1 (1 epochs)"),
         (TRANSLATION, ["hydra.run.dir={run}"], "holds a run already"),
         (TRANSLATION, ["hydra.run.dir={run}", "resume=auto", "trainer.max_epochs=5"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
