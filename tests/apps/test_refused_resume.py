@@ -87,6 +87,17 @@ def test_a_run_can_be_extended_after_a_refusal(here: Path, monkeypatch: pytest.M
     assert json.loads((here / TRANSLATION / "metrics.json").read_text())["epochs"] == 4
 
 
+def test_steps_that_no_validation_measured_are_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, TRANSLATION, "cache/corpora")
+    longer = (f"resume={TRANSLATION}", "trainer.max_epochs=9", "schedule.extend=true")
+    assert train(monkeypatch, *longer, "trainer.max_steps=13") == 0  # of 3 steps an epoch
+    assert "Training ended after 13 steps, and the last validation after 12" in capsys.readouterr().err
+    assert train(monkeypatch, *longer, "trainer.max_steps=15") == 0
+    assert "Training ended" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

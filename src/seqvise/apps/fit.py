@@ -99,6 +99,7 @@ def train(config: Config, job: Job, checkpoint: Path | None = None) -> dict[str,
     started = time.perf_counter()
     _fit(job, checkpoint)
     seconds = time.perf_counter() - started
+    _say_unmeasured(job)
     task = job.parts.task
     return {
         **job.best.metrics,
@@ -125,6 +126,14 @@ def _fit(job: Job, checkpoint: Path | None) -> None:
             raise
         told = " ".join(str(error).split())
         raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
+
+
+def _say_unmeasured(job: Job) -> None:
+    """Warns of a training whose last steps no validation has measured, as trainer.max_steps can leave."""
+    trainer = job.trainer
+    without = trainer.limit_val_batches == 0 or bool(getattr(trainer, "fast_dev_run", False))
+    if trainer.is_global_zero and not without and (sentence := job.best.unmeasured(trainer.global_step)):
+        log.warning("%s", sentence)
 
 
 def show_plan(job: Job) -> None:
