@@ -50,6 +50,13 @@ def content(folder: Path) -> dict[str, bytes]:
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (TRANSLATION, ["resume={run}"], "has come to its end"),
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=1", "schedule.extend=true"], "but would end after"),
+        (
+            TRANSLATION,
+            ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"],
+            "but would end after 1 (1 epochs)",
+        ),
+        (KILLED, ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"], "but would end after 1 (1 epochs)"),
         (TRANSLATION, ["hydra.run.dir={run}"], "holds a run already"),
         (TRANSLATION, ["hydra.run.dir={run}", "resume=auto", "trainer.max_epochs=5"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
@@ -78,6 +85,17 @@ def test_a_run_can_be_extended_after_a_refusal(here: Path, monkeypatch: pytest.M
     assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4") == 2
     assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4", "schedule.extend=true") == 0
     assert json.loads((here / TRANSLATION / "metrics.json").read_text())["epochs"] == 4
+
+
+def test_steps_that_no_validation_measured_are_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, TRANSLATION, "cache/corpora")
+    longer = (f"resume={TRANSLATION}", "trainer.max_epochs=9", "schedule.extend=true")
+    assert train(monkeypatch, *longer, "trainer.max_steps=13") == 0  # of 3 steps an epoch
+    assert "Training ended after 13 steps, and the last validation after 12" in capsys.readouterr().err
+    assert train(monkeypatch, *longer, "trainer.max_steps=15") == 0
+    assert "Training ended" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

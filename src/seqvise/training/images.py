@@ -162,5 +162,5 @@ def _model(job: ImageJob) -> nn.Module:
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
     if (head := option(job.config.model, "head")) is not None:
-        load_head(model, Path(head), job.words.labels, job.config.trust)
+        load_head(model, Path(head), job.words.labels, job.config)
     return model
