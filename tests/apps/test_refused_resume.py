@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +20,10 @@ KILLED = "runs/translation_killed"
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; trained runs may change the environment."""
-    before = dict(os.environ)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQVISE_CACHE", str(tmp_path / "cache"))
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
+def here(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, which holds the cache."""
+    monkeypatch.setenv("SEQVISE_CACHE", str(here / "cache"))
+    return here
 
 
 def train(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> int:
