@@ -36,11 +36,13 @@ from tests.runs.made import make_run
 TEXTS = ["Qui est là ?", "où es-tu ?", "que", "Que fait-il ? qui est là ? où es-tu ?", "qui qui qui zoé", "est -il là"]
 MODELS = {
     "attention": ["model=attention"],
-    "lstm": ["model=full", "model.cell=lstm", "model.decoder_layers=1", "model.encoder_layers=2"],
+    "lstm": [
+        *("model=full", "model.cell=lstm", "model.decoder_layers=1", "model.encoder_layers=2"),
+        *("model.bidirectional=first", "model.readout=true", "model.residual=true"),
+    ],
     "plain": ["model=rnn", "model.start=concat_pool", "model.input_feeding=true"],
     "luong": ["model=luong", "model.attention=general", "model.input_feeding=true", "model.layer_norm=true"],
-    "first": ["model=full", "model.bidirectional=first", "model.readout=true", "model.residual=true"],
-    "sinusoidal": ["model=transformer"],
+    "sinusoidal": ["model=transformer", "model.encoder_layers=1", "model.decoder_layers=1"],
     "rotary": ["model=transformer", "model.positions=rotary", "model.norm=rms"],
 }
 SMALL = ["model.embedding=8", "model.heads=2", "model.feed_forward=12", "model.encoder_layers=2"]
@@ -136,7 +138,7 @@ def until(tokens: list[int], eos: int, limit: int) -> list[int]:
 EXPORTS = [
     ("torch", "lstm"),
     ("torch", "rotary"),
-    *(("onnx", kind) for kind in ("attention", "lstm", "plain", "luong", "first", "sinusoidal", "rotary")),
+    *(("onnx", kind) for kind in ("attention", "lstm", "plain", "luong", "sinusoidal", "rotary")),
 ]
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +15,6 @@ from tests.earlier import EARLIER, copy_of
 EXPECTED = EARLIER / "expected"
 KILLED = ("translation", "accumulated", "language_model", "classifier", "devise")
 DATA = ("images", "labels.tsv", "words.vec", "network.pt", "runs/language_model", "cache")
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; trained runs may change the environment."""
-    before = dict(os.environ)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
