@@ -1,4 +1,4 @@
-"""What can be chosen about a bag of words. Without torch, so that a wrong value is refused at once."""
+"""Options of the bag-of-words model. This module does not import torch, so that wrong values are refused at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ POOLINGS = ("mean", "max")
 
 @dataclass
 class BagOptions(RecurrentOptions):
-    """The options of a recurrent model, and how the word vectors become one."""
+    """The options of a recurrent model, and the pooling of the word vectors."""
 
     pooling: str = "mean"
 
     def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
+        """Yields a message for each invalid value. key: the full name of the node."""
         yield from super().problems(key)
         if self.pooling not in POOLINGS:
             yield f"{key}.pooling is '{self.pooling}', but must be one of {', '.join(POOLINGS)}."
