@@ -134,10 +134,10 @@ def unsealed(content: Mapping[str, Any], name: str, required: bool = False) -> d
 
 def _misnamed_seal(plain: Mapping[str, Any]) -> str | None:
     """The key that holds the checksum of all others: damage to the key must not make the object one without a seal."""
-    for key, value in plain.items():
-        if isinstance(value, str) and _HEXADECIMAL.fullmatch(value):
-            if value == _seal({other: content for other, content in plain.items() if other != key}):
-                return key
+    checksums = [key for key, value in plain.items() if isinstance(value, str) and _HEXADECIMAL.fullmatch(value)]
+    for found in checksums:
+        if plain[found] == _seal({key: value for key, value in plain.items() if key != found}):
+            return found
     return None
 
 

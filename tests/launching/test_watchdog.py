@@ -123,7 +123,9 @@ def train(folder: Path, *words: str) -> subprocess.Popen[str]:
 def process_of(run: Path, rank: int, training: subprocess.Popen[str]) -> int:
     """The process of a rank that has been alive for a while and has a checkpoint to go back to."""
     file, until = run / FOLDER / str(rank), time.monotonic() + 120
-    while not ((run / "checkpoints" / "last.ckpt").is_file() and file.is_file() and int(file.read_text().split()[2]) > 3):
+    while not (
+        (run / "checkpoints" / "last.ckpt").is_file() and file.is_file() and int(file.read_text().split()[2]) > 3
+    ):
         assert training.poll() is None, training.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -153,7 +155,8 @@ def test_a_training_with_a_stopped_rank_ends_and_can_be_resumed(tmp_path: Path, 
     assert "no sign of life for 0.05 minutes (trainer.timeout)" in status["why"]
     assert json.loads((run / "progress.jsonl").read_text().splitlines()[-1]).get("epoch", 0) < 5
     resumed = train(tmp_path, f"resume={run}", "trainer.timeout=10")
-    assert resumed.communicate(timeout=200) and resumed.returncode == 0
+    _, errors = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, errors
     assert json.loads((run / "metrics.json").read_text())["epochs"] == 6
     assert not (run / FOLDER).exists()
 
