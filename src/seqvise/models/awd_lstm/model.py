@@ -17,7 +17,7 @@ from torch.nn import Parameter
 
 from seqvise.machine import can_autocast_lstm
 from seqvise.models.awd_lstm.options import EncoderOptions, LanguageModelOptions, StreamDropoutOptions
-from seqvise.models.kernels.dropout import dropout, dropping_words
+from seqvise.models.kernels.dropout import dropout, make_word_dropout
 from seqvise.models.softmax.adaptive import AdaptiveGenerator
 from seqvise.models.softmax.generator import Generator
 
@@ -90,7 +90,7 @@ class AwdEncoder(nn.Module):
         """Reads on from a state. tokens: (B, T) int64. state: None at the start of a stream."""
         rates = self.dropout.scaled(self.training)
         ids = tokens.t()
-        values = dropping_words(rates.words, self.embedding.weight)(ids, self.embedding(ids))
+        values = make_word_dropout(rates.words, self.embedding.weight)(ids, self.embedding(ids))
         values = locked(values, rates.input)
         raw, states = values, []
         for place, layer in enumerate(self.layers):
