@@ -1,4 +1,4 @@
-"""Recurrent encoder-decoder. Names from the time when this package was a module still work, with a warning."""
+"""Recurrent encoder-decoder. Names from the time when this package was a module still work."""
 
 from seqvise.moved import former_attribute
 
