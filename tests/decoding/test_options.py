@@ -1,4 +1,4 @@
-"""Invalid options are reported in a sentence before anything is loaded."""
+"""Choices that cannot be are told in a sentence, before anything is loaded."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("choices", "sentence"), WRONG)
-def test_an_invalid_option_is_reported_once(choices: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_choice_is_told_once(choices: dict[str, Any], sentence: str) -> None:
     assert list(DecodingOptions(**choices).problems("")) == [sentence]
 
 
-def test_the_key_precedes_each_name() -> None:
-    (message,) = DecodingOptions(beam=4, temperature=0.5).problems("decoding.")
-    assert message == "decoding.beam=4 searches and decoding.temperature=0.5 draws: give one of them."
+def test_the_key_stands_before_each_name() -> None:
+    (told,) = DecodingOptions(beam=4, temperature=0.5).problems("decoding.")
+    assert told == "decoding.beam=4 searches and decoding.temperature=0.5 draws: give one of them."
 
 
 @pytest.mark.parametrize(
