@@ -56,6 +56,7 @@ def content(folder: Path) -> dict[str, bytes]:
         (KILLED, ["resume={run}", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (KILLED, ["resume={run}", "callbacks.patience=0"], "callbacks.patience is 0"),
         (KILLED, ["hydra.run.dir={run}", "resume=auto", "model=rnn"], "differ"),
+        (KILLED, ["resume={run}", "dry_run=true"], "dry_run=true shows a new run, but"),
     ],
 )
 def test_a_refused_command_changes_no_run(

@@ -46,6 +46,7 @@ MODELS = {
     "rotary": ["model=transformer", "model.positions=rotary", "model.norm=rms"],
 }
 SMALL = ["model.embedding=8", "model.heads=2", "model.feed_forward=12", "model.encoder_layers=2"]
+pytestmark = pytest.mark.skipif(torch.__version__ < "2.9", reason="torch's exporters are too old")
 Program = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
@@ -281,7 +282,7 @@ def test_numbers_that_an_export_cannot_follow_are_refused(
 def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.open(make_run(tmp_path / "run", "model=rnn"))
     monkeypatch.delattr(torch.onnx, "ops")
-    with pytest.raises(UserError, match=r"torch is .*, whose exporters are too old: update torch"):
+    with pytest.raises(UserError, match=r"torch is .*, whose exporters are too old: install torch 2.9 or later"):
         export_run(run, tmp_path / "made", "torch")
     assert not (tmp_path / "made").exists()
 

@@ -44,7 +44,7 @@ def test_means_and_deviations_by_hand() -> None:
 
 def test_images_have_a_part_of_the_page_to_themselves(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    for number, item in enumerate([record("seed/rnn", 3.0, 4.0), trained(0, 0.8)]):
+    for number, item in enumerate([record("lesson11/rnn", 3.0, 4.0), trained(0, 0.8)]):
         item.save(results / item.experiment / f"{number}.json")
     text = page_text(results, tmp_path)
     assert text.index("## tatoeba") < text.index("# Images to words") < text.index("## caltech101")
@@ -53,10 +53,10 @@ def test_images_have_a_part_of_the_page_to_themselves(tmp_path: Path) -> None:
 
 def test_a_folder_of_baselines_is_kept_under_what_made_it(tmp_path: Path) -> None:
     metrics = {"command": "seqvise baselines", "ridge/seen/hit@1": 0.5, "device": "cpu", "seed": 4}
-    run = Run(overrides=["experiment=seed/rnn", "vectors.whiten=0"], metrics=metrics, scalars={})
+    run = Run(overrides=["experiment=lesson11/rnn", "vectors.whiten=0"], metrics=metrics, scalars={})
     found = read_run(run.write(tmp_path / "run"))
     assert is_of_images(found)
-    assert found.command == "seqvise baselines experiment=seed/rnn vectors.whiten=0"
+    assert found.command == "seqvise baselines experiment=lesson11/rnn vectors.whiten=0"
     assert file_of(found, tmp_path).name == "tatoeba-baselines-vectors.whiten-0-seed4.json"
 
 

@@ -130,8 +130,9 @@ def _keep_network(weights: str | None, assets: Path, cache: Path) -> None:
     file, target = Path(weights), assets / NETWORK / Path(weights).name
     if target.exists() and target.samefile(file):
         return
-    kept = cache / "networks" / f"{digest_file(file)}{file.suffix}"
-    if not kept.is_file():
+    checksum = digest_file(file)
+    kept = cache / "networks" / f"{checksum}{file.suffix}"
+    if not kept.is_file() or digest_file(kept) != checksum:  # a damaged one must not get into another run
         with atomic_write(kept) as temporary:
             shutil.copyfile(file, temporary)
     with atomic_write(target) as temporary:
