@@ -95,7 +95,7 @@ def load_records(results: Path) -> list[Record]:
         try:
             records.append(Record.load(path))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return records

@@ -49,4 +49,4 @@ class UserError(Exception):
         if not problems:
             raise ValueError("A UserError needs at least one problem.")
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.messages = problems

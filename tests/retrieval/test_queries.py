@@ -77,7 +77,7 @@ def test_an_unknown_word_is_made_of_its_parts_or_answered_with_spellings() -> No
     assert found.notes == ("'flying' is not among the words; its vector is made of its parts.",)
     with pytest.raises(UserError) as caught:
         word_query("boot + wong - xyz", Words(), "unit")
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "query='boot + wong - xyz': there is no vector of 'boot'. Spelled nearly so: boat.",
         "query='boot + wong - xyz': there is no vector of 'wong'. Spelled nearly so: wing.",
         "query='boot + wong - xyz': there is no vector of 'xyz'. No word is spelled nearly so.",

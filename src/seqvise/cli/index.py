@@ -122,7 +122,7 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     try:
         return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
-        log.info("Made anew: %s", error.problems[0])
+        log.info("Made anew: %s", error.messages[0])
         return None
 
 

@@ -110,7 +110,7 @@ def _word_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
         try:
             queries.append(word_query(text, embedder, options.combine))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return queries

@@ -77,7 +77,7 @@ def _vectors(embedder: Embedder, names: Sequence[str]) -> dict[str, Rows]:
         try:
             vectors[name] = by_policy[name] if name in by_policy else word_query(name, embedder, "unit").vector
         except UserError as error:
-            problems += [problem.replace("query=", "labels=", 1) for problem in error.problems]
+            problems += [problem.replace("query=", "labels=", 1) for problem in error.messages]
     if problems:
         raise UserError(*problems)
     return vectors

@@ -101,7 +101,7 @@ def test_a_malformed_corpus_is_prepared_or_refused_and_leaves_nothing_half_made(
     try:
         store = prepare_corpus(data, WORDS, cache)
     except UserError as refused:
-        problems = refused.problems
+        problems = refused.messages
     else:
         problems = ()
         report = TokenStore.open(store.path).report
