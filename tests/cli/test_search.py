@@ -342,8 +342,8 @@ def test_a_corrupt_index_is_refused_and_made_again(indexed: Path, capsys: pytest
     (folder / "vectors.npy").write_bytes(content[:-4])
     (sentence,) = refused(capsys, "search", "run=run", "query=red")
     assert sentence == (
-        f"index=run/indexes/{folder.name} is damaged (vectors.npy is not as it was written): delete that folder and "
-        "make it again with `seqvise index`."
+        f"index=run/indexes/{folder.name} is damaged (vectors.npy differs from what was written): delete that folder "
+        "and make it again with `seqvise index`."
     )
     assert main(["index", "run=run", "images=images"]) == 0
     assert (folder / "vectors.npy").read_bytes() == content

@@ -107,7 +107,7 @@ def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tupl
 
     def embed(fresh: ImageList) -> Embedded:
         with counting_images() as progress:
-            return embedder.images(fresh, cache, progress)
+            return embedder.embed_images(fresh, cache, progress)
 
     earlier, words = _earlier(options.folder(), embedder), embedder.sample_words(WORDS)
     return build_index(images, embed, embedder.binding, options.index, earlier, words)

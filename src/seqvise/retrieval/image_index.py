@@ -199,7 +199,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """What an index says of itself.
 
     Raises:
-        UserError: there is none, or it is not as it was written.
+        UserError: there is none, or it differs from what was written.
     """
     if not folder.is_dir():
         raise UserError(f"index={folder}: there is no such folder.")
@@ -210,7 +210,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if manifest["format"] != FORMAT:
             raise _damaged(folder, f"its format is {manifest['format']}, not {FORMAT}")
         if manifest.pop("hash") != _hash(manifest):
-            raise _damaged(folder, f"{MANIFEST} is not as it was written")
+            raise _damaged(folder, f"{MANIFEST} differs from what was written")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} cannot be read: {type(error).__name__}") from None
     return cast(dict[str, Any], manifest)
@@ -221,13 +221,13 @@ def index_damages(folder: Path) -> Iterator[str]:
     try:
         files: dict[str, str] = read_manifest(folder)["files"]
     except UserError:
-        yield f"{MANIFEST} is not as it was written"
+        yield f"{MANIFEST} differs from what was written"
         return
     for name, checksum in files.items():
         if not (folder / name).is_file():
             yield f"{name} is missing"
         elif digest_file(folder / name) != checksum:
-            yield f"{name} is not as it was written"
+            yield f"{name} differs from what was written"
 
 
 def _check_binding(folder: Path, manifest: Mapping[str, Any], binding: Binding) -> None:
@@ -260,7 +260,7 @@ def _check_files(folder: Path, files: Mapping[str, str]) -> None:
         if not (folder / name).is_file():
             raise _damaged(folder, f"{name} is missing")
         if digest_file(folder / name) != told:
-            raise _damaged(folder, f"{name} is not as it was written")
+            raise _damaged(folder, f"{name} differs from what was written")
 
 
 def _graph_problem(index: Index, manifest: Mapping[str, Any]) -> str:

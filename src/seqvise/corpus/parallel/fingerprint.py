@@ -22,7 +22,7 @@ from seqvise.corpus.parallel.store import FORMAT
 from seqvise.corpus.parallel.textfile import TextFile
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, digest_stream, remove_dead, write_text
+from seqvise.files import digest, digest_file, digest_stream, remove_stale, write_text
 
 _LARGE = 64 << 20
 
@@ -160,7 +160,7 @@ def _digest(path: Path, memo: Path) -> str:
         return digest_file(path)
     known = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     if not known.is_file():
-        remove_dead(known)
+        remove_stale(known)
         write_text(known, digest_file(path))
     return known.read_text(encoding="utf-8")
 

@@ -17,7 +17,7 @@ from seqvise.corpus.tokens.sentencepiece import Pieces
 from seqvise.corpus.tokens.tokenizers import Tokenizer, Tokens, build_tokenizer
 from seqvise.errors import UserError
 from seqvise.machine import usable_cores
-from seqvise.workers import begin_worker
+from seqvise.workers import init_worker
 
 ALONE = 16
 """Batches that are split before other processes are started: a small corpus is done sooner without them."""
@@ -165,7 +165,7 @@ _ours: list[Tokenizer] = []
 
 
 def _begin(spec: SplitterSpec) -> None:
-    begin_worker()
+    init_worker()
     _ours[:] = spec.tokenizers()
 
 
