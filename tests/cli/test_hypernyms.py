@@ -82,7 +82,7 @@ def test_labels_that_training_lacked_are_smoothed_alike(
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx(np.array([0, 0.6, 0, 1.3]) / np.hypot(0.6, 1.3))
     monkeypatch.setattr(embedder.run.config.data, "wordnet", "nowhere")
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx([0, 0.6, 0, 0.8])
-    assert "nowhere/parent_child.txt is not there" in caplog.text
+    assert "nowhere/parent_child.txt is missing" in caplog.text
 
 
 def test_a_run_of_the_first_format_keeps_the_vectors_of_words(trained: Path, tmp_path: Path) -> None:

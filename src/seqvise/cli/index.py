@@ -80,7 +80,7 @@ def index(options: IndexOptions) -> None:
         UserError: a wrong option, no run of images and words, or no image that can be read.
     """
     from seqvise.images.listing import list_folder
-    from seqvise.retrieval.image_index import labelled
+    from seqvise.retrieval.image_index import with_folder_labels
 
     if problems := list(options.problems()):
         raise UserError(*problems)
@@ -90,7 +90,7 @@ def index(options: IndexOptions) -> None:
 
     started = perf_counter()
     embedder = load_embedder(options.run, options.device, options.trust)
-    images = labelled(listed, embedder.labels.names)
+    images = with_folder_labels(listed, embedder.labels.names)
     found, changes = _built(options, embedder, images)
     found.save(options.folder())
     if options.suspects is not None:

@@ -50,7 +50,7 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     """
     labels = embedder.labels
     if names is None:
-        return Candidates(labels.names, labels.titles, labels.vectors, _handicap(embedder, labels.names))
+        return Candidates(labels.names, labels.titles, labels.vectors, _penalties(embedder, labels.names))
     run_labels = {
         fold(name): label for label, title in enumerate(labels.titles) for name in (title, labels.names[label])
     }
@@ -58,10 +58,10 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     new_vectors = _vectors(embedder, [name for name, row in zip(names, rows, strict=True) if row is None])
     vectors = [new_vectors[name] if row is None else labels.vectors[row] for name, row in zip(names, rows, strict=True)]
     known_labels = ["" if row is None else labels.names[row] for row in rows]
-    return Candidates(names, [""] * len(names), np.stack(vectors), _handicap(embedder, known_labels))
+    return Candidates(names, [""] * len(names), np.stack(vectors), _penalties(embedder, known_labels))
 
 
-def _handicap(embedder: Embedder, labels: Sequence[str]) -> Rows | None:
+def _penalties(embedder: Embedder, labels: Sequence[str]) -> Rows | None:
     """(C,) the calibration for labels seen in training, 0 for others; None if all labels or none were seen."""
     seen = np.array([label in embedder.seen for label in labels])
     if not embedder.calibration or seen.all() or not seen.any():

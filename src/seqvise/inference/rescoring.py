@@ -20,7 +20,7 @@ from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.vocabulary import EOS
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.translator import DEFAULT, TranslationResult, Translator, batches, load_seq2seq
+from seqvise.inference.translator import DEFAULT_OPTIONS, TranslationResult, Translator, batches, load_seq2seq
 from seqvise.models.interface import PAD, PairBatch, Projection, Seq2SeqModel, pair_batch
 from seqvise.runs.load import Run
 
@@ -130,7 +130,7 @@ class RescoredTranslator(Translator):
     rescorer: Rescorer = field(kw_only=True)
 
     def translate_nbest(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
     ) -> list[list[TranslationResult]]:
         """Like ``Translator.translate_nbest``; rescores the whole beam, even beyond ``options.nbest``."""
         full_beam = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
