@@ -16,7 +16,7 @@ install()
 
 
 def __getattr__(name: str) -> object:
-    # Importing torch takes seconds, which `import seqvise` and `seqvise --help` need not spend.
+    # Importing torch takes seconds; `import seqvise` and `seqvise --help` avoid it.
     if name == "load_run":
         from seqvise.inference.translator import load_run
 

@@ -129,7 +129,7 @@ def test_vectors_in_text_files_need_no_package() -> None:
 def test_a_word_that_does_not_fit_is_told(override: str, sentence: str) -> None:
     with pytest.raises(UserError) as caught:
         compose([override])
-    (found,) = caught.value.problems
+    (found,) = caught.value.messages
     assert sentence in found
     assert "\n" not in found
 

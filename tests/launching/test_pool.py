@@ -69,8 +69,8 @@ def test_the_devices_that_a_job_needs(node: Any, per_job: int | None, there: int
 def test_devices_that_are_not_there_are_refused(node: Any, per_job: int | None, there: int, sentence: str) -> None:
     with pytest.raises(UserError) as refused:
         needed(node, per_job, there)
-    assert sentence in refused.value.problems[0]
-    assert len(refused.value.problems) == 1
+    assert sentence in refused.value.messages[0]
+    assert len(refused.value.messages) == 1
 
 
 def test_only_the_devices_that_may_be_used_are_shared() -> None:

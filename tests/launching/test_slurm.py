@@ -125,7 +125,7 @@ def test_a_job_of_other_devices_is_refused_before_the_queue(tmp_path: Path, monk
     queue = Queue(monkeypatch)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["trainer.devices=1,2,4"])
-    assert [problem.rpartition("=")[2] for problem in refused.value.problems] == ["2.", "4."]
+    assert [problem.rpartition("=")[2] for problem in refused.value.messages] == ["2.", "4."]
     assert queue.rows == []
     assert list(tmp_path.iterdir()) == []
 
@@ -134,7 +134,7 @@ def test_off_a_cluster_nothing_is_said_of_going_on(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["seed=1,2"])
-    (problem,) = refused.value.problems
+    (problem,) = refused.value.messages
     assert "this machine has no sbatch and srun: start the sweep on a login node" in problem
     assert "resume" not in problem
     assert list(tmp_path.iterdir()) == []

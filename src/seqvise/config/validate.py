@@ -115,7 +115,7 @@ def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> l
     except OmegaConfBaseException as error:
         return [*further, one_line(error)]
     except UserError as error:
-        return [*error.problems, *further]
+        return [*error.messages, *further]
     return [*node_problems(config), *further, *_download(config), *together(config)]
 
 
@@ -306,7 +306,7 @@ def _class_problems(key: str, path: str, kind: str) -> Iterator[str]:
     try:
         find_class(key, path, kind)
     except UserError as error:
-        yield from error.problems
+        yield from error.messages
 
 
 def _choice(node: Any, name: str) -> Any:

@@ -151,7 +151,7 @@ def _space(options: TuneOptions, own: Sequence[str]) -> tuple[tuple[Parameter, .
     try:
         return read_space(options.space), []
     except UserError as error:
-        return (), list(error.problems)
+        return (), list(error.messages)
 
 
 def _clashes(fixed: Sequence[str], space: Sequence[Parameter], options: TuneOptions) -> Iterator[str]:

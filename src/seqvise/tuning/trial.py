@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqvise.files import held, write_text
+from seqvise.files import try_lock, write_text
 from seqvise.launching.processes import SWEEP
 from seqvise.launching.ranks import ending
 from seqvise.runs.directory import LOCK, STATUS
@@ -175,7 +175,7 @@ class Running:
 
     def _start(self) -> None:
         # A run whose `tune` was killed may still be about to save.
-        with held(self._folder / LOCK) as alone:
+        with try_lock(self._folder / LOCK) as alone:
             if not alone:
                 return
         words = self.command(self.values, self.seeds[len(self.found)], self._folder)
