@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
+from seqvise.options import option_errors
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
     ],
 )
 def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) -> None:
-    (found,) = RecurrentOptions(**choices).problems("model")
+    (found,) = option_errors(RecurrentOptions(**choices), "model")
     assert found.startswith(start)
 
 
@@ -41,7 +42,7 @@ def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) ->
     ],
 )
 def test_what_fits_is_not_refused(choices: dict[str, Any]) -> None:
-    assert list(RecurrentOptions(**choices).problems("model")) == []
+    assert list(option_errors(RecurrentOptions(**choices), "model")) == []
 
 
 def test_scaled_dropouts_are_the_probabilities_that_act() -> None:

@@ -25,6 +25,7 @@ from seqvise.decoding.unknown import Table, places_of_unknown, read_table, repla
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
+from seqvise.options import option_errors
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model, option
 from seqvise.workers import can_fork, side_by_side
@@ -204,7 +205,7 @@ class Translator:
         Raises:
             UserError: one sentence for each misfit; or the file that ``unknown`` names cannot be read.
         """
-        problems = list(options.problems(""))
+        problems = list(option_errors(options))
         words = len(self.target.vocabulary)
         if options.beam > words:
             problems.append(f"beam is {options.beam}, but there are only {words} words to choose among.")

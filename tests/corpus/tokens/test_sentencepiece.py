@@ -27,6 +27,7 @@ from seqvise.corpus.tokens.sentencepiece import EvenSample, Pieces, train_pieces
 from seqvise.corpus.tokens.tokenizers import normalise
 from seqvise.corpus.tokens.vocabulary import EOS, SPECIALS, UNK
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from tests.corpus.corpora import Pairs, options, paired, tabbed, write_side
 
 SUBWORDS = TokenizerOptions(name="sentencepiece", max_words=60)
@@ -290,6 +291,6 @@ def test_the_phrasebook_comes_back_from_pieces(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_choices_are_told(choices: dict[str, object], expected: list[str]) -> None:
-    found = list(replace(SUBWORDS, **choices).problems("tokenizer"))  # type: ignore[arg-type]
+    found = list(option_errors(replace(SUBWORDS, **choices), "tokenizer"))  # type: ignore[arg-type]
     assert len(found) == len(expected)
     assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
