@@ -101,29 +101,50 @@ def ours(folder: Path) -> list[pl.Callback]:
     return [ExactResume("val/loss"), *build_checkpoints(CallbackOptions(save_steps=1), monitor, folder)]
 
 
+@pytest.fixture(scope="module")
+def plain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plain")
+
+
+Plain = tuple[tuple[int, int], Trace]
+
+
+@pytest.fixture
+def plain(stop: str, plain_folder: Path, plainly: dict[str, Plain]) -> Plain:
+    """What Lightning does by itself until a stop: counts and trace, found once for both tests of it."""
+    if stop not in plainly:
+        settings = dict(STOPS[stop])
+        trace = Trace(stop=settings.pop("stop", None))
+        plainly[stop] = counts(fit(plain_folder, trace, **settings)), trace
+    return plainly[stop]
+
+
+@pytest.fixture(scope="module")
+def plainly() -> dict[str, Plain]:
+    return {}
+
+
 def counts(trainer: pl.Trainer) -> tuple[int, int]:
     return trainer.global_step, trainer.current_epoch
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_training_is_as_long_as_plain_lightning_makes_it(tmp_path: Path, stop: str) -> None:
+def test_training_is_as_long_as_plain_lightning_makes_it(tmp_path: Path, stop: str, plain: Plain) -> None:
     settings = dict(STOPS[stop])
-    at = settings.pop("stop", None)
-    plain, trace = Trace(stop=at), Trace(stop=at)
-    expected = counts(fit(tmp_path / "plain", plain, **settings))
+    trace = Trace(stop=settings.pop("stop", None))
+    expected, former = plain
     assert counts(fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), **settings)) == expected
-    assert trace.events == plain.events
+    assert trace.events == former.events
     assert expected[0] == {"steps within an epoch": 10, "steps of two batches": 5}.get(stop, expected[0])
 
 
 @pytest.mark.filterwarnings("ignore:.*not resumable", "ignore:.*could not find the monitored key")
 @pytest.mark.parametrize("stop", STOPS)
-def test_training_that_was_killed_is_as_long(tmp_path: Path, stop: str) -> None:
+def test_training_that_was_killed_is_as_long(tmp_path: Path, stop: str, plain: Plain) -> None:
     settings = dict(STOPS[stop])
     at = settings.pop("stop", None)
-    plain = Trace(stop=at)
-    expected = counts(fit(tmp_path / "plain", plain, **settings))
-    trained = [event for event in plain.events if event[0] == "train"]
+    expected, former = plain
+    trained = [event for event in former.events if event[0] == "train"]
     for kill in (2, 4, len(trained) - 1):  # within the first epoch, at its end, and late
         folder = tmp_path / str(kill)
         with pytest.raises(Killed):
@@ -135,7 +156,7 @@ def test_training_that_was_killed_is_as_long(tmp_path: Path, stop: str) -> None:
         trace = Trace(stop=at)
         assert counts(fit(folder, trace, *ours(folder), resumed=True, **settings)) == expected, kill
         assert [event for event in trace.events if event[0] == "train"] == trained[done:], kill
-        assert trace.events == plain.events[len(plain.events) - len(trace.events) :], kill
+        assert trace.events == former.events[len(former.events) - len(trace.events) :], kill
 
 
 def test_a_limit_of_time_ends_training_where_plain_lightning_ends_it(tmp_path: Path) -> None:

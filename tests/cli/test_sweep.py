@@ -36,6 +36,7 @@ SMALL = [
     "monitor.mode=min",
     "+callbacks.extra.watch._target_=watch.Watch",
 ]
+QUIET = [*SMALL, "logger=none"]
 WATCH = """
 import json, os, signal
 from pathlib import Path
@@ -137,7 +138,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     (here / "conf" / "hydra" / "sweeper").mkdir(parents=True)
     (here / "conf" / "hydra" / "sweeper" / "draws.yaml").write_text("_target_: hydra_plugins.draws.Draws\n")
     words = ["hydra/sweeper=draws", "hydra/launcher=basic", "hydra.sweep.dir=sweep"]
-    done = train(here, "-m", *SMALL, *words)
+    done = train(here, "-m", *QUIET, *words)
     assert (here / "told.json").exists(), done.stderr
     return Swept(here, done, read(here / "told.json"))
 
@@ -270,7 +271,7 @@ def by_slurm(port: int, node: str) -> dict[str, Any]:
 )
 def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], dict[str, Any]], run: str) -> None:
     (tmp_path / "watch.py").write_text(WATCH)
-    words = [*SMALL, "trainer.devices=1", "trainer.num_nodes=2", "seed=null"]
+    words = [*QUIET, "trainer.devices=1", "trainer.num_nodes=2", "seed=null"]
     words += ["hydra.run.dir=run"] if run == "run" else []
     port = free_port()
     with ThreadPoolExecutor(2) as pool:

@@ -1,5 +1,6 @@
 """Composition: the defaults, what wins over what, and every shipped experiment."""
 
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
@@ -20,6 +21,13 @@ ASKED = {"seed/devise": ("vectors.target=words.vec",)}
 SMALL_GROUPS = ("data", "tokenizer", "vectors", "model", "optimizer", "schedule", "trainer", "logger", "debug")
 
 
+@pytest.fixture(autouse=True)
+def installed() -> Iterator[None]:
+    """Every optional package, whatever is installed here: what ships is valid without regard to it."""
+    with patch("seqvise.config.validate.find_spec"):
+        yield
+
+
 def config(*overrides: str) -> Config:
     return typed(compose(overrides))
 
@@ -34,8 +42,7 @@ def test_the_default_is_a_valid_run() -> None:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_valid_on_its_own_data(experiment: str) -> None:
-    with patch("seqvise.config.validate.find_spec"):  # whatever is installed here
-        assert validate(compose([f"experiment={experiment}", *ASKED.get(experiment, ())])) == []
+    assert validate(compose([f"experiment={experiment}", *ASKED.get(experiment, ())])) == []
 
 
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith(TRANSLATIONS)])

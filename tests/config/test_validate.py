@@ -74,7 +74,8 @@ def test_several_wrong_values_are_told_together() -> None:
     ],
 )
 def test_one_wrong_thing_is_one_sentence(overrides: list[str], sentence: str) -> None:
-    (found,) = [problem for problem in problems(*overrides) if sentence in problem]
+    with patch("seqvise.config.validate.find_spec"):  # whatever is installed here
+        (found,) = [problem for problem in problems(*overrides) if sentence in problem]
     assert found.endswith((".", ")"))
 
 

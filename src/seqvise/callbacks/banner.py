@@ -111,15 +111,16 @@ def refuse_other_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, chec
         checkpoint: the file.
 
     Raises:
-        UserError: they differ, and ``schedule.extend`` is false.
+        UserError: they differ, and ``schedule.extend`` is false; or more steps are trained than there would be.
     """
-    states = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True).get("callbacks", {})
+    saved = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    states, done = saved.get("callbacks", {}), int(saved.get("global_step", 0))
     data.trainer = trainer  # among whose ranks the batches are divided
     loader = data.train_dataloader()
     batches = _limited(len(loader), trainer.limit_train_batches)
     for callback in callbacks_of(trainer):
         if isinstance(callback, ScheduleCallback):
-            callback.refuse_other_horizon(states.get(callback.state_key, {}), batches, trainer)
+            callback.refuse_other_horizon(states.get(callback.state_key, {}), batches, trainer, done)
 
 
 def banner(plan: Plan) -> str:

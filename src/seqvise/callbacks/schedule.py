@@ -120,16 +120,18 @@ class ScheduleCallback(pl.Callback):
             applied = self._apply(name, curve(position), trainer, pl_module)
             pl_module.log(f"schedule/{name}", applied)
 
-    def refuse_other_horizon(self, state: dict[str, Any], batches: float, trainer: pl.Trainer) -> None:
+    def refuse_other_horizon(self, state: dict[str, Any], batches: float, trainer: pl.Trainer, done: int) -> None:
         """Raises UserError if the trainer's horizon is not that of a checkpoint, before training starts.
 
         Args:
             state: this callback's in the checkpoint.
             batches: of an epoch, on each rank.
             trainer: its limits are read.
+            done: optimizer steps of the checkpoint.
         """
         self.load_state_dict(state)
-        if problems := list(self._changes(self._horizon_of(trainer, batches))):
+        horizon = self._horizon_of(trainer, batches)
+        if problems := [*self._ended(horizon, done), *self._changes(horizon)]:
             raise UserError(*problems)
 
     def position(self, trainer: pl.Trainer) -> Position:
@@ -203,6 +205,14 @@ class ScheduleCallback(pl.Callback):
         for curve in self.schedules.values():
             if isinstance(curve, Bounded) and (problem := curve.problem(end)):
                 yield problem
+
+    def _ended(self, horizon: Horizon, done: int) -> Iterator[str]:
+        # Without a change of length the steps may exceed the horizon a little: batches by words differ among epochs.
+        if self._restored not in (None, horizon) and done > horizon.steps:
+            yield (
+                f"The run has trained {done} steps, but would end after {horizon.steps} ({horizon.epochs} epochs): set "
+                "trainer.max_epochs or trainer.max_steps higher, or start a new run."
+            )
 
     def _changes(self, horizon: Horizon) -> Iterator[str]:
         before = self._restored

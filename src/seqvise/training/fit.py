@@ -101,6 +101,7 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
     started = time.perf_counter()
     _fit(job, checkpoint)
     seconds = time.perf_counter() - started
+    _say_unmeasured(job)
     task = job.parts.task
     return {
         **job.best.metrics,
@@ -127,6 +128,14 @@ def _fit(job: TrainingJob, checkpoint: Path | None) -> None:
             raise
         told = " ".join(str(error).split())
         raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
+
+
+def _say_unmeasured(job: TrainingJob) -> None:
+    """Warns of a training whose last steps no validation has measured, as trainer.max_steps can leave."""
+    trainer = job.trainer
+    without = trainer.limit_val_batches == 0 or bool(getattr(trainer, "fast_dev_run", False))
+    if trainer.is_global_zero and not without and (sentence := job.best.unmeasured(trainer.global_step)):
+        log.warning("%s", sentence)
 
 
 def show_plan(job: TrainingJob) -> None:

@@ -159,6 +159,7 @@ def refused(options: TextOptions, folder: Path) -> str:
     ("text", "sentence"),
     [
         ("pos\tgood\n\tbad\n", "train.tsv, line 2 has no label"),
+        ("pos\tgood\n\u200b\tbad\n", "train.tsv, line 2 has no label"),
         ("pos\tgood\nneg\t \n", "train.tsv, line 2 is a document without a word"),
         ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 field ('neg'), but must have 2"),
         (

@@ -158,7 +158,7 @@ class _Reader:
         return "test" if self.data.format == "phrasebook" and place < 2 * share else "train"
 
     def _passes(self, document: Document, tally: FilterCounts) -> bool:
-        if self.data.kind == LABELS and not document.label:
+        if self.data.kind == LABELS and not has_word(document.label):
             raise UserError(f"{document.place} has no label: give each document one, or leave it out.")
         most = self.data.max_characters
         if most is not None and len(document.text) > most:
