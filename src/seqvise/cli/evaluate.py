@@ -14,6 +14,7 @@ from seqvise.cli.support.plain_command import words_command
 from seqvise.cli.translate import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class EvaluateOptions:
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
-        yield from self.decoding.problems("")
+        yield from option_errors(self.decoding)
         for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 yield f"{name} is {getattr(self, name)}, but must be at least {least}."

@@ -25,6 +25,7 @@ from seqvise.decoding.unknown import Table, attended_positions, read_table, repl
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
+from seqvise.options import option_errors
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model, option
 from seqvise.workers import can_fork, fork_map
@@ -208,7 +209,7 @@ class Translator:
         Raises:
             UserError: one message for each unsupported option; or the file of ``unknown`` cannot be read.
         """
-        messages = list(options.problems(""))
+        messages = list(option_errors(options))
         vocab_size = len(self.target.vocabulary)
         if options.beam > vocab_size:
             messages.append(f"beam is {options.beam}, but there are only {vocab_size} words to choose from.")

@@ -20,6 +20,7 @@ from seqvise.config.search_path import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
 from seqvise.launching.pool import cpu_processes, cuda_devices, devices_needed, threads_of_job
+from seqvise.options import option_errors
 from seqvise.paths import unwritable
 from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
@@ -141,7 +142,7 @@ def _options(words: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     except OmegaConfBaseException as error:
         raise UserError(*problems, one_line(error)) from error
     assert isinstance(options, TuneConfig)
-    return options.tune, [*problems, *options.tune.problems(ROOT)]
+    return options.tune, [*problems, *option_errors(options)]
 
 
 def _space(options: TuneOptions, own: Sequence[str]) -> tuple[tuple[Parameter, ...], list[str]]:
