@@ -65,7 +65,7 @@ def test_current_paths_are_unchanged() -> None:
 
 def test_a_name_that_never_was_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"module .seqvise\.models\.recurrent. has no attribute 'Nothing'"):
-        former_attribute("seqvise.models.recurrent.model", "Nothing")
+        former_attribute("seqvise.models.recurrent", "Nothing")
     with pytest.raises(ModuleNotFoundError):
         import_module("seqvise.apps.nothing")
 

@@ -42,7 +42,7 @@ def option_errors(options: Any, key: str = "") -> Iterator[str]:
     if getattr(type(options), "problems", Options.problems) is Options.problems:
         yield from _errors(options, key)
     else:
-        _warn_former(type(options))
+        _warn_former(f"{type(options).__module__}.{type(options).__qualname__}")
         yield from options.problems(key)
 
 
@@ -72,9 +72,8 @@ def _errors(options: Any, key: str) -> Iterator[str]:
 
 
 @cache
-def _warn_former(options: type) -> None:
+def _warn_former(name: str) -> None:
     """Warns once per class, because options are checked more than once."""
-    name = f"{options.__module__}.{options.__qualname__}"
     warnings.warn(
         f"{name}.problems(key) is now validate(), which yields (field, sentence); the former name will be removed.",
         DeprecationWarning,

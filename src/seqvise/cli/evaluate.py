@@ -146,14 +146,14 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     Raises:
         UserError: a run cannot be read, or the two are of different languages.
     """
-    from seqvise.inference.translator import load_run
+    from seqvise.inference.translator import load_translator
 
-    run = load_run(options.run, options.device, options.batch, options.workers, options.trust)
+    run = load_translator(options.run, options.device, options.batch, options.workers, options.trust)
     run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch, options.workers, options.trust)
+    other = load_translator(options.against, options.device, options.batch, options.workers, options.trust)
     other.check(options.decoding)
     pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
     if pairs[0] != pairs[1]:

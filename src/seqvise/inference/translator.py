@@ -311,7 +311,7 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
         yield batch
 
 
-def load_run(
+def load_translator(
     path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
 ) -> Translator:
     """Loads the translator of a run.
@@ -349,7 +349,7 @@ def load_ensemble(
         trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
-        UserError: as for ``load_run``; or the runs have different vocabularies or tokenizers.
+        UserError: as for ``load_translator``; or the runs have different vocabularies or tokenizers.
     """
     place = find_device(device)
     count = count_workers(workers, place)
