@@ -32,7 +32,7 @@ from seqvise.models.interface import PAD, SourceBatch, StepModel, source_batch
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
-from seqvise.workers import can_fork, side_by_side
+from seqvise.workers import can_fork, fork_map
 
 BEAMS = (1, 5)
 ROWS = 64
@@ -157,7 +157,7 @@ def ours(model: nn.Module, parts: list[SourceBatch], beam: int, processes: int) 
 
     start = time.perf_counter()
     # The longest come last, and are begun with where several work.
-    done = map(work, parts) if processes == 1 else reversed(side_by_side(work, parts[::-1], processes))
+    done = map(work, parts) if processes == 1 else reversed(fork_map(work, parts[::-1], processes))
     said = [row for rows in done for row in rows]
     return Decoded(time.perf_counter() - start, said)
 

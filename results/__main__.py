@@ -75,7 +75,7 @@ def _read_all(runs: Sequence[Path], note: str | None) -> list[Record | SweepReco
         try:
             records.append(read_sweep(path, note) if is_sweep(path) else read_run(path, note))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return records

@@ -129,7 +129,7 @@ def load_records(results: Path) -> list[Record]:
         try:
             records.append(stated(Record.load(path), former))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return records

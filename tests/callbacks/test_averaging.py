@@ -17,6 +17,7 @@ from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.options import CallbackOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option_errors
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
@@ -201,7 +202,7 @@ def dotted(kind: type) -> str:
 
 def test_wrong_options_are_told() -> None:
     wrong = CallbackOptions(average="mean", average_decay=1.0, average_start=1.0, keep_last=0)
-    told = list(wrong.problems("callbacks"))
+    told = list(option_errors(wrong, "callbacks"))
     assert [sentence.split()[0] for sentence in told] == [
         "callbacks.keep_last",
         "callbacks.average",

@@ -14,6 +14,7 @@ from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.options import CallbackOptions, RangeTestOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option_errors
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
@@ -110,10 +111,10 @@ def test_an_invalid_callback_node_is_refused(tmp_path: Path, node: dict[str, Any
 
 def test_options_tell_every_problem() -> None:
     callbacks = CallbackOptions(patience=0, samples=-1, save_steps=0, extra={"mine": {"word": 1}})
-    assert len(list(callbacks.problems("callbacks"))) == 4
-    assert len(list(RangeTestOptions(1.0, 0.1, 3, 1.0, 1.0).problems("find_lr"))) == 4
+    assert len(list(option_errors(callbacks, "callbacks"))) == 4
+    assert len(list(option_errors(RangeTestOptions(1.0, 0.1, 3, 1.0, 1.0), "find_lr"))) == 4
     schedule = ScheduleOptions("two_cycles", unit="day", div=0.5, cycle_epochs=0)
-    assert len(list(schedule.problems("schedule"))) == 4
-    assert not list(CallbackOptions().problems("callbacks"))
-    assert not list(ScheduleOptions().problems("schedule"))
-    assert not list(RangeTestOptions().problems("find_lr"))
+    assert len(list(option_errors(schedule, "schedule"))) == 4
+    assert not list(option_errors(CallbackOptions(), "callbacks"))
+    assert not list(option_errors(ScheduleOptions(), "schedule"))
+    assert not list(option_errors(RangeTestOptions(), "find_lr"))

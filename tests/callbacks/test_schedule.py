@@ -166,7 +166,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     schedules: dict[str, Curve] = {"momentum": MomentumMirror(), "teacher_forcing": Linear(1, 0, 10)}
     with pytest.raises(UserError) as caught:
         fit(tmp_path, TinyTask("sgd", 0.0), schedules)
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.messages) == 2
 
 
 def test_plateau_belongs_to_the_task(tmp_path: Path) -> None:

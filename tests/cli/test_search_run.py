@@ -114,7 +114,7 @@ def test_vectors_are_the_models_own() -> None:
         with torch.no_grad():
             expected = model(pixels if whole else network.backbone(pixels))[0].numpy()
         np.testing.assert_allclose(images.index.vectors[row], expected, atol=5e-3)
-        np.testing.assert_allclose(embedder.files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
+        np.testing.assert_allclose(embedder.embed_files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
     shutil.rmtree("own")
 
 

@@ -229,7 +229,7 @@ def test_a_sweep_started_again_does_what_is_asked(
     monkeypatch.chdir(local.here)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert hydra_main(["-m", *LOCAL]) == 2
-    assert "holds a sweep already" in capsys.readouterr().err
+    assert "already holds a sweep" in capsys.readouterr().err
     assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
     told = capsys.readouterr().err
     assert "2 jobs, 0 of them to be run" in told

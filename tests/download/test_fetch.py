@@ -40,7 +40,7 @@ def bring(wanted: Source, folder: Path) -> None:
 def problem(wanted: Source, folder: Path) -> str:
     with pytest.raises(UserError) as error:
         bring(wanted, folder)
-    (told,) = error.value.problems
+    (told,) = error.value.messages
     return told
 
 

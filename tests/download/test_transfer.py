@@ -39,7 +39,7 @@ def bring(server: Server, partial: Partial, *answers: Answer, size: int | None =
 def refused(server: Server, partial: Partial, *answers: Answer, size: int | None = None) -> str:
     with pytest.raises(UserError) as error:
         bring(server, partial, *answers, size=size)
-    (problem,) = error.value.problems
+    (problem,) = error.value.messages
     assert f"Fetch {server.url}/big.bin by hand, put it at {partial.target} and start again." in problem
     return problem
 

@@ -53,7 +53,7 @@ def refusal(folder: Path, name: str, content: bytes, most: int = MOST) -> str:
     with pytest.raises(ArchiveError) as error:
         unpack(archive, ["in.txt"], folder, most)
     assert everything(folder) == {f"outer/inner/{name}"}
-    (problem,) = error.value.problems
+    (problem,) = error.value.messages
     assert str(archive) in problem
     return problem
 

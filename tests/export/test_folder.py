@@ -25,7 +25,7 @@ from seqvise.export.formats import FORMATS, Format
 from seqvise.export.layers import exportable
 from seqvise.export.options import PACKAGES
 from seqvise.export.parts import ExportPart, make_parts
-from seqvise.inference.translator import load_run, load_seq2seq
+from seqvise.inference.translator import load_seq2seq, load_translator
 from seqvise.models.interface import SourceBatch
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
@@ -151,7 +151,7 @@ def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: st
     export_run(Run.open(run), tmp_path / "made", form)
     exported, source = Exported(tmp_path / "made"), TextCodec.load(tmp_path / "made", "source")
     target = TextCodec.load(tmp_path / "made", "target")
-    wanted = [one.text for one in load_run(run).translate(TEXTS)]
+    wanted = [one.text for one in load_translator(run).translate(TEXTS)]
     assert len(set(wanted)) > len(TEXTS) // 2
     together = exported.translate(source.encode(TEXTS))
     alone = [exported.translate(source.encode([text]))[0] for text in TEXTS]
@@ -170,7 +170,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_package_translates_as_the_run_does(packages: Path) -> None:
     source, target = (TextCodec.load(packages / "made", side) for side in ("source", "target"))
     translated = Exported(packages / "made").translate(source.encode(TEXTS))
-    expected = load_run(packages / "run").translate(TEXTS)
+    expected = load_translator(packages / "run").translate(TEXTS)
     assert [target.decode(ids) for ids in translated] == [translation.text for translation in expected]
 
 

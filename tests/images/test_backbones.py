@@ -116,7 +116,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     saved(tmp_path / "other.pt", state)
     with pytest.raises(UserError) as caught:
         network_of(tmp_path / "other.pt")
-    (sentence,) = caught.value.problems
+    (sentence,) = caught.value.messages
     assert "not the weights of tests.images.draw.TinyNetwork" in sentence
     assert "1 are missing (as features.0.0.bias), 1 are unknown (as strange)" in sentence
     assert "1 have another shape (as features.2.weight)" in sentence

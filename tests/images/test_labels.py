@@ -113,7 +113,7 @@ def test_labels_with_one_vector_are_told() -> None:
 def test_labels_without_a_vector_are_refused_by_name() -> None:
     with pytest.raises(UserError) as caught:
         label_table(["cat", "dog", "fish"], "any", WORDS, WORDNET, key="data")
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "2 of 3 labels have no vector in words.vec with data.policy=any: dog, fish. Choose another policy (exact, any, "
         "mean, head) or vector file, or set data.missing=leave_out to go on without these labels and their images.",
     )

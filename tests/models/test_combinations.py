@@ -15,6 +15,7 @@ from seqvise.models.interface import BOS, EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import PLACES, STARTS, RecurrentOptions
 from seqvise.models.softmax.chunked import linear_cross_entropy
+from seqvise.options import option_errors
 
 SOURCE = TARGET = 15
 ATTENTIONS = [("none", "before"), *itertools.product(["additive", "dot", "general"], PLACES)]
@@ -74,7 +75,7 @@ def stepwise(model: Recurrent, pairs: PairBatch, forced: Tensor) -> Tensor:
 
 
 def batches_and_steps_agree(options: RecurrentOptions) -> None:
-    assert list(options.problems("model")) == []
+    assert list(option_errors(options, "model")) == []
     torch.manual_seed(0)
     model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     all_forced = torch.ones_like(pairs.target, dtype=torch.bool)

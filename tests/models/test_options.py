@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
+from seqvise.options import option_errors
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
     ],
 )
 def test_one_error_is_one_message(choices: dict[str, Any], start: str) -> None:
-    (message,) = RecurrentOptions(**choices).problems("model")
+    (message,) = option_errors(RecurrentOptions(**choices), "model")
     assert message.startswith(start)
 
 
@@ -41,7 +42,7 @@ def test_one_error_is_one_message(choices: dict[str, Any], start: str) -> None:
     ],
 )
 def test_valid_options_are_accepted(choices: dict[str, Any]) -> None:
-    assert list(RecurrentOptions(**choices).problems("model")) == []
+    assert list(option_errors(RecurrentOptions(**choices), "model")) == []
 
 
 def test_scaled_dropouts_are_the_probabilities_in_use() -> None:

@@ -165,5 +165,5 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (results / "seed" / "torn.json").write_text("{")
     with pytest.raises(UserError) as refused:
         detail_text(results, tmp_path)
-    assert [f"{name}.json" in problem for name, problem in zip(("odd", "torn"), refused.value.problems, strict=True)]
-    assert len(refused.value.problems) == 2
+    assert [f"{name}.json" in problem for name, problem in zip(("odd", "torn"), refused.value.messages, strict=True)]
+    assert len(refused.value.messages) == 2

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.checksums import DamagedError, sealed, unsealed
-from seqvise.files import atomic_write, digest_file, remove_remains, write_text
+from seqvise.files import atomic_write, digest_file, remove_temporary, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         try:
             content = unsealed(json.loads(record.read_text(encoding="utf-8")), record.name)
             if content["digest"] != digest_file(array):
-                yield f"{array.name} is not as it was written"
+                yield f"{array.name} differs from what was written"
         except FileNotFoundError:
             yield f"{array.name} is missing"
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -135,7 +135,7 @@ def own_manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
     Where there is none, or a damaged one, the wanted one is written, and shards that nothing explains are removed.
     """
-    remove_remains(folder)
+    remove_temporary(folder)
     path = folder / MANIFEST
     try:
         found = unsealed(json.loads(path.read_text(encoding="utf-8")), path.name)

@@ -65,7 +65,7 @@ def test_large_arrays_are_read_whole_on_demand(store: Path, monkeypatch: pytest.
     content[(len(content) - 4) // 63 - 1] ^= 1  # just before the second sample
     file.write_bytes(content)
     TokenStore.open(store)
-    with pytest.raises(UserError, match=r"train/source\.ids\.npy is not as it was written"):
+    with pytest.raises(UserError, match=r"train/source\.ids\.npy differs from what was written"):
         TokenStore.open(store, verify=True)
     assert main(["verify", str(store)]) == 1
 

@@ -21,6 +21,7 @@ from seqvise.models.awd_lstm.model import (
 )
 from seqvise.models.awd_lstm.options import ClassifierOptions, LanguageModelOptions, StreamDropoutOptions
 from seqvise.models.kernels.dropout import dropout
+from seqvise.options import option_errors
 
 VOCAB_SIZE, ROWS, STEPS = 11, 3, 6
 
@@ -208,13 +209,13 @@ def test_a_model_memorises_a_stream() -> None:
 
 def test_invalid_options_are_reported() -> None:
     messages = list(
-        LanguageModelOptions(cell="qrnn", layers=0, temporal=-1, unfreeze=[1], group_rates=[1]).problems("m")
+        option_errors(LanguageModelOptions(cell="qrnn", layers=0, temporal=-1, unfreeze=[1], group_rates=[1]), "m")
     )
     assert [message.split(" ")[0] for message in messages] == ["m.cell", "m.layers", "m.temporal", "m.unfreeze"]
-    assert list(LanguageModelOptions(unfreeze=[0, 1, 1], group_rates=[0.1, 0.1, 0.5, 1]).problems("m")) == []
-    (rates,) = ClassifierOptions(group_rates=[1, 1, 1, 1]).problems("m")
+    assert list(option_errors(LanguageModelOptions(unfreeze=[0, 1, 1], group_rates=[0.1, 0.1, 0.5, 1]), "m")) == []
+    (rates,) = option_errors(ClassifierOptions(group_rates=[1, 1, 1, 1]), "m")
     assert "must be 5 factors" in rates
-    (dropped,) = LanguageModelOptions(dropout=StreamDropoutOptions(weights=0.6, scale=2)).problems("m")
+    (dropped,) = option_errors(LanguageModelOptions(dropout=StreamDropoutOptions(weights=0.6, scale=2)), "m")
     assert dropped.startswith("m.dropout.weights times m.dropout.scale is 1.2")
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from seqvise.models.devise.model import ClassPrior, Devise, conse
 from seqvise.models.devise.options import DeviseOptions, HeadDropoutOptions
+from seqvise.options import option_errors
 from seqvise.tasks.optimizers import build_optimizer
 from seqvise.tasks.options import OptimizerOptions
 
@@ -145,5 +146,5 @@ def test_a_backbone_that_is_never_unfrozen_is_in_no_group() -> None:
     ],
 )
 def test_invalid_options_are_reported(changes: dict[str, object], key: str) -> None:
-    (message,) = options(**changes).problems("k")
+    (message,) = option_errors(options(**changes), "k")
     assert message.startswith(key)

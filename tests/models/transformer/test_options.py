@@ -17,7 +17,7 @@ def test_the_yaml_file_has_the_defaults_of_the_dataclass() -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("model.heads=3", "model.embedding must be a multiple of model.heads (3), but is 256."),
+        ("model.heads=3", "model.embedding is 256, but must be a multiple of model.heads, which is 3."),
         ("model.heads=0", "model.heads is 0, but must be at least 1."),
         ("model.positions=learned", "model.positions is 'learned', but must be one of sinusoidal, rotary."),
         ("model.activation=tanh", "model.activation is 'tanh', but must be one of relu, gelu."),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.checksums import stamp_archive
-from seqvise.files import atomic_write, digest, locked, remove_dead
+from seqvise.files import atomic_write, digest, locked, remove_stale
 from seqvise.images.decoding import decode
 from seqvise.images.listing import ImageList, ImageSplit
 from seqvise.images.synthetic.classes import NAMES
@@ -146,7 +146,7 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
     file = cache / "pictures" / f"network-{digest(json.dumps(identity))}.pt"
     with locked(file.with_name(f".{file.name}.lock")):
         if not file.exists():
-            remove_dead(file)
+            remove_stale(file)
             network = train_network(*_tensors(training), seed, progress=progress)
             _report(network, split.images.select(split.rows["valid"]))
             weights = {key: value for key, value in network.state_dict().items() if not key.startswith("classifier.")}
