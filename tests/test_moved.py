@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.compose import compose
 from seqvise.config.registry import update_paths
-from seqvise.moved import MODULES, NAMES, current, former_attribute, original
+from seqvise.moved import EXPERIMENTS, MODULES, NAMES, current, current_override, former_attribute, original
 from tests.earlier import EARLIER
 
 PUBLIC = (
@@ -85,3 +86,11 @@ def test_the_paths_of_an_earlier_config_are_updated(path: Path) -> None:
         module, _, name = present.rpartition(".")
         assert getattr(import_module(module), name).__module__ == module
         assert present == current(former)
+
+
+def test_experiments_are_found_by_their_former_names() -> None:
+    assert current_override("experiment=seed/rnn") == "experiment=lesson11/rnn"
+    assert current_override("+experiment=seed/lm,mine") == "+experiment=lesson10/lm,mine"
+    assert current_override("model=seed/rnn") == "model=seed/rnn"
+    for former, name in EXPERIMENTS.items():
+        assert compose([f"experiment={former}"]) == compose([f"experiment={name}"])

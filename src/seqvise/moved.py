@@ -242,6 +242,7 @@ NAMES = {
     "seqvise.corpus.options.SideScripts": "seqvise.corpus.parallel.options.SideScripts",
     "seqvise.corpus.options.TOKENIZERS": "seqvise.corpus.tokens.options.TOKENIZERS",
     "seqvise.corpus.options.TokenizerOptions": "seqvise.corpus.tokens.options.TokenizerOptions",
+    "seqvise.inference.translator.load_run": "seqvise.inference.load.load_run",
     "seqvise.inference.translator.Translation": "seqvise.inference.translator.TranslationResult",
     "seqvise.models.options.ATTENTIONS": "seqvise.models.recurrent.options.ATTENTIONS",
     "seqvise.models.options.DropoutOptions": "seqvise.models.recurrent.options.DropoutOptions",
@@ -252,6 +253,17 @@ NAMES = {
     "seqvise.tasks.translation.Translation": "seqvise.tasks.translation.TranslationTask",
 }
 """Former path of a class or constant -> path, if its former module still exists or its name has changed."""
+
+EXPERIMENTS = {
+    "seed/rnn": "lesson11/rnn",
+    "seed/bidirectional": "lesson11/bidirectional",
+    "seed/teacher_forcing": "lesson11/teacher_forcing",
+    "seed/attention": "lesson11/attention",
+    "seed/devise": "lesson11/devise",
+    "seed/lm": "lesson10/lm",
+    "seed/classifier": "lesson10/classifier",
+}
+"""Former name of an experiment -> name."""
 
 
 def current(path: str) -> str:
@@ -341,3 +353,11 @@ def _is_submodule(path: str) -> bool:
 
 def _warn(old: str, new: str, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=stacklevel)
+
+
+def current_override(word: str) -> str:
+    """An override with the present names of experiments: ``experiment=seed/rnn`` is ``experiment=lesson11/rnn``."""
+    key, sign, value = word.partition("=")
+    if key.lstrip("+") != "experiment":
+        return word
+    return key + sign + ",".join(EXPERIMENTS.get(name.strip(), name) for name in value.split(","))

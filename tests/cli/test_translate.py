@@ -105,9 +105,9 @@ def test_weights_of_fewer_bits_change_scores_a_little(here: Path, precision: str
 
 WRONG = [
     (["beam=99"], "beam is 99, but there are only 15 words to choose from."),
-    (["beam=2", "nbest=3"], "nbest is 3, but beam=2 finds 2 at most: set beam=3, or temperature=1 to draw them."),
-    (["beam=2", "temperature=1"], "beam=2 searches and temperature=1.0 draws: give one of them."),
-    (["top_p=0.5"], "top_p=0.5 is for drawn words: set temperature=1 with it."),
+    (["beam=2", "nbest=3"], "nbest is 3, but beam=2 finds at most 2: set beam=3 or temperature=1."),
+    (["beam=2", "temperature=1"], "beam is 2, which searches, but temperature=1.0 samples: set only one of them."),
+    (["top_p=0.5"], "top_p is 0.5, but only applies to sampling: set temperature=1 with it."),
     (["format=xml"], "format is 'xml', but must be one of text, json."),
     (["ensemble=votes"], "ensemble is 'votes', but must be one of probs, log_probs."),
     (["precision=int4"], "precision is 'int4', but must be one of fp32, bf16, int8."),

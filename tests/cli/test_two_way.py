@@ -11,7 +11,7 @@ from seqvise.cli.translate import main
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.inference.rescoring import with_rescoring
-from seqvise.inference.translator import load_run
+from seqvise.inference.translator import load_translator
 from tests.cli.test_train import SOURCE, TINY, here, seqvise
 
 __all__ = ["here"]
@@ -29,9 +29,9 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     assert len(store) == 1, "both directions read one store"
 
     beam = DecodingOptions(beam=3, nbest=3)
-    both = with_rescoring(load_run(forward), backward, 1.0)
+    both = with_rescoring(load_translator(forward), backward, 1.0)
     ranked = both.translate_nbest(SOURCE, options=beam)
-    alone = load_run(forward).translate_nbest(SOURCE, options=beam)
+    alone = load_translator(forward).translate_nbest(SOURCE, options=beam)
     assert [{one.text for one in some} for some in ranked] == [{one.text for one in some} for some in alone]
     assert all(some == sorted(some, key=lambda one: -one.score) for some in ranked)
 
@@ -42,7 +42,7 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
 
     other = trained("other", "tokenizer=chars")
     with pytest.raises(UserError, match=r"rescore=.*other: this run has a different target vocabulary"):
-        with_rescoring(load_run(forward), other)
+        with_rescoring(load_translator(forward), other)
 
 
 @pytest.mark.parametrize(

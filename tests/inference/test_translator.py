@@ -21,7 +21,7 @@ from seqvise.inference.translator import (
     batches,
     count_workers,
     load_ensemble,
-    load_run,
+    load_translator,
 )
 from tests.runs.made import TARGET, make_run
 
@@ -35,7 +35,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def translator(path: Path) -> Translator:
-    return load_run(path)
+    return load_translator(path)
 
 
 @pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(beam=4), DecodingOptions(temperature=1.0)])
@@ -81,7 +81,7 @@ def test_long_lines_are_truncated(translator: Translator, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(beam=4, nbest=2)])
 def test_several_processes_translate_like_one(path: Path, options: DecodingOptions) -> None:
-    alone, several = load_run(path, batch_size=2), load_run(path, batch_size=2, workers=3)
+    alone, several = load_translator(path, batch_size=2), load_translator(path, batch_size=2, workers=3)
     assert (alone.workers, several.workers) == (1, 3)
     texts = [*TEXTS, *[f"{text} {text}" for text in TEXTS]] * 2
     expected = alone.translate_nbest(texts, attention=True, options=options)
@@ -94,9 +94,9 @@ def test_several_processes_translate_like_one(path: Path, options: DecodingOptio
 
 def test_translating_does_not_import_training(path: Path) -> None:
     code = (
-        "import sys; from seqvise.inference.translator import load_run; "
+        "import sys; from seqvise.inference.translator import load_translator; "
         "import seqvise.inference.classifier, seqvise.inference.rescoring, seqvise.evaluation.report; "
-        "load_run(sys.argv[1]).translate(['où es-tu ?']); "
+        "load_translator(sys.argv[1]).translate(['où es-tu ?']); "
         "print(sorted({'pytorch_lightning', 'torchvision', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
@@ -120,7 +120,7 @@ def test_batches_are_sorted_and_bounded() -> None:
 
 
 def test_unknown_words_are_copied_or_looked_up(tmp_path: Path) -> None:
-    translator = load_run(make_run(tmp_path / "run", unknown=6.0))
+    translator = load_translator(make_run(tmp_path / "run", unknown=6.0))
     text, source = "Zoé est Brno", ["zoé", "est", "brno"]
     kept = translator.translate([text])[0]
     assert "<unk>" in kept.words
@@ -154,7 +154,7 @@ def test_invalid_options_are_refused(translator: Translator, options: DecodingOp
     ("options", "key"), [(DecodingOptions(coverage=0.1), "coverage"), (DecodingOptions(unknown="copy"), "unknown")]
 )
 def test_options_that_need_attention_are_refused_without(tmp_path: Path, options: DecodingOptions, key: str) -> None:
-    translator = load_run(make_run(tmp_path / "run", "model=rnn"))
+    translator = load_translator(make_run(tmp_path / "run", "model=rnn"))
     with pytest.raises(UserError, match=f"{key}: the model has no attention"):
         translator.translate(["qui ?"], options=options)
     with pytest.raises(UserError, match="weights: the model has no attention"):
@@ -165,7 +165,9 @@ def test_options_that_need_attention_are_refused_without(tmp_path: Path, options
 def test_several_runs_are_an_ensemble(tmp_path: Path, path: Path) -> None:
     other = make_run(tmp_path / "other", "model=rnn", seed=5)
     options = DecodingOptions(beam=3)
-    alone = [[result.words for result in load_run(run).translate(TEXTS, options=options)] for run in (path, other)]
+    alone = [
+        [result.words for result in load_translator(run).translate(TEXTS, options=options)] for run in (path, other)
+    ]
     for mean in ("probs", "log_probs"):
         both = load_ensemble([path, other], mean=mean).translate(TEXTS, attention=True, options=options)
         assert [result.words for result in both] not in alone
@@ -198,7 +200,7 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"model._target_ is 'torch.nn.Identity', but must be a class of seqvise.models"
     ):
-        load_run(other)
+        load_translator(other)
 
 
 def test_bf16_without_hardware_support_is_logged(

@@ -100,6 +100,8 @@ def test_a_former_run_keeps_the_meaning_that_it_had() -> None:
 
 
 def test_a_patience_that_cannot_be_is_refused() -> None:
-    assert "patience at least 1" in validate(compose(["schedule=plateau", "schedule.patience=0"]))[0]
+    assert validate(compose(["schedule=plateau", "schedule.patience=0"])) == [
+        "schedule.patience is 0, but must be at least 1."
+    ]
     assert validate(compose(["schedule=plateau", "schedule.patience=0", "schedule.patience_rule=torch"])) == []
     assert "must be one of exact, torch" in validate(compose(["schedule.patience_rule=some"]))[0]

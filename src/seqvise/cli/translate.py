@@ -15,6 +15,7 @@ from seqvise.cli.support.lines import STREAM, reading, windows, writing
 from seqvise.cli.support.plain_command import words_command
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TranslateOptions(DecodingOptions):
 
     def refusals(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
-        yield from self.problems("")
+        yield from option_errors(self)
         if self.batch < 1:
             yield f"batch is {self.batch}, but at least one sentence must be translated at once."
         for name, allowed in (("format", FORMATS), ("ensemble", MEANS), ("precision", PRECISIONS)):

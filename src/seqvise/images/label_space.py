@@ -114,7 +114,7 @@ def read_wordnet(data: ImageOptions) -> WordNet | None:
     """Reads the nouns of ``data.wordnet``, with their hierarchy if the folder has it; None if it is not set.
 
     Raises:
-        UserError: a required file is missing or damaged.
+        UserError: a required file is missing, damaged or empty.
     """
     if data.wordnet is None:
         return None
@@ -125,7 +125,13 @@ def read_wordnet(data: ImageOptions) -> WordNet | None:
             f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but there is no such "
             "file: add it, or set data.hypernyms=0."
         )
-    return WordNet.read(folder / WORDS, folder / EDGES if has_edges else None)
+    wordnet = WordNet.read(folder / WORDS, folder / EDGES if has_edges else None)
+    if data.hypernyms and not wordnet.has_hypernyms:
+        raise UserError(
+            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but that file is "
+            "empty: restore it, or set data.hypernyms=0."
+        )
+    return wordnet
 
 
 def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:

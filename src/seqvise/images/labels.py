@@ -218,7 +218,7 @@ def label_table(
         wordnet: required for labels that are synset ids, unless the vector file has the ids.
         table: synsets of plain names, see ``synset_table``.
         missing: ``refuse`` labels without a vector, or ``leave_out`` such labels.
-        key: the config node of ``policy`` and ``missing``, for messages.
+        key: the config node, for messages.
         hypernyms: weight of the hypernyms, see ``smoothed``; no smoothing if it is 0 or WordNet has no edges.
 
     Returns:
@@ -230,31 +230,47 @@ def label_table(
     """
     if policy not in POLICIES or missing not in MISSING or len(set(names)) != len(names):
         raise ValueError(f"policy={policy}, missing={missing}, or a duplicate name.")
-    table = table or {}
-    synsets = [_synset(name, wordnet, table) for name in names]
+    synsets = [_synset(name, wordnet, table or {}) for name in names]
+    sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
+    vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
+    plain_names = _plain_names(names, wordnet, table or {})
+    coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
+    _refuse_missing(coverage, missing, lexicon, wordnet, key)
+    rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
+    titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
+    return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
+
+
+def _find_vectors(
+    names: Sequence[str], synsets: Sequence[str | None], policy: str, lexicon: Lexicon, wordnet: WordNet | None
+) -> tuple[list[LabelSource], Floats]:
+    """The source of each label's vector, and (L, D) unsmoothed vectors, zero for labels without one."""
     sources = [
         _find_source(name, _names_of(name, synset, wordnet), policy, lexicon)
         for name, synset in zip(names, synsets, strict=True)
     ]
     vectors = _vectors(sources, lexicon)
-    sources = [
+    return [
         source if vector.any() else LabelSource(source.name, Method.NONE)
         for source, vector in zip(sources, vectors, strict=True)
-    ]
-    unsmoothed: tuple[str, ...] = ()
-    if wordnet is not None and wordnet.has_hypernyms and hypernyms:
-        vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
-        unsmoothed = tuple(
-            name for name, synset in zip(names, synsets, strict=True) if not synset or not wordnet.parents(synset)
-        )
-    coverage = Coverage(
-        policy, tuple(sources), _shared_vectors(sources, vectors), *_plain_names(names, wordnet, table), unsmoothed
+    ], vectors
+
+
+def _smoothed(
+    vectors: Floats,
+    names: Sequence[str],
+    synsets: Sequence[str | None],
+    lexicon: Lexicon,
+    wordnet: WordNet | None,
+    weight: float,
+) -> tuple[Floats, tuple[str, ...]]:
+    """(L, D) the smoothed vectors, and the labels without hypernyms; without a hierarchy, the vectors are unchanged."""
+    if wordnet is None or not wordnet.has_hypernyms or not weight:
+        return vectors, ()
+    unsmoothed = tuple(
+        name for name, synset in zip(names, synsets, strict=True) if not synset or not wordnet.parents(synset)
     )
-    rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
-    if len(rows) < len(names) and (missing == "refuse" or not rows):
-        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
-    titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
-    return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
+    return smoothed(vectors, synsets, lexicon, wordnet, weight), unsmoothed
 
 
 def _plain_names(
@@ -371,6 +387,12 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
     if is_synset(name):
         return wordnet.lemmas(name)[0] if wordnet is not None and synset is not None else name
     return " ".join(words_of(name)) or name
+
+
+def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
+    count = len(coverage.without)
+    if count and (missing == "refuse" or count == len(coverage.sources)):
+        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
 
 
 def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:

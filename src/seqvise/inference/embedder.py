@@ -47,12 +47,14 @@ class Embedder:
         labels: the labels of training and evaluation.
         lexicon: the words of the space into which images are embedded.
         device: a torch device name, or ``auto``.
+        wordnet: the folder of WordNet's files; None: the folder that the run used.
     """
 
     run: Run
     labels: LabelTable
     lexicon: Lexicon
     device: str = "cpu"
+    wordnet: Path | None = None
 
     @property
     def options(self) -> ImageOptions:
@@ -143,14 +145,27 @@ class Embedder:
             np.concatenate([self.labels.vectors, new_labels.vectors]),
         )
 
+    @property
+    def wordnet_folder(self) -> Path | None:
+        """The folder of WordNet's files; None if the run has none."""
+        folder = self.wordnet or self.options.wordnet
+        return Path(folder) if folder else None
+
     def _wordnet(self) -> WordNet | None:
-        """The nouns of the run's WordNet folder; None if the run has no such folder, or if it no longer exists."""
-        folder = Path(self.options.wordnet or "")
-        edges = folder / "parent_child.txt"
-        if self.options.wordnet and folder.is_dir() and (edges.is_file() or not self.hypernyms):
-            return WordNet.read(folder / "words.txt", edges if self.hypernyms else None)
+        """The nouns of the WordNet folder; None if the run has no such folder, or if it no longer exists."""
+        folder = self.wordnet_folder
+        if folder is None:
+            return None
+        words, edges = folder / "words.txt", folder / "parent_child.txt"
+        if words.is_file() and (edges.is_file() or not self.hypernyms):
+            return WordNet.read(words, edges if self.hypernyms else None)
         if self.hypernyms:
-            log.warning("%s is missing: labels unseen in training use the vectors of their words only.", edges)
+            log.warning(
+                "%s has no %s: labels unseen in training use the vectors of their words only, without hypernyms. "
+                "Give wordnet= the folder of both.",
+                folder,
+                " and no ".join(file.name for file in (words, edges) if not file.is_file()),
+            )
         return None
 
     def embed_images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:

@@ -19,12 +19,13 @@ from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import KEEP, DecodingOptions
-from seqvise.decoding.quantization import rounded
+from seqvise.decoding.quantization import quantized
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
-from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
+from seqvise.decoding.unknown import Table, attended_positions, read_table, replace_unknown
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
+from seqvise.options import option_errors
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model, option
 from seqvise.workers import can_fork, fork_map
@@ -193,7 +194,7 @@ class Translator:
             raise UserError(f"precision=int8 is for a CPU, but device={device}: set device=cpu, or precision=bf16.")
         if precision == "bf16" and not has_bf16(device):
             log.warning("precision=bf16: this %s has no bf16 instructions; fp32 may be faster.", device.type)
-        return replace(self, model=rounded(self.model, precision))
+        return replace(self, model=quantized(self.model, precision))
 
     def check(self, options: DecodingOptions, attention_keys: Sequence[str] = ()) -> Table | None:
         """Checks that the model supports the decoding options.
@@ -208,7 +209,7 @@ class Translator:
         Raises:
             UserError: one message for each unsupported option; or the file of ``unknown`` cannot be read.
         """
-        messages = list(options.problems(""))
+        messages = list(option_errors(options))
         vocab_size = len(self.target.vocabulary)
         if options.beam > vocab_size:
             messages.append(f"beam is {options.beam}, but there are only {vocab_size} words to choose from.")
@@ -236,7 +237,7 @@ class Translator:
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         nbest = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        positions = None if table is None else places_of_unknown(self._steps(), src, nbest.tokens).tolist()
+        positions = None if table is None else attended_positions(self._steps(), src, nbest.tokens).tolist()
         translated = [self._results(sentence, nbest, row) for row, sentence in enumerate(sentences)]
         if table is None or positions is None:
             return translated
@@ -273,7 +274,7 @@ class Translator:
             return result
         (tokens,) = self.source.tokenizer.tokenize([text])
         source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
-        words = replaced(result.words, is_unknown, positions[: len(is_unknown)], source, table)
+        words = replace_unknown(result.words, is_unknown, positions[: len(is_unknown)], source, table)
         text = self.target.text([word for word in words if word != END])
         return TranslationResult(text, result.source_words, words, result.attention, result.score, result.log_prob)
 
@@ -310,7 +311,7 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
         yield batch
 
 
-def load_run(
+def load_translator(
     path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
 ) -> Translator:
     """Loads the translator of a run.
@@ -348,7 +349,7 @@ def load_ensemble(
         trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
-        UserError: as for ``load_run``; or the runs have different vocabularies or tokenizers.
+        UserError: as for ``load_translator``; or the runs have different vocabularies or tokenizers.
     """
     place = find_device(device)
     count = count_workers(workers, place)

@@ -16,7 +16,7 @@ from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.stream import StreamBatch
 from seqvise.decoding.sampling import continuations
 from seqvise.errors import UserError
-from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detached
+from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detach_state
 from seqvise.models.interface import PAD
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
@@ -82,7 +82,7 @@ class LanguageModel(TextTask):
     def training_step(self, batch: StreamBatch, batch_idx: int) -> Tensor:
         """The window's share of the mean cross entropy of the optimizer step's words, and of the penalties."""
         read = self.reader(batch.inputs, None if batch.first else self._state_here())
-        self.state = detached(read.state)
+        self.state = detach_state(read.state)
         options = self.loss_options
         total = self.reader.generator.loss(
             read.outputs.flatten(0, 1), batch.targets.flatten(), options.label_smoothing, options.chunk,

@@ -301,8 +301,8 @@ def test_the_default_kind_depends_on_size_and_on_installed_packages(
     assert not caplog.messages
     assert chosen_kind("auto", 200_000) == "exact"
     assert caplog.messages == [
-        "index=auto is exact although there are 200,000 vectors, as neither nmslib nor faiss is installed: a search "
-        "compares with all of them. For a faster one: `pip install 'seqvise[search]'`."
+        "index=auto is exact although there are 200,000 vectors, because neither nmslib nor faiss is installed: a "
+        "search compares with all of them. For a faster search: `pip install 'seqvise[search]'`."
     ]
     assert list(index_problems("nmslib")) == [
         "index=nmslib needs nmslib, which is not installed: `pip install 'seqvise[search]'`, or use index=exact."
