@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     folder = tmp_path_factory.mktemp("smoothed")
-    draw_folder(folder / "drawn", each=4)
+    draw_folder(folder / "drawn", count=4)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]
     (folder / "words.vec").write_text(f"{len(WORDS)} 4\n" + "".join(lines))

@@ -15,7 +15,7 @@ import numpy as np
 
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
-from seqvise.images.listing import NONE, ImageList
+from seqvise.images.listing import NO_LABEL, ImageList
 from seqvise.retrieval.indexes.base import Index, find_kind
 from seqvise.retrieval.indexes.exact import ExactIndex
 from seqvise.retrieval.indexes.nearest import Rows
@@ -376,7 +376,7 @@ def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
     known = frozenset(names)
     labels = [_folder_label(path, known) for path in images.paths]
     label_names = tuple(sorted({label for label in labels if label}))
-    label_ids = {"": NONE, **{name: label_id for label_id, name in enumerate(label_names)}}
+    label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(label_names)}}
     return ImageList(images.root, images.paths, np.array([label_ids[label] for label in labels], np.int32), label_names)
 
 
@@ -386,7 +386,7 @@ def _folder_label(path: str, known: frozenset[str]) -> str:
 
 
 def _entries(images: ImageList) -> dict[str, IndexedImage]:
-    names = {NONE: "", **dict(enumerate(images.names))}
+    names = {NO_LABEL: "", **dict(enumerate(images.names))}
     labels = [names[label] for label in images.labels.tolist()]
     return {path: _indexed_image(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
 
