@@ -6,18 +6,21 @@ VENV ?= .venv
 TORCH ?= default
 ARGS ?=
 BIN := $(VENV)/bin
+OLDEST := $(VENV)-oldest
+OLDEST_EXTRAS := text images moses search report parquet tune checks
 STAMP := $(VENV)/.installed-$(TORCH)
 # Of two builds of one version, pip prefers the one that names its kind, +cpu.
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help train pictures test test-all lint bench results clean
+.PHONY: help train pictures test test-all test-oldest lint bench results clean
 
 help:
 	@echo "make train     train the default model on the built-in corpus, show translations"
 	@echo "make pictures  draw the built-in pictures, train a model on them, search them by words"
 	@echo "make test      run the tests"
 	@echo "make test-all  run all tests, and those that take minutes: SOAK_SECONDS=900 SOAK_SEED=1"
+	@echo "make test-oldest  run the tests with the lowest versions that pyproject.toml allows, in an environment of their own"
 	@echo "make lint      ruff, mypy, the layers of imports, names and phrases"
 	@echo "make bench     measure speed"
 	@echo "make results   render RESULTS.md from results/"
@@ -42,6 +45,18 @@ test: $(STAMP)
 test-all: test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -s
 
+# Old packages warn of what their newer dependencies are about to remove, which is no fault of the tests. The lowest
+# versions have no wheels for later Pythons.
+test-oldest: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python 3.11 $(OLDEST)
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 $(OLDEST_EXTRAS:%=--extra %) \
+	  pyproject.toml --output-file $(OLDEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --requirements $(OLDEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --editable .
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile \
+	  -W ignore::DeprecationWarning -W ignore::FutureWarning
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,4 +78,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(OLDEST) build dist

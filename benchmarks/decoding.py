@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from benchmarks.peers import peer
 from seqvise.decoding.decode import decode
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.quantization import rounded
+from seqvise.decoding.quantization import quantized
 from seqvise.errors import UserError
 from seqvise.inference.translator import batches
 from seqvise.machine import has_bf16, keep_memory
@@ -83,7 +83,7 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     model, together = load_model(run), source_batches(run, source)
     if joey is not None:
         begin_with_zeros(model)
-    models = {"fp32": model, **{precision: rounded(model, precision) for precision in precisions()}}
+    models = {"fp32": model, **{precision: quantized(model, precision) for precision in precisions()}}
     return [
         row
         for rows, parts in ((ROWS, together), (1, alone_batches(together)))

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from benchmarks.alone import Side
 from benchmarks.training_step import product_time
 from seqvise.corpus.documents.options import StreamOptions
-from seqvise.datamodules.stream import StreamBatch, drawn_windows, equal_columns
+from seqvise.datamodules.stream import StreamBatch, equal_columns, random_windows
 from seqvise.machine import keep_memory
 from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detach_state
 from seqvise.models.awd_lstm.options import LanguageModelOptions
@@ -241,4 +241,4 @@ def make_batches(size: Size, count: int) -> list[StreamBatch]:
     options = StreamOptions()
     length = (count + 2) * options.bptt * size.columns
     columns = equal_columns((4 + rng.zipf(1.3, length) % (size.words - 4)).astype(np.int32), size.columns)
-    return [columns.batch(window) for window in drawn_windows(columns.steps, options, 0, 0)[:count]]
+    return [columns.batch(window) for window in random_windows(columns.steps, options, 0, 0)[:count]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from results.former import load_former, remarks, stated
 from results.images import HEAD as IMAGES
 from results.images import image_section, is_of_images
 from results.pictures import alternative, draw, drawable
@@ -19,7 +20,7 @@ from results.tables import row_names, run_table
 from seqvise.errors import UserError
 from seqvise.files import write_text
 
-PUBLISHED, BENCHMARKS, PICTURES = "published.json", "benchmarks", "pictures"
+PUBLISHED, FORMER, BENCHMARKS, PICTURES = "published.json", "former.json", "benchmarks", "pictures"
 ADD = "python -m results add RUN_DIRECTORY"
 HEAD = """\
 # Results
@@ -74,7 +75,9 @@ def page_text(results: Path, beside: Path) -> str:
     parts += ["## Sweeps", *sweeps] if sweeps else []
     images = by_dataset([record for record in found if is_of_images(record)], published)
     if images:
-        parts += [IMAGES.format(add=ADD), *(image_section(dataset, records) for dataset, records in images.items())]
+        former = load_former(results / FORMER)
+        sections = (image_section(name, records, remarks(records, former)) for name, records in images.items())
+        parts += [IMAGES.format(add=ADD), *sections]
     speeds = [speed_section(path) for path in sorted((results / BENCHMARKS).glob("*.json"))]
     if speeds:
         parts += [SPEED, *speeds]
@@ -82,18 +85,19 @@ def page_text(results: Path, beside: Path) -> str:
 
 
 def load_records(results: Path) -> list[Record]:
-    """All results; each is in a folder of its experiment.
+    """All results, with the former defaults that they ran with; each is in a folder of its experiment.
 
     Raises:
         UserError: with all files that are no results.
     """
+    former = load_former(results / FORMER)
     records: list[Record] = []
     problems: list[str] = []
     for path in sorted(results.glob("*/**/*.json")):
         if path.relative_to(results).parts[0] in (BENCHMARKS, SWEEPS):
             continue
         try:
-            records.append(Record.load(path))
+            records.append(stated(Record.load(path), former))
         except UserError as error:
             problems += error.problems
     if problems:

@@ -23,6 +23,7 @@ _BLOCK = 1 << 20
 _SAMPLES, _SAMPLE = 64, 4096
 _MARK = b"seqvise-crc32:"
 _COMMENT = re.compile(re.escape(_MARK) + rb"([0-9a-f]{8})")
+_HEXADECIMAL = re.compile("[0-9a-f]{8}")
 _COMMENT_SIZE = len(_MARK) + 8
 _END, _END_SIZE = b"PK\x05\x06", 22
 """Signature and size of the last record of a zip archive, whose last two bytes are the length of the comment."""
@@ -126,7 +127,18 @@ def unsealed(content: Mapping[str, Any], name: str, required: bool = False) -> d
     plain = {key: value for key, value in content.items() if key != SEAL}
     if (required or SEAL in content) and content.get(SEAL) != _seal(plain):
         raise DamagedError(f"{name} does not match the checksum in it")
+    if SEAL not in content and (key := _misnamed_seal(plain)) is not None:
+        raise DamagedError(f"{name} has its checksum under {key!r} instead of {SEAL!r}")
     return plain
+
+
+def _misnamed_seal(plain: Mapping[str, Any]) -> str | None:
+    """The key that holds the checksum of all others: damage to the key must not make the object one without a seal."""
+    checksums = [key for key, value in plain.items() if isinstance(value, str) and _HEXADECIMAL.fullmatch(value)]
+    for found in checksums:
+        if plain[found] == _seal({key: value for key, value in plain.items() if key != found}):
+            return found
+    return None
 
 
 def stamp_archive(path: Path) -> None:

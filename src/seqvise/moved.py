@@ -253,6 +253,17 @@ NAMES = {
 }
 """Former path of a class or constant -> path, where its former module still exists or the name has changed."""
 
+EXPERIMENTS = {
+    "seed/rnn": "lesson11/rnn",
+    "seed/bidirectional": "lesson11/bidirectional",
+    "seed/teacher_forcing": "lesson11/teacher_forcing",
+    "seed/attention": "lesson11/attention",
+    "seed/devise": "lesson11/devise",
+    "seed/lm": "lesson10/lm",
+    "seed/classifier": "lesson10/classifier",
+}
+"""Former name of an experiment -> name."""
+
 
 def current(path: str) -> str:
     """The present path of a module, class or constant; a path that has not moved is returned as it is."""
@@ -341,3 +352,11 @@ def _is_submodule(path: str) -> bool:
 
 def _warn(old: str, new: str, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=stacklevel)
+
+
+def current_override(word: str) -> str:
+    """An override with the present names of experiments: ``experiment=seed/rnn`` is ``experiment=lesson11/rnn``."""
+    key, sign, value = word.partition("=")
+    if key.lstrip("+") != "experiment":
+        return word
+    return key + sign + ",".join(EXPERIMENTS.get(name.strip(), name) for name in value.split(","))

@@ -31,6 +31,8 @@ TINY = [
     "callbacks.progress=false",
     "logger=csv",
 ]
+# A sweep whose jobs are no processes of their own: tests/apps/test_sweep.py has those.
+WITHIN = ["hydra/launcher=basic"]
 
 Told = Callable[..., tuple[int, list[str]]]
 
@@ -161,7 +163,7 @@ def test_devices_that_can_be_are_not(devices: object) -> None:
 AT_THE_CORPUS = [
     (["data.root=nowhere"], ["nowhere/train.fr", "nowhere/train.en"]),
     (["data.train=odd"], ["corpus/odd.fr has 6 lines and corpus/odd.en has 4"]),
-    (["data.train=empty"], ["no pair is left for train (data.train: 0 pairs read"]),
+    (["data.train=empty"], ["no pair left for train (data.train: 0 pairs read"]),
     (["data.max_tokens.target=1"], ["dropped: longer than data.max_tokens 6"]),
     (["data.train=latin"], ["corpus/latin.fr, line 2 is not UTF-8"]),
     (["data.train=short"], ["corpus/short.fr.gz is not a whole gzip file"]),
@@ -337,7 +339,7 @@ def test_a_file_that_was_there_stays_when_translating_fails(here: Path, told: To
 
 
 def test_a_sweep_over_models_is_one_folder_with_a_job_each(here: Path, told: Told) -> None:
-    assert told("train", "-m", *TINY, "model=rnn,attention", "debug=fast")[0] == 0
+    assert told("train", "-m", *TINY, *WITHIN, "model=rnn,attention", "debug=fast")[0] == 0
     (sweep,) = (here / "outputs" / "sweeps").glob("*/*")
     assert sweep.parent.name == "models"
     assert sorted(path.name for path in sweep.iterdir()) == ["0", "1", "multirun.yaml"]
@@ -359,7 +361,7 @@ def test_a_sweep_with_one_wrong_job_starts_none(here: Path, told: Told) -> None:
 
 
 def test_a_sweep_in_which_a_job_fails_does_not_end_well(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["seqvise", "train", "-m", *TINY, "data.train=train,odd", "debug=fast"])
+    monkeypatch.setattr(sys, "argv", ["seqvise", "train", "-m", *TINY, *WITHIN, "data.train=train,odd", "debug=fast"])
     assert main() == 1
     (sweep,) = (here / "outputs" / "sweeps").glob("*/*")
     ended = [json.loads((sweep / job / "status.json").read_text())["status"] for job in ("0", "1")]

@@ -185,7 +185,7 @@ def test_an_image_is_classified_among_names_that_the_user_gives(
     caplog.clear()
     assert found(*search, "labels=sea green,rose,blue") == [["rose", "blue", "sea green"]]
     assert "model.calibration" not in caplog.text
-    Path("names.txt").write_text("red\n\nblue\nred\n")
+    Path("names.txt").write_text("\ufeffred\n\nblue\nred\n", encoding="utf-8")  # as Windows marks it
     assert found(*search, "labels=names.txt") == [["blue", "red"]]
     assert refused(capsys, "search", "run=run", *search, "labels=blu, rose, zzzzzz") == [
         "labels='blu': there is no vector of 'blu'. Spelled nearly so: blue.",
@@ -195,6 +195,10 @@ def test_an_image_is_classified_among_names_that_the_user_gives(
     assert sentence.startswith("labels= , has no name")
     assert refused(capsys, "search", "run=run", *search, "labels=none.txt") == [
         "labels=none.txt: there is no such file."
+    ]
+    Path("folder").mkdir()
+    assert refused(capsys, "search", "run=run", *search, "labels=folder") == [
+        "labels=folder is a folder, but must be names with commas between them, or a file of names."
     ]
     assert refused(capsys, "search", "run=run", "query=red", "labels=red, blue") == [
         "labels= names the answers of to=labels, but to is 'images': add to=labels, or leave labels= out."

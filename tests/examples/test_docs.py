@@ -30,7 +30,7 @@ def document(name: str) -> str:
 
 
 def shipped() -> dict[str, set[str]]:
-    """Every group with its choices, as ``experiment`` and ``seed/rnn``."""
+    """Every group with its choices, as ``experiment`` and ``lesson11/rnn``."""
     files = [path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/**/*.yaml")]
     groups = {file.partition("/")[0] for file in files}
     return {group: {file.partition("/")[2] for file in files if file.startswith(f"{group}/")} for group in groups}

@@ -77,6 +77,9 @@ def test_labels_classes_and_nouns_are_smoothed_alike() -> None:
 def test_smoothing_is_on_and_needs_the_hierarchy() -> None:
     assert read_words(config("data.wordnet=net"), ["robin"]).labels.vectors[0, 0] < -0.61
     assert read_words(config(), ["red"]).coverage.unsmoothed == ()
+    Path("net/parent_child.txt").write_text("")
+    with pytest.raises(UserError, match=r"needs the hierarchy in net/parent_child\.txt, but that file has no line"):
+        read_words(config("data.wordnet=net"), ["red"])
     Path("net/parent_child.txt").unlink()
     with pytest.raises(UserError, match=r"needs the hierarchy in net/parent_child\.txt, .* or set data\.hypernyms=0"):
         read_words(config("data.wordnet=net"), ["red"])

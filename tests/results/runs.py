@@ -38,12 +38,12 @@ SCALARS = {
 class Run:
     """A run directory to be written; the fields are its files' contents."""
 
-    overrides: list[str] = field(default_factory=lambda: ["experiment=seed/rnn", "data=tatoeba"])
+    overrides: list[str] = field(default_factory=lambda: ["experiment=lesson11/rnn", "data=tatoeba"])
     status: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "started": 1795247129.5})
     metrics: dict[str, Any] = field(default_factory=lambda: dict(METRICS))
     scalars: Mapping[str, Mapping[int, float]] = field(default_factory=lambda: SCALARS)
     git: dict[str, Any] = field(default_factory=lambda: {"revision": "880f561da68e260a078e", "diff": ""})
-    experiment: str = "seed/rnn"
+    experiment: str = "lesson11/rnn"
     seed: int = 4
 
     def write(self, folder: Path) -> Path:

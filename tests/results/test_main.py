@@ -28,7 +28,7 @@ def test_add_then_render(tmp_path: Path, capsys: Captured) -> None:
 
 def test_a_result_is_not_written_over_unasked(tmp_path: Path, capsys: Captured) -> None:
     results, run = tmp_path / "results", Run().write(tmp_path / "run")
-    file = results / "seed" / "rnn" / "tatoeba-seed4.json"
+    file = results / "lesson11" / "rnn" / "tatoeba-seed4.json"
     assert main(["add", str(run)], results) == 0
     (run / "metrics.json").write_text(json.dumps({"val/bleu": 77.0}))
     assert main(["add", str(run)], results) == 2

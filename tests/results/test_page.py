@@ -18,7 +18,7 @@ PUBLISHED = {
     "metric": "val/lesson_loss",
     "dataset": "giga_fren",
     "source": "A paper",
-    "values": {"seed/rnn": 3.5964, "seed/attention": 3.2},
+    "values": {"lesson11/rnn": 3.5964, "lesson11/attention": 3.2},
 }
 BENCHMARK = {
     "command": "python -m benchmarks --json fast.json",
@@ -57,29 +57,33 @@ def rows(text: str, start: str) -> list[list[str]]:
 
 
 def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
-    results = keep(tmp_path, record("seed/attention", 6.5, 3.3), record("seed/rnn", 3.63, 3.3001), record("full", 9, 4))
+    results = keep(
+        tmp_path, record("lesson11/attention", 6.5, 3.3), record("lesson11/rnn", 3.63, 3.3001), record("full", 9, 4)
+    )
     text = page_text(results, tmp_path)
     (heads,) = rows(text, "experiment")
     expected = ["experiment", "epochs", "parameters", "val/lesson_loss", "others", "val/bleu", "minutes", "device"]
     assert heads == expected
     rest = ["1.5", "cpu, 2 threads"]
-    assert rows(text, "seed") == [
-        ["seed/rnn", "1 of 2", "12,345", "**3.300**", "3.596", "3.63", *rest],
-        ["seed/attention", "1 of 2", "12,345", "**3.300**", "3.200", "6.50", *rest],
+    assert rows(text, "lesson11") == [
+        ["lesson11/rnn", "1 of 2", "12,345", "**3.300**", "3.596", "3.63", *rest],
+        ["lesson11/attention", "1 of 2", "12,345", "**3.300**", "3.200", "6.50", *rest],
     ]
     assert rows(text, "full")[0][3:6] == ["4.000", "–", "**9.00**"]
     assert "*others*: A paper. Measured on giga_fren: not to be compared" in text
 
 
 def test_runs_that_differ_are_told_apart(tmp_path: Path) -> None:
-    changed = record("seed/rnn", 1, 2, overrides=["model.cell=lstm"])
-    text = page_text(keep(tmp_path, record("seed/rnn", 1, 2), record("seed/rnn", 2, 3, seed=7), changed), tmp_path)
-    assert [row[0] for row in rows(text, "seed")] == [
-        "seed/rnn, seed 1",
-        "seed/rnn, seed 7",
-        "seed/rnn model.cell=lstm",
+    changed = record("lesson11/rnn", 1, 2, overrides=["model.cell=lstm"])
+    text = page_text(
+        keep(tmp_path, record("lesson11/rnn", 1, 2), record("lesson11/rnn", 2, 3, seed=7), changed), tmp_path
+    )
+    assert [row[0] for row in rows(text, "lesson11")] == [
+        "lesson11/rnn, seed 1",
+        "lesson11/rnn, seed 7",
+        "lesson11/rnn model.cell=lstm",
     ]
-    assert rows(text, "seed/rnn model")[0][4] == "–"  # the published number is of the unchanged experiment
+    assert rows(text, "lesson11/rnn model")[0][4] == "–"  # the published number is of the unchanged experiment
 
 
 def test_data_sets_do_not_mix(tmp_path: Path) -> None:

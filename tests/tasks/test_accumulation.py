@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.callbacks.tiny import TinyTask, loader, trainer_for
 from tests.tasks.accumulated import KINDS, SIZES, columns, fit, joined, made, single_rows, weights
 
 ROOT = Path(__file__).parents[2]
+Large = Callable[[str], dict[str, Tensor]]
 
 
 def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -29,14 +32,20 @@ def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], weight, rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def large_batches(tmp_path_factory: pytest.TempPathFactory) -> Large:
+    """The weights after the steps over one large batch each, trained once for each kind."""
+    folder = tmp_path_factory.mktemp("large")
+    return cache(lambda kind: weights(fit(kind, joined(single_rows(), 2), folder)[0]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_batches_that_are_added_up_are_one_large_batch(kind: str, tmp_path: Path) -> None:
-    start = weights(made(kind))
-    large, _ = fit(kind, joined(single_rows(), 2), tmp_path)
+def test_batches_that_are_added_up_are_one_large_batch(kind: str, tmp_path: Path, large_batches: Large) -> None:
+    start, large = weights(made(kind)), large_batches(kind)
     added, trainer = fit(kind, single_rows(), tmp_path, 2)
     assert trainer.global_step == 3
-    assert any(not torch.allclose(weight, start[name], atol=1e-3) for name, weight in weights(large).items())
-    assert_equal(weights(added), weights(large))
+    assert any(not torch.allclose(weight, start[name], atol=1e-3) for name, weight in large.items())
+    assert_equal(weights(added), large)
 
 
 def test_a_limit_of_batches_may_cut_the_last_step_short(tmp_path: Path) -> None:
@@ -67,9 +76,8 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_add_up_to_the_same(kind: str, tmp_path: Path, two_processes: Path) -> None:
-    large, _ = fit(kind, joined(single_rows(), 2), tmp_path)
-    assert_equal(torch.load(two_processes / f"{kind}.pt", weights_only=True), weights(large))
+def test_two_processes_add_up_to_the_same(kind: str, two_processes: Path, large_batches: Large) -> None:
+    assert_equal(torch.load(two_processes / f"{kind}.pt", weights_only=True), large_batches(kind))
 
 
 class Losses(pl.Callback):

@@ -114,7 +114,7 @@ def read_wordnet(data: ImageOptions) -> WordNet | None:
     """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set.
 
     Raises:
-        UserError: the folder lacks a file that it needs, or one is damaged.
+        UserError: the folder lacks a file that it needs, or one is damaged or empty.
     """
     if data.wordnet is None:
         return None
@@ -125,7 +125,13 @@ def read_wordnet(data: ImageOptions) -> WordNet | None:
             f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but there is no such "
             "file: bring it there, or set data.hypernyms=0."
         )
-    return WordNet.read(folder / WORDS, folder / EDGES if there else None)
+    wordnet = WordNet.read(folder / WORDS, folder / EDGES if there else None)
+    if data.hypernyms and not wordnet.has_hypernyms:
+        raise UserError(
+            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but that file has no "
+            "line: restore it, or set data.hypernyms=0."
+        )
+    return wordnet
 
 
 def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:

@@ -210,7 +210,7 @@ def label_table(
         wordnet: needed for labels that are synset ids, unless the vector file has the ids themselves.
         table: synsets of plain names, as ``synset_table`` reads them.
         missing: ``refuse`` labels without a vector, or ``leave_out`` of the table.
-        key: the config node of ``policy`` and ``missing``, for messages.
+        key: the config node, for messages.
         hypernyms: weight of the hypernyms that smooth the vectors, see ``smoothed``; 0 or without edges: none do.
 
     Returns:
@@ -218,29 +218,44 @@ def label_table(
 
     Raises:
         UserError: a label has no vector and ``missing`` is ``refuse``, or none has one; all are named.
-        ValueError: a name stands twice, or ``policy`` or ``missing`` is unknown.
+        ValueError: two names are the same, or ``policy`` or ``missing`` is unknown.
     """
     if policy not in POLICIES or missing not in MISSING or len(set(names)) != len(names):
         raise ValueError(f"policy={policy}, missing={missing}, or a name that stands twice.")
-    table = table or {}
-    synsets = [_synset(name, wordnet, table) for name in names]
-    found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
-    vectors = _vectors(found, lexicon)
-    found = [
-        one if vector.any() else LabelSource(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)
-    ]
-    unsmoothed: tuple[str, ...] = ()
-    if wordnet is not None and wordnet.has_hypernyms and hypernyms:
-        vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
-        unsmoothed = tuple(
-            name for name, one in zip(names, synsets, strict=True) if not one or not wordnet.parents(one)
-        )
-    coverage = Coverage(policy, tuple(found), _alike(found, vectors), *_untold(names, wordnet, table), unsmoothed)
+    synsets = [_synset(name, wordnet, table or {}) for name in names]
+    found, vectors = _found(names, synsets, policy, lexicon, wordnet)
+    vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
+    coverage = Coverage(policy, tuple(found), _alike(found, vectors), *_untold(names, wordnet, table or {}), unsmoothed)
+    _refuse_missing(coverage, missing, lexicon, wordnet, key)
     rows = [row for row, one in enumerate(found) if one.how is not How.NONE]
-    if len(rows) < len(names) and (missing == "refuse" or not rows):
-        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
     titles = tuple(_title(name, one, wordnet) for name, one in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
+
+
+def _found(
+    names: Sequence[str], synsets: Sequence[str | None], policy: str, lexicon: Lexicon, wordnet: WordNet | None
+) -> tuple[list[LabelSource], Floats]:
+    """Where each label's vector comes from, and (L, D) the vectors of words alone; a vector of zeros is none."""
+    found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
+    vectors = _vectors(found, lexicon)
+    return [
+        one if vector.any() else LabelSource(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)
+    ], vectors
+
+
+def _smoothed(
+    vectors: Floats,
+    names: Sequence[str],
+    synsets: Sequence[str | None],
+    lexicon: Lexicon,
+    wordnet: WordNet | None,
+    weight: float,
+) -> tuple[Floats, tuple[str, ...]]:
+    """(L, D) the vectors with those of hypernyms, and the labels that have none; without hypernyms as they were."""
+    if wordnet is None or not wordnet.has_hypernyms or not weight:
+        return vectors, ()
+    alone = tuple(name for name, one in zip(names, synsets, strict=True) if not one or not wordnet.parents(one))
+    return smoothed(vectors, synsets, lexicon, wordnet, weight), alone
 
 
 def _untold(
@@ -350,6 +365,12 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
     if is_synset(name):
         return wordnet.lemmas(name)[0] if wordnet is not None and synset is not None else name
     return " ".join(words_of(name)) or name
+
+
+def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
+    absent = len(coverage.without)
+    if absent and (missing == "refuse" or absent == len(coverage.found)):
+        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
 
 
 def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:

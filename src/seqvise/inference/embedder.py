@@ -47,12 +47,14 @@ class Embedder:
         labels: that the model was trained or tested with.
         lexicon: words of the space that images are put into.
         device: as torch names them, or ``auto``.
+        wordnet: where WordNet's files are now; None: where the run had them.
     """
 
     run: Run
     labels: LabelTable
     lexicon: Lexicon
     device: str = "cpu"
+    wordnet: Path | None = None
 
     @property
     def options(self) -> ImageOptions:
@@ -143,14 +145,27 @@ class Embedder:
             np.concatenate([self.labels.vectors, more.vectors]),
         )
 
+    @property
+    def wordnet_folder(self) -> Path | None:
+        """Where WordNet's files are looked for; None if the run has none."""
+        told = self.wordnet or self.options.wordnet
+        return Path(told) if told else None
+
     def _wordnet(self) -> WordNet | None:
-        """The nouns of the run's folder of WordNet; None if the run has none, or if it is gone."""
-        folder = Path(self.options.wordnet or "")
-        edges = folder / "parent_child.txt"
-        if self.options.wordnet and folder.is_dir() and (edges.is_file() or not self.hypernyms):
-            return WordNet.read(folder / "words.txt", edges if self.hypernyms else None)
+        """The nouns of the folder of WordNet; None if the run has none, or if it is gone."""
+        folder = self.wordnet_folder
+        if folder is None:
+            return None
+        words, edges = folder / "words.txt", folder / "parent_child.txt"
+        if words.is_file() and (edges.is_file() or not self.hypernyms):
+            return WordNet.read(words, edges if self.hypernyms else None)
         if self.hypernyms:
-            log.warning("%s is not there: labels that training did not have keep the vectors of their words.", edges)
+            log.warning(
+                "%s has no %s: labels that training did not have keep the vectors of their words, without hypernyms. "
+                "Give wordnet= the folder of both.",
+                folder,
+                " and no ".join(file.name for file in (words, edges) if not file.is_file()),
+            )
         return None
 
     def images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:

@@ -23,9 +23,11 @@ def read_names(value: str) -> list[str]:
     """
     path = Path(value)
     try:
-        names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else value.split(",")
+        names = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else value.split(",")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"labels={value} cannot be read: {error}.") from None
+    if path.is_dir():
+        raise UserError(f"labels={value} is a folder, but must be names with commas between them, or a file of names.")
     if path.suffix == ".txt" and not path.is_file():
         raise UserError(f"labels={value}: there is no such file.")
     if names := list(dict.fromkeys(name.strip() for name in names if name.strip())):

@@ -19,9 +19,9 @@ from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import KEEP, DecodingOptions
-from seqvise.decoding.quantization import rounded
+from seqvise.decoding.quantization import quantized
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
-from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
+from seqvise.decoding.unknown import Table, attended_positions, read_table, replace_unknown
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
@@ -189,7 +189,7 @@ class Translator:
             raise UserError(f"precision=int8 is for a CPU, but device={device}: set device=cpu, or precision=bf16.")
         if precision == "bf16" and not has_bf16(device):
             log.warning("precision=bf16: the %s multiplies no bf16 in hardware; fp32 may be faster.", device.type)
-        return replace(self, model=rounded(self.model, precision))
+        return replace(self, model=quantized(self.model, precision))
 
     def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
         """Refuses what this model cannot do.
@@ -228,7 +228,7 @@ class Translator:
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         found = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        places = None if table is None else places_of_unknown(self._steps(), src, found.tokens).tolist()
+        places = None if table is None else attended_positions(self._steps(), src, found.tokens).tolist()
         spelled = [self._one(sentence, found, row) for row, sentence in enumerate(sentences)]
         if table is None or places is None:
             return spelled
@@ -260,7 +260,7 @@ class Translator:
             return found
         (tokens,) = self.source.tokenizer.tokenize([text])
         source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
-        words = replaced(found.words, unknown, places[: len(unknown)], source, table)
+        words = replace_unknown(found.words, unknown, places[: len(unknown)], source, table)
         text = self.target.text([word for word in words if word != END])
         return TranslationResult(text, found.source_words, words, found.attention, found.score, found.log_prob)
 

@@ -97,7 +97,7 @@ def expanded(translator: TranslatorT, path: Path, most: int = MOST) -> tuple[Tra
         return _with_rows(model, linear(whole.matrix[rows]))
 
     model = translator.model
-    model = model.of(map(grown, model.models)) if isinstance(model, Ensemble) else grown(model)
+    model = model.with_models(map(grown, model.models)) if isinstance(model, Ensemble) else grown(model)
     source = replace(codec, vocabulary=_longer(codec.vocabulary, words))
     return replace(translator, model=model, source=source), Expansion(
         len(shared), len(words), float(np.mean(explained))

@@ -17,6 +17,7 @@ from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
 from seqvise.launching.processes import job_words
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
+from seqvise.moved import current_override
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
@@ -120,8 +121,9 @@ def _show_plans(jobs: Sequence[LocalJob]) -> None:
 
 def _words_before(folder: Path) -> list[str] | None:
     try:
-        return _lasting(yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, TypeError):
+        words = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+        return _lasting([current_override(word) for word in words])
+    except (OSError, yaml.YAMLError, TypeError, AttributeError):
         return None
 
 

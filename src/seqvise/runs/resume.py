@@ -141,6 +141,8 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     Raises:
         UserError: the words ask for another run than this one.
     """
+    if cfg.dry_run:
+        raise UserError(f"dry_run=true shows a new run, but {directory} holds one to resume: leave out one of the two.")
     saved = _saved(cfg, directory)
     given = [key for key in map(_key, words) if not _is_free(key)]
     former = former_keys(directory / CONFIG).difference(given)  # the run keeps what they meant when it began

@@ -130,8 +130,9 @@ def _keep_network(weights: str | None, assets: Path, cache: Path) -> None:
     file, target = Path(weights), assets / NETWORK / Path(weights).name
     if target.exists() and target.samefile(file):
         return
-    kept = cache / "networks" / f"{digest_file(file)}{file.suffix}"
-    if not kept.is_file():
+    checksum = digest_file(file)
+    kept = cache / "networks" / f"{checksum}{file.suffix}"
+    if not kept.is_file() or digest_file(kept) != checksum:  # a damaged one must not get into another run
         with atomic_write(kept) as temporary:
             shutil.copyfile(file, temporary)
     with atomic_write(target) as temporary:
@@ -162,5 +163,5 @@ def _model(job: ImageJob) -> nn.Module:
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
     if (head := option(job.config.model, "head")) is not None:
-        load_head(model, Path(head), job.words.labels, job.config.trust)
+        load_head(model, Path(head), job.words.labels, job.config)
     return model

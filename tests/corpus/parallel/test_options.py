@@ -8,7 +8,7 @@ from seqvise.corpus.tokens.options import TokenizerOptions
 GOOD = DataOptions(root="/text", train="train")
 
 
-def problems(**choices: object) -> list[str]:
+def messages(**choices: object) -> list[str]:
     return list(replace(GOOD, **choices).problems("data"))  # type: ignore[arg-type]
 
 
@@ -25,7 +25,7 @@ def problems(**choices: object) -> list[str]:
         DataOptions(format="tabbed", root=".", train="x.tsv", source="text", target="title", columns=["title", "text"]),
     ],
 )
-def test_right_choices_have_no_problems(data: DataOptions) -> None:
+def test_valid_options_have_no_problems(data: DataOptions) -> None:
     assert list(data.problems("data")) == []
 
 
@@ -72,10 +72,10 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
         ({"rare_as_unknown": 0.0}, ["data.rare_as_unknown is 0.0, but must be above 0"]),
     ],
 )
-def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:
-    found = problems(**choices)
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+def test_every_invalid_option_is_reported(choices: dict[str, object], expected: list[str]) -> None:
+    sentences = messages(**choices)
+    assert len(sentences) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[s
         (TokenizerOptions(max_words=0, min_count=0), ["tokenizer.max_words is 0", "tokenizer.min_count is 0"]),
     ],
 )
-def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[str]) -> None:
-    found = list(tokenizer.problems("tokenizer"))
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+def test_invalid_tokenizers_are_reported(tokenizer: TokenizerOptions, expected: list[str]) -> None:
+    sentences = list(tokenizer.problems("tokenizer"))
+    assert len(sentences) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))
 
 
-def test_a_budget_of_tokens_takes_the_place_of_a_number_of_sentences() -> None:
+def test_batch_tokens_replaces_batch_size() -> None:
     assert replace(GOOD, batch_tokens=4000).batch_size is None
-    assert problems(batch_tokens=4000) == []
+    assert messages(batch_tokens=4000) == []

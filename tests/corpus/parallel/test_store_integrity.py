@@ -1,4 +1,4 @@
-"""Damage to a token store is noticed before anything is trained on it."""
+"""A damaged token store is refused before training."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_every_damaged_file_is_refused_by_name(store: Path, damage: str) -> None
         content = file.read_bytes()
         name = "" if file.suffix == ".json" else file.name
         if damage == "flip":
-            for place in {len(content) // 3, len(content) - 2}:
-                file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            for offset in {len(content) // 3, len(content) - 2}:
+                file.write_bytes(content[:offset] + bytes([content[offset] ^ 1]) + content[offset + 1 :])
                 with pytest.raises(UserError, match=rf"{name}.*delete that folder"):
                     TokenStore.open(store)
         else:
@@ -83,7 +83,7 @@ def test_a_store_of_an_earlier_revision_opens_with_one_line(tmp_path: Path, capl
     with pytest.raises(UserError, match=r"valid/source\.txt has 1 lines, but must have"):
         valid.raw_source()
     (folder / "train" / "source.offsets.npy").write_bytes(b"")
-    with pytest.raises(UserError, match="is not a whole token store"):
+    with pytest.raises(UserError, match="is not a complete token store"):
         store.part("train")
 
 
