@@ -257,8 +257,8 @@ def test_a_damaged_archive_is_refused_or_yields_the_right_bytes(
     except UserError:
         assert {path.name for path in folder.iterdir()} == {name}
         return
-    content = (folder / "in.txt").read_bytes()
-    assert content == TEXT[:3_000] or name == "a.tar"  # a tar has no checksum of its contents
+    extracted = (folder / "in.txt").read_bytes()
+    assert extracted == TEXT[:3_000] or name == "a.tar"  # a tar has no checksum of its contents
     assert {path.name for path in folder.iterdir()} == {name, "in.txt"}
 
 

@@ -124,11 +124,11 @@ def test_each_batch_knows_the_sum_of_its_step(size: int, passed: int, tmp_path: 
     trainer.fit_loop.max_batches = 9
     batches: Any = [columns([row]) for row in range(9)][passed:]
     inner: DataLoader[Any] = DataLoader(batches, batch_size=None, sampler=Passed(range(len(batches)), passed))
-    found = [batch.step_counts for batch in CountedLoader(inner, trainer, lambda batch: (batch.words, 1))]
+    found = [batch.step_counts for batch in CountedLoader(inner, trainer, lambda batch: (batch.token_count, 1))]
     places = range(passed, 9)
     steps = [[place for place in places if place // size == step] for step in range(9)]
     expected = [
-        (sum(columns([row]).words for row in steps[place // size]), len(steps[place // size])) for place in places
+        (sum(columns([row]).token_count for row in steps[place // size]), len(steps[place // size])) for place in places
     ]
     assert found == expected
 
