@@ -134,10 +134,12 @@ def test_each_batch_has_the_counts_of_its_step(size: int, passed: int, tmp_path:
     trainer.fit_loop.max_batches = 9
     batches: Any = [columns([row]) for row in range(9)][passed:]
     inner: DataLoader[Any] = DataLoader(batches, batch_size=None, sampler=PartialSampler(range(len(batches)), passed))
-    counts = [batch.step_counts for batch in CountedLoader(inner, trainer, lambda batch: (batch.words, 1))]
+    counts = [batch.step_counts for batch in CountedLoader(inner, trainer, lambda batch: (batch.token_count, 1))]
     rows = range(passed, 9)
     steps = [[row for row in rows if row // size == step] for step in range(9)]
-    expected = [(sum(columns([row]).words for row in steps[row // size]), len(steps[row // size])) for row in rows]
+    expected = [
+        (sum(columns([row]).token_count for row in steps[row // size]), len(steps[row // size])) for row in rows
+    ]
     assert counts == expected
 
 

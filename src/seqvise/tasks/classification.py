@@ -71,7 +71,7 @@ class Classification(TextTask):
 
     def loss_counts(self, batch: LabelBatch) -> tuple[int, ...]:
         """The numbers of documents, words, and pairs of neighbouring words."""
-        return len(batch), batch.words, batch.words - len(batch)
+        return len(batch), batch.token_count, batch.token_count - len(batch)
 
     def validation_step(self, batch: LabelBatch, batch_idx: int) -> None:
         """Adds a batch to the sums of the validation."""

@@ -169,8 +169,8 @@ class LanguageModel(TextTask):
         loss, correct = self.language_model.generator.scores(
             output.outputs[real], batch.targets[real], self.loss_options.chunk, self._product_dtype()
         )
-        self._totals.add("loss", loss, batch.words)
-        self._totals.add("accuracy", correct, batch.words)
+        self._totals.add("loss", loss, batch.token_count)
+        self._totals.add("accuracy", correct, batch.token_count)
 
     def _log_scores(self, stage: str) -> None:
         means = self._totals.means(self.device)
