@@ -86,14 +86,14 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
             values than the model.
     """
     refuse_old_torch()
-    model, form, vocab_size = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
+    model, file_format, vocab_size = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
     try:
         step_inputs = step_input_names(model, vocab_size)
     except TypeError as error:
         raise UserError(f"{run.path} cannot be exported: {error}.") from error
     with atomic_folder(output) as folder:
-        content = _write_parts(exportable(model), step_inputs, vocab_size, form, folder)
-        _check_files(model, step_inputs, vocab_size, form, folder)
+        content = _write_parts(exportable(model), step_inputs, vocab_size, file_format, folder)
+        _check_files(model, step_inputs, vocab_size, file_format, folder)
         run.source.save(folder, "source")
         run.target.save(folder, "target")
         sides = {"source": _side(run.source), "target": _side(run.target)}
@@ -103,13 +103,13 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
 
 
 def _write_parts(
-    model: nn.Module, step_inputs: Sequence[str], vocab_size: int, form: Format, folder: Path
+    model: nn.Module, step_inputs: Sequence[str], vocab_size: int, file_format: Format, folder: Path
 ) -> dict[str, Any]:
     """Writes both files; returns the inputs and outputs of each for the manifest."""
     entries, part_shapes = {}, shapes(model, vocab_size, step_inputs)
     for part in make_parts(model, vocab_size, step_inputs=step_inputs):
-        path = folder / f"{part.name}{form.suffix}"
-        form.write(without_unused_weights(part), part_shapes[part.name], path)
+        path = folder / f"{part.name}{file_format.suffix}"
+        file_format.write(without_unused_weights(part), part_shapes[part.name], path)
         entries[part.name] = {"file": path.name, **_inputs_and_outputs(part, part_shapes[part.name])}
     return entries
 
@@ -126,12 +126,14 @@ def _inputs_and_outputs(part: ExportPart, shapes: dict[str, Shape]) -> dict[str,
 
 
 @torch.no_grad()
-def _check_files(model: nn.Module, step_inputs: Sequence[str], vocab_size: int, form: Format, folder: Path) -> None:
+def _check_files(
+    model: nn.Module, step_inputs: Sequence[str], vocab_size: int, file_format: Format, folder: Path
+) -> None:
     programs: dict[str, Program] = {}
     for sizes in CHECKED_SIZES:
         for part in make_parts(model, vocab_size, sizes, step_inputs):
             if part.name not in programs:
-                programs[part.name] = form.load(folder / f"{part.name}{form.suffix}")
+                programs[part.name] = file_format.load(folder / f"{part.name}{file_format.suffix}")
             if difference := _difference(part, programs[part.name]):
                 raise UserError(
                     f"The exported {part.name} {difference} for {sizes}: the model uses Python numbers that the export "

@@ -94,7 +94,7 @@ VARIED = {
 """The sizes that differ from ``BASE`` in one axis, by the name of the axis. More sentences also give more rows, so
 ``rows`` comes first."""
 
-SHAPE: Any = Tensor.shape  # a property; mypy takes it for its value
+SHAPE: Any = Tensor.shape  # a property, but mypy infers the type of its value
 
 Shape = tuple[int | str, ...]
 """Fixed sizes as numbers, variable sizes as names."""
