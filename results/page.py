@@ -1,4 +1,4 @@
-"""RESULTS.md: all of it from the files of the results folder."""
+"""Renders RESULTS.md from the files of the results folder."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ HEAD = """\
 
 Written by `python -m results` from the files in `results/`; `{add}` adds a finished run or sweep.
 
-`val/lesson_loss` is the lesson's measure: the model reads its own output, and padding counts. `val/free_loss` is the
-same over real words, `val/loss` and `val/ppl` over real words with the reference read. `val/bleu` and `val/chrf`
-(sacreBLEU) compare detokenised greedy output with the raw reference. Of a language model `val/ppl` counts every word,
-line ends included, and `val/accuracy` the words that it foretells; of a classifier `val/accuracy` counts documents, and
-`val/f1` is the mean over labels. Losses can be compared only where tokenizer and vocabulary are the same. All are of
-the epoch named first in *epochs*, the best one by the run's monitored metric; minutes are of training with its
-validations. The best value of a column is bold. fast.ai's lesson reports its last epoch: compare its value with the
-column *last epoch*.
+`val/lesson_loss` is the measure of fast.ai's lesson 11: the model reads its own output, and padding counts.
+`val/free_loss` is the same without padding. `val/loss` and `val/ppl` use teacher forcing and exclude padding.
+`val/bleu` and `val/chrf` (sacreBLEU) compare detokenised greedy output with the raw reference. For language models,
+`val/ppl` counts every word including line ends, and `val/accuracy` is the share of words predicted correctly. For
+classifiers, `val/accuracy` counts documents, and `val/f1` is the mean over labels. Compare losses only between runs
+with the same tokenizer and vocabulary. All values are of the best epoch by the monitored metric, the first number in
+*epochs*. Minutes are training time including validation. The best value of a column is bold. fast.ai's lesson reports
+its last epoch: compare it with the column *last epoch*.
 """
 SPEED = """\
 ## Speed
 
-What `python -m benchmarks` has measured, a section for each machine and occasion.
+Measurements of `python -m benchmarks`, one section per machine and session.
 """
 
 
 def render(results: Path, page: Path) -> None:
-    """Writes the page and the pictures beside the results, and removes pictures that belong to no data set.
+    """Writes the page and the pictures, and removes pictures of data sets and sweeps that no longer exist.
 
     Raises:
-        UserError: a file of the results folder is not what it should be.
+        UserError: a file of the results folder is invalid.
     """
     text = page_text(results, page.parent)
     records = [record for record in load_records(results) if not is_of_images(record)]
     groups = by_dataset(records, Published.load(results / PUBLISHED))
-    drawn = {dataset: found for dataset, records in groups.items() if (found := drawable(records))}
+    drawn = {dataset: curves for dataset, records in groups.items() if (curves := drawable(records))}
     for dataset, records in drawn.items():
         draw(picture_of(results, dataset), dataset, records)
     kept = {picture_of(results, dataset) for dataset in drawn}
@@ -65,15 +65,15 @@ def render(results: Path, page: Path) -> None:
 
 
 def page_text(results: Path, beside: Path) -> str:
-    """The page. beside: the folder that its links start from."""
+    """Text of the page. beside: the folder that its links are relative to."""
     published = Published.load(results / PUBLISHED)
-    found = load_records(results)
-    groups = by_dataset([record for record in found if not is_of_images(record)], published)
+    loaded = load_records(results)
+    groups = by_dataset([record for record in loaded if not is_of_images(record)], published)
     parts = [HEAD.format(add=ADD)]
     parts += [_section(results, beside, dataset, records, published) for dataset, records in groups.items()]
     sweeps = [sweep_section(sweep, results / PICTURES, beside) for sweep in load_sweeps(results)]
     parts += ["## Sweeps", *sweeps] if sweeps else []
-    images = by_dataset([record for record in found if is_of_images(record)], published)
+    images = by_dataset([record for record in loaded if is_of_images(record)], published)
     if images:
         former = load_former(results / FORMER)
         sections = (image_section(name, records, remarks(records, former)) for name, records in images.items())
@@ -85,35 +85,35 @@ def page_text(results: Path, beside: Path) -> str:
 
 
 def load_records(results: Path) -> list[Record]:
-    """All results, with the former defaults that they ran with; each is in a folder of its experiment.
+    """All results with the former defaults that they used; each is in a folder of its experiment.
 
     Raises:
-        UserError: with all files that are no results.
+        UserError: with all files that are not results.
     """
     former = load_former(results / FORMER)
     records: list[Record] = []
-    problems: list[str] = []
+    messages: list[str] = []
     for path in sorted(results.glob("*/**/*.json")):
         if path.relative_to(results).parts[0] in (BENCHMARKS, SWEEPS):
             continue
         try:
             records.append(stated(Record.load(path), former))
         except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(*problems)
+            messages += error.problems
+    if messages:
+        raise UserError(*messages)
     return records
 
 
 def by_dataset(records: Sequence[Record], published: Published) -> dict[str, list[Record]]:
-    """The records of each data set, in the published order, what is not in it behind by name."""
-    ordered = sorted(records, key=lambda record: (published.place(record), record.label, record.seed, record.command))
+    """The records of each data set: those in the published order first, then the others by name."""
+    ordered = sorted(records, key=lambda record: (published.rank(record), record.label, record.seed, record.command))
     names = sorted({record.dataset for record in records})
     return {name: [record for record in ordered if record.dataset == name] for name in names}
 
 
 def picture_of(results: Path, dataset: str) -> Path:
-    """The picture's file."""
+    """File of the picture of a data set."""
     return results / PICTURES / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', dataset)}.svg"
 
 
