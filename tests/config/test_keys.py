@@ -67,7 +67,7 @@ def test_each_added_key_that_nothing_reads_is_refused(key: str) -> None:
             "trainer.max_epoch=3",
             "trainer.trainer.Trainer has no such argument; did you mean max_epochs?",
         ),
-        ("+trainer.plugins=[]", "trainer.plugins is filled in by seqvise: leave it out."),
+        ("+trainer.plugins=[]", "trainer.plugins is set by seqvise: leave it out."),
         ("+optimizer.nesterov=true", "torch.optim.adam.Adam has no such argument."),
         ("+callbacks.extra.a={_target_: pytorch_lightning.callbacks.Timer, durati: 3}", "did you mean duration?"),
         ("+callbacks.extra.a={_target_: pytorch_lightning.callbacks.EarlyStopping}", "missing a required argument"),

@@ -31,7 +31,7 @@ def test_a_class_is_found_by_its_path() -> None:
         ("Model", "a.key is 'Model', but must be a class with its module"),
         ("nowhere.Model", "nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'."),
         ("pathlib.Model", "pathlib has no such class."),
-        ("os.getcwd", "no class."),
+        ("os.getcwd", "not a class."),
     ],
 )
 def test_what_is_no_class_is_told(path: str, told: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
+from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
 from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
@@ -95,7 +96,7 @@ def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     """The ``trainer`` node of a job; that of the sweep where the job has no other, as composing takes time."""
     common = set(map(str, sweep.config.hydra.overrides.task))
     own = [word for word in overrides if word not in common]
-    if not any(word.partition("=")[0].lstrip("+") in SHAPING for word in own):
+    if not any(split_override(word).name in SHAPING for word in own):
         return sweep.config.trainer
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 
 from seqvise.config.compose import CONFIG_NAME
 from seqvise.config.distributed_env import started_from_outside
+from seqvise.config.overrides import split_override
 from seqvise.config.search_path import conf_folder
 from seqvise.errors import RunFailedError, UserError
 from seqvise.launching.ranks import Ranks
@@ -47,7 +48,7 @@ def job_words(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
         overrides: the job's, without those of Hydra.
         number: the job's.
     """
-    kept = [word for word in hydra.overrides.hydra if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
+    kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(OF_THE_SWEEP)]
     return [*_flags(hydra), *overrides, *kept, f"hydra.job.num={number}", f"hydra.job.id={number}", "hydra.mode=RUN"]
 
 

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seqvise.config.compose import compose_what_fits
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import unknown_keys
-from seqvise.config.overrides import key_of, override
+from seqvise.config.overrides import key_of, override, split_override
 from seqvise.config.search_path import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
@@ -128,8 +128,9 @@ def _is_own(word: str) -> bool:
 
 def _listed(word: str) -> str:
     """``tune.seeds=0,1,2`` as a list, which elsewhere would be a sweep."""
-    key, _, value = word.partition("=")
-    return f"{key}=[{value}]" if key in ("tune.seeds", "tune.devices") and value[:1].isdigit() else word
+    parts = split_override(word)
+    is_list = parts.name in ("tune.seeds", "tune.devices") and parts.value[:1].isdigit()
+    return f"{word.removesuffix(parts.value)}[{parts.value}]" if is_list else word
 
 
 def _options(words: Sequence[str]) -> tuple[TuneOptions, list[str]]:
@@ -210,7 +211,7 @@ def _folder_problems(database: Path) -> Iterator[str]:
 
 def _name(own: Sequence[str], fixed: Sequence[str]) -> str:
     """Of the space, and of what it is searched for, as far as the words name them."""
-    named = dict(word.split("=", 1) for word in (*own, *fixed))
+    named = {parts.name: parts.value for parts in map(split_override, (*own, *fixed))}
     parts = [named.get(ROOT, "search"), named.get("experiment") or named.get("model") or ""]
     return "-".join(part.replace("/", "-") for part in parts if part)
 

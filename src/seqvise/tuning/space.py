@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from seqvise.config.keys import flatten
 from seqvise.errors import UserError
 
 Value: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
@@ -179,15 +180,13 @@ def read_space(node: Mapping[str, Any], key: str = "tune.space") -> Space:
     return tuple(found.values())
 
 
-def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(node: Mapping[str, Any]) -> dict[str, Any]:
     """Each parameter's node by its full name; of two for one name, the later adds to the earlier."""
     found: dict[str, Any] = {}
-    for name, content in node.items():
-        full = f"{prefix}{name}"
-        inner = flat(content, f"{full}.") if _is_nested(content) else {full: content}
-        for key, value in inner.items():
-            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-            found[key] = {**found[key], **value} if both else value
+    for names, value in flatten(node, lambda _, value: _is_nested(value)):
+        key = ".".join(names)
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = {**found[key], **value} if both else value
     return found
 
 
