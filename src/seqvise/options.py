@@ -8,13 +8,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 Problem: TypeAlias = tuple[str, str]
 """A field and a sentence that begins after its name: ``("lr", "is 0, but must be above 0.")``."""
 NODE = "{node}"
 """The full key of the node in a sentence: ``f"is 3, but {NODE}.beam is 1."`` names another field of the same node."""
+
+
+_WARNED: set[type] = set()
+"""Classes with the former method; one warning is enough for a class whose options are checked several times."""
 
 
 class Options:
@@ -71,9 +74,10 @@ def _errors(options: Any, key: str) -> Iterator[str]:
             yield from option_errors(value, prefix + field.name)
 
 
-@cache
 def _warn_former(options: type) -> None:
-    """Warns once per class, because options are checked more than once."""
+    if options in _WARNED:
+        return
+    _WARNED.add(options)
     name = f"{options.__module__}.{options.__qualname__}"
     warnings.warn(
         f"{name}.problems(key) is now validate(), which yields (field, sentence); the former name will be removed.",

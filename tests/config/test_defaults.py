@@ -36,7 +36,7 @@ def base_files() -> Iterator[tuple[str, type[Any]]]:
     for item in defaults("train"):
         for group, choice in item.items() if isinstance(item, DictConfig) else ():
             if is_dataclass(types.get(str(group))):
-                yield f"{group}/{choice}", types[str(group)]
+                yield f"{group!s}/{choice}", types[str(group)]
     for path in sorted([*folder.glob("model/*.yaml"), *folder.glob("data/*.yaml")]):
         name = str(path.relative_to(folder).with_suffix(""))
         first = str(defaults(name)[0])

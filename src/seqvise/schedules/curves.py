@@ -137,8 +137,8 @@ class Cosine:
 
     With n = step + 1, w = ``warmup`` and N steps of training: factor = n / w up to n = w, then
     (1 + cos(pi (n - w) / (N - w + 1))) / 2. It would be 0 at the step after the last, so the last step still trains.
-    With ``schedule.cycle_epochs`` it restarts. (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, with minimum 0;
-    the warm-up of Goyal et al. 2017, arXiv:1706.02677.)
+    With ``schedule.cycle_epochs`` it restarts. (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, with
+    minimum 0; the warm-up of Goyal et al. 2017, arXiv:1706.02677.)
     """
 
     warmup: int = 0

@@ -9,7 +9,7 @@ from seqvise.options import option_errors
 GOOD = DataOptions(root="/text", train="train")
 
 
-def problems(**choices: object) -> list[str]:
+def errors_of(**choices: object) -> list[str]:
     return list(option_errors(replace(GOOD, **choices), "data"))  # type: ignore[arg-type]
 
 
@@ -77,9 +77,9 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
     ],
 )
 def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:
-    found = problems(**choices)
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+    messages = errors_of(**choices)
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[s
     ],
 )
 def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[str]) -> None:
-    found = list(option_errors(tokenizer, "tokenizer"))
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+    messages = list(option_errors(tokenizer, "tokenizer"))
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
 def test_a_budget_of_tokens_takes_the_place_of_a_number_of_sentences() -> None:
     assert replace(GOOD, batch_tokens=4000).batch_size is None
-    assert problems(batch_tokens=4000) == []
+    assert errors_of(batch_tokens=4000) == []

@@ -28,8 +28,8 @@ def test_the_file_has_the_defaults_of_the_dataclass() -> None:
     ],
 )
 def test_one_wrong_thing_is_one_sentence(override: str, sentence: str) -> None:
-    (found,) = validate(compose(["model=transformer", override]))
-    assert sentence in found
+    (message,) = validate(compose(["model=transformer", override]))
+    assert sentence in message
 
 
 def test_widths_must_suit_the_positions() -> None:
@@ -47,5 +47,5 @@ def test_sharing_goes_with_a_shared_vocabulary() -> None:
 
 def test_word_vectors_must_have_its_width() -> None:
     words = ["model=transformer", "vectors=fasttext", "vectors.source=a.vec"]
-    (found,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
-    assert "model.embedding is 256" in found
+    (message,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
+    assert "model.embedding is 256" in message
