@@ -118,7 +118,7 @@ WRONG_VALUES = {
     "schedule.cycle_epochs=5": "schedule.cycle_epochs is 5, longer than training",
     "model.task=nowhere.Task": "model.task is 'nowhere.Task', but nowhere cannot be imported",
     "logger._target_=collections.OrderedDict": "does not extend pytorch_lightning.loggers.logger.Logger",
-    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, no class",
+    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, not a class",
     "data.rot=1": "data.rot: there is no such key",
     "optimizer=addam": "optimizer=addam: optimizer has no choice 'addam'; did you mean adam?",
     "trainer.min_epochs=x": "trainer.min_epochs=x: Value 'x' of type 'str' could not be converted",
