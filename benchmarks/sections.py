@@ -274,7 +274,7 @@ SECTIONS: dict[str, Section] = {
         columns={
             "work": ("work", "s"),
             "kills": ("kills", "d"),
-            "ends": ("came to its end", "d"),
+            "ends": ("finished", "d"),
             "faults": ("faults", "d"),
             "same": ("same as undisturbed", "s"),
         },

@@ -13,9 +13,9 @@ from seqvise.models.recurrent.model import Recurrent
 class BagEncoder(nn.Module):
     """Encodes a sentence as its word vectors and one pooled vector."""
 
-    def __init__(self, words: int, width: int, pooling: str) -> None:
+    def __init__(self, vocab_size: int, width: int, pooling: str) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, width, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, width, padding_idx=PAD)
         self.output_size = width
         self.pooling = pooling
 

@@ -12,6 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from results.page import SUMMARY, pages
 from results.record import Record
 
 METRICS = {
@@ -95,3 +96,13 @@ def record(experiment: str, bleu: float, loss: float, **changes: Any) -> Record:
         "curves": {"epoch": [1, 2], "val/bleu": [1.0, bleu], "val/free_loss": [5.0, 4.0]},
     }
     return Record(**(usual | changes))
+
+
+def summary_text(results: Path, root: Path) -> str:
+    """The text of RESULTS.md."""
+    return pages(results, root)[root / SUMMARY]
+
+
+def detail_text(results: Path, root: Path) -> str:
+    """The texts of all pages of docs/results."""
+    return "\n".join(text for page, text in pages(results, root).items() if page.name != SUMMARY)

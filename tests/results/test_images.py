@@ -9,11 +9,10 @@ import pytest
 from results.images import image_section, is_of_images
 from results.intake import file_of, read_run
 from results.overrides import of_data, of_run
-from results.page import page_text
 from results.record import Record
 from seqvise.errors import UserError
 
-from .runs import Run, record
+from .runs import Run, detail_text, record, summary_text
 
 
 def trained(seed: int, hit: float, **changes: object) -> Record:
@@ -46,9 +45,23 @@ def test_images_have_a_part_of_the_page_to_themselves(tmp_path: Path) -> None:
     results = tmp_path / "results"
     for number, item in enumerate([record("lesson11/rnn", 3.0, 4.0), trained(0, 0.8)]):
         item.save(results / item.experiment / f"{number}.json")
-    text = page_text(results, tmp_path)
+    text = detail_text(results, tmp_path)
     assert text.index("## tatoeba") < text.index("# Images to words") < text.index("## caltech101")
     assert text.count("## caltech101") == 1
+
+
+def test_the_summary_has_the_best_trained_model(tmp_path: Path) -> None:
+    def held_out(seed: int, hit: float, among_all: float, **changes: object) -> Record:
+        metrics = {"test/held_out/hit@1": hit, "test/held_out_among_all/hit@1": among_all}
+        return record("devise/caltech101", 0, 0, dataset="caltech101", seed=seed, metrics=metrics, **changes)
+
+    results = tmp_path / "results"
+    lossy = held_out(0, 0.5, 0.4, overrides=["model.loss=l1"])
+    for number, item in enumerate([held_out(1, 0.9, 0.5), held_out(0, 0.8, 0.3), lossy, baseline(0, 0.95)]):
+        item.save(results / item.experiment / f"{number}.json")
+    text = summary_text(results, tmp_path)
+    assert "| caltech101 | devise/caltech101 | 2 | 0.850 ± 0.071 | 0.400 ± 0.141 | `python" in text
+    assert text.count("| caltech101 |") == 1
 
 
 def test_a_folder_of_baselines_is_kept_under_what_made_it(tmp_path: Path) -> None:
@@ -75,7 +88,7 @@ def test_former_defaults_are_named_in_rows_and_commands_of_the_runs_that_had_the
     for number, item in enumerate(runs):
         item.save(results / item.experiment / f"{number}.json")
     (results / "former.json").write_text(FORMER)
-    text = page_text(results, tmp_path)
+    text = detail_text(results, tmp_path)
     assert "| devise/caltech101 | 1 | **0.900** |" in text
     assert "| devise/caltech101 data.hypernyms=0 model.calibration=0.3 | 1 | 0.800 |" in text
     assert "| devise/caltech101 model.calibration=0 data.hypernyms=0 | 1 | 0.700 |" in text
@@ -90,7 +103,7 @@ def test_a_wrong_file_of_former_defaults_is_refused(tmp_path: Path) -> None:
     trained(0, 0.8).save(results / "devise" / "0.json")
     (results / "former.json").write_text('[{"experiments": []}]')
     with pytest.raises(UserError, match=r"former\.json is not a list of former defaults"):
-        page_text(results, tmp_path)
+        detail_text(results, tmp_path)
 
 
 def test_the_weight_of_hypernyms_is_of_the_run_and_not_of_the_data() -> None:

@@ -152,7 +152,7 @@ def _data(job: ImageJob) -> ImageDataModule:
 def _task(job: ImageJob) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
     task = make_task(job.config, _model(job), job.seed, protocol=job.protocol())
-    cast(Any, task).told = job.told()
+    cast(Any, task).run_notes = job.told()
     return task
 
 
