@@ -84,7 +84,7 @@ def test_labels_that_training_lacked_are_smoothed_alike(
     monkeypatch.setattr(embedder.run.config.data, "wordnet", "nowhere")
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx([0, 0.6, 0, 0.8])
     assert "nowhere has no words.txt and no parent_child.txt" in caplog.text
-    assert "Give wordnet=" in caplog.text
+    assert "Set wordnet=" in caplog.text
 
 
 def test_a_moved_wordnet_is_given_for_labels_as_for_nouns(

@@ -48,9 +48,9 @@ def test_without_a_weight_or_a_hierarchy_labels_keep_their_words() -> None:
 
 def test_labels_with_the_same_word_are_distinguished_by_hypernyms() -> None:
     names = [GALLEY, ROOM]
-    assert label_table(names, "any", LEXICON, WORDNET)[1].alike == ((GALLEY, ROOM),)
+    assert label_table(names, "any", LEXICON, WORDNET)[1].same_vector == ((GALLEY, ROOM),)
     table, coverage = label_table(names, "any", LEXICON, WORDNET, hypernyms=0.7)
-    assert coverage.alike == ()
+    assert coverage.same_vector == ()
     assert coverage.unsmoothed == (ROOM,)
     assert not np.allclose(*table.vectors)
 

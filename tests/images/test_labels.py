@@ -84,7 +84,7 @@ def test_a_table_provides_the_synset() -> None:
     table, coverage = label_table(
         ["cougar", "sea_horse"], "any", WORDS, WORDNET, {"cougar": "", "sea_horse": WALRUS}, "leave_out"
     )
-    assert coverage.without == ("cougar",)
+    assert coverage.without_vector == ("cougar",)
     assert (table.names, table.synsets, table.titles) == (("sea_horse",), (WALRUS,), ("sea horse",))
     assert (coverage.guessed, coverage.ambiguous) == ((), ())
 
@@ -108,7 +108,7 @@ def test_a_file_of_synsets_needs_no_wordnet() -> None:
 
 def test_labels_that_share_a_vector_are_reported() -> None:
     _, coverage = label_table([CRANE, "cat", MACHINE], "exact", WORDS, WORDNET)
-    assert coverage.alike == ((CRANE, MACHINE),)
+    assert coverage.same_vector == ((CRANE, MACHINE),)
     assert f"Sharing a vector: {CRANE} = {MACHINE}." in str(coverage)
 
 
@@ -126,7 +126,7 @@ def test_labels_without_a_vector_are_refused_by_name() -> None:
 def test_labels_without_a_vector_are_left_out_by_name() -> None:
     table, coverage = label_table(["dog", "cat", "fish", COUGAR], "any", WORDS, WORDNET, missing="leave_out")
     assert table.names == ("cat", COUGAR)
-    assert coverage.without == ("dog", "fish")
+    assert coverage.without_vector == ("dog", "fish")
     assert str(coverage) == ("2 of 4 labels (policy any) have a vector: 1 by name, 1 by lemma. Without: dog, fish.")
     assert coverage.table().splitlines()[1:] == [
         "dog\tnone\t\t",

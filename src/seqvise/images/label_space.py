@@ -146,13 +146,13 @@ def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) ->
 def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:
     """The most frequent words, and the words of labels and nouns."""
     options = config.vectors
-    whole = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
+    all_words = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
     nouns = list(_nouns(wordnet)) if wordnet is not None else []
-    kept = whole.subset(options.words, chain(_with_words(names), _with_words(nouns)))
+    lexicon = all_words.subset(options.words, chain(_with_words(names), _with_words(nouns)))
     if options.whiten == 0:
-        return kept
-    rows = sorted({row for noun in nouns if (row := kept.row(noun)) is not None})
-    return whitened(kept, np.array(rows or range(len(kept))), options.whiten)
+        return lexicon
+    rows = sorted({row for noun in nouns if (row := lexicon.row(noun)) is not None})
+    return whitened(lexicon, np.array(rows or range(len(lexicon))), options.whiten)
 
 
 def _nouns(wordnet: WordNet) -> Iterator[str]:

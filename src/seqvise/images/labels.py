@@ -70,7 +70,7 @@ class Coverage:
     Attributes:
         policy: the label policy.
         sources: one per label, in order.
-        alike: groups of labels with the same vector, which cannot be distinguished.
+        same_vector: groups of labels with the same vector, which cannot be distinguished.
         ambiguous: plain names without a synset because several synsets have the name.
         guessed: plain names whose synset was inferred because it is the only one with the name.
         unsmoothed: if vectors are smoothed, labels without hypernyms, whose vectors are not.
@@ -78,13 +78,13 @@ class Coverage:
 
     policy: str
     sources: tuple[LabelSource, ...]
-    alike: tuple[tuple[str, ...], ...] = ()
+    same_vector: tuple[tuple[str, ...], ...] = ()
     ambiguous: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
     unsmoothed: tuple[str, ...] = ()
 
     @property
-    def without(self) -> tuple[str, ...]:
+    def without_vector(self) -> tuple[str, ...]:
         """The labels without a vector."""
         return tuple(source.name for source in self.sources if source.method is Method.NONE)
 
@@ -100,16 +100,16 @@ class Coverage:
         with_vector = len(self.sources) - methods[Method.NONE]
         text = f"{with_vector:,} of {len(self.sources):,} labels (policy {self.policy}) have a vector"
         text += f": {counts}." if counts else "."
-        if self.without:
-            text += f" Without: {_listed(self.without)}."
+        if self.without_vector:
+            text += f" Without: {_listed(self.without_vector)}."
         if parts := [
             f"{source.name} (not {', '.join(source.unknown)})"
             for source in self.sources
             if source.method is Method.PART
         ]:
             text += f" From some of their words: {_listed(parts)}."
-        if self.alike:
-            text += f" Sharing a vector: {_listed([' = '.join(group) for group in self.alike])}."
+        if self.same_vector:
+            text += f" Sharing a vector: {_listed([' = '.join(group) for group in self.same_vector])}."
         if self.ambiguous:
             text += f" Without a synset, since several synsets have the name: {_listed(self.ambiguous)}."
         if self.guessed:
@@ -390,13 +390,13 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
 
 
 def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
-    count = len(coverage.without)
+    count = len(coverage.without_vector)
     if count and (missing == "refuse" or count == len(coverage.sources)):
         raise UserError(*_refusals(coverage, lexicon, wordnet, key))
 
 
 def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
-    missing = coverage.without
+    missing = coverage.without_vector
     yield (
         f"{len(missing):,} of {len(coverage.sources):,} labels have no vector in {lexicon.name or 'the vector file'} "
         f"with {key}.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "

@@ -59,8 +59,8 @@ class WordNet:
         pairs = np.array([(self._row[parent], self._row[child]) for parent, child in edges], np.int64).reshape(-1, 2)
         self._up = _Links.of(len(lemmas), pairs[:, 1], pairs[:, 0])
         self._down = _Links.of(len(lemmas), pairs[:, 0], pairs[:, 1])
-        both = np.concatenate([pairs, pairs[:, ::-1]])
-        self._around = _Links.of(len(lemmas), both[:, 0], both[:, 1])
+        both_directions = np.concatenate([pairs, pairs[:, ::-1]])
+        self._around = _Links.of(len(lemmas), both_directions[:, 0], both_directions[:, 1])
 
     @classmethod
     def read(cls, words: Path, edges: Path | None = None) -> WordNet:
@@ -224,11 +224,11 @@ def _read_words(path: Path) -> dict[str, str]:
     return lemmas_by_synset
 
 
-def _read_edges(path: Path, known: dict[str, str]) -> list[tuple[str, str]]:
+def _read_edges(path: Path, lemmas: dict[str, str]) -> list[tuple[str, str]]:
     edges = []
     for number, line in _lines(path):
         parent, _, child = line.partition(" ")
-        if parent not in known or child not in known:
+        if parent not in lemmas or child not in lemmas:
             raise UserError(f"{path}, line {number} is '{line[:60]}', but must be two synset ids of words.txt.")
         edges.append((parent, child))
     return edges
