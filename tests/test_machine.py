@@ -26,8 +26,8 @@ def told(*_):
 WAYS = {
     "given back": "told()",
     "kept": "from seqvise.machine import keep_memory; keep_memory(); told()",
-    "command of words": "from seqvise.cli.support.plain_command import words_command; "
-    "from seqvise.cli.runs import RunsOptions; words_command('runs', RunsOptions, told, [])",
+    "command of words": "from seqvise.cli.support.plain_command import plain_command; "
+    "from seqvise.cli.runs import RunsOptions; plain_command('runs', RunsOptions, told, [])",
     "command of config": "from seqvise.cli.support.hydra_command import hydra_command; "
     "sys.exit(hydra_command(told, [], fixed=['hydra=bare']))",
 }

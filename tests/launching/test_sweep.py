@@ -97,7 +97,7 @@ def test_a_folder_that_holds_a_sweep_is_refused_unless_it_is_gone_on_with(tmp_pa
     check_folder(sweep(tmp_path, resume="auto"))
     with pytest.raises(UserError, match="resume=auto"):
         check_folder(sweep(tmp_path))
-    with pytest.raises(UserError, match="goes on with a single run"):
+    with pytest.raises(UserError, match="resumes a single run"):
         check_folder(sweep(tmp_path, resume=str(tmp_path / "0")))
 
 
