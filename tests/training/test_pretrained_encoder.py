@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> tuple[Path, AwdLstm]:
 def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, AwdLstm]) -> None:
     path, there = run
     here = AwdLstm(options(encoder=str(path)), 4 + len(HERE))
-    assert load_encoder(here, here.options, codec(HERE)) == VocabularyCoverage(known=2, words=4)
+    assert load_encoder(here, here.options, codec(HERE)) == VocabularyCoverage(known=2, vocab_size=4)
     old, new = there.encoder.embedding.weight, here.encoder.embedding.weight
     mean = old.mean(0)
     expected = [*old[:4], old[6], mean, old[4], mean]

@@ -37,7 +37,7 @@ class ReportOptions:
         if self.mode is not None and self.mode not in MODES:
             yield f"mode is '{self.mode}', but must be one of {', '.join(MODES)}."
         if self.heat is not None:
-            yield from self._heat_problems()
+            yield from self._heat_errors()
         if self.output is not None and self.output.exists() and not self.output.is_dir():
             yield f"output={self.output} is a file, but must be a folder."
         elif self.output is not None and (reason := self._unwritable(self.output)):
