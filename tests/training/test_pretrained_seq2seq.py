@@ -120,7 +120,7 @@ def test_a_mismatch_is_named(made: Made, tmp_path: Path) -> None:
         {"source": made["source_backwards"][0]}
     )
     assert "data.backwards=true" in refused({"source_backwards": source}, bidirectional=True)
-    assert "or another model.pretrained.source" in refused({"source": target})
+    assert "or choose another model.pretrained.source" in refused({"source": target})
     assert "is not a run directory" in refused({"target": tmp_path / "nowhere"})
 
 
