@@ -218,14 +218,14 @@ def test_a_missing_device_is_found_before_the_corpus_is_read(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     code, sentences = run_cli("train", *TINY, "trainer=gpu", "data.train=odd")
     assert code == 2
-    assert "trainer node" in sentences[0]
+    assert "trainer.devices" in sentences[0]
     assert not (here / "outputs" / "cache").exists()
 
 
 def test_a_test_that_the_data_does_not_have_is_left_out(here: Path, run_cli: RunCli) -> None:
     assert run_cli("train", *TINY, "data.test=null", "trainer.max_epochs=1") == (0, [])
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
-    assert "No test" in (run / "train.log").read_text()
+    assert "Test skipped" in (run / "train.log").read_text()
     assert not any(name.startswith("test/") for name in json.loads((run / "metrics.json").read_text()))
 
 
@@ -279,7 +279,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
         lambda run: torch.save({"epoch": 1}, run / "checkpoints/best.ckpt"),
         "best.ckpt is not a complete weights-only checkpoint",
     ),
-    (lambda run: torch.save({"state_dict": {"x": Path("y")}}, run / "checkpoints/best.ckpt"), "weights alone"),
+    (lambda run: torch.save({"state_dict": {"x": Path("y")}}, run / "checkpoints/best.ckpt"), "weights-only"),
     (lambda run: replace(run / "config.yaml", "encoder_hidden: 8", "encoder_hidden: 16"), "weights differ, e.g."),
     (lambda run: replace(run / "config.yaml", "cell: gru", "cell: gro"), "config.yaml: model.cell is 'gro'"),
     (lambda run: replace(run / "config.yaml", "recurrent.Recurrent", "recurrent.Nope"), "has no such class"),
