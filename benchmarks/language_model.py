@@ -25,7 +25,7 @@ from benchmarks.training_step import product_time
 from seqvise.corpus.documents.options import StreamOptions
 from seqvise.datamodules.stream import StreamBatch, equal_columns, random_windows
 from seqvise.machine import keep_memory
-from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detached
+from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detach_state
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.tasks.base import choose_precision
 
@@ -113,7 +113,7 @@ def our_step(model: AwdLstm, sampled: int | None = None, precision: str = "auto"
 
     def step(batch: StreamBatch) -> float:
         read = model(batch.inputs, state[0] if state else None)
-        state[:] = [detached(read.state)]
+        state[:] = [detach_state(read.state)]
         targets = batch.targets.flatten()
         total = model.generator.loss(read.outputs.flatten(0, 1), targets, 0.0, CHUNK, dtype, sampled)
         loss = total / len(targets)

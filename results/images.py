@@ -42,11 +42,14 @@ def is_of_images(record: Record) -> bool:
     return any("/hit@" in name for name in record.metrics)
 
 
-def image_section(dataset: str, records: Sequence[Record]) -> str:
-    """A data set's tables, one for each kind of images and candidates, and how to have them again."""
+def image_section(dataset: str, records: Sequence[Record], remarks: Sequence[str] = ()) -> str:
+    """A data set's tables, one for each kind of images and candidates, and how to have them again.
+
+    remarks: paragraphs below the tables.
+    """
     draws = _draws(records)
     tables = [f"### {title}\n\n{_table(draws, name)}" for name, title in ROUNDS.items() if _measured(draws, name)]
-    return "\n\n".join([f"## {dataset}", *tables, "\n".join(_commands(draws))])
+    return "\n\n".join([f"## {dataset}", *tables, *remarks, "\n".join(_commands(draws))])
 
 
 def _draws(records: Sequence[Record]) -> Draws:

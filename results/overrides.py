@@ -12,7 +12,17 @@ NOT_SHOWN = ("paths", "hydra", "resume", "retry")
 NAMED_ELSEWHERE = ("experiment", "data", "seed")
 # Where and how it ran, as the device column says, and what it showed on the way.
 NOT_OF_THE_RESULT = ("trainer", "logger", "callbacks.progress", "callbacks.samples", "data.root", "data.workers")
-NOT_OF_THE_DATA = ("root", "workers", "batch_size", "batch_tokens", "valid_batch_size", "bucket", "rare_as_unknown")
+# ``hypernyms`` changes the vectors of labels, and neither images nor candidates.
+NOT_OF_THE_DATA = (
+    "root",
+    "workers",
+    "batch_size",
+    "batch_tokens",
+    "valid_batch_size",
+    "bucket",
+    "rare_as_unknown",
+    "hypernyms",
+)
 # The folders of an absolute path; an interpolation's end, a name or a dot before the slash make it a relative one.
 FOLDERS = re.compile(r"(?<![\w.\-/}])(?:~[\w.\-]*)?/(?:[^/,\[\]{}'\"]+/)*")
 

@@ -81,6 +81,12 @@ PHRASES = {
 ALLOWED: dict[tuple[str, str], str] = {
     ("src/seqvise/corpus/parallel/journal.py", "def close(self) -> None:"): "closes files, as file objects do",
     ("src/seqvise/corpus/parallel/report.py", "words: int"): "a field of the manifests of stores",
+    (
+        "src/seqvise/vectors/options.py",
+        "words: int = 50_000  # images: the most frequent words that a run keeps, beside those of labels and nouns",
+    ): "a key of the config",
+    ("src/seqvise/options.py", "def problems(self, key: str) -> Iterator[str]:"): "the former name of validate",
+    ("tests/test_options.py", "def problems(self, key: str) -> Iterator[str]:"): "a test of the former name",
 }
 """(path, line without its indentation) of an occurrence that is right -> the reason."""
 

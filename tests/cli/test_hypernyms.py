@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     folder = tmp_path_factory.mktemp("smoothed")
-    draw_folder(folder / "drawn", each=4)
+    draw_folder(folder / "drawn", count=4)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]
     (folder / "words.vec").write_text(f"{len(WORDS)} 4\n" + "".join(lines))
@@ -82,7 +83,32 @@ def test_labels_that_training_lacked_are_smoothed_alike(
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx(np.array([0, 0.6, 0, 1.3]) / np.hypot(0.6, 1.3))
     monkeypatch.setattr(embedder.run.config.data, "wordnet", "nowhere")
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx([0, 0.6, 0, 0.8])
-    assert "nowhere/parent_child.txt is not there" in caplog.text
+    assert "nowhere has no words.txt and no parent_child.txt" in caplog.text
+    assert "Give wordnet=" in caplog.text
+
+
+def test_a_moved_wordnet_is_given_for_labels_as_for_nouns(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cosine to "warm" of a label that training lacked is that of its smoothed vector, wherever WordNet is now."""
+    moved = shutil.copytree(trained / "net", tmp_path / "moved")
+    run = shutil.copytree(trained / "run", tmp_path / "run")
+    config = (run / "config.yaml").read_text().replace(f"{trained}/net", "net")
+    (run / "config.yaml").write_text(config)
+    monkeypatch.chdir(tmp_path)
+    argv = [
+        "search",
+        "run=run",
+        "query=warm",
+        "to=labels",
+        "labels=pink",
+        "json=found.json",
+        "device=cpu",
+        "trust=true",
+    ]
+    assert main([*argv, f"wordnet={moved}"]) == 0
+    (answer,) = json.loads((tmp_path / "found.json").read_text())["answers"]
+    assert answer["hits"][0]["cosine"] == pytest.approx((0.8 + 0.5) / np.hypot(0.6, 1.3), abs=1e-5)
 
 
 def test_a_run_of_the_first_format_keeps_the_vectors_of_words(trained: Path, tmp_path: Path) -> None:

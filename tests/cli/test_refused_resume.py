@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +20,10 @@ KILLED = "runs/translation_killed"
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; trained runs may change the environment."""
-    before = dict(os.environ)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQVISE_CACHE", str(tmp_path / "cache"))
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
+def here(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, which holds the cache."""
+    monkeypatch.setenv("SEQVISE_CACHE", str(here / "cache"))
+    return here
 
 
 def train(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> int:
@@ -50,12 +43,20 @@ def content(folder: Path) -> dict[str, bytes]:
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (TRANSLATION, ["resume={run}"], "has come to its end"),
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=1", "schedule.extend=true"], "but would end after"),
+        (
+            TRANSLATION,
+            ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"],
+            "but would end after 1 (1 epochs)",
+        ),
+        (KILLED, ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"], "but would end after 1 (1 epochs)"),
         (TRANSLATION, ["hydra.run.dir={run}"], "holds a run already"),
         (TRANSLATION, ["hydra.run.dir={run}", "resume=auto", "trainer.max_epochs=5"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (KILLED, ["resume={run}", "callbacks.patience=0"], "callbacks.patience is 0"),
         (KILLED, ["hydra.run.dir={run}", "resume=auto", "model=rnn"], "differ"),
+        (KILLED, ["resume={run}", "dry_run=true"], "dry_run=true shows a new run, but"),
     ],
 )
 def test_a_refused_command_changes_no_run(
@@ -78,6 +79,17 @@ def test_a_run_can_be_extended_after_a_refusal(here: Path, monkeypatch: pytest.M
     assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4") == 2
     assert train(monkeypatch, f"resume={TRANSLATION}", "trainer.max_epochs=4", "schedule.extend=true") == 0
     assert json.loads((here / TRANSLATION / "metrics.json").read_text())["epochs"] == 4
+
+
+def test_steps_that_no_validation_measured_are_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, TRANSLATION, "cache/corpora")
+    longer = (f"resume={TRANSLATION}", "trainer.max_epochs=9", "schedule.extend=true")
+    assert train(monkeypatch, *longer, "trainer.max_steps=13") == 0  # of 3 steps an epoch
+    assert "Training ended after 13 steps, and the last validation after 12" in capsys.readouterr().err
+    assert train(monkeypatch, *longer, "trainer.max_steps=15") == 0
+    assert "Training ended" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -122,11 +134,11 @@ def test_a_dry_run_makes_no_run_directory(
 def test_a_dry_sweep_shows_each_plan_and_makes_no_folder(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["-m", *SMALL, "model.decoder_hidden=512,1024", "hydra.sweep.dir=sweep", "dry_run=true"]
+    words = ["-m", *SMALL, "model.decoder_hidden=12,16", "hydra.sweep.dir=sweep", "dry_run=true"]
     assert train(monkeypatch, *words) == 0
     output = capfd.readouterr().out
     assert output.count("effective batch") == 2
-    assert "job 1: model.decoder_hidden=1024" in output
+    assert "job 1: model.decoder_hidden=16" in output
     assert [path.name for path in here.iterdir()] == ["cache"]
 
 

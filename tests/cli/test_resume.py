@@ -31,6 +31,7 @@ SMALL = [
     "trainer.max_epochs=2",
     "trainer.limit_val_batches=1",
     "test=false",
+    "logger=none",
 ]
 TWO = ["trainer=ddp_cpu", "trainer.devices=2", "data.batch_size=2"]
 SLOW = """

@@ -36,6 +36,7 @@ SMALL = [
     "monitor.mode=min",
     "+callbacks.extra.watch._target_=watch.Watch",
 ]
+QUIET = [*SMALL, "logger=none"]
 WATCH = """
 import json, os, signal
 from pathlib import Path
@@ -137,7 +138,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     (here / "conf" / "hydra" / "sweeper").mkdir(parents=True)
     (here / "conf" / "hydra" / "sweeper" / "draws.yaml").write_text("_target_: hydra_plugins.draws.Draws\n")
     words = ["hydra/sweeper=draws", "hydra/launcher=basic", "hydra.sweep.dir=sweep"]
-    done = train(here, "-m", *SMALL, *words)
+    done = train(here, "-m", *QUIET, *words)
     assert (here / "told.json").exists(), done.stderr
     return Swept(here, done, read(here / "told.json"))
 
@@ -228,7 +229,7 @@ def test_a_sweep_started_again_does_what_is_asked(
     monkeypatch.chdir(local.here)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert hydra_main(["-m", *LOCAL]) == 2
-    assert "holds a sweep already" in capsys.readouterr().err
+    assert "already holds a sweep" in capsys.readouterr().err
     assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
     told = capsys.readouterr().err
     assert "2 jobs, 0 of them to be run" in told
@@ -270,7 +271,7 @@ def by_slurm(port: int, node: str) -> dict[str, Any]:
 )
 def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], dict[str, Any]], run: str) -> None:
     (tmp_path / "watch.py").write_text(WATCH)
-    words = [*SMALL, "trainer.devices=1", "trainer.num_nodes=2", "seed=null"]
+    words = [*QUIET, "trainer.devices=1", "trainer.num_nodes=2", "seed=null"]
     words += ["hydra.run.dir=run"] if run == "run" else []
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
@@ -321,7 +322,10 @@ def test_processes_started_from_outside_are_told_what_they_need(
         (["seed=1,2", "hydra/launcher=slurm"], "hydra/launcher=slurm needs hydra-submitit-launcher: pip install"),
         (["seed=1,2", "hydra/launcher=ray"], "hydra/launcher=ray needs hydra-ray-launcher: pip install 'seqvise[ray]'"),
         (["seed=1,2", "retry=all"], "retry is 'all', but must be failed"),
-        (["experiment=seed/rnn,multi30k/transformer", "model.heads=4"], "That is the job experiment=seed/rnn of the"),
+        (
+            ["experiment=lesson11/rnn,multi30k/transformer", "model.heads=4"],
+            "That is the job experiment=lesson11/rnn of the",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_before_any_job(
@@ -342,7 +346,13 @@ def test_a_sweep_that_cannot_be_is_refused_before_any_job(
 
 
 def test_a_key_that_only_the_swept_models_have_may_be_given() -> None:
-    words = ["-m", "experiment=seed/attention,seed/teacher_forcing", "model.heads=4", "seed=3", "optimizer.lr=1,2"]
+    words = [
+        "-m",
+        "experiment=lesson11/attention,lesson11/teacher_forcing",
+        "model.heads=4",
+        "seed=3",
+        "optimizer.lr=1,2",
+    ]
     assert for_hydra(words) == [*words[:2], "model.heads=choice(4)", *words[3:]]
     assert for_hydra(["-m", "optimizer.lr=1,2", "model.cell=lstm"]) == ["-m", "optimizer.lr=1,2", "model.cell=lstm"]
     assert for_hydra(["model=rnn", "model.heads=4"]) == ["model=rnn", "model.heads=4"]

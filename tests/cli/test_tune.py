@@ -176,6 +176,7 @@ SMALL = [
     "trainer.devices=2",
     "trainer.max_epochs=2",
     "trainer.limit_val_batches=1",
+    "logger=none",
     "monitor.metric=val/loss",
     "monitor.mode=min",
     "+callbacks.extra.watch._target_=watch.Watch",

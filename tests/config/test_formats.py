@@ -43,11 +43,18 @@ def test_a_config_of_this_revision_is_read_as_it_was_written(tmp_path: Path) -> 
     assert load_config(file) == {"data": {"kind": "parallel"}}
 
 
-@pytest.mark.parametrize("number", [99, "new"])
-def test_a_later_format_is_refused(tmp_path: Path, number: object) -> None:
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("format: 99\nseed: 1\n")
+    with pytest.raises(UserError, match="install a newer one"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("number", ["new", "'2'", "2.0", "true", "null", "0", "-1", "[2]"])
+def test_what_is_no_format_number_is_refused(tmp_path: Path, number: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(f"format: {number}\nseed: 1\n")
-    with pytest.raises(UserError, match="install a newer one"):
+    with pytest.raises(UserError, match=r"config.yaml: format is .*, but must be a whole number from 1 to 2"):
         load_config(file)
 
 

@@ -56,7 +56,7 @@ def test_the_key_of_a_word(word: str, key: str) -> None:
 WORDS = (
     "model=rnn",
     "data=tatoeba",
-    "experiment=seed/attention",
+    "experiment=lesson11/attention",
     "optimizer=adamw",
     "trainer.max_epochs=3",
     "paths.data='a folder, with=signs'",

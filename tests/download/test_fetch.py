@@ -40,7 +40,7 @@ def download(source_file: Source, folder: Path) -> None:
 def error_message(source_file: Source, folder: Path) -> str:
     with pytest.raises(UserError) as error:
         download(source_file, folder)
-    (message,) = error.value.problems
+    (message,) = error.value.messages
     return message
 
 

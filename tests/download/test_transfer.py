@@ -51,7 +51,7 @@ def download(server: Server, partial: Partial, *answers: Answer, size: int | Non
 def refused(server: Server, partial: Partial, *answers: Answer, size: int | None = None) -> str:
     with pytest.raises(UserError) as error:
         download(server, partial, *answers, size=size)
-    (message,) = error.value.problems
+    (message,) = error.value.messages
     assert f"Download {server.url}/big.bin manually to {partial.target} and run the command again." in message
     return message
 

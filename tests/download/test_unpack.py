@@ -53,7 +53,7 @@ def refusal(folder: Path, name: str, content: bytes, max_bytes: int = MAX_BYTES)
     with pytest.raises(ArchiveError) as error:
         unpack(archive, ["in.txt"], folder, max_bytes)
     assert all_files(folder) == {f"outer/inner/{name}"}
-    (message,) = error.value.problems
+    (message,) = error.value.messages
     assert str(archive) in message
     return message
 

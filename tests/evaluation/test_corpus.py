@@ -30,7 +30,7 @@ def test_every_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     paths["folder"] = tmp_path
     with pytest.raises(UserError) as caught:
         read_alike(paths)
-    told = caught.value.problems
+    told = caught.value.messages
     assert len(told) == 4
     assert told[0] == f"none={paths['none']} cannot be read: No such file or directory."
     assert told[1].startswith(f"latin={paths['latin']}, line 2 is not UTF-8")
@@ -44,7 +44,7 @@ def test_files_of_other_lengths_are_told_with_both_counts(tmp_path: Path) -> Non
         path.write_text("x\n" * lines)
     with pytest.raises(UserError) as caught:
         read_alike(paths)
-    assert [problem.partition(",")[0] for problem in caught.value.problems] == [
+    assert [problem.partition(",")[0] for problem in caught.value.messages] == [
         f"source={paths['source']} has 3 lines and target={paths['target']} has 2 lines",
         f"source={paths['source']} has 3 lines and against={paths['against']} has 4 lines",
     ]

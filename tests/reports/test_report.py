@@ -119,7 +119,7 @@ def test_folders_that_are_no_sweep_are_all_told(tmp_path: Path, sweep: Path) -> 
     names = ("nowhere", "file", "empty", "sweep/0", ".")
     with pytest.raises(UserError) as refused:
         read_sweeps([tmp_path / name for name in names])
-    told = refused.value.problems
+    told = refused.value.messages
     assert [sentence.partition(":")[0].partition(" ")[2] for sentence in told[1:3]] == [
         "is a file, but must be the folder of a sweep.",
         "is an empty sweep",

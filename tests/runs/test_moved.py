@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +14,6 @@ from seqvise.config.formats import load_config
 from tests.earlier import EARLIER, copy_of
 
 EXPECTED = EARLIER / "expected"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; trained runs may change the environment."""
-    before = dict(os.environ)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def begun_in(folder: Path) -> None:

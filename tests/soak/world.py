@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqvise.cli.main import main
 from tests.earlier import EARLIER
@@ -158,7 +159,7 @@ def translation(folder: Path, run: str = "runs/translation") -> Ended:
 
 
 def search(folder: Path, run: str = "runs/images") -> Ended:
-    """What the index answers, as JSON in place of the terminal's table."""
+    """What the index answers, as JSON in place of the terminal's table, without the folder that the images lie in."""
     words = (
         "search",
         f"run={run}",
@@ -171,6 +172,12 @@ def search(folder: Path, run: str = "runs/images") -> Ended:
     )
     ended = command(folder, words)
     file = folder / "out.json"
-    output = json.dumps(json.loads(file.read_text())["answers"]) if not ended.code else ""
+    output = "" if ended.code else json.dumps(_without_files(json.loads(file.read_text())["answers"]))
     file.unlink(missing_ok=True)
     return Ended(ended.code, output, ended.errors)
+
+
+def _without_files(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An index made in a copy names the files of the copy."""
+    hits = [[{name: value for name, value in hit.items() if name != "file"} for hit in one["hits"]] for one in answers]
+    return [{**one, "hits": found} for one, found in zip(answers, hits, strict=True)]

@@ -176,4 +176,4 @@ def test_a_missing_vector_file_names_the_word(tmp_path: Path) -> None:
     for name, ending in (("wiki.fr.bin", " Put it there, or set vectors.download=true."), ("mine.bin", "")):
         with pytest.raises(UserError) as error:
             check_files(VectorOptions(name="fasttext", source=str(tmp_path / name)), 300)
-        assert error.value.problems[0].endswith(f"there is no such file.{ending}")
+        assert error.value.messages[0].endswith(f"there is no such file.{ending}")

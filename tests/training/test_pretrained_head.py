@@ -37,17 +37,27 @@ TRAIN = [
     "logger=none",
 ]
 
+NOUNS = ("plum", "red", "green", "blue")
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = dict(os.environ)
     monkeypatch.setattr(sys, "path", [*sys.path])
     copy_of(tmp_path, "images", "network.pt", "words.vec")
+    write_wordnet(tmp_path / "net")
     monkeypatch.chdir(tmp_path)
     assert main(["train", *TRAIN, "hydra.run.dir=first"]) == 0
     yield tmp_path
     os.environ.clear()
     os.environ.update(before)
+
+
+def write_wordnet(folder: Path) -> None:
+    """Nouns in which the labels of the images are kinds of plum."""
+    folder.mkdir()
+    (folder / "words.txt").write_text("".join(f"n{row:08d}\t{word}\n" for row, word in enumerate(NOUNS)))
+    (folder / "parent_child.txt").write_text("".join(f"n00000000 n{row:08d}\n" for row in range(1, len(NOUNS))))
 
 
 def head_of(run: Path) -> dict[str, torch.Tensor]:
@@ -70,7 +80,14 @@ def test_the_second_stage_starts_from_the_trained_head(here: Path) -> None:
     ("overrides", "message"),
     [
         (["model.hidden=5"], "has other sizes"),
-        (["vectors.whiten=0.5"], "was trained on other word vectors"),
+        (
+            ["vectors.whiten=0.5"],
+            "label vectors: vectors.whiten is 0.0 there and 0.5 here. Set vectors.whiten as it is there",
+        ),
+        (
+            ["data.wordnet=net", "data.hypernyms=0.5"],
+            "data.hypernyms is 0.0 there and 0.5 here; data.wordnet is null there and set here",
+        ),
         (["model.head=nowhere"], "is not a run directory"),
     ],
 )

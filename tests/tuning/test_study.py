@@ -40,9 +40,9 @@ def test_a_study_that_is_another_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(UserError, match="The study 'one'") as refused:
             opened(tmp_path, plan)
-        assert any(part in problem for problem in refused.value.problems), part
+        assert any(part in problem for problem in refused.value.messages), part
         assert all(
-            problem.endswith("choose another tune.name, or the same as before.") for problem in refused.value.problems
+            problem.endswith("choose another tune.name, or the same as before.") for problem in refused.value.messages
         )
     optuna.create_study(study_name="own", storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
     with pytest.raises(UserError, match="'own' in the database was not made by seqvise tune"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from seqvise.vectors import train
 from seqvise.vectors.initialise import embedding_matrix, initial_vectors
 from seqvise.vectors.options import TrainedOptions, VectorOptions
@@ -167,7 +168,10 @@ def test_options_import_nothing_heavy() -> None:
         (VectorOptions(missing="zero"), "vectors.missing is 'zero'"),
         (VectorOptions(dim=0), "vectors.dim is 0"),
         (VectorOptions(factor=0), "vectors.factor is 0"),
-        (VectorOptions("fasttext"), "vectors=fasttext needs a file"),
+        (
+            VectorOptions("fasttext"),
+            "vectors.name is fasttext, which needs a file: set vectors.source or vectors.target",
+        ),
         (VectorOptions(source="x.csv"), "vectors.source is 'x.csv'"),
         (VectorOptions(trained=TrainedOptions(threads=2)), "vectors.trained.threads is 2, but must be at least 10"),
         (VectorOptions(trained=TrainedOptions(epochs=0)), "vectors.trained.epochs is 0"),
@@ -175,10 +179,10 @@ def test_options_import_nothing_heavy() -> None:
     ],
 )
 def test_invalid_options_are_reported(choice: VectorOptions, problem: str) -> None:
-    sentences = list(choice.problems("vectors"))
+    sentences = list(option_errors(choice, "vectors"))
     assert len(sentences) == 1
     assert sentences[0].startswith(problem)
 
 
 def test_the_defaults_are_valid() -> None:
-    assert list(VectorOptions().problems("vectors")) == []
+    assert list(option_errors(VectorOptions(), "vectors")) == []

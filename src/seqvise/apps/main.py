@@ -1,4 +1,4 @@
-"""The former place of the command, for jobs that were queued with ``python -m seqvise.apps.main``."""
+"""The former place of the command, for jobs that were queued with ``python -m seqvise.cli.main``."""
 
 from seqvise.cli.main import main
 

@@ -14,6 +14,7 @@ from seqvise.cli.support.plain_command import words_command
 from seqvise.cli.translate import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from seqvise.outputs import unwritable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class EvaluateOptions:
 
     def problems(self) -> Iterator[str]:
         """Sentences about values that cannot be right."""
-        yield from self.decoding.problems("")
+        yield from option_errors(self.decoding)
         for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 yield f"{name} is {getattr(self, name)}, but must be at least {least}."
@@ -145,14 +146,14 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     Raises:
         UserError: a run cannot be read, or the two are of different languages.
     """
-    from seqvise.inference.translator import load_run
+    from seqvise.inference.translator import load_translator
 
-    run = load_run(options.run, options.device, options.batch, options.workers, options.trust)
+    run = load_translator(options.run, options.device, options.batch, options.workers, options.trust)
     run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch, options.workers, options.trust)
+    other = load_translator(options.against, options.device, options.batch, options.workers, options.trust)
     other.check(options.decoding)
     pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
     if pairs[0] != pairs[1]:

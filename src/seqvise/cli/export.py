@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seqvise.cli.support.plain_command import words_command
 from seqvise.errors import UserError
 from seqvise.export.options import ExportOptions
+from seqvise.options import option_errors
 from seqvise.outputs import unwritable
 
 
@@ -21,7 +22,7 @@ def export(options: ExportOptions) -> None:
     Raises:
         UserError: a wrong option, no run, a package is missing, or the model cannot be exported.
     """
-    problems = list(options.problems())
+    problems = list(option_errors(options))
     if not problems and (why := unwritable(options.output)):
         problems.append(f"output={options.output} cannot be made: {why}.")
     if problems:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +95,7 @@ def search(options: SearchOptions) -> None:
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    embedder = load_embedder(options.run, options.device, options.trust)
+    embedder = replace(load_embedder(options.run, options.device, options.trust), wordnet=options.wordnet)
     words = _word_queries(options, embedder)
     find = {IMAGES: _images, LABELS: _labels}.get(options.to, _classes)
     _write(options, embedder, find(options, embedder, words))
@@ -110,7 +110,7 @@ def _word_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
         try:
             queries.append(word_query(text, embedder, options.combine))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return queries
@@ -121,7 +121,7 @@ def _image_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
 
     if not options.image:
         return []
-    vectors = embedder.files(options.image)
+    vectors = embedder.embed_files(options.image)
     return [Query(str(path), vector, image=path) for path, vector in zip(options.image, vectors, strict=True)]
 
 
@@ -147,8 +147,7 @@ def _labels(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
 def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> list[Answer]:
     from seqvise.retrieval.classes import class_problems, find_classes
 
-    told = options.wordnet or embedder.options.wordnet
-    folder = Path(told) if told else None
+    folder = embedder.wordnet_folder
     if problems := class_problems(options.to, folder, embedder.hypernyms):
         raise UserError(*problems)
     assert folder is not None

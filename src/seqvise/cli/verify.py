@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from seqvise.cli.support.plain_command import words_command
 from seqvise.errors import RunFailedError, UserError
 from seqvise.plain_text import printable
 
-MANIFEST = "manifest.json"
+MANIFEST, NETWORKS = "manifest.json", "networks"
+_HASH = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def find(folder: Path) -> Iterator[Finding]:
     """Everything below a folder that has checksums, by path; building places of killed processes are left out."""
     for place, folders, names in os.walk(folder):
         path = Path(place)
-        for check in (_run, _manifest, _labels):
+        for check in (_run, _manifest, _labels, _networks):
             if (finding := check(path, names)) is not None:
                 yield finding
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not _inside(name, names))
@@ -109,7 +111,7 @@ def _run(path: Path, names: Sequence[str]) -> Finding | None:
 
 
 def _manifest(path: Path, names: Sequence[str]) -> Finding | None:
-    """A folder with a manifest, whose kind shows in its keys, or in the folder's files where it cannot be read."""
+    """A folder with a manifest, whose kind shows in its keys, or in the folder's files where those are damaged."""
     if MANIFEST not in names:
         return None
     try:
@@ -118,7 +120,7 @@ def _manifest(path: Path, names: Sequence[str]) -> Finding | None:
     except (OSError, ValueError) as error:
         content, problem = {}, f"cannot be read ({error})"
     for kind, marks, check, remedy in _KINDS:
-        if any(mark in (names if problem else content) for mark in marks):
+        if any(mark in content or mark in names for mark in marks):
             messages = (f"{MANIFEST} {problem}",) if problem else tuple(check(path, content))
             unknown = not any(name in content for name in ("hash", "seal"))
             return Finding(path, kind, messages, remedy, unknown)
@@ -170,6 +172,18 @@ def _labels(path: Path, names: Sequence[str]) -> Finding | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         messages = [str(error) if isinstance(error, DamagedError) else f"{CHECKSUMS} cannot be read ({error})"]
     return Finding(path, "labels", tuple(messages), _KINDS[-1][-1])
+
+
+def _networks(path: Path, names: Sequence[str]) -> Finding | None:
+    """The networks in a cache, each named by its hash."""
+    from seqvise.files import digest_file
+
+    kept = [Path(name) for name in names if _HASH.fullmatch(Path(name).stem)]
+    if path.name != NETWORKS or not kept:
+        return None
+    damaged = [name for name in kept if digest_file(path / name) != name.stem]
+    messages = tuple(f"{name} is not as it was written" for name in sorted(damaged))
+    return Finding(path, "networks", messages, "delete the file, and the next command makes it again.")
 
 
 Check = Callable[[Path, Mapping[str, Any]], Iterator[str]]

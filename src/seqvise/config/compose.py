@@ -19,6 +19,7 @@ from seqvise.config.keys import unknown_keys
 from seqvise.config.schema import register, unknown_in
 from seqvise.config.search_path import conf_folder, is_group
 from seqvise.errors import UserError
+from seqvise.moved import current_override
 from seqvise.tuning.options import TuneConfig
 
 CONFIG_NAME = "train"
@@ -49,7 +50,7 @@ def compose_what_fits(overrides: Sequence[str], root: str = CONFIG_NAME) -> tupl
     Raises:
         UserError: where no override is to blame, so that a config file must be wrong.
     """
-    cfg, faults = _set_aside(overrides, root)
+    cfg, faults = _set_aside([current_override(word) for word in overrides], root)
     return cfg, [fault.sentence(cfg) for fault in faults]
 
 

@@ -175,7 +175,12 @@ def _interpolations(node: Any, key: str = "") -> Iterator[str]:
 
 def _former(config: MutableMapping[str, Any], file: Path) -> list[Former]:
     number = config.get(KEY, FIRST)
-    if not isinstance(number, int) or number > FORMAT:
+    if type(number) is not int or number < FIRST:  # True is an int too
+        raise UserError(
+            f"{file}: {KEY} is {number!r}, but must be a whole number from {FIRST} to {FORMAT}: restore the file "
+            "from a copy."
+        )
+    if number > FORMAT:
         raise UserError(
             f"{file} has format {number}, but this version of seqvise reads formats up to {FORMAT}: "
             "install a newer one."

@@ -57,6 +57,8 @@ OPTION_FILES: dict[str, type] = {
     **DATA_OPTIONS,
 }
 """The types that files of the `data` and `model` groups begin with, by their name in the `options` group."""
+TOLD = "_seqvise_types"
+"""The attribute of Hydra's store that says whether it holds the types (true) or default values alone (false)."""
 
 
 def register(typed: bool = True) -> None:
@@ -65,12 +67,7 @@ def register(typed: bool = True) -> None:
     Args:
         typed: false tells it the default values alone, so that config files may have any key.
     """
-    store = ConfigStore.instance()
-    nodes: dict[str, Any] = {"schema": _schema(), "tune_schema": TuneConfig, **OPTION_FILES}
-    for name, node in nodes.items():
-        group = "options" if name in OPTION_FILES else None
-        plain = OmegaConf.to_container(OmegaConf.structured(node)) if not typed else node
-        store.store(group=group, name=name, node=plain)
+    _store_nodes(typed)
     _resolve_as("run_name", _run_name)
     _resolve_as("run_dir", _run_dir)
     _resolve_as("hydra_folder", _hydra_folder)
@@ -78,6 +75,19 @@ def register(typed: bool = True) -> None:
     # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
+
+
+def _store_nodes(typed: bool) -> None:
+    """Tells Hydra the types, unless its store has them: a command composes its config several times."""
+    store = ConfigStore.instance()
+    if getattr(store, TOLD, None) is typed:
+        return
+    nodes: dict[str, Any] = {"schema": _schema(), "tune_schema": TuneConfig, **OPTION_FILES}
+    for name, node in nodes.items():
+        group = "options" if name in OPTION_FILES else None
+        plain = OmegaConf.to_container(OmegaConf.structured(node)) if not typed else node
+        store.store(group=group, name=name, node=plain)
+    setattr(store, TOLD, typed)
 
 
 @cache

@@ -25,7 +25,7 @@ def is_group(key: str) -> bool:
 
 
 def choices(group: str) -> list[str]:
-    """Every choice of a group in both trees, those of its subgroups (``seed/rnn``) included."""
+    """Every choice of a group in both trees, those of its subgroups (``lesson11/rnn``) included."""
     folders = [tree / group for tree in (conf_folder(), own_folder()) if tree is not None]
     found = {path.relative_to(folder).with_suffix("") for folder in folders for path in folder.rglob("*.yaml")}
     return sorted(map(Path.as_posix, found))

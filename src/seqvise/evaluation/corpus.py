@@ -66,7 +66,7 @@ def _lines(key: str, path: Path, problems: list[str]) -> list[str]:
     try:
         lines = list(read_lines(path))
     except UserError as error:
-        problems += [f"{key}={problem}" for problem in error.problems]
+        problems += [f"{key}={problem}" for problem in error.messages]
         return []
     if not lines:
         problems.append(f"{key}={path} is empty: there is nothing to evaluate.")

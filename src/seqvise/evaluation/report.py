@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.evaluation.corpus import Corpus
 from seqvise.evaluation.systems import System
-from seqvise.metrics.groups import LENGTHS, UNKNOWNS, grouped
+from seqvise.metrics.groups import LENGTHS, UNKNOWNS, group_by_range
 from seqvise.metrics.perplexity import ReferenceLoss
 from seqvise.metrics.significance import Comparison, Interval, compare, score_interval
 from seqvise.metrics.statistics import Statistics, count
@@ -191,7 +191,7 @@ def _system_report(system: System, counts: Counts, sampling: Sampling) -> System
 
 
 def _of_loss(found: ReferenceLoss | None) -> tuple[float | None, float | None, int | None, int | None]:
-    return (None,) * 4 if found is None else (found.loss, found.perplexity, found.words, found.unknown)
+    return (None,) * 4 if found is None else (found.loss, found.perplexity, found.word_count, found.unknown)
 
 
 def _scores(counts: Counts, sampling: Sampling) -> dict[str, Score]:
@@ -202,8 +202,8 @@ def _group_reports(
     counts: Sequence[Counts], values: NDArray[np.int64], starts: Sequence[int], sampling: Sampling
 ) -> list[GroupReport]:
     reports = []
-    for label, members in grouped(values, starts):
-        scores = [_scores({name: all_.of(members) for name, all_ in each.items()}, sampling) for each in counts]
+    for label, members in group_by_range(values, starts):
+        scores = [_scores({name: all_.subset(members) for name, all_ in each.items()}, sampling) for each in counts]
         reports.append(GroupReport(label, len(members), scores[0], scores[1] if len(scores) > 1 else {}))
     return reports
 

@@ -16,7 +16,7 @@ from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.decoding.options import DecodingOptions
 from seqvise.evaluation.corpus import Corpus
 from seqvise.inference.translator import END, Translator
-from seqvise.metrics.groups import joined, moses_signature, moses_tokeniser
+from seqvise.metrics.groups import join_words, moses_signature, moses_tokeniser
 from seqvise.metrics.perplexity import ReferenceLoss, reference_loss
 from seqvise.models.interface import Seq2SeqModel
 
@@ -106,7 +106,7 @@ def decode(translator: Translator, name: str, texts: Sequence[str], options: Dec
         for start in range(0, len(texts), step):
             found = translator.translate(texts[start : start + step], options=options)
             outputs += [translation.text for translation in found]
-            words += [joined(_in_order(translator.target, translation.words)) for translation in found]
+            words += [join_words(_in_order(translator.target, translation.words)) for translation in found]
             progress.advance(task, len(found))
     seconds = time.perf_counter() - started
     # The same text can be said in other pieces than those that the tokenizer cuts the reference into.
@@ -123,7 +123,7 @@ def _in_order(codec: TextCodec, said: Sequence[str]) -> list[str]:
 
 def own_tokens(codec: TextCodec, texts: Sequence[str]) -> list[str]:
     """Texts in the words of a run's target tokenizer, prepared as its model sees them."""
-    return [joined(tokens.words) for tokens in codec.tokenizer.tokenize(texts)]
+    return [join_words(tokens.words) for tokens in codec.tokenizer.tokenize(texts)]
 
 
 def token_sides(

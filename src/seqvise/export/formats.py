@@ -44,7 +44,9 @@ def refuse_old_torch() -> None:
     """
     arguments = inspect.signature(torch.export.export).parameters
     if "prefer_deferred_runtime_asserts_over_guards" not in arguments or not hasattr(torch.onnx, "ops"):
-        raise UserError(f"export: torch is {torch.__version__}, whose exporters are too old: update torch.")
+        raise UserError(
+            f"export: torch is {torch.__version__}, whose exporters are too old: install torch 2.9 or later."
+        )
 
 
 def write_torch(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> None:

@@ -25,7 +25,7 @@ def read_runs(folders: Sequence[Path]) -> list[Job]:
     if problems := [f"compare={folder} is not a run directory." for folder in folders if not is_run(folder)]:
         raise UserError(*problems)
     jobs = [read_job(folder) for folder in folders]
-    if problems := [problem for job in jobs for problem in job.problems]:
+    if problems := [problem for job in jobs for problem in job.messages]:
         raise UserError(*problems)
     return jobs
 

@@ -45,7 +45,7 @@ class Job:
         status: content of ``status.json``.
         metrics: content of ``metrics.json``.
         environment: content of ``env.json``.
-        problems: a sentence about each file that cannot be read.
+        messages: a sentence about each file that cannot be read.
         written: when a file of it was last written, in seconds since 1970.
     """
 
@@ -56,7 +56,7 @@ class Job:
     status: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     written: float = 0.0
 
     @property
@@ -67,7 +67,7 @@ class Job:
     def state(self, now: float | None = None) -> str:
         """``ok``, ``failed``, ``interrupted``, ``running``, ``killed`` (says running, but is silent), ``unreadable``
         or ``never started``. now: the time; null: the clock's."""
-        if self.problems:
+        if self.messages:
             return "unreadable"
         said = str(self.status.get("status", "never started"))
         if said == "failed" and self.status.get("interrupted"):
@@ -79,7 +79,7 @@ class Job:
         """Why it is no result, in one line; empty for a run that is done."""
         state = self.state(now)
         if state == "unreadable":
-            return " ".join(self.problems)
+            return " ".join(self.messages)
         if state == "killed":
             silent = (time.time() if now is None else now) - self.written
             return f"says running, but wrote nothing for {duration(silent)}"
@@ -131,7 +131,7 @@ def read_job(folder: Path) -> Job:
         status=_status(folder, problems),
         metrics=_read(folder / METRICS, problems),
         environment=_read(folder / ENVIRONMENT, problems),
-        problems=tuple(problems),
+        messages=tuple(problems),
         written=_last_written(folder),
     )
 
@@ -176,7 +176,7 @@ def _config(path: Path, problems: list[str]) -> dict[str, Any]:
         if content:
             upgrade(content, path)
     except UserError as error:
-        problems.extend(error.problems)
+        problems.extend(error.messages)
     return content
 
 

@@ -64,7 +64,7 @@ def _of_run(job: Job, names: Sequence[str]) -> Pruning:
 
 def _left_alone(job: Job) -> str:
     said = job.status.get("status")
-    if job.problems:
+    if job.messages:
         return job.reason()
     if said == "running":
         return "its status is running" + (f"; it {job.reason()}" if job.state() == "killed" else "")

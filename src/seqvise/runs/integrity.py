@@ -17,6 +17,7 @@ from seqvise.checksums import (
     CHECKSUMS,
     FILES,
     DamagedError,
+    Records,
     check_archive,
     crc32,
     damages,
@@ -96,13 +97,16 @@ def check_run(folder: Path) -> None:
 
 def run_changes(folder: Path, status: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each of config, status and results that does not match its checksum. status: its content."""
+    files: Records = {}
     try:
-        unsealed(status, STATUS)
-    except DamagedError as error:
+        files = unsealed(status, STATUS, required=bool(status) and has_checksums(folder)).get(FILES) or {}
+    except DamagedError as error:  # whose records may be damaged as well
         yield f"{folder}/{error}. {EDITED}"
+    if not status and has_checksums(folder):
+        yield f"{folder / STATUS} is {'damaged' if (folder / STATUS).exists() else 'missing'}. {EDITED}"
     if (folder / CONFIG).is_file() and _config_changed(folder):
         yield f"{folder / CONFIG} does not match the checksum in it. {EDITED}"
-    for message in damages(folder, status.get(FILES) or {}):
+    for message in damages(folder, files):
         yield f"{folder}/{message}. {EDITED}"
 
 

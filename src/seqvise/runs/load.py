@@ -16,10 +16,10 @@ from seqvise.config.formats import load_config
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.options import Config, PathOptions
 from seqvise.config.schema import typed, without_unknown
-from seqvise.config.validate import node_problems
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
+from seqvise.options import option_errors
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, own_network
 from seqvise.runs.environment import new_keys, other_versions
 from seqvise.runs.integrity import check_run
@@ -63,11 +63,11 @@ class Run:
             saved = without_unknown(load_config(file, trust), file)
             config = typed(saved)
         except UserError as error:
-            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.problems]
+            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.messages]
             raise UserError(*problems, *made) from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {one_line(error)}.", *made) from error
-        if problems := [f"{file}: {problem}" for problem in node_problems(config)]:
+        if problems := [f"{file}: {problem}" for problem in option_errors(config)]:
             raise UserError(*problems, *made)
         if made and (new := new_keys(saved, config)):
             log.warning("%s What it did not know is taken to be %s.", made[0], new)

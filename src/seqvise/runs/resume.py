@@ -17,7 +17,7 @@ from seqvise.config.options import Config
 from seqvise.config.registry import class_paths
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
-from seqvise.files import remove_remains
+from seqvise.files import remove_temporary
 from seqvise.runs.directory import (
     ASSETS,
     CHECKPOINTS,
@@ -141,6 +141,8 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     Raises:
         UserError: the words ask for another run than this one.
     """
+    if cfg.dry_run:
+        raise UserError(f"dry_run=true shows a new run, but {directory} holds one to resume: leave out one of the two.")
     saved = _saved(cfg, directory)
     given = [key for key in map(_key, words) if not _is_free(key)]
     former = former_keys(directory / CONFIG).difference(given)  # the run keeps what they meant when it began
@@ -192,7 +194,7 @@ def last_checkpoint(directory: Path) -> Path | None:
     folder = directory / CHECKPOINTS
     if is_first_process():
         for place in (directory, folder, directory / ASSETS):
-            remove_remains(place, below=False)
+            remove_temporary(place, below=False)
     return folder / LAST if (folder / LAST).is_file() else None
 
 

@@ -18,7 +18,7 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_write, digest_file, write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
-from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_words, split_images
+from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_word_space, split_images
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
 from seqvise.images.options import is_weights_file
 from seqvise.paths import cache_folder
@@ -102,7 +102,7 @@ def read_job(config: Config, seed: int) -> ImageJob:
         raise UserError("Images need a model that answers with a word vector: choose model=devise.")
     with preparing():
         parts = find_images(config.data)
-        words = read_words(config, parts.images.names)
+        words = read_word_space(config, parts.images.names)
         split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
@@ -130,8 +130,9 @@ def _keep_network(weights: str | None, assets: Path, cache: Path) -> None:
     file, target = Path(weights), assets / NETWORK / Path(weights).name
     if target.exists() and target.samefile(file):
         return
-    kept = cache / "networks" / f"{digest_file(file)}{file.suffix}"
-    if not kept.is_file():
+    checksum = digest_file(file)
+    kept = cache / "networks" / f"{checksum}{file.suffix}"
+    if not kept.is_file() or digest_file(kept) != checksum:  # a damaged one must not get into another run
         with atomic_write(kept) as temporary:
             shutil.copyfile(file, temporary)
     with atomic_write(target) as temporary:
@@ -151,7 +152,7 @@ def _data(job: ImageJob) -> ImageDataModule:
 def _task(job: ImageJob) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
     task = make_task(job.config, _model(job), job.seed, protocol=job.protocol())
-    cast(Any, task).told = job.told()
+    cast(Any, task).run_notes = job.told()
     return task
 
 
@@ -162,5 +163,5 @@ def _model(job: ImageJob) -> nn.Module:
     if prior is not None:
         cast(Any, model).set_classes(torch.from_numpy(job.words.classes(len(prior.vectors))))
     if (head := option(job.config.model, "head")) is not None:
-        load_head(model, Path(head), job.words.labels, job.config.trust)
+        load_head(model, Path(head), job.words.labels, job.config)
     return model

@@ -19,7 +19,8 @@ from seqvise.config.overrides import key_of, override
 from seqvise.config.search_path import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
-from seqvise.launching.pool import cuda_devices, needed, processes_of, threads_of_job
+from seqvise.launching.pool import cpu_processes, cuda_devices, devices_needed, threads_of_job
+from seqvise.options import option_errors
 from seqvise.paths import unwritable
 from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
@@ -107,8 +108,8 @@ def _search(
     if problems := [*_best_problems(best, options), *_folder_problems(database)]:
         raise UserError(*problems)
     devices = tuple(cuda_devices() if options.devices is None else map(str, options.devices))
-    needs = needed(cfg.trainer, None, len(devices), "tune.devices")
-    threads = threads_of_job(options.threads, options.jobs, needs or processes_of(cfg.trainer))
+    needs = devices_needed(cfg.trainer, None, len(devices), "tune.devices")
+    threads = threads_of_job(options.threads, options.jobs, needs or cpu_processes(cfg.trainer))
     seeds = None if options.seeds is None else tuple(options.seeds)
     told = tuple(word for word in fixed if not _concerns(FREE, key_of(word)))
     plan = Plan(tuple(space), cfg.monitor.metric, cfg.monitor.mode, seeds, told)
@@ -141,7 +142,7 @@ def _options(words: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     except OmegaConfBaseException as error:
         raise UserError(*problems, one_line(error)) from error
     assert isinstance(options, TuneConfig)
-    return options.tune, [*problems, *options.tune.problems(ROOT)]
+    return options.tune, [*problems, *option_errors(options)]
 
 
 def _space(options: TuneOptions, own: Sequence[str]) -> tuple[tuple[Parameter, ...], list[str]]:
@@ -151,7 +152,7 @@ def _space(options: TuneOptions, own: Sequence[str]) -> tuple[tuple[Parameter, .
     try:
         return read_space(options.space), []
     except UserError as error:
-        return (), list(error.problems)
+        return (), list(error.messages)
 
 
 def _clashes(fixed: Sequence[str], space: Sequence[Parameter], options: TuneOptions) -> Iterator[str]:

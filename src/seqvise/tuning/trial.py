@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqvise.files import held, write_text
+from seqvise.files import try_lock, write_text
 from seqvise.launching.processes import SWEEP
-from seqvise.launching.ranks import ending
+from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import LOCK, STATUS
 from seqvise.tuning.progress import progress, result, why_failed
 from seqvise.tuning.space import Value
@@ -175,7 +175,7 @@ class Running:
 
     def _start(self) -> None:
         # A run whose `tune` was killed may still be about to save.
-        with held(self._folder / LOCK) as alone:
+        with try_lock(self._folder / LOCK) as alone:
             if not alone:
                 return
         words = self.command(self.values, self.seeds[len(self.found)], self._folder)
@@ -218,7 +218,7 @@ class Running:
         if self._stopped:
             return Outcome("interrupted", why="interrupted")
         why = why_failed(self._folder, self._folder / LOG)
-        return Outcome("failed", why=f"it {ending(code)}{f': {why}' if why else ''}", refused=code == REFUSED)
+        return Outcome("failed", why=f"it {describe_exit(code)}{f': {why}' if why else ''}", refused=code == REFUSED)
 
     def _without_result(self, value: float | None) -> Outcome:
         return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")

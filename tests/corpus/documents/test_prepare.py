@@ -16,6 +16,7 @@ from seqvise.corpus.parallel.tables import BAD_ROW
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.vocabulary import EOS, UNK
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 
 SPACES = TokenizerOptions(name="spaces", case="keep", normalise=False, max_words=None)
 
@@ -158,6 +159,7 @@ def refused(options: TextOptions, folder: Path) -> str:
     ("text", "sentence"),
     [
         ("pos\tgood\n\tbad\n", "train.tsv, line 2 has no label"),
+        ("pos\tgood\n\u200b\tbad\n", "train.tsv, line 2 has no label"),
         ("pos\tgood\nneg\t \n", "train.tsv, line 2 is a document without a word"),
         ("pos\tgood\nneg\n", "train.tsv, line 2 has 1 field ('neg'), but must have 2"),
         (
@@ -201,15 +203,15 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_invalid_options_are_reported() -> None:
-    sentences = list(StreamOptions(root="r", bptt=3, bptt_least=5, bptt_halved=2, batch_size=0).problems("data"))
+    sentences = list(option_errors(StreamOptions(root="r", bptt=3, bptt_least=5, bptt_halved=2, batch_size=0), "data"))
     assert [sentence.split(" ")[0] for sentence in sentences] == [
         "data.train",
         "data.batch_size",
         "data.bptt_least",
         "data.bptt_halved",
     ]
-    columns = list(LabelOptions(root="r", train="t", columns=["a", "text"], text="text").problems("data"))
+    columns = list(option_errors(LabelOptions(root="r", train="t", columns=["a", "text"], text="text"), "data"))
     assert len(columns) == 1
     assert "data.label is 'label'" in columns[0]
-    (no_labels,) = LabelOptions(root="r", train="t", format="lines").problems("data")
+    (no_labels,) = option_errors(LabelOptions(root="r", train="t", format="lines"), "data")
     assert "has no labels" in no_labels

@@ -101,7 +101,7 @@ def test_a_malformed_corpus_is_prepared_or_refused_and_leaves_nothing_incomplete
     try:
         store = prepare_corpus(data, WORDS, cache)
     except UserError as error:
-        messages = error.problems
+        messages = error.messages
     else:
         messages = ()
         report = TokenStore.open(store.path).report

@@ -4,12 +4,13 @@ import pytest
 
 from seqvise.corpus.parallel.options import DataOptions, SideLimits, SideScripts
 from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.options import option_errors
 
 GOOD = DataOptions(root="/text", train="train")
 
 
 def messages(**choices: object) -> list[str]:
-    return list(replace(GOOD, **choices).problems("data"))  # type: ignore[arg-type]
+    return list(option_errors(replace(GOOD, **choices), "data"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def messages(**choices: object) -> list[str]:
     ],
 )
 def test_valid_options_have_no_problems(data: DataOptions) -> None:
-    assert list(data.problems("data")) == []
+    assert list(option_errors(data, "data")) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_valid_options_have_no_problems(data: DataOptions) -> None:
         ({"format": "xml"}, ["data.format is 'xml', but must be one of phrasebook, tabbed, paired, csv, parquet."]),
         ({"root": None, "train": None}, ["data.root is not set", "data.train is not set"]),
         ({"target": "fr"}, ["data.source and data.target are both 'fr'"]),
-        ({"format": "phrasebook", "source": "de"}, ["data.source=de and data.target=en"]),
+        ({"format": "phrasebook", "source": "de"}, ["data.source is de and data.target is en"]),
         ({"format": "tabbed", "source": "de"}, ["data.source is 'de', but must be named once in data.columns"]),
         ({"question_patterns": {"en": "("}}, ["data.question_patterns.en is not a regular expression"]),
         ({"questions_only": True, "source": "de"}, ["there is no pattern for 'de': set data.question_patterns.de."]),
@@ -62,11 +63,14 @@ def test_valid_options_have_no_problems(data: DataOptions) -> None:
         ({"format": "tabbed", "valid": "-"}, ["data.valid has '-', standard input"]),
         ({"weights": [1.0, 2.0]}, ["data.weights has 2 numbers, but data.train 1 names"]),
         ({"weights": [0.0]}, ["data.weights is [0.0], but each must be above 0 and at most 1000."]),
-        ({"encoding_errors": "ignore"}, ["data.encoding_errors is 'ignore', but must be refuse or replace."]),
+        ({"encoding_errors": "ignore"}, ["data.encoding_errors is 'ignore', but must be one of refuse, replace."]),
         ({"max_characters": 0, "max_ratio": 0.5}, ["data.max_characters is 0", "data.max_ratio is 0.5"]),
         (
             {"scripts": SideScripts(source=["roman"], target=[])},
-            ["data.scripts.source has 'roman', but knows only arabic, ", "data.scripts.target is an empty list"],
+            [
+                "data.scripts.source has 'roman', but must be names from arabic, ",
+                "data.scripts.target is an empty list",
+            ],
         ),
         ({"bucket": 0, "workers": -1}, ["data.bucket is 0", "data.workers is -1"]),
         ({"rare_as_unknown": 0.0}, ["data.rare_as_unknown is 0.0, but must be above 0"]),
@@ -88,7 +92,7 @@ def test_every_invalid_option_is_reported(choices: dict[str, object], expected: 
     ],
 )
 def test_invalid_tokenizers_are_reported(tokenizer: TokenizerOptions, expected: list[str]) -> None:
-    sentences = list(tokenizer.problems("tokenizer"))
+    sentences = list(option_errors(tokenizer, "tokenizer"))
     assert len(sentences) == len(expected)
     assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))
 

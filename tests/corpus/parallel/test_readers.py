@@ -57,7 +57,7 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
     data = paired(tmp_path, [("a", "b")])
     with pytest.raises(UserError) as refused:
         part_files(data, "vaild")
-    for side, problem in zip(("fr", "en"), refused.value.problems, strict=True):
+    for side, problem in zip(("fr", "en"), refused.value.messages, strict=True):
         assert problem.startswith(str(tmp_path / f"vaild.{side}"))
         assert "data.root" in problem
 

@@ -27,6 +27,7 @@ from seqvise.corpus.tokens.sentencepiece import EvenSample, Pieces, train_pieces
 from seqvise.corpus.tokens.tokenizers import normalise
 from seqvise.corpus.tokens.vocabulary import EOS, SPECIALS, UNK
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from tests.corpus.corpora import Pairs, options, paired, tabbed, write_side
 
 SUBWORDS = TokenizerOptions(name="sentencepiece", max_words=60)
@@ -291,6 +292,6 @@ def test_pieces_restore_the_phrasebook(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_options_are_reported(choices: dict[str, object], expected: list[str]) -> None:
-    sentences = list(replace(SUBWORDS, **choices).problems("tokenizer"))  # type: ignore[arg-type]
+    sentences = list(option_errors(replace(SUBWORDS, **choices), "tokenizer"))  # type: ignore[arg-type]
     assert len(sentences) == len(expected)
     assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))

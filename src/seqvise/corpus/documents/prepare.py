@@ -159,7 +159,7 @@ class _Reader:
         return "test" if self.data.format == "phrasebook" and hashed < 2 * fraction else "train"
 
     def _passes(self, document: Document, tally: FilterCounts) -> bool:
-        if self.data.kind == LABELS and not document.label:
+        if self.data.kind == LABELS and not has_word(document.label):
             raise UserError(f"{document.place} has no label: label each document, or remove this one.")
         maximum = self.data.max_characters
         if maximum is not None and len(document.text) > maximum:

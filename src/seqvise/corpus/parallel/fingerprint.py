@@ -22,7 +22,7 @@ from seqvise.corpus.parallel.store import FORMAT
 from seqvise.corpus.parallel.textfile import TextFile
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, digest_stream, remove_dead, write_text
+from seqvise.files import digest, digest_file, digest_stream, remove_stale, write_text
 
 _LARGE = 64 << 20
 
@@ -158,11 +158,11 @@ def _digest(path: Path, memo: Path) -> str:
     status = path.stat()
     if status.st_size < _LARGE:
         return digest_file(path)
-    cached = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
-    if not cached.is_file():
-        remove_dead(cached)
-        write_text(cached, digest_file(path))
-    return cached.read_text(encoding="utf-8")
+    known = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
+    if not known.is_file():
+        remove_stale(known)
+        write_text(known, digest_file(path))
+    return known.read_text(encoding="utf-8")
 
 
 def added_options(data: DataOptions | TextOptions) -> dict[str, str]:

@@ -25,7 +25,7 @@ from seqvise.corpus.tokens.sentencepiece import SENTENCES, EvenSample, Pieces, t
 from seqvise.corpus.tokens.tokenizers import text_cleaner
 from seqvise.corpus.tokens.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
-from seqvise.files import atomic_write, locked, remove_remains, rename_whole
+from seqvise.files import atomic_write, locked, remove_temporary, rename_durably
 
 Models = tuple[bytes | None, bytes | None]
 
@@ -84,7 +84,7 @@ def _build_once(
             except StaleJournalError:
                 shutil.rmtree(building)
                 _build(building, data, options, inputs, identity, progress)
-            rename_whole(building / STORE, folder)
+            rename_durably(building / STORE, folder)
         except WorkerKilledError:
             raise
         except UserError:
@@ -101,7 +101,7 @@ def _build(
     identity: dict[str, Any],
     progress: Callable[[int], None] | None,
 ) -> None:
-    remove_remains(building)
+    remove_temporary(building)
     journal, folder = Journal(building), building / STORE
     (folder / "manifest.json").unlink(missing_ok=True)  # of an attempt that was killed before its last rename
     models = _models(building, data, options, inputs)

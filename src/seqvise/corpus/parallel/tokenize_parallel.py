@@ -17,7 +17,7 @@ from seqvise.corpus.tokens.sentencepiece import Pieces
 from seqvise.corpus.tokens.tokenizers import Tokenizer, Tokens, build_tokenizer
 from seqvise.errors import UserError
 from seqvise.machine import usable_cores
-from seqvise.workers import begin_worker
+from seqvise.workers import init_worker
 
 INLINE_BATCHES = 16
 """Batches that are tokenised before worker processes are started: a small corpus is faster without them."""
@@ -166,7 +166,7 @@ _tokenizers: list[Tokenizer] = []
 
 
 def _start_worker(spec: TokenizerSpec) -> None:
-    begin_worker()
+    init_worker()
     _tokenizers[:] = spec.tokenizers()
 
 
