@@ -169,8 +169,8 @@ class Task(pl.LightningModule):
         counts: tuple[int, ...] = getattr(batch, "step_counts", ())
         if not counts:
             raise UserError(
-                f"trainer.accumulate_grad_batches is {self._batches_per_step}, but the batches have no step_counts: wrap "
-                "the training loader in seqvise.datamodules.counted.CountedLoader, or set "
+                f"trainer.accumulate_grad_batches is {self._batches_per_step}, but the batches have no step_counts: "
+                "wrap the training loader in seqvise.datamodules.counted.CountedLoader, or set "
                 "trainer.accumulate_grad_batches=1."
             )
         return counts
