@@ -87,6 +87,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ): "a key of the config",
     ("src/seqvise/options.py", "def problems(self, key: str) -> Iterator[str]:"): "the former name of validate",
     ("tests/test_options.py", "def problems(self, key: str) -> Iterator[str]:"): "a test of the former name",
+    ("src/seqvise/evaluation/report.py", "words: int | None"): "a key of the JSON report: a number of words",
 }
 """(path, line without its indentation) of an occurrence that is right -> the reason."""
 
