@@ -97,7 +97,7 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
         (["train", *CLASSIFIER, "model.encoder=lm", "data.train=other.tsv"], "no word in common"),
         (["train", *CLASSIFIER, "model.encoder=back"], "set data.backwards=true"),
         (["train", *CLASSIFIER, "data.train=missing.tsv"], "line 2 has no label"),
-        (["train", *CLASSIFIER, "data.train=single.tsv"], "a classifier needs two labels"),
+        (["train", *CLASSIFIER, "data.train=single.tsv"], "a classifier needs at least two labels"),
         (["train", *CLASSIFIER, "data.train=empty.tsv"], "line 2 is a document without a word"),
     ],
 )
