@@ -57,7 +57,10 @@ UNREAD = (
             lambda _, value: isinstance(value, dict | list),
             {("a",): 1, ("b", "c", "0"): 2, ("b", "c", "1", "d"): 3, ("b", "f", "g"): None},
         ),
-        (lambda key, _: key == ("b",), {("a",): 1, **{("b", name): value for name, value in PLAIN["b"].items()}}),
+        (
+            lambda key, _: key == ("b",),
+            {("a",): 1, ("b", "c"): [2, {"d": 3}], ("b", "e"): {}, ("b", "f"): {"g": None}},
+        ),
     ],
 )
 def test_a_config_is_flattened_as_far_as_wanted(descend: Callable[[Key, Any], bool], leaves: dict[Key, Any]) -> None:
