@@ -64,7 +64,7 @@ def measure(corpus: Path, cache: Path, way: Way) -> dict[str, Any]:
     tokens = [len(batch.real) for batch in loader]
     seconds = time.perf_counter() - first
     return {
-        "tokenizer": way.tokenizer + ("" if way.sampling is None else ", drawn anew"),
+        "tokenizer": way.tokenizer + ("" if way.sampling is None else ", sampled"),
         "workers": way.workers,
         "pairs_per_second": store.report.read / (prepared - began),
         "batches_per_second": len(tokens) / seconds,

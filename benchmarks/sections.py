@@ -93,7 +93,7 @@ SECTIONS: dict[str, Section] = {
             "toolkit": ("toolkit", "s"),
             "seconds": ("seconds a step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
-            "ratio_0": ("times seed/attention", ".2f"),
+            "ratio_0": ("times lesson11/attention", ".2f"),
             "ratio_1": ("times ours with input feeding", ".2f"),
         },
         words=("toolkit",),
@@ -274,7 +274,7 @@ SECTIONS: dict[str, Section] = {
         columns={
             "work": ("work", "s"),
             "kills": ("kills", "d"),
-            "ends": ("came to its end", "d"),
+            "ends": ("finished", "d"),
             "faults": ("faults", "d"),
             "same": ("same as undisturbed", "s"),
         },

@@ -4,7 +4,7 @@ All have a bidirectional GRU encoder and a GRU decoder of two layers, additive a
 embeddings and softmax, and the lesson's vocabularies. Vectors and the decoder have 300 numbers, and so have the
 encoder's two directions together: OpenNMT-py's two parts have to be equally wide, and JoeyNMT's encoder cannot do with
 one direction. Both have attention behind the RNN and feed it into the next step: ours is measured with these equations,
-and with those of ``seed/attention``, whose attention comes before the RNN.
+and with those of ``lesson11/attention``, whose attention comes before the RNN.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from seqvise.models.recurrent.options import RecurrentOptions
 WIDTH, LAYERS = 300, 2
 LESSON_WAY = RecurrentOptions(attention="additive", bidirectional=True, encoder_hidden=WIDTH // 2)
 OURS = {
-    "seqvise, attention of seed/attention": LESSON_WAY,
+    "seqvise, attention of lesson11/attention": LESSON_WAY,
     "seqvise, with input feeding": replace(LESSON_WAY, attention_place="after", input_feeding=True),
 }
 SCRIPTS = {

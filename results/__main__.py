@@ -1,4 +1,4 @@
-"""Keeps finished runs as JSON files, and renders RESULTS.md from them."""
+"""Keeps finished runs as JSON files, and renders RESULTS.md and docs/results from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from seqvise.cli.support.exit_codes import exit_code
 from seqvise.errors import UserError
 
 RESULTS = Path(__file__).parent
-PAGE = "RESULTS.md"
 
 
 def main(argv: Sequence[str] | None = None, results: Path = RESULTS) -> int:
-    """Runs the command and gives its exit code. results: the folder of the JSON files; the page lies beside it."""
+    """Runs the command and returns its exit code. results: the folder of the JSON files, next to RESULTS.md."""
     return exit_code(lambda: _command(_parser().parse_args(argv), results))
 
 
@@ -49,7 +48,7 @@ def add(runs: Sequence[Path], results: Path, note: str | None, name: str | None,
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("render", help="write RESULTS.md and its pictures; also without a command")
+    commands.add_parser("render", help="write RESULTS.md, docs/results and the pictures; also without a command")
     adding = commands.add_parser("add", help="keep finished runs and sweeps as JSON files of results/")
     adding.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIRECTORY", help="of a run, or of a whole sweep")
     adding.add_argument("--note", help="a remark, shown below the table")
@@ -62,9 +61,7 @@ def _command(arguments: argparse.Namespace, results: Path) -> None:
     if arguments.command == "add":
         add(arguments.runs, results, arguments.note, arguments.name, arguments.replace)
     else:
-        page = results.parent / PAGE
-        render(results, page)
-        print(page)
+        print(*render(results, results.parent), sep="\n")
 
 
 def _file(record: Record | SweepRecord, results: Path, name: str | None) -> Path:
@@ -78,7 +75,7 @@ def _read_all(runs: Sequence[Path], note: str | None) -> list[Record | SweepReco
         try:
             records.append(read_sweep(path, note) if is_sweep(path) else read_run(path, note))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return records

@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a small prepared corpus, a folder to work in, and settings."""
+"""Fixtures that several packages' tests share: a small prepared corpus, and Hypothesis settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.options import TokenizerOptions
 
-# How long an example takes says how busy the machine is.
+# An example's duration depends on the load of the machine.
 settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
 
@@ -86,12 +86,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for token stores that all tests share."""
+    """A folder for token stores, shared by all tests."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def store(cache: Path) -> TokenStore:
-    """Two hundred training pairs of the phrasebook, with its validation and test parts."""
+    """Token store of 200 training pairs of the phrasebook, with its validation and test parts."""
     data = DataOptions(name="phrasebook", format="phrasebook", limit=200)
     return prepare_corpus(data, TokenizerOptions(name="words"), cache)

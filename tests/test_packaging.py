@@ -1,4 +1,4 @@
-"""Every package that is imported is declared."""
+"""Every imported package is a declared dependency."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
 
 
-def test_what_is_imported_is_declared() -> None:
+def test_imported_packages_are_declared() -> None:
     content = project()
     groups = [content["dependencies"], *content["optional-dependencies"].values()]
     declared = {normalised(requirement) for requirements in groups for requirement in requirements}
@@ -44,11 +44,11 @@ def test_what_is_imported_is_declared() -> None:
         for package in packages - OWN - set(sys.stdlib_module_names)
         if not declared & {normalised(name) for name in distributions.get(package, [package])}
     }
-    # They come with the launchers that are declared.
+    # They are dependencies of the declared launchers.
     assert missing <= {"submitit", "joblib", "ray"}
 
 
-def test_the_wheel_says_what_it_is() -> None:
+def test_the_wheel_has_authors_and_classifiers() -> None:
     content = project()
     assert content["authors"]
     classifiers = content["classifiers"]

@@ -1,4 +1,4 @@
-"""Where Hydra looks for ways to run a sweep, in every program that uses Hydra: so nothing of ours is imported."""
+"""Hydra plugins for sweeps. Every program that uses Hydra imports this module, so it imports seqvise only when used."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hydra.plugins.launcher import Launcher
 
 
 class LocalLauncher(Launcher):  # type: ignore[misc]
-    """``hydra/launcher=local``: each job a process of its own, several at a time.
+    """``hydra/launcher=local``: each job is a separate process, several at a time.
 
     Args:
-        jobs: at most so many at a time; None for one a device.
-        devices: CUDA's names of the devices shared; None for all that may be used.
-        devices_per_job: None for as many as ``trainer.devices`` says.
-        threads: of each process; None for its share of the processor.
+        jobs: maximum number of parallel jobs; None for one per device.
+        devices: CUDA names of the shared devices; None for all visible devices.
+        devices_per_job: None for the number in ``trainer.devices``.
+        threads: CPU threads of each process; None for its share of the cores.
     """
 
     names_runs = True
-    """It names the folders of its jobs for TensorBoard, whatever sweeper gives them."""
+    """This launcher itself links the folders of its jobs for TensorBoard, with any sweeper."""
 
     def __init__(
         self,
@@ -36,23 +36,23 @@ class LocalLauncher(Launcher):  # type: ignore[misc]
         self.threads = threads
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Takes over what a sweeper knows of the sweep."""
+        """Stores the context, function and config of the sweep."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs jobs; gives the monitored metric of each, or its failure."""
+        """Runs jobs; returns the monitored metric of each, or its failure."""
         from seqvise.launching.launcher import launch
 
         return launch(self, job_overrides, initial_job_idx)
 
 
 class Grid(BasicSweeper):  # type: ignore[misc]
-    """``hydra/sweeper=grid``: Hydra's basic sweeper, which goes on where a job fails."""
+    """``hydra/sweeper=grid``: Hydra's basic sweeper, which continues if a job fails."""
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Checks that the sweep can be started where it is to lie."""
+        """Checks that the sweep can be started in its folder."""
         from seqvise.launching.grid import check
 
         check(config)
@@ -60,7 +60,7 @@ class Grid(BasicSweeper):  # type: ignore[misc]
         self.task_function = task_function
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Nothing: seqvise has checked the jobs, values included, and each job checks itself."""
+        """Does nothing: seqvise has already checked the overrides, and each job checks its config."""
 
     def sweep(self, arguments: list[str]) -> Any:
         """Runs all jobs."""

@@ -1,4 +1,4 @@
-"""The callbacks of a run, together."""
+"""All callbacks of a run together."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def test_early_stopping_needs_patience(tmp_path: Path) -> None:
     assert (stopping.monitor, stopping.mode, stopping.patience) == ("val/loss", "min", 3)
 
 
-def test_own_callback_is_made_from_its_node(tmp_path: Path) -> None:
+def test_your_own_callback_is_built_from_its_node(tmp_path: Path) -> None:
     node = {"_target_": f"{__name__}.Greeting", "word": "bonjour"}
-    (own,) = (callback for callback in build(tmp_path, extra={"hello": node}) if isinstance(callback, Greeting))
-    assert own.word == "bonjour"
+    (greeting,) = (callback for callback in build(tmp_path, extra={"hello": node}) if isinstance(callback, Greeting))
+    assert greeting.word == "bonjour"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_own_callback_is_made_from_its_node(tmp_path: Path) -> None:
         ({"_target_": "pathlib.Path"}, r"does not extend pytorch_lightning\.callbacks"),
     ],
 )
-def test_wrong_own_callback_is_refused(tmp_path: Path, node: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_callback_node_is_refused(tmp_path: Path, node: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         build(tmp_path, extra={"mine": node})
 

@@ -164,10 +164,10 @@ def test_devices_that_can_be_are_not(devices: object) -> None:
 AT_THE_CORPUS = [
     (["data.root=nowhere"], ["nowhere/train.fr", "nowhere/train.en"]),
     (["data.train=odd"], ["corpus/odd.fr has 6 lines and corpus/odd.en has 4"]),
-    (["data.train=empty"], ["no pair is left for train (data.train: 0 pairs read"]),
+    (["data.train=empty"], ["no pair left for train (data.train: 0 pairs read"]),
     (["data.max_tokens.target=1"], ["dropped: longer than data.max_tokens 6"]),
     (["data.train=latin"], ["corpus/latin.fr, line 2 is not UTF-8"]),
-    (["data.train=short"], ["corpus/short.fr.gz is not a whole gzip file"]),
+    (["data.train=short"], ["corpus/short.fr.gz is not a complete gzip file"]),
     (["data.format=tabbed", "data.train=tab.txt", "data.valid=null", "data.test=null"], ["corpus/tab.txt, line 2"]),
     (["paths.cache=in.txt"], ["paths.cache is in.txt"]),
 ]

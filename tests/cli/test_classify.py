@@ -89,7 +89,7 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["classify", "run=lm", "input=train.tsv"], "lm has no labels (labels.json): give the run of a classifier"),
+        (["classify", "run=lm", "input=train.tsv"], "lm has no labels (labels.json): give a run of a classifier"),
         (["classify", "run=ahead", "batch=0"], "batch is 0"),
         (["classify", "run=ahead", "format=csv"], "format is 'csv'"),
         (["translate", "run=ahead", "input=train.tsv"], "cannot translate"),

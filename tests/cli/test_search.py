@@ -65,7 +65,7 @@ def test_an_index_is_made_and_brought_up_to_date(
     assert main(["index", "run=run", "images=images"]) == 0
     told = capsys.readouterr().out
     assert "images: 12 (12 added, 1 unreadable)" in told
-    assert "unreadable: images/blue/broken.png: no image that Pillow knows" in caplog.text
+    assert "unreadable: images/blue/broken.png: not an image format that Pillow supports" in caplog.text
     (folder,) = (here / "run" / "indexes").iterdir()
     assert told.splitlines()[-1] == f"index: run/indexes/{folder.name}"
     (here / "images" / "blue" / "broken.png").unlink()
@@ -131,11 +131,11 @@ def test_classes_and_nouns_are_found_with_what_shares_a_vector_as_one(
     assert found("to=imagenet", *words) == [["n00000001", "n00000003"]]
     assert found("to=imagenet", "image=images/red/0.png", "wordnet=net", "k=1") == [["n00000001"]]
     assert refused(capsys, "search", "run=run", "query=red", "to=wordnet") == [
-        "to=wordnet needs the folder of WordNet's files: give wordnet=FOLDER."
+        "to=wordnet needs the folder of WordNet's files: set wordnet=FOLDER."
     ]
     (here / "net" / "imagenet_class_index.json").unlink()
     assert refused(capsys, "search", "run=run", "to=imagenet", *words) == [
-        "to=imagenet needs net/imagenet_class_index.json, which is not there: give wordnet=FOLDER."
+        "to=imagenet needs net/imagenet_class_index.json, which is missing: set wordnet=FOLDER."
     ]
 
 
@@ -188,8 +188,8 @@ def test_an_image_is_classified_among_names_that_the_user_gives(
     Path("names.txt").write_text("\ufeffred\n\nblue\nred\n", encoding="utf-8")  # as Windows marks it
     assert found(*search, "labels=names.txt") == [["blue", "red"]]
     assert refused(capsys, "search", "run=run", *search, "labels=blu, rose, zzzzzz") == [
-        "labels='blu': there is no vector of 'blu'. Spelled nearly so: blue.",
-        "labels='zzzzzz': there is no vector of 'zzzzzz'. No word is spelled nearly so.",
+        "labels='blu': there is no vector of 'blu'. Similar spellings: blue.",
+        "labels='zzzzzz': there is no vector of 'zzzzzz'. No word has a similar spelling.",
     ]
     (sentence,) = refused(capsys, "search", "run=run", *search, "labels= ,")
     assert sentence.startswith("labels= , has no name")
@@ -225,10 +225,10 @@ def test_a_sheet_shows_the_images_in_order() -> None:
     found("query=blue", "image=images/green/0.png", "k=3", "sheet=sheet.png")
     with Image.open("sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"), int)
-    from seqvise.retrieval.render.sheet import APART, CAPTION, GAP, HEAD, MARGIN, TILE
+    from seqvise.retrieval.render.sheet import CAPTION, GAP, HEAD, MARGIN, ROW_GAP, TILE
 
     centres = [MARGIN + TILE // 2 + place * (TILE + GAP) for place in range(4)]
-    rows = [MARGIN + HEAD + TILE // 2 + line * (HEAD + TILE + CAPTION + APART) for line in range(2)]
+    rows = [MARGIN + HEAD + TILE // 2 + line * (HEAD + TILE + CAPTION + ROW_GAP) for line in range(2)]
     strongest = [[pixels[row, column].argmax() for column in centres] for row in rows]
     assert strongest[0][:3] == [2, 2, 2]
     assert (pixels[rows[0], centres[3]] == 255).all()
@@ -246,7 +246,7 @@ def test_suspects_are_the_images_in_a_wrong_folder(capsys: pytest.CaptureFixture
     page = Path("out/suspects.html").read_text()
     assert "blue/wrong.png" in page
     assert "nearest: <b>Red</b>" in page
-    assert "training did not see their labels: purple haze (1), sea green (1)" in page
+    assert "their labels were not seen in training: purple haze (1), sea green (1)" in page
     assert page.count("<figure") == 1
 
 
@@ -267,12 +267,12 @@ def test_what_cannot_be_searched_for_is_refused(capsys: pytest.CaptureFixture[st
     Path("empty.png").write_bytes(b"")
     search = ("search", "run=run")
     assert refused(capsys, *search, "query=reed", "query=blu + zzzzzz") == [
-        "query='reed': there is no vector of 'reed'. Spelled nearly so: red, green.",
-        "query='blu + zzzzzz': there is no vector of 'blu'. Spelled nearly so: blue.",
-        "query='blu + zzzzzz': there is no vector of 'zzzzzz'. No word is spelled nearly so.",
+        "query='reed': there is no vector of 'reed'. Similar spellings: red, green.",
+        "query='blu + zzzzzz': there is no vector of 'blu'. Similar spellings: blue.",
+        "query='blu + zzzzzz': there is no vector of 'zzzzzz'. No word has a similar spelling.",
     ]
     assert refused(capsys, *search, "image=broken.png", "image=empty.png") == [
-        "image=broken.png cannot be read: no image that Pillow knows.",
+        "image=broken.png cannot be read: not an image format that Pillow supports.",
         "image=empty.png cannot be read: the file is empty.",
     ]
     assert refused(capsys, *search, "k=0", "to=dogs", "combine=x", "image=no.png", "sheet=a.jpg", "json=run") == [
@@ -293,7 +293,7 @@ def test_what_cannot_be_indexed_is_refused(here: Path, capsys: pytest.CaptureFix
     (here / "thesis" / "a.txt").write_text("x")
     paint(here / "bad" / "1.png", (1, 0, 0)).write_bytes(b"x")
     (sentence,) = refused(capsys, "index", "run=run", "images=empty")
-    assert sentence.startswith("empty holds no image")
+    assert sentence.startswith("empty contains no image")
     (sentence,) = refused(capsys, "index", "run=run", "images=nowhere")
     assert sentence.startswith("nowhere is not a folder")
     (sentence,) = refused(capsys, "index", "run=run", "images=bad")
@@ -333,7 +333,7 @@ def test_images_that_moved(capsys: pytest.CaptureFixture[str]) -> None:
     search = ("search", "run=run", "query=red")
     Path("images").rename("moved")
     (sentence,) = refused(capsys, *search)
-    assert "give images= the folder that they are in now" in sentence
+    assert "set images= to the folder that contains them now" in sentence
     assert found("query=red", "images=moved", "sheet=s.png", "k=2") == [["red/0.png", "red/1.png"]]
     Path("images").mkdir()
     (sentence,) = refused(capsys, *search)
@@ -346,8 +346,8 @@ def test_a_corrupt_index_is_refused_and_made_again(indexed: Path, capsys: pytest
     (folder / "vectors.npy").write_bytes(content[:-4])
     (sentence,) = refused(capsys, "search", "run=run", "query=red")
     assert sentence == (
-        f"index=run/indexes/{folder.name} is damaged (vectors.npy is not as it was written): delete that folder and "
-        "make it again with `seqvise index`."
+        f"index=run/indexes/{folder.name} is damaged (vectors.npy differs from what was written): delete that folder "
+        "and make it again with `seqvise index`."
     )
     assert main(["index", "run=run", "images=images"]) == 0
     assert (folder / "vectors.npy").read_bytes() == content

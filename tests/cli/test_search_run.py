@@ -49,7 +49,7 @@ TRAIN = [
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images and ``run``, trained on their features, or with the network below."""
     folder = tmp_path_factory.mktemp("searched")
-    draw_folder(folder / "drawn", each=8)
+    draw_folder(folder / "drawn", count=8)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]
@@ -114,7 +114,7 @@ def test_vectors_are_the_models_own() -> None:
         with torch.no_grad():
             expected = model(pixels if whole else network.backbone(pixels))[0].numpy()
         np.testing.assert_allclose(images.index.vectors[row], expected, atol=5e-3)
-        np.testing.assert_allclose(embedder.files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
+        np.testing.assert_allclose(embedder.embed_files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
     shutil.rmtree("own")
 
 

@@ -50,4 +50,4 @@ def test_what_has_no_short_list_is_told(
         assert main(words) == 2, words
         assert sentence in capsys.readouterr().err, words
     assert translate([f"run={run}", f"input={tmp_path / 'none.tsv'}", f"shortlist={tmp_path / 'none.tsv'}"]) == 2
-    assert "it is no file of seqvise shortlist" in capsys.readouterr().err
+    assert "it is not a file of seqvise shortlist" in capsys.readouterr().err

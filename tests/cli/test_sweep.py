@@ -229,7 +229,7 @@ def test_a_sweep_started_again_does_what_is_asked(
     monkeypatch.chdir(local.here)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert hydra_main(["-m", *LOCAL]) == 2
-    assert "holds a sweep already" in capsys.readouterr().err
+    assert "already holds a sweep" in capsys.readouterr().err
     assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
     told = capsys.readouterr().err
     assert "2 jobs, 0 of them to be run" in told
@@ -322,7 +322,10 @@ def test_processes_started_from_outside_are_told_what_they_need(
         (["seed=1,2", "hydra/launcher=slurm"], "hydra/launcher=slurm needs hydra-submitit-launcher: pip install"),
         (["seed=1,2", "hydra/launcher=ray"], "hydra/launcher=ray needs hydra-ray-launcher: pip install 'seqvise[ray]'"),
         (["seed=1,2", "retry=all"], "retry is 'all', but must be failed"),
-        (["experiment=seed/rnn,multi30k/transformer", "model.heads=4"], "That is the job experiment=seed/rnn of the"),
+        (
+            ["experiment=lesson11/rnn,multi30k/transformer", "model.heads=4"],
+            "That is the job experiment=lesson11/rnn of the",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_before_any_job(
@@ -343,7 +346,13 @@ def test_a_sweep_that_cannot_be_is_refused_before_any_job(
 
 
 def test_a_key_that_only_the_swept_models_have_may_be_given() -> None:
-    words = ["-m", "experiment=seed/attention,seed/teacher_forcing", "model.heads=4", "seed=3", "optimizer.lr=1,2"]
+    words = [
+        "-m",
+        "experiment=lesson11/attention,lesson11/teacher_forcing",
+        "model.heads=4",
+        "seed=3",
+        "optimizer.lr=1,2",
+    ]
     assert for_hydra(words) == [*words[:2], "model.heads=choice(4)", *words[3:]]
     assert for_hydra(["-m", "optimizer.lr=1,2", "model.cell=lstm"]) == ["-m", "optimizer.lr=1,2", "model.cell=lstm"]
     assert for_hydra(["model=rnn", "model.heads=4"]) == ["model=rnn", "model.heads=4"]

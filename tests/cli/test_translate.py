@@ -104,7 +104,7 @@ def test_weights_of_fewer_bits_change_scores_a_little(here: Path, precision: str
 
 
 WRONG = [
-    (["beam=99"], "beam is 99, but there are only 15 words to choose among."),
+    (["beam=99"], "beam is 99, but there are only 15 words to choose from."),
     (["beam=2", "nbest=3"], "nbest is 3, but beam=2 finds at most 2: set beam=3 or temperature=1."),
     (["beam=2", "temperature=1"], "beam is 2, which searches, but temperature=1.0 samples: set only one of them."),
     (["top_p=0.5"], "top_p is 0.5, but only applies to sampling: set temperature=1 with it."),
@@ -136,7 +136,7 @@ def test_runs_that_do_not_fit_are_told(run: Path, here: Path, capsys: pytest.Cap
     deaf = make_run(here / "deaf", "model=rnn")
     words = ["translate", "input=in.txt", "output=out.txt", "device=cpu"]
     assert main([*words, f"run={run}", f"run={other}"]) == 2
-    assert "other cannot decode as one: their vocabularies differ on the target side." in capsys.readouterr().err
+    assert "other cannot form an ensemble: their vocabularies differ on the target side." in capsys.readouterr().err
     assert main([*words, f"run={deaf}", "attention=map.png", "coverage=0.1"]) == 2
     told = capsys.readouterr().err.splitlines()
     assert told == [

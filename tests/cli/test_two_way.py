@@ -10,8 +10,8 @@ import pytest
 from seqvise.cli.translate import main
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.rescoring import rescored
-from seqvise.inference.translator import load_run
+from seqvise.inference.rescoring import with_rescoring
+from seqvise.inference.translator import load_translator
 from tests.cli.test_train import SOURCE, TINY, here, seqvise
 
 __all__ = ["here"]
@@ -29,9 +29,9 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     assert len(store) == 1, "both directions read one store"
 
     beam = DecodingOptions(beam=3, nbest=3)
-    both = rescored(load_run(forward), backward, 1.0)
-    ranked = both.hypotheses(SOURCE, options=beam)
-    alone = load_run(forward).hypotheses(SOURCE, options=beam)
+    both = with_rescoring(load_translator(forward), backward, 1.0)
+    ranked = both.translate_nbest(SOURCE, options=beam)
+    alone = load_translator(forward).translate_nbest(SOURCE, options=beam)
     assert [{one.text for one in some} for some in ranked] == [{one.text for one in some} for some in alone]
     assert all(some == sorted(some, key=lambda one: -one.score) for some in ranked)
 
@@ -41,8 +41,8 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     assert (here / "out.txt").read_text().splitlines() == [some[0].text for some in ranked]
 
     other = trained("other", "tokenizer=chars")
-    with pytest.raises(UserError, match=r"rescore=.*other: that run has another target vocabulary"):
-        rescored(load_run(forward), other)
+    with pytest.raises(UserError, match=r"rescore=.*other: this run has a different target vocabulary"):
+        with_rescoring(load_translator(forward), other)
 
 
 @pytest.mark.parametrize(

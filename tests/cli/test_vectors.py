@@ -88,7 +88,7 @@ def test_unknown_words_are_answered_with_spellings(file: Path, capsys: pytest.Ca
         "seqvise: words: there is no vector of 'quen' in royal.vec. Spelled nearly so: queen.",
         "seqvise: words: there is no vector of 'zzzzz' in royal.vec. No word is spelled nearly so.",
     ]
-    assert "Spelled nearly so: queen." in printed(capsys, file, "query=quen + man", code=2)[0]
+    assert "Similar spellings: queen." in printed(capsys, file, "query=quen + man", code=2)[0]
 
 
 def test_subwords_stand_for_unknown_words(model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from seqvise.errors import UserError
 from seqvise.models.recurrent.options import RecurrentOptions
 
 EXPERIMENTS = choices("experiment")
-TRANSLATIONS = ("multi30k/", "seed/rnn", "seed/bidirectional", "seed/teacher_forcing", "seed/attention")
-ASKED = {"seed/devise": ("vectors.target=words.vec",)}
+TRANSLATIONS = ("multi30k/", "lesson11/rnn", "lesson11/bidirectional", "lesson11/teacher_forcing", "lesson11/attention")
+ASKED = {"lesson11/devise": ("vectors.target=words.vec",)}
 """Files that an experiment does not name by itself."""
 SMALL_GROUPS = ("data", "tokenizer", "vectors", "model", "optimizer", "schedule", "trainer", "logger", "debug")
 
@@ -60,7 +60,7 @@ def test_every_choice_composes(group: str) -> None:
 
 
 def test_seeds_have_the_numbers_of_the_lesson() -> None:
-    composed = config("experiment=seed/attention", "data=multi30k")
+    composed = config("experiment=lesson11/attention", "data=multi30k")
     forcing = composed.model.teacher_forcing
     assert (composed.optimizer.lr, composed.optimizer.betas, composed.trainer.max_epochs) == (2e-3, [0.8, 0.99], 15)
     assert (forcing.start, forcing.end, forcing.over, forcing.unit, forcing.draw) == (1.0, 0.0, 10.0, "epoch", "step")
@@ -90,12 +90,12 @@ def test_seeds_differ_in_one_trick_each(
 
 @pytest.mark.parametrize(("data", "questions"), [("giga_fren", True), ("tatoeba", True), ("multi30k", False)])
 def test_questions_are_asked_of_corpora_that_have_them(data: str, questions: bool) -> None:
-    assert config("experiment=seed/rnn", f"data={data}").data.questions_only is questions
+    assert config("experiment=lesson11/rnn", f"data={data}").data.questions_only is questions
 
 
 def test_the_command_line_wins_over_an_experiment() -> None:
     composed = config(
-        "experiment=seed/rnn", "data=tatoeba", "data.batch_size=7", "optimizer=sgd", "trainer.max_epochs=3"
+        "experiment=lesson11/rnn", "data=tatoeba", "data.batch_size=7", "optimizer=sgd", "trainer.max_epochs=3"
     )
     assert (composed.data.name, composed.data.batch_size) == ("tatoeba", 7)
     assert (composed.optimizer.name, composed.trainer.max_epochs) == ("sgd", 3)
@@ -109,7 +109,7 @@ def test_a_models_own_node_may_have_any_keys() -> None:
 
 
 def test_types_survive_plain_yaml() -> None:
-    cfg = compose(["experiment=seed/attention", "data=tatoeba"])
+    cfg = compose(["experiment=lesson11/attention", "data=tatoeba"])
     plain = OmegaConf.create(OmegaConf.to_yaml(cfg, resolve=True))
     assert typed(plain) == typed(cfg)  # type: ignore[arg-type]
 
@@ -147,7 +147,7 @@ def test_the_language_models_have_their_published_numbers() -> None:
 
 
 def test_the_lessons_language_model_and_classifier_have_its_numbers() -> None:
-    composed = config("experiment=seed/lm")
+    composed = config("experiment=lesson10/lm")
     dropout = composed.model.dropout
     scaled = [dropout.input, dropout.output, dropout.weights, dropout.words, dropout.hidden, dropout.scale]
     assert scaled == [0.25, 0.1, 0.2, 0.02, 0.15, 0.7]
@@ -158,7 +158,7 @@ def test_the_lessons_language_model_and_classifier_have_its_numbers() -> None:
     )
     assert (composed.data.batch_size, composed.data.bptt, composed.trainer.max_epochs) == (52, 70, 15)
     assert not composed.model.rescale_rate
-    judge = config("experiment=seed/classifier")
+    judge = config("experiment=lesson10/classifier")
     assert [rate * judge.optimizer.lr for rate in judge.model.group_rates] == pytest.approx([1e-4] * 3 + [1e-3, 1e-2])
     assert (judge.model.head, judge.model.window, judge.model.span) == (50, 70, 1400)
     assert (judge.data.batch_size, judge.trainer.gradient_clip_val) == (24, 25.0)

@@ -74,7 +74,7 @@ def test_the_parts_are_those_of_hydra(text: str) -> None:
 WORDS = (
     "model=rnn",
     "data=tatoeba",
-    "experiment=seed/attention",
+    "experiment=lesson11/attention",
     "optimizer=adamw",
     "trainer.max_epochs=3",
     "paths.data='a folder, with=signs'",

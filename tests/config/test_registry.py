@@ -16,7 +16,7 @@ from seqvise.errors import UserError
 def problem(path: str, kind: str = "") -> str:
     with pytest.raises(UserError) as caught:
         find_class("a.key", path, kind)
-    (message,) = caught.value.problems
+    (message,) = caught.value.messages
     return message
 
 

@@ -123,7 +123,7 @@ def test_vectors_in_text_files_need_no_package() -> None:
         ("data.bach_size=3", "data.bach_size: there is no such key; did you mean data.batch_size?"),
         ("lr=3", "lr: there is no such key; did you mean optimizer.lr?"),
         ("model=atention", "model=atention: model has no choice 'atention'; did you mean attention?"),
-        ("experiment=seed/rn", "did you mean seed/rnn?"),
+        ("experiment=lesson11/rn", "did you mean lesson11/rnn?"),
         ("trainer.max_epochs=abc", "trainer.max_epochs=abc: Value 'abc' of type 'str' could not be converted"),
         ("data.root='x", "data.root='x: Hydra cannot read this"),
         ("model.dropout.sauce=0.1", "did you mean model.dropout.source?"),
@@ -132,7 +132,7 @@ def test_vectors_in_text_files_need_no_package() -> None:
 def test_a_word_that_does_not_fit_is_told(override: str, sentence: str) -> None:
     with pytest.raises(UserError) as caught:
         compose([override])
-    (message,) = caught.value.problems
+    (message,) = caught.value.messages
     assert sentence in message
     assert "\n" not in message
 

@@ -1,4 +1,4 @@
-"""What is refused of the data node of images."""
+"""Values of the `data` node of images that are refused."""
 
 from __future__ import annotations
 

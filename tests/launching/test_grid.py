@@ -1,4 +1,4 @@
-"""A sweep of which jobs fail, with a launcher that runs nothing."""
+"""Sweeps with failing jobs, with a launcher that runs nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seqvise.launching.launcher import launch
 from seqvise.launching.local import LocalJob, Outcome
 from seqvise.launching.sweep import SweepFailedError
 
-WORDS = ["trainer.devices=1", "seed=1,2,3"]
+OVERRIDES = ["trainer.devices=1", "seed=1,2,3"]
 
 
 def config(folder: Path, **more: Any) -> Any:
     hydra = {
         "sweep": {"dir": str(folder), "subdir": "${hydra.job.num}"},
-        "overrides": {"task": WORDS, "hydra": []},
+        "overrides": {"task": OVERRIDES, "hydra": []},
         "sweeper": {"params": None},
         "job": {"num": "???", "config_name": "train"},
         "runtime": {"config_sources": []},
@@ -37,35 +37,35 @@ def config(folder: Path, **more: Any) -> Any:
     return OmegaConf.create({**content, **more})
 
 
-class Fails:
-    """Runs jobs of which the second fails."""
+class FailingLauncher:
+    """Launcher whose second job fails."""
 
     def __init__(self) -> None:
         self.launched: list[tuple[int, list[str]]] = []
 
     def launch(self, batch: Any, initial_job_idx: int) -> list[JobReturn]:
-        found = []
-        for number, words in enumerate(batch, initial_job_idx):
-            self.launched.append((number, list(words)))
+        results = []
+        for number, overrides in enumerate(batch, initial_job_idx):
+            self.launched.append((number, list(overrides)))
             result = JobReturn(status=JobStatus.FAILED if number == 1 else JobStatus.COMPLETED)
             result.return_value = RuntimeError("out of memory") if number == 1 else 1.0
-            found.append(result)
-        return found
+            results.append(result)
+        return results
 
 
 @pytest.mark.parametrize("batch", [None, 1])
-def test_the_jobs_behind_one_that_fails_are_run(tmp_path: Path, batch: int | None) -> None:
-    sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=batch)  # Hydra loads it anew
-    sweeper.config, sweeper.launcher = config(tmp_path), Fails()
+def test_the_jobs_after_a_failed_one_are_run(tmp_path: Path, batch: int | None) -> None:
+    sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=batch)  # Hydra loads it again
+    sweeper.config, sweeper.launcher = config(tmp_path), FailingLauncher()
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
     with pytest.raises(SweepFailedError, match=r"^1 of 3 jobs failed. job 1: RuntimeError: out of memory."):
-        sweep(sweeper, WORDS)
+        sweep(sweeper, OVERRIDES)
     assert sweeper.launcher.launched == [(n, ["trainer.devices=1", f"seed={n + 1}"]) for n in range(3)]
     assert (tmp_path / "multirun.yaml").is_file()
 
 
 class RayLauncher:
-    """Gives up, as launchers of other packages do where a process of theirs is killed."""
+    """Raises, as third-party launchers do if one of their processes is killed."""
 
     __module__ = "hydra_plugins.hydra_ray_launcher.ray_launcher"
 
@@ -73,32 +73,34 @@ class RayLauncher:
         raise RuntimeError("The worker died\nunexpectedly.")
 
 
-def test_a_launcher_that_gives_up_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_an_aborting_launcher_is_reported_in_one_sentence(tmp_path: Path) -> None:
     sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=None)
     sweeper.config, sweeper.launcher = config(tmp_path), RayLauncher()
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
-    told = r"RayLauncher has ended the sweep \(RuntimeError: The worker died unexpectedly\). The same words with resume"
-    with pytest.raises(RunFailedError, match=told):
-        sweep(sweeper, WORDS)
+    message = r"RayLauncher aborted the sweep \(RuntimeError: The worker died unexpectedly\). Resume with the same"
+    with pytest.raises(RunFailedError, match=message):
+        sweep(sweeper, OVERRIDES)
 
 
-def started(monkeypatch: pytest.MonkeyPatch, cfg: Any, jobs: list[list[str]]) -> tuple[list[LocalJob], list[JobReturn]]:
-    """The jobs that a local launcher starts, and what it gives of all."""
-    found: list[LocalJob] = []
+def start_jobs(
+    monkeypatch: pytest.MonkeyPatch, cfg: Any, jobs: list[list[str]]
+) -> tuple[list[LocalJob], list[JobReturn]]:
+    """The jobs that a local launcher starts, and the results of all jobs."""
+    launched: list[LocalJob] = []
 
-    def run(wanted: list[LocalJob], *_: Any) -> list[Outcome]:
-        found.extend(wanted)
-        return [Outcome(job.number, value=0.5) for job in wanted]
+    def run(pending: list[LocalJob], *_: Any) -> list[Outcome]:
+        launched.extend(pending)
+        return [Outcome(job.number, value=0.5) for job in pending]
 
     monkeypatch.setattr(launcher, "run_jobs", run)
     options = SimpleNamespace(jobs=None, devices=[], devices_per_job=None, threads=None, config=cfg)
     options.task_function, options.hydra_context = run, SimpleNamespace(config_loader=None)
-    return found, launch(options, jobs, 0)
+    return launched, launch(options, jobs, 0)
 
 
-def leave(folder: Path, status: str, words: list[str]) -> None:
+def write_run(folder: Path, status: str, overrides: list[str]) -> None:
     (folder / ".hydra").mkdir(parents=True)
-    (folder / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(words)))
+    (folder / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(overrides)))
     (folder / "status.json").write_text(status)
     (folder / "metrics.json").write_text('{"val/bleu": 12.5}')
 
@@ -106,16 +108,16 @@ def leave(folder: Path, status: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("resume", "retry", "numbers"), [("auto", None, [2, 3, 4]), ("auto", "failed", [1, 2, 3, 4]), (None, None, None)]
 )
-def test_only_what_is_not_done_is_started_again(
+def test_only_unfinished_jobs_are_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: str | None, retry: str | None, numbers: list[int] | None
 ) -> None:
-    leave(tmp_path / "0", '{"status": "ok"}', ["seed=1"])
-    leave(tmp_path / "1", '{"status": "failed", "why": "no", "interrupted": false}', ["seed=2"])
-    leave(tmp_path / "2", '{"status": "failed", "why": "interrupted", "interrupted": true}', ["seed=3"])
-    leave(tmp_path / "3", '{"status": "ok"}', ["seed=9"])
-    asked = ["resume=auto"] if resume else []
-    jobs = [[f"seed={seed}", *asked] for seed in range(1, 6)]
-    ran, results = started(monkeypatch, config(tmp_path, resume=resume, retry=retry), jobs)
+    write_run(tmp_path / "0", '{"status": "ok"}', ["seed=1"])
+    write_run(tmp_path / "1", '{"status": "failed", "why": "no", "interrupted": false}', ["seed=2"])
+    write_run(tmp_path / "2", '{"status": "failed", "why": "interrupted", "interrupted": true}', ["seed=3"])
+    write_run(tmp_path / "3", '{"status": "ok"}', ["seed=9"])
+    resuming = ["resume=auto"] if resume else []
+    jobs = [[f"seed={seed}", *resuming] for seed in range(1, 6)]
+    ran, results = start_jobs(monkeypatch, config(tmp_path, resume=resume, retry=retry), jobs)
     assert [job.number for job in ran] == ([*range(5)] if numbers is None else numbers)
     if resume:
         assert results[0].return_value == 12.5
@@ -125,7 +127,7 @@ def test_only_what_is_not_done_is_started_again(
     assert results[4].return_value == 0.5
 
 
-def test_jobs_of_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_share_a_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "job_folder", lambda *_: tmp_path)
     with pytest.raises(UserError, match=r"Several jobs of the sweep would write into"):
-        started(monkeypatch, config(tmp_path), [["seed=1"], ["seed=2"]])
+        start_jobs(monkeypatch, config(tmp_path), [["seed=1"], ["seed=2"]])

@@ -1,4 +1,4 @@
-"""Jobs as processes: real ones, which do no more than the test needs."""
+"""Jobs as real processes with minimal programs."""
 
 from __future__ import annotations
 
@@ -20,37 +20,38 @@ from seqvise.launching import local
 from seqvise.launching.local import LocalJob, Outcome, run_jobs
 from seqvise.launching.pool import Pool
 
-# Takes the place of seqvise; its first word is what it does.
+# Replaces seqvise; its second argument selects the behaviour.
 JOB = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 from seqvise.launching.processes import end_with_parent
 
 end_with_parent()
-command, deed, *words = sys.argv[1:]
-folder = Path([word for word in words if word.startswith("hydra.run.dir=")][0].partition("=")[2].strip("'"))
+command, action, *overrides = sys.argv[1:]
+(directory,) = (override for override in overrides if override.startswith("hydra.run.dir="))
+folder = Path(directory.partition("=")[2].strip("'"))
 started = time.time()
 device = os.environ.get("CUDA_VISIBLE_DEVICES")
-if deed == "wait":
+if action == "wait":
     def save(*_):
         (folder / "saved").touch()
         sys.exit(143)
     signal.signal(signal.SIGTERM, save)
-    (folder / "waits").touch()
+    (folder / "waiting").touch()
     time.sleep(60)
-if deed == "die":
+if action == "die":
     os.kill(os.getpid(), signal.SIGKILL)
-if deed == "refuse":
+if action == "refuse":
     print("seqvise: model.wings: there is no such key.", file=sys.stderr)
     sys.exit(2)
-if deed == "leave":
+if action == "leave":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (folder / "child").write_text(str(child.pid))
 time.sleep(0.3)
 (folder / "metrics.json").write_text(json.dumps({"val/bleu": 12.5}))
 (folder / "status.json").write_text(json.dumps({"status": "ok"}))
-seen = {"device": device, "began": started, "ended": time.time(), "command": command}
-(folder / "seen.json").write_text(json.dumps(seen))
+record = {"device": device, "began": started, "ended": time.time(), "command": command}
+(folder / "record.json").write_text(json.dumps(record))
 """
 
 
@@ -62,10 +63,10 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return sys.executable, str(script)
 
 
-def jobs(folder: Path, *deeds: str, devices: int = 0) -> list[LocalJob]:
+def jobs(folder: Path, *actions: str, devices: int = 0) -> list[LocalJob]:
     return [
-        LocalJob(number, [deed], [deed], [deed], folder / str(number), devices, {}, "val/bleu")
-        for number, deed in enumerate(deeds)
+        LocalJob(number, [action], [action], [action], folder / str(number), devices, {}, "val/bleu")
+        for number, action in enumerate(actions)
     ]
 
 
@@ -73,14 +74,14 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def wait_for(there: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
-    while not there() and time.monotonic() < end:
+    while not condition() and time.monotonic() < end:
         time.sleep(0.02)
-    assert there()
+    assert condition()
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -88,21 +89,21 @@ def gone(pid: int) -> bool:
     return state == "Z"
 
 
-def test_jobs_run_at_the_same_time_on_devices_of_their_own(tmp_path: Path) -> None:
+def test_jobs_run_in_parallel_on_separate_devices(tmp_path: Path) -> None:
     outcomes = run_jobs(jobs(tmp_path, *["well"] * 4, devices=1), Pool(None, ["4", "7"]), "train")
     assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2, 3]
     assert {outcome.value for outcome in outcomes} == {12.5}
-    seen = [read(tmp_path / str(number) / "seen.json") for number in range(4)]
-    assert {one["command"] for one in seen} == {"train"}
+    records = [read(tmp_path / str(number) / "record.json") for number in range(4)]
+    assert {record["command"] for record in records} == {"train"}
     for device in ("4", "7"):
-        spans = sorted((one["began"], one["ended"]) for one in seen if one["device"] == device)
+        spans = sorted((record["began"], record["ended"]) for record in records if record["device"] == device)
         assert len(spans) >= 1
         assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
-    begun = sorted(one["began"] for one in seen)
-    assert begun[1] < min(one["ended"] for one in seen)
+    starts = sorted(record["began"] for record in records)
+    assert starts[1] < min(record["ended"] for record in records)
 
 
-def test_why_jobs_fail_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+def test_the_reason_of_a_failure_is_recorded_and_the_others_continue(tmp_path: Path) -> None:
     outcomes = {
         outcome.number: outcome for outcome in run_jobs(jobs(tmp_path, "die", "refuse", "well"), Pool(1, []), "train")
     }
@@ -110,23 +111,23 @@ def test_why_jobs_fail_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     assert read(tmp_path / "0" / "status.json")["status"] == "failed"
     assert "was killed by SIGKILL" in read(tmp_path / "0" / "status.json")["why"]
     assert read(tmp_path / "1" / "status.json")["why"] == "model.wings: there is no such key."
-    assert outcomes[1].why == "model.wings: there is no such key."
+    assert outcomes[1].failure == "model.wings: there is no such key."
     assert "there is no such key" in (tmp_path / "1" / "train.log").read_text()
 
 
-def test_a_job_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_processes_that_a_job_leaves_are_killed(tmp_path: Path) -> None:
     run_jobs(jobs(tmp_path, "leave"), Pool(None, []), "train")
     pid = int((tmp_path / "0" / "child").read_text())
-    wait_for(lambda: gone(pid))
+    wait_for(lambda: has_ended(pid))
 
 
 @pytest.mark.parametrize(("signum", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
-def test_jobs_save_when_the_sweep_is_told_to_end(tmp_path: Path, signum: int, error: type[BaseException]) -> None:
-    def tell() -> None:
-        wait_for(lambda: all((tmp_path / number / "waits").exists() for number in "01"))
+def test_jobs_save_when_the_sweep_is_interrupted(tmp_path: Path, signum: int, error: type[BaseException]) -> None:
+    def send_signal() -> None:
+        wait_for(lambda: all((tmp_path / number / "waiting").exists() for number in "01"))
         os.kill(os.getpid(), signum)
 
-    threading.Thread(target=tell).start()
+    threading.Thread(target=send_signal).start()
     with pytest.raises(error) as ended:
         run_jobs(jobs(tmp_path, "wait", "wait", "well"), Pool(2, []), "train")
     assert signum == signal.SIGINT or ended.value.args == (143,)
@@ -143,7 +144,7 @@ def test_jobs_save_when_the_sweep_is_killed(tmp_path: Path, program: tuple[str, 
         "local.run_jobs([job], Pool(1, []), 'train')"
     )
     sweep = subprocess.Popen([sys.executable, "-c", code])
-    wait_for(lambda: (tmp_path / "0" / "waits").exists())
+    wait_for(lambda: (tmp_path / "0" / "waiting").exists())
     sweep.kill()
     sweep.wait()
     wait_for(lambda: (tmp_path / "0" / "saved").exists())

@@ -1,4 +1,4 @@
-"""What Lightning finds when it starts the other processes of a job, and what the next job finds."""
+"""The state in which Lightning starts the other processes of a job, and the state after the job."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ from pytorch_lightning.strategies.launchers import subprocess_script
 
 from seqvise.config.schema import register
 from seqvise.config.search_path import conf_folder
-from seqvise.launching.processes import in_sweep, job_words, launching
+from seqvise.launching.processes import in_sweep, job_argv, launching
 
 JOB = ["model=rnn", "optimizer.lr=0.003"]
 
 
 @pytest.fixture
 def start_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Puts Hydra into the state it has inside a job, in the given mode, of a program called with ``sweep words``."""
+    """Sets Hydra's state to that of a job in a mode, in a program called with ``sweep words``."""
 
     def start(mode: str) -> None:
         with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
@@ -42,7 +42,7 @@ def start_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     HydraConfig.instance().cfg = None
 
 
-def test_a_single_run_starts_its_processes_with_its_own_words(start_job: Callable[[str], None]) -> None:
+def test_a_single_run_starts_its_processes_with_its_own_arguments(start_job: Callable[[str], None]) -> None:
     start_job("RUN")
     with launching(["seqvise", "train"], ["seed=5"]):
         assert sys.argv == ["seqvise", "train", "sweep", "words", "seed=5"]
@@ -53,13 +53,13 @@ def test_a_job_of_a_sweep_starts_its_processes_as_a_single_run(
     tmp_path: Path, start_job: Callable[[str], None]
 ) -> None:
     start_job("MULTIRUN")
-    words = [*JOB, "hydra.verbose=true", "hydra.job.num=3", "hydra.job.id=3", "hydra.mode=RUN"]
+    args = [*JOB, "hydra.verbose=true", "hydra.job.num=3", "hydra.job.id=3", "hydra.mode=RUN"]
     with launching(["train.py"], ["seed=5"]):
-        assert sys.argv == ["train.py", *words, "seed=5"]
+        assert sys.argv == ["train.py", *args, "seed=5"]
         lightning: Any = subprocess_script
         command, folder = lightning._hydra_subprocess_cmd(local_rank=1)
-    assert command[-len(words) - 3 :] == [
-        *words,
+    assert command[-len(args) - 3 :] == [
+        *args,
         "seed=5",
         f"hydra.run.dir='{tmp_path / '3'}'",
         "hydra.output_subdir=null",
@@ -67,21 +67,21 @@ def test_a_job_of_a_sweep_starts_its_processes_as_a_single_run(
     assert folder == str(Path.cwd())
 
 
-def test_a_single_run_is_in_no_sweep_and_a_job_of_one_is_also_in_a_process_of_its_own(
+def test_a_job_is_in_a_sweep_also_in_a_separate_process_and_a_single_run_is_not(
     start_job: Callable[[str], None],
 ) -> None:
     start_job("RUN")
     assert not in_sweep()
     start_job("MULTIRUN")
     assert in_sweep()
-    words = job_words(HydraConfig.get(), JOB, 3)
+    args = job_argv(HydraConfig.get(), JOB, 3)
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        alone = hydra.compose("train", overrides=words, return_hydra_config=True)
+        alone = hydra.compose("train", overrides=args, return_hydra_config=True)
     HydraConfig.instance().set_config(alone)
     assert in_sweep()
 
 
-def test_a_config_folder_of_ones_own_goes_with_the_job() -> None:
+def test_a_job_gets_the_config_dir_of_the_sweep() -> None:
     sources = [
         SimpleNamespace(provider="main", path=str(conf_folder())),
         SimpleNamespace(provider="command-line", path="/own"),
@@ -91,7 +91,7 @@ def test_a_config_folder_of_ones_own_goes_with_the_job() -> None:
         overrides=SimpleNamespace(hydra=["hydra/launcher=local", "hydra.launcher.jobs=2"]),
         runtime=SimpleNamespace(config_sources=sources),
     )
-    assert job_words(node, JOB, 0) == [
+    assert job_argv(node, JOB, 0) == [
         "--config-dir=/own",
         *JOB,
         "hydra.job.num=0",
@@ -100,9 +100,7 @@ def test_a_config_folder_of_ones_own_goes_with_the_job() -> None:
     ]
 
 
-def test_the_next_job_finds_no_trace_of_this_one(
-    start_job: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_is_restored_after_a_job(start_job: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     start_job("RUN")
     monkeypatch.setenv("MASTER_PORT", "4242")
     before, threads = dict(os.environ), torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""A sweep that SLURM is to run is checked before the queue, shown by a dry run, and named once it is queued."""
+"""SLURM sweeps: jobs are checked before submission, a dry run shows the script, and job ids are logged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 
 from seqvise.errors import UserError
 from seqvise.launching.grid import sweep
-from seqvise.launching.slurm import misfits
+from seqvise.launching.slurm import mismatches
 from seqvise.launching.sweep import SweepFailedError
 
 CPU = {"accelerator": "cpu", "devices": 1, "num_nodes": 1}
@@ -27,7 +27,7 @@ GPU = {**CPU, "accelerator": "gpu"}
 
 
 class SlurmLauncher:
-    """The plugin's, as far as it is read."""
+    """The parts of the plugin's launcher that are used."""
 
     __module__ = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
 
@@ -38,7 +38,7 @@ class SlurmLauncher:
 
 
 class Loader:
-    """Composes a job whose words name the devices."""
+    """Composes a job whose overrides set the devices."""
 
     def load_sweep_config(self, cfg: Any, overrides: list[str]) -> Any:
         return OmegaConf.merge(cfg, OmegaConf.from_dotlist(overrides))
@@ -53,10 +53,10 @@ def sweeper(folder: Path, dry_run: bool = False, trainer: dict[str, Any] = CPU, 
         "launcher": {"nodes": 1, "tasks_per_node": 1, "gpus_per_node": 1, **launcher},
     }
     cfg = OmegaConf.create({"hydra": hydra, "logger": None, "trainer": trainer, "resume": None, "dry_run": dry_run})
-    found: Any = basic_sweeper.BasicSweeper(max_batch_size=None)
-    found.config, found.launcher = cfg, SlurmLauncher(cfg, **launcher)
-    found.hydra_context = SimpleNamespace(config_loader=Loader())
-    return found
+    basic: Any = basic_sweeper.BasicSweeper(max_batch_size=None)
+    basic.config, basic.launcher = cfg, SlurmLauncher(cfg, **launcher)
+    basic.hydra_context = SimpleNamespace(config_loader=Loader())
+    return basic
 
 
 @pytest.fixture
@@ -114,34 +114,36 @@ def test_slurm_starts_as_many_processes_as_the_trainer_has(
     trainer: dict[str, Any], launcher: dict[str, Any], sentences: list[str]
 ) -> None:
     node = {"nodes": 1, "tasks_per_node": 1, "gpus_per_node": 1, **launcher}
-    problems = list(misfits(OmegaConf.create(trainer), node))
-    assert len(problems) == len(sentences)
-    for problem, sentence in zip(problems, sentences, strict=True):
-        assert sentence in problem
+    messages = list(mismatches(OmegaConf.create(trainer), node))
+    assert len(messages) == len(sentences)
+    for message, sentence in zip(messages, sentences, strict=True):
+        assert sentence in message
 
 
 @pytest.mark.usefixtures("_cluster")
-def test_a_job_of_other_devices_is_refused_before_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_with_mismatched_devices_is_refused_before_submission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = Queue(monkeypatch)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["trainer.devices=1,2,4"])
-    assert [problem.rpartition("=")[2] for problem in refused.value.problems] == ["2.", "4."]
+    assert [message.rpartition("=")[2] for message in refused.value.messages] == ["2.", "4."]
     assert queue.rows == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_off_a_cluster_nothing_is_said_of_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_slurm_the_message_does_not_mention_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["seed=1,2"])
-    (problem,) = refused.value.problems
-    assert "this machine has no sbatch and srun: start the sweep on a login node" in problem
-    assert "resume" not in problem
+    (message,) = refused.value.messages
+    assert "this machine has no sbatch and srun: start the sweep on a login node" in message
+    assert "resume" not in message
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("_cluster")
-def test_the_ids_and_folders_of_jobs_are_printed_and_a_lost_job_takes_no_other(
+def test_ids_and_folders_of_jobs_are_logged_and_the_others_continue_after_a_lost_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = Queue(monkeypatch)
@@ -156,9 +158,9 @@ def test_the_ids_and_folders_of_jobs_are_printed_and_a_lost_job_takes_no_other(
 
 
 @pytest.mark.usefixtures("_cluster")
-def test_jobs_that_slurm_does_not_take_are_a_mistake_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_slurm_rejects_are_a_user_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Queue(monkeypatch, ValueError("sbatch: error: invalid partition specified: short"))
-    with pytest.raises(UserError, match=r"invalid partition specified: short.*None was started"):
+    with pytest.raises(UserError, match=r"invalid partition specified: short.*No job was started"):
         sweep(sweeper(tmp_path), ["seed=1,2"])
 
 
@@ -168,21 +170,21 @@ def test_a_dry_run_shows_the_script_and_submits_nothing(tmp_path: Path) -> None:
     for name in ("srun", "sbatch"):
         (tmp_path / name).write_text("#!/bin/sh\ntouch called\n")
         (tmp_path / name).chmod(0o755)
-    words = ["train", "-m", "hydra/launcher=slurm", "seed=1,2", "trainer=cpu", "dry_run=true"]
+    args = ["train", "-m", "hydra/launcher=slurm", "seed=1,2", "trainer=cpu", "dry_run=true"]
     program = [sys.executable, "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())"]
     environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     folder = tmp_path / "here"
     folder.mkdir()
-    done = subprocess.run(
-        [*program, *words, "hydra.launcher.partition=short"],
+    process = subprocess.run(
+        [*program, *args, "hydra.launcher.partition=short"],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "#SBATCH --partition=short" in done.stdout
-    assert "#SBATCH --ntasks-per-node=1" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "#SBATCH --partition=short" in process.stdout
+    assert "#SBATCH --ntasks-per-node=1" in process.stdout
     assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What the jobs of a sweep are called, and where they lie."""
+"""Names and folders of the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from seqvise.launching.sweep import (
     raise_if_failed,
 )
 
-WORDS = ["data.limit=9", "experiment=seed/rnn,seed/attention", "seed=1,2"]
-JOB = ["data.limit=9", "experiment=seed/rnn", "seed=2"]
+OVERRIDES = ["data.limit=9", "experiment=lesson11/rnn,lesson11/attention", "seed=1,2"]
+JOB = ["data.limit=9", "experiment=lesson11/rnn", "seed=2"]
 
 
 def sweep(folder: Path, **more: Any) -> Any:
     hydra = {
         "sweep": {"dir": str(folder), "subdir": "${hydra.job.num}"},
-        "overrides": {"task": WORDS},
+        "overrides": {"task": OVERRIDES},
         "sweeper": {"params": None},
         "job": {"num": "???"},
     }
@@ -36,7 +36,7 @@ def sweep(folder: Path, **more: Any) -> Any:
     return OmegaConf.create({"hydra": hydra, "resume": None, "logger": logger, **more})
 
 
-def test_runs_are_named_by_what_they_override(tmp_path: Path) -> None:
+def test_runs_are_named_by_their_overrides(tmp_path: Path) -> None:
     config = sweep(tmp_path)
     folder = job_folder(config, JOB, 1, None)
     assert folder == tmp_path / "1"
@@ -50,12 +50,12 @@ def test_runs_are_named_by_what_they_override(tmp_path: Path) -> None:
     assert (link / "events").exists()
 
 
-def test_a_sweep_without_tensorboard_has_no_names_for_it(tmp_path: Path) -> None:
+def test_without_tensorboard_no_links_are_made(tmp_path: Path) -> None:
     name_in_tensorboard(sweep(tmp_path, logger=None), tmp_path / "1", JOB, 1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_name_of_folders_is_composed(tmp_path: Path) -> None:
+def test_a_custom_subdir_is_composed(tmp_path: Path) -> None:
     config = sweep(tmp_path)
     config.hydra.sweep.subdir = "seed-${seed}-${hydra.job.num}"
 
@@ -70,7 +70,7 @@ def test_another_name_of_folders_is_composed(tmp_path: Path) -> None:
     assert job_folder(config, JOB, 1, SimpleNamespace(load_sweep_config=composed)) == tmp_path / "seed-2-1"
 
 
-def test_long_names_are_cut_and_stay_different() -> None:
+def test_long_names_are_truncated_and_stay_distinct() -> None:
     names = {job_name(1, ["data.root=" + "x" * 400 + end]) for end in "ab"}
     assert len(names) == 2
     assert max(map(len, names)) < 255
@@ -85,23 +85,23 @@ def test_long_names_are_cut_and_stay_different() -> None:
         ({"status": "ok"}, None),
     ],
 )
-def test_only_what_failed_by_itself_has_failed(tmp_path: Path, status: dict[str, Any], why: str | None) -> None:
+def test_interrupted_jobs_do_not_count_as_failed(tmp_path: Path, status: dict[str, Any], why: str | None) -> None:
     (tmp_path / "status.json").write_text(json.dumps(status))
     assert failed_before(tmp_path) == why
 
 
-def test_a_folder_that_holds_a_sweep_is_refused_unless_it_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_folder_that_holds_a_sweep_is_refused_unless_it_is_resumed(tmp_path: Path) -> None:
     check_folder(sweep(tmp_path))
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "config.yaml").touch()
     check_folder(sweep(tmp_path, resume="auto"))
     with pytest.raises(UserError, match="resume=auto"):
         check_folder(sweep(tmp_path))
-    with pytest.raises(UserError, match="goes on with a single run"):
+    with pytest.raises(UserError, match="resumes a single run"):
         check_folder(sweep(tmp_path, resume=str(tmp_path / "0")))
 
 
-def test_failed_jobs_are_named() -> None:
+def test_failed_jobs_are_listed() -> None:
     raise_if_failed({}, 3)
     with pytest.raises(SweepFailedError, match=r"2 of 3 jobs failed. job 0: no; job 2: neither"):
         raise_if_failed({2: "neither", 0: "no"}, 3)

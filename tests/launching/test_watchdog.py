@@ -1,4 +1,4 @@
-"""A rank that hangs: noticed by the lowest one that lives, which ends the job."""
+"""The lowest live rank detects a hung rank and ends the job."""
 
 from __future__ import annotations
 
@@ -28,50 +28,50 @@ def refuse(why: str) -> None:
     raise AssertionError(why)
 
 
-def sign(folder: Path, rank: int, text: str) -> None:
+def write_heartbeat(folder: Path, rank: int, text: str) -> None:
     (folder / FOLDER).mkdir(exist_ok=True)
     (folder / FOLDER / str(rank)).write_text(text)
 
 
-def test_a_rank_is_silent_after_its_last_sign_of_life(tmp_path: Path) -> None:
+def test_a_rank_is_silent_after_its_last_heartbeat(tmp_path: Path) -> None:
     watchdog = Watchdog(tmp_path, 0, 1.0, refuse)
-    start = watchdog._looked_at
+    start = watchdog._checked_at
     for seconds in range(0, 130, 10):
-        sign(tmp_path, 1, f"here 1 {min(seconds, 30)}")
-        sign(tmp_path, 2, f"here 2 {seconds}")
+        write_heartbeat(tmp_path, 1, f"here 1 {min(seconds, 30)}")
+        write_heartbeat(tmp_path, 2, f"here 2 {seconds}")
         assert watchdog.silent(start + seconds) == ([1] if seconds > 90 else []), seconds
 
 
-def test_what_a_killed_job_has_left_is_no_silence(tmp_path: Path) -> None:
+def test_files_of_a_killed_job_do_not_count_as_silent_ranks(tmp_path: Path) -> None:
     watchdog = Watchdog(tmp_path, 0, 1.0, refuse)
-    sign(tmp_path, 1, "here 1 7")
-    assert not any(watchdog.silent(watchdog._looked_at + 10) for _ in range(30))
+    write_heartbeat(tmp_path, 1, "here 1 7")
+    assert not any(watchdog.silent(watchdog._checked_at + 10) for _ in range(30))
 
 
 def test_a_rank_that_has_ended_is_not_silent(tmp_path: Path) -> None:
     watchdog = Watchdog(tmp_path, 0, 1.0, refuse)
     for count in range(3):
-        sign(tmp_path, 1, f"here 1 {count}")
-        assert watchdog.silent(watchdog._looked_at + 10) == []
+        write_heartbeat(tmp_path, 1, f"here 1 {count}")
+        assert watchdog.silent(watchdog._checked_at + 10) == []
     (tmp_path / FOLDER / "1").unlink()
-    assert not any(watchdog.silent(watchdog._looked_at + 10) for _ in range(30))
+    assert not any(watchdog.silent(watchdog._checked_at + 10) for _ in range(30))
 
 
-def test_after_a_pause_of_the_whole_job_nobody_is_silent(tmp_path: Path) -> None:
+def test_no_rank_is_silent_after_the_whole_job_was_suspended(tmp_path: Path) -> None:
     watchdog = Watchdog(tmp_path, 0, 1.0, refuse)
     for count in range(3):
-        sign(tmp_path, 1, f"here 1 {count}")
-        watchdog.silent(watchdog._looked_at + 10)
-    assert watchdog.silent(watchdog._looked_at + 3600) == []
-    found = [watchdog.silent(watchdog._looked_at + 10) for _ in range(8)]
-    assert found == [[]] * 6 + [[1]] * 2
+        write_heartbeat(tmp_path, 1, f"here 1 {count}")
+        watchdog.silent(watchdog._checked_at + 10)
+    assert watchdog.silent(watchdog._checked_at + 3600) == []
+    silent = [watchdog.silent(watchdog._checked_at + 10) for _ in range(8)]
+    assert silent == [[]] * 6 + [[1]] * 2
 
 
-def test_signs_are_removed_at_the_end(tmp_path: Path) -> None:
+def test_heartbeats_are_removed_at_the_end(tmp_path: Path) -> None:
     watchdog = Watchdog(tmp_path, 3, 1.0, refuse)
     watchdog.start()
-    until = time.monotonic() + 30
-    while not (tmp_path / FOLDER / "3").is_file() and time.monotonic() < until:
+    deadline = time.monotonic() + 30
+    while not (tmp_path / FOLDER / "3").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (tmp_path / FOLDER / "3").read_text().split()[1] == str(os.getpid())
     watchdog.stop()
@@ -92,9 +92,9 @@ def test_a_stopped_rank_ends_the_job(tmp_path: Path, stopped: int, acting: int) 
     ]
     try:
         files = [tmp_path / FOLDER / str(rank) for rank in range(2)]
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while not all(file.is_file() and int(file.read_text().split()[2]) >= 3 for file in files):
-            assert time.monotonic() < until
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         ranks[stopped].send_signal(signal.SIGSTOP)
         assert [rank.wait(60) for rank in ranks] == [-signal.SIGKILL] * 2
@@ -103,7 +103,7 @@ def test_a_stopped_rank_ends_the_job(tmp_path: Path, stopped: int, acting: int) 
             rank.kill()
     why = json.loads((tmp_path / "status.json").read_text())["why"]
     assert f"rank {stopped} (" in why
-    assert "no sign of life for 0.1 minutes (trainer.timeout)" in why
+    assert "no heartbeat for 0.1 minutes (trainer.timeout)" in why
     assert ranks[acting].communicate()[1].startswith(f"seqvise: rank {stopped} (")
 
 

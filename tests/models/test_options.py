@@ -1,4 +1,4 @@
-"""What is refused about a recurrent model, and in which words."""
+"""Error messages for invalid options of a recurrent model."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) ->
         {"dropout": DropoutOptions(variational=True)},
     ],
 )
-def test_what_fits_is_not_refused(choices: dict[str, Any]) -> None:
+def test_valid_options_are_accepted(choices: dict[str, Any]) -> None:
     assert list(option_errors(RecurrentOptions(**choices), "model")) == []
 
 
-def test_scaled_dropouts_are_the_probabilities_that_act() -> None:
+def test_scaled_dropouts_are_the_probabilities_in_use() -> None:
     options = DropoutOptions(source=0.2, words=0.1, output=0.5, variational=True, scale=0.5)
     scaled = options.scaled(training=True)
     assert (scaled.source, scaled.words, scaled.output, scaled.scale) == (0.1, 0.05, 0.25, 1.0)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.__main__ import PAGE, RESULTS, main
-from results.page import page_text
+from results.__main__ import RESULTS, main
+from results.page import pages
 from results.record import Record
 
 from .runs import Run
@@ -22,13 +22,14 @@ def test_add_then_render(tmp_path: Path, capsys: Captured) -> None:
     assert main(["add", str(dirty), "--note", "as it was"], results) == 0
     assert "changes that are in no commit" in capsys.readouterr().err
     assert main([], results) == 0
-    assert "  as it was\n" in (tmp_path / PAGE).read_text()
+    assert "  as it was\n" in (tmp_path / "docs" / "results" / "translation.md").read_text()
+    assert "| tatoeba | lesson11/rnn | 3.63 | 4 |" in (tmp_path / "RESULTS.md").read_text()
     assert (results / "pictures" / "tatoeba.svg").is_file()
 
 
 def test_a_result_is_not_written_over_unasked(tmp_path: Path, capsys: Captured) -> None:
     results, run = tmp_path / "results", Run().write(tmp_path / "run")
-    file = results / "seed" / "rnn" / "tatoeba-seed4.json"
+    file = results / "lesson11" / "rnn" / "tatoeba-seed4.json"
     assert main(["add", str(run)], results) == 0
     (run / "metrics.json").write_text(json.dumps({"val/bleu": 77.0}))
     assert main(["add", str(run)], results) == 2
@@ -54,9 +55,15 @@ def test_two_runs_of_one_name_are_refused(tmp_path: Path, capsys: Captured) -> N
     assert "Two of the runs would both be tatoeba-seed4.json" in capsys.readouterr().err
 
 
-def test_the_page_is_what_the_files_render_to() -> None:
-    page = RESULTS.parent / PAGE
-    text = page.read_text(encoding="utf-8")
-    assert text == page_text(RESULTS, page.parent), "RESULTS.md is not up to date: run `python -m results`."
-    links = [part.split(")")[0] for part in text.split("](")[1:]]
-    assert [link for link in links if not (page.parent / link).is_file()] == []
+def test_the_pages_are_what_the_files_render_to() -> None:
+    texts = pages(RESULTS, RESULTS.parent)
+    assert set(texts) == {RESULTS.parent / "RESULTS.md", *(RESULTS.parent / "docs" / "results").glob("*.md")}
+    for page, rendered in texts.items():
+        text = page.read_text(encoding="utf-8")
+        assert text == rendered, f"{page} is not up to date: run `python -m results`."
+        links = [link for part in text.split("](")[1:] if (link := part.split(")")[0]) and not link.startswith("#")]
+        assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
+def test_the_summary_fits_on_a_screen_or_three() -> None:
+    assert len((RESULTS.parent / "RESULTS.md").read_text(encoding="utf-8").splitlines()) <= 150

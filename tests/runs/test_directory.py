@@ -19,7 +19,7 @@ def read(path: Path) -> Any:
 
 
 def test_a_config_comes_back_with_its_types(tmp_path: Path) -> None:
-    config = typed(compose(["experiment=seed/attention", "data=tatoeba", "vectors=none", "paths.run=here"]))
+    config = typed(compose(["experiment=lesson11/attention", "data=tatoeba", "vectors=none", "paths.run=here"]))
     RunDirectory(tmp_path).write_config(config)
     assert Run.open(tmp_path).config == config
 

@@ -187,7 +187,7 @@ def test_verify_reads_everything_of_a_run(run: Path, capsys: pytest.CaptureFixtu
     assert main(["verify", f"path={run.parent}"]) == 1
     printed = capsys.readouterr()
     assert f"damaged: run {run}\n" in printed.out
-    assert "assets/source.vocabulary.tsv is not as it was written" in printed.out
+    assert "assets/source.vocabulary.tsv differs from what was written" in printed.out
     assert "last.ckpt is damaged (its CRC-32 is" in printed.out
     assert printed.err == "seqvise: 2 damaged files in 1 of the folders above.\n"
 

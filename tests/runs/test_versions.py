@@ -70,8 +70,8 @@ def test_a_value_that_cannot_be_is_told_with_the_version(tmp_path: Path) -> None
     change(run, bucket=0)
     with pytest.raises(UserError) as refused:
         Run.open(run)
-    assert any("data.bucket is 0" in problem for problem in refused.value.problems)
-    assert refused.value.problems[-1].startswith(f"{run} was made with seqvise 0.0.1 (here ")
+    assert any("data.bucket is 0" in problem for problem in refused.value.messages)
+    assert refused.value.messages[-1].startswith(f"{run} was made with seqvise 0.0.1 (here ")
 
 
 def test_weights_of_another_shape_are_told_with_the_version(tmp_path: Path) -> None:

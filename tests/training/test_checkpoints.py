@@ -12,7 +12,7 @@ import torch
 
 from seqvise.callbacks.checkpoints import COMMON, Checkpoints
 from seqvise.errors import UserError
-from seqvise.files import held
+from seqvise.files import try_lock
 from seqvise.runs.resume import last_checkpoint, step_of
 from seqvise.training.trainer import AtomicCheckpointIO
 
@@ -59,15 +59,15 @@ def test_the_best_are_known_where_the_folder_was_moved(tmp_path: Path) -> None:
 
 def test_a_lock_is_held_by_one_process(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from seqvise.files import held\n"
-        "with held(Path(sys.argv[1])) as alone: print(alone)"
+        "import sys; from pathlib import Path; from seqvise.files import try_lock\n"
+        "with try_lock(Path(sys.argv[1])) as alone: print(alone)"
     )
 
     def asked() -> str:
         words = [sys.executable, "-c", program, str(tmp_path / ".lock")]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
-    with held(tmp_path / ".lock") as alone:
+    with try_lock(tmp_path / ".lock") as alone:
         assert alone
         assert asked() == "False"
     assert asked() == "True"

@@ -13,7 +13,7 @@ from seqvise.cli.support.plain_command import words_command
 from seqvise.errors import UserError
 
 if TYPE_CHECKING:
-    from seqvise.inference.classifier import Labelled, Labeller
+    from seqvise.inference.classifier import Classification, Classifier
 
 FORMATS = ("text", "json")
 
@@ -55,9 +55,9 @@ def classify(options: ClassifyOptions) -> None:
     if problems := list(options.refusals()):
         raise UserError(*problems)
     with reading(options.input) as source, writing(options.output) as target:
-        from seqvise.inference.classifier import load_labeller
+        from seqvise.inference.classifier import load_classifier
 
-        labeller = load_labeller(options.run, options.device, options.batch, options.trust)
+        labeller = load_classifier(options.run, options.device, options.batch, options.trust)
         name = "standard input" if options.input == STREAM else options.input
         for texts in windows(source, name, 16 * options.batch):
             for text, found in zip(texts, labeller.classify(texts), strict=True):
@@ -65,7 +65,7 @@ def classify(options: ClassifyOptions) -> None:
             target.flush()
 
 
-def line(options: ClassifyOptions, labeller: Labeller, text: str, found: Labelled) -> str:
+def line(options: ClassifyOptions, labeller: Classifier, text: str, found: Classification) -> str:
     """What is written for one document."""
     if options.format == "text":
         return found.label or ""

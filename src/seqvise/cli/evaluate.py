@@ -106,11 +106,11 @@ def evaluate(options: EvaluateOptions) -> None:
     Raises:
         UserError: a wrong option, a missing or uneven file, a run that cannot be read; before anything is translated.
     """
-    from seqvise.evaluation.corpus import read_alike
+    from seqvise.evaluation.corpus import read_parallel
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    texts = read_alike(options.files())
+    texts = read_parallel(options.files())
 
     from rich.console import Console
 
@@ -146,14 +146,14 @@ def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | Non
     Raises:
         UserError: a run cannot be read, or the two are of different languages.
     """
-    from seqvise.inference.translator import load_run
+    from seqvise.inference.translator import load_translator
 
-    run = load_run(options.run, options.device, options.batch, options.workers, options.trust)
+    run = load_translator(options.run, options.device, options.batch, options.workers, options.trust)
     run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch, options.workers, options.trust)
+    other = load_translator(options.against, options.device, options.batch, options.workers, options.trust)
     other.check(options.decoding)
     pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
     if pairs[0] != pairs[1]:

@@ -120,9 +120,9 @@ def _steps(trainer: Any, task: Any, data: Any) -> None:
     """Trains a few steps, and nothing else."""
     import pytorch_lightning as pl
 
-    from seqvise.callbacks.find_lr import put_aside
+    from seqvise.callbacks.find_lr import strip_trainer
 
-    put_aside(trainer, pl.Callback())
+    strip_trainer(trainer, pl.Callback())
     trainer.fit_loop.epoch_loop.max_steps = STEPS
     trainer.fit(task, data)
 

@@ -80,7 +80,7 @@ def index(options: IndexOptions) -> None:
         UserError: a wrong option, no run of images and words, or no image that can be read.
     """
     from seqvise.images.listing import list_folder
-    from seqvise.retrieval.image_index import labelled
+    from seqvise.retrieval.image_index import with_folder_labels
 
     if problems := list(options.problems()):
         raise UserError(*problems)
@@ -90,7 +90,7 @@ def index(options: IndexOptions) -> None:
 
     started = perf_counter()
     embedder = load_embedder(options.run, options.device, options.trust)
-    images = labelled(listed, embedder.labels.names)
+    images = with_folder_labels(listed, embedder.labels.names)
     found, changes = _built(options, embedder, images)
     found.save(options.folder())
     if options.suspects is not None:
@@ -107,7 +107,7 @@ def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tupl
 
     def embed(fresh: ImageList) -> Embedded:
         with counting_images() as progress:
-            return embedder.images(fresh, cache, progress)
+            return embedder.embed_images(fresh, cache, progress)
 
     earlier, words = _earlier(options.folder(), embedder), embedder.sample_words(WORDS)
     return build_index(images, embed, embedder.binding, options.index, earlier, words)
@@ -122,7 +122,7 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     try:
         return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
-        log.info("Made anew: %s", error.problems[0])
+        log.info("Made anew: %s", error.messages[0])
         return None
 
 

@@ -110,7 +110,7 @@ def _word_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
         try:
             queries.append(word_query(text, embedder, options.combine))
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     if problems:
         raise UserError(*problems)
     return queries
@@ -121,7 +121,7 @@ def _image_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
 
     if not options.image:
         return []
-    vectors = embedder.files(options.image)
+    vectors = embedder.embed_files(options.image)
     return [Query(str(path), vector, image=path) for path, vector in zip(options.image, vectors, strict=True)]
 
 

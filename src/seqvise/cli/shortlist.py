@@ -68,7 +68,7 @@ def entries(table: LexicalTable, store: TokenStore) -> Iterator[tuple[str, str, 
     from seqvise.corpus.tokens.vocabulary import SPECIALS
 
     source, target = store.source.vocabulary.words, store.target.vocabulary.words
-    rows = zip(table.source.tolist(), table.target.tolist(), table.chance.tolist(), strict=True)
+    rows = zip(table.source.tolist(), table.target.tolist(), table.probability.tolist(), strict=True)
     for left, right, chance in rows:
         if min(left, right) >= len(SPECIALS):
             yield source[left], target[right], chance

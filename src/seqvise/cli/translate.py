@@ -102,9 +102,9 @@ def translate(options: TranslateOptions) -> None:
         )
         translator = adapted(translator, options.source_vectors, options.shortlist, options.precision)
         if options.rescore is not None:
-            from seqvise.inference.rescoring import rescored
+            from seqvise.inference.rescoring import with_rescoring
 
-            translator = rescored(translator, options.rescore, options.rescore_weight, options.trust)
+            translator = with_rescoring(translator, options.rescore, options.rescore_weight, options.trust)
         translator.check(options, [key for key in ("attention", "weights") if getattr(options, key)])
         if source.isatty():
             log.info("A sentence a line; the end is Ctrl-D.")
@@ -118,7 +118,7 @@ def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, ta
     with _counting(options, source) as count:
         for texts in windows(source, name, WINDOW * options.batch * translator.workers):
             looks = options.weights or (options.attention is not None and len(drawn) < MAPS)
-            found = translator.hypotheses(texts, looks, options)
+            found = translator.translate_nbest(texts, looks, options)
             for text, translations in zip(texts, found, strict=True):
                 number += 1
                 target.writelines(f"{line}\n".encode() for line in lines(options, number, text, translations))
@@ -213,7 +213,7 @@ def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path
 
     Args:
         translator: it is not changed.
-        source_vectors: word vectors, see ``expanded``; None for the run's words.
+        source_vectors: word vectors, see ``expand_vocabulary``; None for the run's words.
         shortlist: a file of ``seqvise shortlist``; None for all words.
         precision: of ``PRECISIONS``.
 
@@ -221,10 +221,10 @@ def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path
         UserError: a file cannot be read or does not fit the run, or the precision not the device.
     """
     if source_vectors is not None:
-        from seqvise.inference.vocabulary_expansion import expanded
+        from seqvise.inference.vocabulary_expansion import expand_vocabulary
 
-        translator, found = expanded(translator, source_vectors)
+        translator, found = expand_vocabulary(translator, source_vectors)
         log.info("source_vectors: %s", found)
     if shortlist is not None:
-        translator = translator.among(shortlist)
-    return translator if precision == "fp32" else translator.rounded(precision)
+        translator = translator.with_shortlist(shortlist)
+    return translator if precision == "fp32" else translator.quantized(precision)

@@ -20,6 +20,7 @@ from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, unknown_in
 from seqvise.config.search_path import conf_folder, is_group
 from seqvise.errors import UserError
+from seqvise.moved import current_override
 from seqvise.tuning.options import TuneConfig
 
 CONFIG_NAME = "train"
@@ -50,7 +51,7 @@ def compose_what_fits(overrides: Sequence[str], root: str = CONFIG_NAME) -> tupl
     Raises:
         UserError: no override caused an error, so a config file must be wrong.
     """
-    cfg, faults = _without_faults(overrides, root)
+    cfg, faults = _without_faults([current_override(word) for word in overrides], root)
     return cfg, [fault.sentence(cfg) for fault in faults]
 
 

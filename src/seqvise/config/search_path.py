@@ -24,7 +24,7 @@ def is_group(name: str) -> bool:
 
 
 def choices(group: str) -> list[str]:
-    """All choices of a group in both folders, including those in subfolders (``seed/rnn``)."""
+    """All choices of a group in both folders, including those in subfolders (``lesson11/rnn``)."""
     folders = [folder / group for folder in (conf_folder(), own_folder()) if folder is not None]
     files = {path.relative_to(folder).with_suffix("") for folder in folders for path in folder.rglob("*.yaml")}
     return sorted(map(Path.as_posix, files))

@@ -115,7 +115,7 @@ def _errors(cfg: DictConfig, combinations: Callable[[Config], Iterator[str]]) ->
     except OmegaConfBaseException as error:
         return [*further, one_line(error)]
     except UserError as error:
-        return [*error.problems, *further]
+        return [*error.messages, *further]
     return [*option_errors(config), *further, *_download(config), *combinations(config)]
 
 
@@ -294,7 +294,7 @@ def _class_errors(key: str, path: str, kind: str) -> Iterator[str]:
     try:
         find_class(key, path, kind)
     except UserError as error:
-        yield from error.problems
+        yield from error.messages
 
 
 def _get(node: Any, name: str) -> Any:

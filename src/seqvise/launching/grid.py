@@ -1,4 +1,4 @@
-"""A sweep over all combinations of values, in which a job that fails stops no other."""
+"""A grid sweep over all combinations of values; a failed job does not stop the others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PLUGINS = {
     "hydra_plugins.hydra_joblib_launcher": ("joblib", "hydra-joblib-launcher"),
     "hydra_plugins.hydra_ray_launcher": ("ray", "hydra-ray-launcher"),
 }
-"""Launchers that are packages of their own: the name of the choice, which is that of the extra, and of the package."""
+"""Module of each third-party launcher -> its Hydra choice (also the name of the extra) and its package."""
 
 
 def check(config: DictConfig) -> None:
-    """Raises UserError where a sweep cannot be started. config: the sweep's, with Hydra's node."""
+    """Raises UserError if a sweep cannot be started. config: the sweep's, with Hydra's node."""
     plugin = ".".join(str(config.hydra.launcher._target_).split(".")[:2])
     if plugin in PLUGINS and find_spec(plugin) is None:
         choice, package = PLUGINS[plugin]
@@ -35,18 +35,18 @@ def check(config: DictConfig) -> None:
 
 
 def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
-    """Launches all jobs of a basic sweeper that has been set up.
+    """Launches all jobs of a basic sweeper after its ``setup``.
 
     Args:
-        sweeper: Hydra's.
+        sweeper: Hydra's basic sweeper.
         arguments: the overrides of the command line.
 
     Raises:
-        SweepFailedError: when all are over, if some failed.
+        SweepFailedError: some jobs failed; raised after all have ended.
     """
     config, loader = sweeper.config, sweeper.hydra_context.config_loader
-    words = [*sweeper._parse_config(), *arguments]
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
+    task_overrides = [*sweeper._parse_config(), *arguments]
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(task_overrides)
     batches = list(sweeper.split_arguments(parsed, sweeper.max_batch_size))
     if slurm.is_slurm(sweeper.launcher):
         slurm.check_jobs(config, [overrides for batch in batches for overrides in batch], loader)
@@ -70,10 +70,10 @@ def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
 
 
 def _launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-    """Runs jobs.
+    """Runs one batch of jobs.
 
     Raises:
-        RunFailedError: a launcher of another package gave up, as where one of its processes was killed.
+        RunFailedError: a third-party launcher aborted the sweep, for example because one of its processes was killed.
     """
     if slurm.is_slurm(launcher):
         return slurm.launch(launcher, batch, first)
@@ -83,8 +83,8 @@ def _launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> Sequen
         if not type(launcher).__module__.startswith(tuple(PLUGINS)):
             raise
         raise RunFailedError(
-            f"{type(launcher).__name__} has ended the sweep ({sentence(error).rstrip('.')}). The same words with "
-            "resume=auto go on; with hydra/launcher=local no job can end the others."
+            f"{type(launcher).__name__} aborted the sweep ({sentence(error).rstrip('.')}). Resume with the same "
+            "overrides and resume=auto. With hydra/launcher=local a job cannot end the others."
         ) from error
     return results
 

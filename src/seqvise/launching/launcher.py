@@ -1,4 +1,4 @@
-"""What ``hydra/launcher=local`` does with the jobs that a sweeper gives it."""
+"""Implements ``hydra/launcher=local``: selects the jobs of a sweep that are still to run, and runs them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from omegaconf import DictConfig
 from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
 from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
-from seqvise.launching.pool import Pool, cuda_devices, needed, processes_of, threads_of_job
-from seqvise.launching.processes import job_words
+from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
+from seqvise.launching.processes import job_argv
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
+from seqvise.moved import current_override
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
 SHAPING = ("trainer", "trainer.accelerator", "trainer.devices", "experiment", "debug", "local")
-"""Overrides that may give one job other devices than the rest."""
+"""Overrides that can change the devices of a single job."""
 
 
 @dataclass(frozen=True)
@@ -36,64 +37,64 @@ class _Sweep:
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Runs jobs, and leaves those alone that are done.
+    """Runs jobs; with resume=auto, skips those that have finished.
 
     Args:
-        launcher: with its options, and set up.
-        job_overrides: of each job.
-        first: number of the first.
+        launcher: the plugin with its options, after ``setup``.
+        job_overrides: overrides of each job.
+        first: number of the first job.
 
     Raises:
-        UserError: a job needs devices that are not there; none is started then.
+        UserError: a job needs more devices than are available; no job is started.
     """
     config = launcher.config
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     devices = cuda_devices() if launcher.devices is None else [str(device) for device in launcher.devices]
     sweep = _Sweep(launcher, devices)
-    jobs = [_job(sweep, list(words), number) for number, words in enumerate(job_overrides, first)]
-    _check_apart(jobs)
+    jobs = [_job(sweep, list(overrides), number) for number, overrides in enumerate(job_overrides, first)]
+    _check_distinct_folders(jobs)
     for job in jobs:
         name_in_tensorboard(config, job.folder, job.overrides, job.number)
-    outcomes = {job.number: outcome for job in jobs if (outcome := _before(config, job)) is not None}
-    wanted = [job for job in jobs if job.number not in outcomes]
-    log.info("%d jobs, %d of them to be run: %s", len(jobs), len(wanted), config.hydra.sweep.dir)
+    outcomes = {job.number: outcome for job in jobs if (outcome := _earlier_outcome(config, job)) is not None}
+    pending = [job for job in jobs if job.number not in outcomes]
+    log.info("%d jobs, %d of them to run: %s", len(jobs), len(pending), config.hydra.sweep.dir)
     command = str(launcher.task_function.__module__).rpartition(".")[2]
-    for outcome in run_jobs(wanted, Pool(launcher.jobs, devices), command):
+    for outcome in run_jobs(pending, Pool(launcher.jobs, devices), command):
         outcomes[outcome.number] = outcome
     if config.get("dry_run"):
-        _show_plans(wanted)
-    return [_returned(outcomes[job.number], job) for job in jobs]
+        _show_plans(pending)
+    return [_job_return(outcomes[job.number], job) for job in jobs]
 
 
 def _job(sweep: _Sweep, overrides: list[str], number: int) -> LocalJob:
     launcher, config = sweep.launcher, sweep.config
     trainer = _trainer(sweep, overrides)
-    devices = needed(trainer, launcher.devices_per_job, len(sweep.devices))
-    at_a_time = launcher.jobs or (len(sweep.devices) // devices if devices else 1)
+    devices = devices_needed(trainer, launcher.devices_per_job, len(sweep.devices))
+    parallel_jobs = launcher.jobs or (len(sweep.devices) // devices if devices else 1)
     return LocalJob(
         number=number,
         overrides=overrides,
-        shown=swept(config, overrides),
-        words=job_words(config.hydra, overrides, number),
+        varied=swept(config, overrides),
+        argv=job_argv(config.hydra, overrides, number),
         folder=job_folder(config, overrides, number, launcher.hydra_context.config_loader),
         devices=devices,
-        environment=threads_of_job(launcher.threads, at_a_time, devices or processes_of(trainer)),
+        environment=threads_of_job(launcher.threads, parallel_jobs, devices or cpu_processes(trainer)),
         metric=str(config.monitor.metric),
     )
 
 
-def _check_apart(jobs: Sequence[LocalJob]) -> None:
+def _check_distinct_folders(jobs: Sequence[LocalJob]) -> None:
     folders = [job.folder for job in jobs]
     if len(set(folders)) < len(folders):
-        twice = next(folder for folder in folders if folders.count(folder) > 1)
+        duplicate = next(folder for folder in folders if folders.count(folder) > 1)
         raise UserError(
-            f"Several jobs of the sweep would write into {twice}: let hydra.sweep.subdir tell them apart, as "
+            f"Several jobs of the sweep would write into {duplicate}: hydra.sweep.subdir must differ between jobs, as "
             "${hydra.job.num} does."
         )
 
 
 def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
-    """The ``trainer`` node of a job; that of the sweep where the job has no other, as composing takes time."""
+    """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
     common = set(map(str, sweep.config.hydra.overrides.task))
     own = [word for word in overrides if word not in common]
     if not any(split_override(word).name in SHAPING for word in own):
@@ -101,38 +102,39 @@ def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 
 
-def _before(config: DictConfig, job: LocalJob) -> Outcome | None:
-    """How a job of a sweep that is started again has ended before; None for one that is to be run."""
+def _earlier_outcome(config: DictConfig, job: LocalJob) -> Outcome | None:
+    """Earlier outcome of a job in a sweep with resume=auto; None for a job that is to run."""
     if config.resume != AUTO:
         return None
-    if has_finished(job.folder) and _words_before(job.folder) == _lasting(job.overrides):
+    if has_finished(job.folder) and _earlier_overrides(job.folder) == _without_resume_keys(job.overrides):
         return Outcome(job.number, value=value_of(job))
-    if (why := failed_before(job.folder)) and config.retry != FAILED:
-        return Outcome(job.number, why)
+    if (failure := failed_before(job.folder)) and config.retry != FAILED:
+        return Outcome(job.number, failure)
     return None
 
 
 def _show_plans(jobs: Sequence[LocalJob]) -> None:
-    """Prints what dry jobs have printed into their folders, which are removed."""
+    """Prints the logs of the jobs of a dry run."""
     for job in jobs:
-        print(f"job {job.number}: {' '.join(job.shown)}")
+        print(f"job {job.number}: {' '.join(job.varied)}")
         print((job.folder / LOG).read_text(encoding="utf-8", errors="replace"))
 
 
-def _words_before(folder: Path) -> list[str] | None:
+def _earlier_overrides(folder: Path) -> list[str] | None:
     try:
-        return _lasting(yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, TypeError):
+        overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+        return _without_resume_keys([current_override(word) for word in overrides])
+    except (OSError, yaml.YAMLError, TypeError, AttributeError):
         return None
 
 
-def _lasting(words: Sequence[str]) -> list[str]:
-    """Overrides without those that say how a sweep is started again."""
-    return [str(word) for word in words if not str(word).startswith(("resume=", "retry=", "trust="))]
+def _without_resume_keys(overrides: Sequence[str]) -> list[str]:
+    """Overrides without those that only control resuming."""
+    return [str(override) for override in overrides if not str(override).startswith(("resume=", "retry=", "trust="))]
 
 
-def _returned(outcome: Outcome, job: LocalJob) -> JobReturn:
+def _job_return(outcome: Outcome, job: LocalJob) -> JobReturn:
     result = JobReturn(overrides=job.overrides, working_dir=str(job.folder))
-    result.status = JobStatus.COMPLETED if outcome.why is None else JobStatus.FAILED
-    result.return_value = outcome.value if outcome.why is None else RunFailedError(outcome.why)
+    result.status = JobStatus.COMPLETED if outcome.failure is None else JobStatus.FAILED
+    result.return_value = outcome.value if outcome.failure is None else RunFailedError(outcome.failure)
     return result

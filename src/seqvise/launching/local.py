@@ -1,4 +1,4 @@
-"""The jobs of a sweep as processes of their own on this machine, several at a time."""
+"""Runs the jobs of a sweep as separate processes on this machine, several at a time."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from types import FrameType
 from typing import Any
 
 from seqvise.errors import LOG
-from seqvise.files import held
+from seqvise.files import try_lock
 from seqvise.launching.pool import VISIBLE, Pool
-from seqvise.launching.processes import PROGRAM, SWEEP, directory_word
-from seqvise.launching.ranks import ending
+from seqvise.launching.processes import PROGRAM, SWEEP, directory_override
+from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
 
 log = logging.getLogger(__name__)
-LOOK = 0.02
-"""Seconds between two looks at what has ended."""
-HELD = 60.0
-"""Seconds that a job's folder may still belong to a process of a sweep before."""
+POLL_SECONDS = 0.02
+"""Seconds between two checks for jobs that have ended."""
+LOCK_TIMEOUT_SECONDS = 60.0
+"""Seconds to wait for a job's folder that a process of an earlier sweep still locks."""
 REFUSED = 2
-"""The exit code of a job that was refused. One that had begun has recorded that itself."""
-SAID = "seqvise: "
-"""Begins the sentence with which a command ends that failed."""
+"""Exit code of a job that was refused. A job that had already started has recorded the reason itself."""
+ERROR_PREFIX = "seqvise: "
+"""Prefix of the error message of a failed command."""
 
 
 @dataclass(frozen=True)
 class LocalJob:
-    """A job that is to be run.
+    """A job to run.
 
     Attributes:
-        number: in the sweep.
-        overrides: all of them.
-        shown: those in which it differs from others.
-        words: what starts it.
+        number: its index in the sweep.
+        overrides: all its overrides.
+        varied: the overrides that the sweep varies.
+        argv: arguments of its process, after the command.
         folder: its run directory.
-        devices: how many CUDA devices it needs.
-        environment: variables of its process.
-        metric: the monitored one.
+        devices: number of CUDA devices that it needs.
+        environment: additional environment variables of its process.
+        metric: name of the monitored metric.
     """
 
     number: int
     overrides: Sequence[str]
-    shown: Sequence[str]
-    words: Sequence[str]
+    varied: Sequence[str]
+    argv: Sequence[str]
     folder: Path
     devices: int
     environment: dict[str, str]
@@ -61,10 +61,10 @@ class LocalJob:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. why: None where it is done; value: of the monitored metric then."""
+    """How a job ended. failure: None if it succeeded; value: then that of the monitored metric."""
 
     number: int
-    why: str | None = None
+    failure: str | None = None
     value: float | None = None
 
 
@@ -73,37 +73,37 @@ class _Running:
     job: LocalJob
     process: subprocess.Popen[bytes]
     devices: tuple[str, ...]
-    began: float
-    written: int
+    started: float
+    log_start: int
 
 
 def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[Outcome]:
-    """Runs jobs as soon as there is room for them, in their order.
+    """Runs jobs in order, each as soon as the pool has a free slot and devices.
 
-    Ctrl-C or SIGTERM tells all that run to save and end, and starts no other; a second Ctrl-C kills them.
+    After Ctrl-C or SIGTERM the running jobs save and end, and no other is started. A second Ctrl-C kills them.
 
     Args:
-        jobs: all of them.
-        pool: what they share.
-        command: of seqvise, which each of them is.
+        jobs: all jobs.
+        pool: the slots and devices that they share.
+        command: the seqvise command that each job runs.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C.
         SystemExit: after SIGTERM, with the code 143.
     """
-    waiting, running, outcomes, know = deque(jobs), list[_Running](), list[Outcome](), set[int]()
-    with _listening() as told:
-        while running or (waiting and not told):
-            while waiting and not told and (devices := pool.take(waiting[0].devices)) is not None:
+    waiting, running, outcomes, notified = deque(jobs), list[_Running](), list[Outcome](), set[int]()
+    with _recorded_signals() as received:
+        while running or (waiting and not received):
+            while waiting and not received and (devices := pool.take(waiting[0].devices)) is not None:
                 running.append(_start(waiting.popleft(), devices, command))
-            for ended in [each for each in running if each.process.poll() is not None]:
+            for ended in [active for active in running if active.process.poll() is not None]:
                 running.remove(ended)
                 pool.give_back(ended.devices)
                 outcomes.append(_end(ended))
-            _pass_on(told, running, know)
-            time.sleep(LOOK)
-    if told:
-        raise KeyboardInterrupt if told[0] == signal.SIGINT else SystemExit(128 + told[0])
+            _forward_signals(received, running, notified)
+            time.sleep(POLL_SECONDS)
+    if received:
+        raise KeyboardInterrupt if received[0] == signal.SIGINT else SystemExit(128 + received[0])
     return outcomes
 
 
@@ -111,104 +111,104 @@ def _start(job: LocalJob, devices: tuple[str, ...], command: str) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)
     _wait_for_folder(job)
     place = f" on CUDA device {', '.join(devices)}" if devices else ""
-    log.info("job %d starts%s: %s", job.number, place, " ".join(job.shown))
+    log.info("job %d starts%s: %s", job.number, place, " ".join(job.varied))
     environment = os.environ | job.environment | {SWEEP: str(os.getpid())}
     if devices:
         environment[VISIBLE] = ",".join(devices)
     with (job.folder / LOG).open("ab") as output:
-        written = output.tell()
+        log_start = output.tell()
         process = subprocess.Popen(
-            # What is logged is in the output, which is in the log.
-            [*PROGRAM, command, *job.words, directory_word(job.folder), "hydra.job_logging.root.handlers=[console]"],
+            # The log file holds the standard output, which includes the log messages.
+            [*PROGRAM, command, *job.argv, directory_override(job.folder), "hydra.job_logging.root.handlers=[console]"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            start_new_session=True,  # Ctrl-C reaches it through this process alone
+            start_new_session=True,  # Ctrl-C reaches it only through this process
         )
-    return _Running(job, process, devices, time.monotonic(), written)
+    return _Running(job, process, devices, time.monotonic(), log_start)
 
 
 def _wait_for_folder(job: LocalJob) -> None:
-    """A sweep that was killed tells its jobs to save, and is perhaps started again before they have."""
-    until = time.monotonic() + HELD
-    while not _is_free(job.folder) and time.monotonic() < until:
-        time.sleep(LOOK)
+    """Waits until jobs of a killed sweep have saved: the sweep may be resumed before they have."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while not _is_free(job.folder) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _is_free(folder: Path) -> bool:
-    with held(folder / LOCK) as free:
+    with try_lock(folder / LOCK) as free:
         return free
 
 
 def _end(ended: _Running) -> Outcome:
-    """Ends what a job has left behind, and tells how it ended."""
+    """Kills the processes that a job has left, and logs how it ended."""
     with suppress(ProcessLookupError):
         os.killpg(ended.process.pid, signal.SIGKILL)
     job, code = ended.job, ended.process.returncode
-    seconds = time.monotonic() - ended.began
+    seconds = time.monotonic() - ended.started
     if code == 0:
         value = value_of(job)
-        told = "" if value is None else f": {job.metric} {value:.4g}"
-        log.info("job %d done in %.0f s%s", job.number, seconds, told)
+        result = "" if value is None else f": {job.metric} {value:.4g}"
+        log.info("job %d done in %.0f s%s", job.number, seconds, result)
         return Outcome(job.number, value=value)
-    why = _why(ended, code)
+    failure = _failure(ended, code)
     verb = "stopped" if read_status(job.folder).get("interrupted") else "failed"
-    log.error("job %d %s after %.0f s: %s", job.number, verb, seconds, why)
-    return Outcome(job.number, why)
+    log.error("job %d %s after %.0f s: %s", job.number, verb, seconds, failure)
+    return Outcome(job.number, failure)
 
 
-def _why(ended: _Running, code: int) -> str:
-    """Why a job failed. Its status says so too, unless the folder is in use, or is a run that it may not resume."""
+def _failure(ended: _Running, code: int) -> str:
+    """Why a job failed. Also records it, unless the folder is in use or holds a run that the job may not resume."""
     folder = ended.job.folder
-    said = _last_sentence(folder / LOG, ended.written)
+    message = _last_sentence(folder / LOG, ended.log_start)
     refused = code == REFUSED and (folder / CONFIG).is_file()
     if not refused and _is_free(folder) and read_status(folder).get("status") != "ok":
-        record_failure(folder, said if said and code > 0 else f"the process {ending(code)}.")
+        record_failure(folder, message if message and code > 0 else f"the process {describe_exit(code)}.")
         return " ".join(str(read_status(folder).get("why")).split())
-    return said or f"the process {ending(code)}."
+    return message or f"the process {describe_exit(code)}."
 
 
 def _last_sentence(path: Path, start: int) -> str | None:
     with path.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
-    return next((line.removeprefix(SAID) for line in reversed(lines) if line.startswith(SAID)), None)
+    return next((line.removeprefix(ERROR_PREFIX) for line in reversed(lines) if line.startswith(ERROR_PREFIX)), None)
 
 
 def value_of(job: LocalJob) -> float | None:
-    """The monitored metric of a job that is done; None where it has none."""
+    """The monitored metric of a finished job; None if it has none."""
     try:
         return float(json.loads((job.folder / METRICS).read_text(encoding="utf-8"))[job.metric])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _pass_on(told: Sequence[int], running: Sequence[_Running], know: set[int]) -> None:
-    """Tells each process once what this one was told; kills all at a second Ctrl-C."""
-    kills = told[1:].count(signal.SIGINT) > 0
-    for each in running:
+def _forward_signals(received: Sequence[int], running: Sequence[_Running], notified: set[int]) -> None:
+    """Sends SIGTERM once to each job after this process received a signal; kills all at a second Ctrl-C."""
+    kills = received[1:].count(signal.SIGINT) > 0
+    for active in running:
         if kills:
-            os.killpg(each.process.pid, signal.SIGKILL)
-        elif told and each.process.pid not in know:
-            log.info("told to stop: job %d saves and ends", each.job.number)
-            know.add(each.process.pid)
-            each.process.terminate()
+            os.killpg(active.process.pid, signal.SIGKILL)
+        elif received and active.process.pid not in notified:
+            log.info("interrupted: job %d saves and ends", active.job.number)
+            notified.add(active.process.pid)
+            active.process.terminate()
 
 
 @contextmanager
-def _listening() -> Iterator[list[int]]:
-    """Takes down which signals come."""
-    told: list[int] = []
+def _recorded_signals() -> Iterator[list[int]]:
+    """Records SIGINT and SIGTERM instead of ending; yields the signals received so far."""
+    received: list[int] = []
 
-    def hear(signum: int, _: FrameType | None) -> None:
-        told.append(signum)
+    def on_signal(signum: int, _: FrameType | None) -> None:
+        received.append(signum)
 
     before: dict[int, Any] = {}
     try:
         for signum in (signal.SIGINT, signal.SIGTERM):
-            before[signum] = signal.signal(signum, hear)
-        yield told
+            before[signum] = signal.signal(signum, on_signal)
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The devices that the jobs of a sweep share."""
+"""The devices and slots that the jobs of a sweep share."""
 
 from __future__ import annotations
 
@@ -16,98 +16,98 @@ ALL = ("auto", -1, "-1")
 
 
 class Pool:
-    """Room for so many jobs at a time, each with devices of its own.
+    """Slots for a number of parallel jobs, each with its own devices.
 
     Args:
-        jobs: at most so many at a time; None for as many as have devices, which is one where there are none.
-        devices: CUDA's names of them. One that is named twice serves two jobs.
+        jobs: maximum number of parallel jobs; None for as many as the devices allow, or one without devices.
+        devices: CUDA names of the devices. A device that is listed twice serves two jobs.
     """
 
     def __init__(self, jobs: int | None, devices: Sequence[str]) -> None:
         self._free = list(devices)
-        self._room = jobs or max(1, len(devices))
+        self._free_slots = jobs or max(1, len(devices))
         self._unlimited = jobs is None
-        self._alone = 0
+        self._cpu_jobs = 0
 
-    def take(self, needs: int) -> tuple[str, ...] | None:
-        """Devices for a job that needs so many, which may be none; None while they, or the room, are not free."""
-        if not self._room or needs > len(self._free) or (needs == 0 and self._unlimited and self._alone):
+    def take(self, count: int) -> tuple[str, ...] | None:
+        """Takes a slot and ``count`` devices (possibly none) for a job; None while they are not free."""
+        if not self._free_slots or count > len(self._free) or (count == 0 and self._unlimited and self._cpu_jobs):
             return None
-        taken, self._free = tuple(self._free[:needs]), self._free[needs:]
-        self._room -= 1
-        self._alone += needs == 0
+        taken, self._free = tuple(self._free[:count]), self._free[count:]
+        self._free_slots -= 1
+        self._cpu_jobs += count == 0
         return taken
 
     def give_back(self, devices: Sequence[str]) -> None:
-        """Frees what a job had."""
+        """Frees the slot and devices of a job."""
         self._free.extend(devices)
-        self._room += 1
-        self._alone -= not devices
+        self._free_slots += 1
+        self._cpu_jobs -= not devices
 
 
 def cuda_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """CUDA's names of the devices of this machine that may be used, found without loading torch."""
+    """CUDA names of the usable devices of this machine, determined without importing torch."""
     if VISIBLE in environment:
         return [name.strip() for name in environment[VISIBLE].split(",") if name.strip() not in ("", "-1")]
     try:
-        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return []
-    return [str(number) for number in range(sum(line.startswith("GPU ") for line in told.splitlines()))]
+    return [str(number) for number in range(sum(line.startswith("GPU ") for line in listing.splitlines()))]
 
 
-def needed(trainer: Any, per_job: int | None, there: int, chosen: str = "hydra.launcher.devices") -> int:
-    """How many CUDA devices a job needs; 0 where it runs on the processor.
+def devices_needed(trainer: Any, per_job: int | None, available: int, pool_key: str = "hydra.launcher.devices") -> int:
+    """Number of CUDA devices that a job needs; 0 if it runs on the CPU.
 
     Args:
         trainer: the ``trainer`` node of its config.
         per_job: ``hydra.launcher.devices_per_job``.
-        there: devices of the pool.
-        chosen: key of its devices, for messages.
+        available: number of devices in the pool.
+        pool_key: config key of the pool's devices, for messages.
 
     Raises:
-        UserError: it asks for devices by their number, or for more than there are.
+        UserError: trainer.devices lists device ids, or needs more devices than are available.
     """
-    if trainer.accelerator not in ("gpu", "cuda", "auto") or (trainer.accelerator == "auto" and not there):
+    if trainer.accelerator not in ("gpu", "cuda", "auto") or (trainer.accelerator == "auto" and not available):
         return 0
-    wanted = _count(trainer.devices, per_job, there, chosen)
-    if per_job is not None and wanted > per_job:
-        raise UserError(f"trainer.devices is {wanted}, but hydra.launcher.devices_per_job gives each job {per_job}.")
-    if (needs := per_job or wanted) > there or not there:
+    requested = _requested_devices(trainer.devices, per_job, available, pool_key)
+    if per_job is not None and requested > per_job:
+        raise UserError(f"trainer.devices is {requested}, but hydra.launcher.devices_per_job is {per_job}.")
+    if (count := per_job or requested) > available or not available:
         key = "hydra.launcher.devices_per_job" if per_job else "trainer.devices"
         raise UserError(
-            f"A job needs {max(needs, 1)} CUDA devices ({key}), but there are {there} ({VISIBLE}, {chosen})."
+            f"A job needs {max(count, 1)} CUDA devices ({key}), but {available} are available ({VISIBLE}, {pool_key})."
         )
-    return needs
+    return count
 
 
-def threads_of_job(threads: int | None, at_a_time: int, processes: int) -> dict[str, str]:
-    """Environment variables that give each process of a job its share of the processor.
+def threads_of_job(threads: int | None, parallel_jobs: int, processes: int) -> dict[str, str]:
+    """Environment variables that set the number of CPU threads of each process of a job.
 
     Args:
-        threads: ``hydra.launcher.threads``; None shares the cores out where several jobs run at a time.
-        at_a_time: jobs.
-        processes: of each job.
+        threads: ``hydra.launcher.threads``; None divides the cores between parallel jobs.
+        parallel_jobs: number of jobs that run at the same time.
+        processes: number of processes of each job.
     """
     if threads is None:
-        if at_a_time == 1 or THREADS[0] in os.environ:
+        if parallel_jobs == 1 or THREADS[0] in os.environ:
             return {}
-        threads = max(1, usable_cores() // (at_a_time * processes))
+        threads = max(1, usable_cores() // (parallel_jobs * processes))
     return dict.fromkeys(THREADS, str(threads))
 
 
-def processes_of(trainer: Any) -> int:
-    """How many processes a job has on a machine without devices."""
+def cpu_processes(trainer: Any) -> int:
+    """Number of processes of a job that runs on the CPU."""
     return int(trainer.devices) if str(trainer.devices).isdecimal() else 1
 
 
-def _count(devices: Any, per_job: int | None, there: int, chosen: str) -> int:
+def _requested_devices(devices: Any, per_job: int | None, available: int, pool_key: str) -> int:
     if devices in ALL:
-        return per_job or there
+        return per_job or available
     try:
         return int(devices)
     except (TypeError, ValueError):
         raise UserError(
-            f"trainer.devices is {devices}, but the sweep chooses which devices a job gets: give their number, and "
-            f"{chosen} for those of the sweep."
+            f"trainer.devices is {devices}, but the sweep assigns devices to jobs: set trainer.devices to a number, "
+            f"and {pool_key} to the devices of the sweep."
         ) from None

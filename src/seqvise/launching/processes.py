@@ -1,4 +1,4 @@
-"""Where a Hydra job writes, and how Lightning starts the other processes of one."""
+"""The directory of a Hydra job, and how Lightning starts its other processes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from seqvise.launching.ranks import Ranks
 from seqvise.runs.directory import is_first_process, record_failure
 
 PROGRAM = (sys.executable, "-P", "-m", "seqvise.cli.main")
-"""Starts ``seqvise``, whatever this process was started with; without the folder at hand among Python's own."""
-OF_THE_SWEEP = (
+"""Starts ``seqvise``, however this process was started; ``-P`` keeps the working directory out of ``sys.path``."""
+SWEEP_KEYS = (
     "hydra.mode=",
     "hydra.run.",
     "hydra.sweep.",
@@ -40,25 +40,25 @@ OF_THE_SWEEP = (
 )
 
 
-def job_words(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
-    """The words of a job.
+def job_argv(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
+    """The arguments that start a job of a sweep.
 
     Args:
-        hydra: Hydra's own node in the sweep, or in the job.
-        overrides: the job's, without those of Hydra.
-        number: the job's.
+        hydra: the ``hydra`` node of the sweep or of the job.
+        overrides: the job's overrides, without those of Hydra.
+        number: number of the job.
     """
-    kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(OF_THE_SWEEP)]
+    kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(SWEEP_KEYS)]
     return [*_flags(hydra), *overrides, *kept, f"hydra.job.num={number}", f"hydra.job.id={number}", "hydra.mode=RUN"]
 
 
-def directory_word(directory: Path | str) -> str:
-    """The override that gives a run its directory, quoted for Hydra."""
+def directory_override(directory: Path | str) -> str:
+    """The override that sets the directory of a run, quoted for Hydra."""
     return f"hydra.run.dir={QuotedString(str(directory), Quote.single).with_quotes()}"
 
 
 def _flags(hydra: Any) -> list[str]:
-    """What stood on the command line about config files beside overrides."""
+    """The config options of the command line (--config-name, --config-path, --config-dir)."""
     sources = {source.provider: source.path for source in hydra.runtime.config_sources}
     flags = [] if hydra.job.config_name == CONFIG_NAME else [f"--config-name={hydra.job.config_name}"]
     if sources.get("main") not in (None, str(conf_folder())):
@@ -69,32 +69,32 @@ def _flags(hydra: Any) -> list[str]:
 
 
 SWEEP = "SEQVISE_SWEEP"
-"""Environment variable of a job that a sweep has started as a process of its own: the process id of the sweep."""
+"""Environment variable of a job in a separate process: the process id of the sweep that started it."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def is_job_process() -> bool:
-    """Whether a sweep has started this process for one of its jobs."""
+    """Whether a sweep started this process for one of its jobs."""
     return SWEEP in os.environ
 
 
 def end_with_parent() -> None:
-    """Lets the kernel tell this process when its parent has ended; does nothing but on Linux, and for others.
+    """Makes the kernel signal this process when its parent ends; only on Linux, and only for jobs and ranks.
 
-    A job of a sweep is told by SIGTERM, and saves. A rank that another process of its job has started is killed: it
+    A job of a sweep receives SIGTERM, and saves. A rank that another process of its job has started is killed: it
     would wait for the others for ever.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
-        _tell(os.getppid(), signal.SIGKILL)
+        _signal_when_parent_ends(os.getppid(), signal.SIGKILL)
     elif is_job_process():
-        _tell(int(os.environ[SWEEP]), signal.SIGTERM)
+        _signal_when_parent_ends(int(os.environ[SWEEP]), signal.SIGTERM)
 
 
-def _tell(parent: int, signum: signal.Signals) -> None:
+def _signal_when_parent_ends(parent: int, signum: signal.Signals) -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signum))
-    if os.getppid() != parent:  # it ended before it could be watched
+    if os.getppid() != parent:  # the parent ended before prctl was called
         os.kill(os.getpid(), signum)
 
 
@@ -104,41 +104,41 @@ def job_directory() -> Path:
 
 
 def in_sweep() -> bool:
-    """Whether the running Hydra job is one of a sweep, be it in a process of its own."""
+    """Whether the running Hydra job belongs to a sweep, also in a separate process."""
     return not OmegaConf.is_missing(HydraConfig.get().job, "num")
 
 
 @contextmanager
 def launching(start: Sequence[str], drawn: Sequence[str] = (), minutes: float = 10.0) -> Iterator[None]:
-    """Lets several processes train one job, alone or in a sweep, and leaves no trace of them for the next job.
+    """Lets several processes train one job, alone or in a sweep, and restores this process for the next job.
 
-    Lightning starts the other processes of ``strategy=ddp`` with the words of this one. In a sweep those are the whole
-    sweep's, so each gets the job's own overrides and directory instead.
+    Lightning starts the other processes of ``strategy=ddp`` with the arguments of this one. In a sweep those are the
+    arguments of the whole sweep, so they are replaced by the overrides and directory of the job.
 
     Args:
-        start: the words that start this program, up to its overrides.
-        drawn: overrides for what was drawn by chance, so that all processes have the same.
-        minutes: after which a process that gives no sign of life is taken to hang.
+        start: the arguments that start this program, up to its overrides.
+        drawn: overrides with the values drawn at random, so that all processes use the same.
+        minutes: a process without a heartbeat for this long counts as hung.
 
     Raises:
-        RunFailedError: another process of the job came to its end before.
+        RunFailedError: another process of the job failed first.
     """
     directory, argv, environment = job_directory(), sys.argv, dict(os.environ)
     threads = _threads()
-    words = [*_own_words(argv), *drawn]
-    sys.argv = [*start, *words]
+    job_args = [*_job_args(argv), *drawn]
+    sys.argv = [*start, *job_args]
     ranks = Ranks(directory, minutes)
     if not is_first_process() or started_from_outside():
-        ranks.begin()  # where Lightning starts the others, they begin with them
+        ranks.begin()  # otherwise the watchdog begins when Lightning starts the other processes
     try:
-        with _lightning_starts(words, directory, ranks):
+        with _lightning_patched(job_args, directory, ranks):
             yield
-    except UserError:  # all processes have met the same
+    except UserError:  # all processes raise the same one
         raise
     except Exception as error:
-        if why := ranks.why():
-            record_failure(directory, why, replace=True)
-            raise RunFailedError(f"{why} What was logged is in {directory}.") from error
+        if failure := ranks.failure():
+            record_failure(directory, failure, replace=True)
+            raise RunFailedError(f"{failure} The log is in {directory}.") from error
         raise
     finally:
         _leave_process_group()
@@ -149,29 +149,30 @@ def launching(start: Sequence[str], drawn: Sequence[str] = (), minutes: float = 
         _set_threads(threads)
 
 
-def _own_words(argv: Sequence[str]) -> list[str]:
+def _job_args(argv: Sequence[str]) -> list[str]:
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         return list(argv[1:])
-    return job_words(hydra, list(hydra.overrides.task), hydra.job.num)
+    return job_argv(hydra, list(hydra.overrides.task), hydra.job.num)
 
 
 @contextmanager
-def _lightning_starts(words: Sequence[str], directory: Path, ranks: Ranks) -> Iterator[None]:
-    """Gives Lightning the command of the other processes, and who watches them."""
+def _lightning_patched(job_args: Sequence[str], directory: Path, ranks: Ranks) -> Iterator[None]:
+    """Sets the command with which Lightning starts the other processes, and the observer that watches them."""
     from pytorch_lightning.strategies.launchers import subprocess_script as lightning
 
     def command(local_rank: int) -> tuple[list[str], str]:  # noqa: ARG001
-        # Only the first process keeps Hydra's files.
-        return [*PROGRAM, "train", *words, directory_word(directory), "hydra.output_subdir=null"], get_original_cwd()
+        # Only the first process writes Hydra's files.
+        overrides = [*job_args, directory_override(directory), "hydra.output_subdir=null"]
+        return [*PROGRAM, "train", *overrides], get_original_cwd()
 
     module: Any = lightning
-    before = module._hydra_subprocess_cmd, module._launch_process_observer
+    originals = module._hydra_subprocess_cmd, module._launch_process_observer
     module._hydra_subprocess_cmd, module._launch_process_observer = command, ranks.watch
     try:
         yield
     finally:
-        module._hydra_subprocess_cmd, module._launch_process_observer = before
+        module._hydra_subprocess_cmd, module._launch_process_observer = originals
 
 
 def _leave_process_group() -> None:

@@ -1,4 +1,4 @@
-"""The other processes of a job, started by Lightning from this one: watched, and ended with it."""
+"""Watches the other processes of a job, which Lightning starts from this one, and ends them with it."""
 
 from __future__ import annotations
 
@@ -14,87 +14,87 @@ from pathlib import Path
 from seqvise.launching.watchdog import Watchdog
 from seqvise.runs.directory import failure_of_rank, rank_of_process, record_failure
 
-LOOK = 0.2
-"""Seconds between two looks."""
-GRACE = 10.0
-"""Seconds that this process has to notice that another one is gone, before it is taken to hang."""
-PATIENCE = 20.0
-"""Seconds that the others have to end when this one has come to its end."""
+POLL_SECONDS = 0.2
+"""Seconds between two checks of the processes."""
+GRACE_SECONDS = 10.0
+"""Seconds in which this process must fail after another one ended; then it counts as hung."""
+EXIT_TIMEOUT_SECONDS = 20.0
+"""Seconds that the other processes have to end after this one has finished."""
 STOPPED = (0, 128 + signal.SIGTERM, 128 + signal.SIGINT)
-"""Exit codes of a process that came to its end, or was told to stop."""
+"""Exit codes of a process that finished or was interrupted."""
 
 
 class Ranks:
-    """Watches the processes of a job, in the place of Lightning's observer, which kills without a word.
+    """Watches the processes of a job. Replaces Lightning's observer, which kills without a message.
 
     Args:
-        directory: the run's folder, whose status says why a process is gone.
-        minutes: after which a process that gives no sign of life is taken to hang.
+        directory: the run's folder; its status holds the reason why a process ended.
+        minutes: a process without a heartbeat for this long counts as hung.
     """
 
     def __init__(self, directory: Path, minutes: float = 10.0) -> None:
         self._directory = directory
-        self._watchdog = Watchdog(directory, rank_of_process(), minutes, self._end_everything)
+        self._watchdog = Watchdog(directory, rank_of_process(), minutes, self._kill_all)
         self._processes: Sequence[subprocess.Popen[bytes]] = ()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def watch(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-        """Begins to look after processes, the ranks from 1 on. It is what Lightning calls behind their start."""
+        """Begins to watch processes, the ranks from 1 on. Lightning calls it after their start."""
         self._processes = processes
         self.begin()
-        threading.Thread(target=self._look, daemon=True).start()
+        threading.Thread(target=self._watch_processes, daemon=True).start()
 
     def begin(self) -> None:
-        """Gives signs of life, and looks for those of the other processes, whoever has started them."""
+        """Begins to send heartbeats and to check those of the other processes, however they were started."""
         self._watchdog.start()
 
-    def why(self) -> str | None:
-        """Of an error of this process: which other one had ended before its time, and how; None where none had."""
-        time.sleep(LOOK if self._processes else 0)
-        return self._fallen()
+    def failure(self) -> str | None:
+        """After an error of this process: which other process failed first, and how; None if none did."""
+        time.sleep(POLL_SECONDS if self._processes else 0)
+        return self._first_failure()
 
     def end(self) -> None:
         """Waits for the processes, and kills those that do not end."""
-        self._over.set()
+        self._stopped.set()
         self._watchdog.stop()
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and any(process.poll() is None for process in self._processes):
-            time.sleep(LOOK / 10)
-        self._kill()
+        deadline = time.monotonic() + EXIT_TIMEOUT_SECONDS
+        while time.monotonic() < deadline and any(process.poll() is None for process in self._processes):
+            time.sleep(POLL_SECONDS / 10)
+        self._kill_processes()
 
-    def _fallen(self) -> str | None:
+    def _first_failure(self) -> str | None:
         for rank, process in enumerate(self._processes, 1):
             code = process.poll()
             if code is not None and code not in STOPPED:
-                return failure_of_rank(self._directory) or f"rank {rank} {ending(code)}."
+                return failure_of_rank(self._directory) or f"rank {rank} {describe_exit(code)}."
         return failure_of_rank(self._directory)
 
-    def _look(self) -> None:
-        while not self._over.wait(LOOK):
-            if why := self._fallen():
-                # Most often the error of a broken connection ends this process as any other error would.
-                if not self._over.wait(GRACE):
-                    self._end_everything(why)
+    def _watch_processes(self) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            if why := self._first_failure():
+                # Usually the error of the broken connection ends this process.
+                if not self._stopped.wait(GRACE_SECONDS):
+                    self._kill_all(why)
                 return
             if all(process.poll() == 0 for process in self._processes):
                 return
 
-    def _end_everything(self, why: str) -> None:
-        """The main thread waits for a process that is gone, in code that no exception reaches."""
+    def _kill_all(self, why: str) -> None:
+        """Kills all processes: the main thread waits for a dead process in native code that no exception reaches."""
         record_failure(self._directory, why, replace=True)
         print(f"seqvise: {why}", file=sys.stderr, flush=True)
-        self._kill()
+        self._kill_processes()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _kill(self) -> None:
+    def _kill_processes(self) -> None:
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
                 process.wait()
 
 
-def ending(code: int) -> str:
-    """How a process ended, by its exit code as ``subprocess`` gives it."""
+def describe_exit(code: int) -> str:
+    """How a process ended. code: its exit code, negative for a signal, as in ``subprocess``."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

@@ -1,4 +1,4 @@
-"""What ``hydra/launcher=slurm`` submits: checked before the queue, shown by a dry run, and named once it is queued."""
+"""Implements ``hydra/launcher=slurm``: checks jobs before submission, shows the script in a dry run, logs job ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 PLUGIN = "hydra_plugins.hydra_submitit_launcher"
 PROGRAMS = ("sbatch", "srun")
 AT_START = ("submitit_folder", "max_num_timeout")
-"""Parameters that submitit takes when its executor is made."""
+"""Parameters of the constructor of submitit's executor."""
 COMMON = (
     "timeout_min",
     "cpus_per_task",
@@ -30,44 +30,44 @@ COMMON = (
     "name",
     "stderr_to_stdout",
 )
-"""Parameters that submitit has for every kind of queue."""
+"""Parameters that submitit has for every kind of cluster."""
 SHAPING = ("trainer", "experiment", "debug", "local")
-"""Nodes and groups that may give one job another trainer than the rest."""
+"""Nodes and groups whose overrides can change the trainer of a single job."""
 ALL = ("auto", "-1")
 
 
 def is_slurm(launcher: Any) -> bool:
     """Whether a launcher submits jobs to SLURM."""
-    kind = type(launcher)
-    return kind.__module__.startswith(PLUGIN) and kind.__name__ == "SlurmLauncher"
+    launcher_class = type(launcher)
+    return launcher_class.__module__.startswith(PLUGIN) and launcher_class.__name__ == "SlurmLauncher"
 
 
 def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -> None:
-    """Refuses a sweep that SLURM would queue and that could not train.
+    """Checks that the jobs of a sweep fit what SLURM would start for them.
 
     Args:
         config: the sweep's, with Hydra's node.
         jobs: the overrides of each job.
-        loader: Hydra's, which composes the config of a job that has another trainer.
+        loader: Hydra's config loader; it composes the config of a job whose trainer may differ.
 
     Raises:
-        UserError: this machine cannot submit jobs, or a job has other processes than SLURM would start.
+        UserError: this machine cannot submit jobs, or the processes of a job differ from those that SLURM would start.
     """
-    problems: dict[str, None] = {}
+    messages: dict[str, None] = {}
     if missing := " and ".join(program for program in PROGRAMS if shutil.which(program) is None):
         sentence = (
             f"hydra/launcher=slurm submits jobs with {' and '.join(PROGRAMS)}, but this machine has no {missing}: "
             "start the sweep on a login node of the cluster, or choose hydra/launcher=local."
         )
-        problems[sentence] = None
+        messages[sentence] = None
     for overrides in jobs:
-        problems |= dict.fromkeys(misfits(_trainer(config, overrides, loader), config.hydra.launcher))
-    if problems:
-        raise UserError(*problems)
+        messages |= dict.fromkeys(mismatches(_trainer(config, overrides, loader), config.hydra.launcher))
+    if messages:
+        raise UserError(*messages)
 
 
-def misfits(trainer: Any, launcher: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each number in which a job's trainer and its SLURM job differ.
+def mismatches(trainer: Any, launcher: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence for each mismatch between a job's trainer and its SLURM job.
 
     Args:
         trainer: the `trainer` node.
@@ -95,9 +95,9 @@ def misfits(trainer: Any, launcher: Mapping[str, Any]) -> Iterator[str]:
 
 
 def script(launcher: Any) -> str:
-    """The script that sbatch would get for a job of the sweep."""
+    """The script that would be submitted to sbatch for a job of the sweep."""
     executor = _executor(launcher)
-    engine = executor._executor  # submitit has no public way to see what it would submit
+    engine = executor._executor  # submitit has no public function for the script
     return str(engine._make_submission_file_text(engine._submitit_command_str, "dry_run"))
 
 
@@ -105,12 +105,12 @@ def launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> list[Jo
     """Submits jobs as one array, prints their ids and folders, and waits for all of them.
 
     Args:
-        launcher: the plugin's, set up.
+        launcher: the plugin's launcher, after ``setup``.
         batch: the overrides of each job.
-        first: number of the first.
+        first: number of the first job.
 
     Raises:
-        UserError: SLURM does not take the jobs.
+        UserError: SLURM rejects the jobs.
     """
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -122,7 +122,7 @@ def launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> list[Jo
         jobs = _executor(launcher).map_array(launcher, *zip(*rows, strict=True))
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         reason = " ".join(str(error).split())[-300:]
-        raise UserError(f"SLURM does not take the jobs ({reason}): change hydra.launcher. None was started.") from error
+        raise UserError(f"SLURM rejected the jobs ({reason}): change hydra.launcher. No job was started.") from error
     loader = launcher.hydra_context.config_loader
     for job, row in zip(jobs, rows, strict=True):
         folder = job_folder(launcher.config, row[0], row[2], loader)
@@ -131,10 +131,10 @@ def launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> list[Jo
 
 
 def _result(job: Any, overrides: list[str]) -> JobReturn:
-    """How a job ended; one that SLURM has ended has failed, and takes no other with it."""
+    """Result of a job. A job that SLURM ended has failed; the others continue."""
     try:
         result: JobReturn = job.results()[0]
-    except Exception as error:  # submitit raises the job's own error, and its own for a job that is gone
+    except Exception as error:  # submitit raises the error of the job, or its own for a lost job
         result = JobReturn(overrides=overrides, status=JobStatus.FAILED)
         result.return_value = error
     return result
@@ -153,7 +153,7 @@ def _executor(launcher: Any) -> Any:
 
 
 def _processes(devices: Any, gpus: Any) -> int | None:
-    """The processes of each node; None where that is not known before the job runs."""
+    """Number of processes per node; None if it is not known before the job runs."""
     if OmegaConf.is_list(devices) or isinstance(devices, list):
         return len(devices)
     if str(devices) in ALL:

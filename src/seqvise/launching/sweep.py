@@ -1,4 +1,4 @@
-"""What the jobs of a sweep have in common: where they lie, how they are named, and which of them are done."""
+"""Functions that all launchers share: folders and names of the jobs of a sweep, and which of them have failed."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from seqvise.runs.directory import CONFIG, read_status
 from seqvise.runs.resume import AUTO
 
 log = logging.getLogger(__name__)
-CURVES = "tensorboard"
-"""Folder in that of a sweep where each job's folder is found by what the job overrides."""
+LINKS = "tensorboard"
+"""Subfolder of a sweep with a link to each job's folder, named after the overrides of the job."""
 BY_NUMBER = "${hydra.job.num}"
-LONGEST = 200
-"""Letters of a name, which the file system limits."""
+MAX_NAME_LENGTH = 200
+"""Maximum characters of a link name; file systems limit it."""
 
 
 class SweepFailedError(RunFailedError):
-    """Some jobs of a sweep have failed; the others are done."""
+    """Some jobs of a sweep failed; the others have finished."""
 
 
 def check_folder(config: DictConfig) -> None:
-    """Raises UserError where the sweep's folder holds runs that the config does not go on with."""
+    """Raises UserError if the sweep's folder already holds runs and the config does not resume them."""
     folder = Path(str(config.hydra.sweep.dir))
     if config.resume not in (None, AUTO):
         raise UserError(
-            "resume=DIR goes on with a single run: for a sweep set resume=auto, and hydra.sweep.dir to its folder."
+            "resume=DIR resumes a single run: for a sweep set resume=auto, and hydra.sweep.dir to its folder."
         )
     if config.resume is None and any(folder.glob(f"*/{CONFIG}")):
         raise UserError(
-            f"{folder} holds a sweep already: go on with it by resume=auto, or choose another folder (hydra.sweep.dir)."
+            f"{folder} already holds a sweep: resume it with resume=auto, or set hydra.sweep.dir to another folder."
         )
 
 
@@ -46,10 +46,10 @@ def job_folder(config: DictConfig, overrides: Sequence[str], number: int, loader
     """The run directory of a job.
 
     Args:
-        config: the sweep's.
-        overrides: the job's.
-        number: the job's.
-        loader: Hydra's, which composes the job's config where the folder's name needs it; that takes time.
+        config: config of the sweep.
+        overrides: overrides of the job.
+        number: number of the job.
+        loader: Hydra's config loader. It composes the job's config only if the folder's name needs it: that is slow.
     """
     sweep = Path(str(config.hydra.sweep.dir))
     if OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"] == BY_NUMBER:  # type: ignore[call-overload, index]
@@ -62,38 +62,38 @@ def job_folder(config: DictConfig, overrides: Sequence[str], number: int, loader
 
 
 def name_in_tensorboard(config: DictConfig, folder: Path, overrides: Sequence[str], number: int) -> None:
-    """Links a job's folder under a name that says what it overrides, for ``tensorboard --logdir SWEEP/tensorboard``."""
+    """Links a job's folder under the name of its overrides, for ``tensorboard --logdir SWEEP/tensorboard``."""
     if not config.logger or "TensorBoard" not in str(config.logger.get("_target_")):
         return
-    root = Path(str(config.hydra.sweep.dir)).absolute() / CURVES
+    root = Path(str(config.hydra.sweep.dir)).absolute() / LINKS
     link = root / job_name(number, swept(config, overrides))
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(os.path.relpath(folder, root), target_is_directory=True)
     except OSError as error:
-        log.warning("TensorBoard will know job %d by its number alone: %s", number, error)
+        log.warning("TensorBoard shows job %d only by its number: %s", number, error)
 
 
 def job_name(number: int, overrides: Sequence[str]) -> str:
-    """The number and the overrides, as the name of a folder."""
+    """Folder name made of the number and the overrides of a job."""
     name = ",".join([str(number), *overrides]).replace("/", "-")
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{digest(name)}"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{digest(name)}"
 
 
 def failed_before(folder: Path) -> str | None:
-    """Why a job has failed, if it has by itself; one that was interrupted or killed with its sweep has not."""
+    """Why a job failed; None if it did not, or was interrupted or killed with its sweep."""
     status = read_status(folder)
     if status.get("status") != "failed" or status.get("interrupted"):
         return None
-    return " ".join(str(status.get("why", "")).split()) or "for a reason unknown"
+    return " ".join(str(status.get("why", "")).split()) or "for an unknown reason"
 
 
 def raise_if_failed(failures: Mapping[int, str], jobs: int) -> None:
-    """Raises SweepFailedError if jobs have failed. failures: number of each and why; jobs: how many there were."""
+    """Raises SweepFailedError if jobs failed. failures: number of a failed job -> reason; jobs: count of all jobs."""
     if failures:
-        told = "; ".join(f"job {number}: {' '.join(why.split())}" for number, why in sorted(failures.items()))
-        raise SweepFailedError(f"{len(failures)} of {jobs} jobs failed. {told}")
+        reasons = "; ".join(f"job {number}: {' '.join(why.split())}" for number, why in sorted(failures.items()))
+        raise SweepFailedError(f"{len(failures)} of {jobs} jobs failed. {reasons}")
 
 
 def swept(config: DictConfig, overrides: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A process of a job that hangs is noticed by the others, which would wait for it."""
+"""Detects a hung process of a job, for which the other processes would wait for ever."""
 
 from __future__ import annotations
 
@@ -13,92 +13,94 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = ".ranks"
-LONGEST_PAUSE = 5.0
-"""Seconds between two signs of life."""
-PAUSES = 10
-"""Signs of life within the time after which a rank is silent."""
+MAX_INTERVAL_SECONDS = 5.0
+"""Maximum seconds between two heartbeats."""
+HEARTBEATS_PER_TIMEOUT = 10
+"""Heartbeats within the timeout of a rank."""
 WIDTH = 80
-"""Bytes of a sign of life: always as many, so that a full disk has room for the next."""
+"""Bytes of a heartbeat: a fixed number, so that it can be overwritten on a full disk."""
 
 
 @dataclass
-class _Sign:
-    """The last sign of life of a rank, and when it came. ``at`` is None until a second one has shown that it lives."""
+class _Heartbeat:
+    """The last heartbeat of a rank and its time. ``at`` is None until a second one has shown that the rank is alive."""
 
     text: str
     at: float | None = None
 
 
 class Watchdog:
-    """Ends a job of which a process gives no sign of life.
+    """Ends a job if one of its processes stops sending heartbeats.
 
-    Each process writes one from a thread of its own, into ``.ranks/<rank>`` of the run directory, whatever it is at:
-    training, validation, a checkpoint, the data, or waiting for the others. A process that is stopped, or is in the
-    system's hands for ever, or on a machine that is gone, writes none. The lowest rank that lives then ends the job.
+    A separate thread of each process writes heartbeats into ``.ranks/<rank>`` of the run directory, whatever the main
+    thread does: training, validation, saving, loading data, or waiting for other processes. A process writes none if
+    it is stopped, blocked in a system call, or on a lost machine. The lowest live rank then ends the job.
 
     Args:
         directory: the run's folder, which all processes share.
-        rank: of this process.
-        minutes: after which a rank is silent.
+        rank: rank of this process.
+        minutes: a rank without a heartbeat for this long is silent.
         end: called with the reason; it does not return.
     """
 
     def __init__(self, directory: Path, rank: int, minutes: float, end: Callable[[str], None]) -> None:
         self._folder, self._rank, self._minutes, self._end = directory / FOLDER, rank, minutes, end
-        self._seconds = 60 * minutes
-        self._pause = min(LONGEST_PAUSE, self._seconds / PAUSES)
-        self._over = threading.Event()
+        self._timeout = 60 * minutes
+        self._interval = min(MAX_INTERVAL_SECONDS, self._timeout / HEARTBEATS_PER_TIMEOUT)
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._signs: dict[int, _Sign] = {}
-        self._looked_at = time.monotonic()
+        self._heartbeats: dict[int, _Heartbeat] = {}
+        self._checked_at = time.monotonic()
 
     def start(self) -> None:
-        """Begins to give signs of life and to look for those of the others."""
+        """Begins to write heartbeats and to check those of the other ranks."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends that, and removes what this process has written."""
+        """Ends the heartbeats, and removes the file of this process."""
         if self._thread is None:
             return
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
         with suppress(OSError):
             (self._folder / str(self._rank)).unlink(missing_ok=True)
-            self._folder.rmdir()  # the last one does
+            self._folder.rmdir()  # succeeds for the last rank
 
     def _run(self) -> None:
         count = 0
-        while not self._over.is_set():
-            with suppress(OSError):  # a disk that is full, or away for a moment
+        while not self._stopped.is_set():
+            with suppress(OSError):  # the disk may be full or temporarily unavailable
                 self._write(f"{socket.gethostname()} {os.getpid()} {count}")
             count += 1
             silent = self.silent(time.monotonic())
-            if silent and self._rank < min(self._living(), default=self._rank + 1):
+            if silent and self._rank < min(self._live_ranks(), default=self._rank + 1):
                 self._end_job(silent)
-            self._over.wait(self._pause)
+            self._stopped.wait(self._interval)
 
     def silent(self, now: float) -> list[int]:
-        """The ranks that lived, and have given no sign of life for too long. now: of the monotonic clock."""
-        slept = now - self._looked_at > self._seconds / 2
-        self._looked_at = now
-        signs = dict(self._read())
-        for rank, text in signs.items():
-            before = self._signs.get(rank)
-            if before is None:
-                self._signs[rank] = _Sign(text)
-            elif before.text != text or (slept and before.at is not None):  # the others slept too, as after Ctrl-Z
-                self._signs[rank] = _Sign(text, now)
-        self._signs = {rank: sign for rank, sign in self._signs.items() if rank in signs}
-        return sorted(rank for rank, sign in self._signs.items() if self._is_silent(sign, now))
+        """The ranks that were alive and whose last heartbeat is too old. now: time of the monotonic clock."""
+        suspended = now - self._checked_at > self._timeout / 2
+        self._checked_at = now
+        texts = dict(self._read())
+        for rank, text in texts.items():
+            previous = self._heartbeats.get(rank)
+            if previous is None:
+                self._heartbeats[rank] = _Heartbeat(text)
+            elif previous.text != text or (suspended and previous.at is not None):
+                # After Ctrl-Z the other ranks were suspended too.
+                self._heartbeats[rank] = _Heartbeat(text, now)
+        self._heartbeats = {rank: heartbeat for rank, heartbeat in self._heartbeats.items() if rank in texts}
+        return sorted(rank for rank, heartbeat in self._heartbeats.items() if self._is_silent(heartbeat, now))
 
-    def _is_silent(self, sign: _Sign, now: float) -> bool:
-        return sign.at is not None and now - sign.at > self._seconds
+    def _is_silent(self, heartbeat: _Heartbeat, now: float) -> bool:
+        return heartbeat.at is not None and now - heartbeat.at > self._timeout
 
-    def _living(self) -> Iterator[int]:
-        now = self._looked_at
-        return (rank for rank, sign in self._signs.items() if sign.at is not None and not self._is_silent(sign, now))
+    def _live_ranks(self) -> Iterator[int]:
+        now = self._checked_at
+        seen = ((rank, heartbeat) for rank, heartbeat in self._heartbeats.items() if heartbeat.at is not None)
+        return (rank for rank, heartbeat in seen if not self._is_silent(heartbeat, now))
 
     def _write(self, text: str) -> None:
         self._folder.mkdir(exist_ok=True)
@@ -116,12 +118,14 @@ class Watchdog:
 
     def _end_job(self, silent: list[int]) -> None:
         for rank in silent:
-            host, pid, *_ = [*self._signs[rank].text.split(), "", ""]
+            host, pid, *_ = [*self._heartbeats[rank].text.split(), "", ""]
             if host == socket.gethostname() and pid.isdecimal():
                 with suppress(OSError):
                     os.kill(int(pid), signal.SIGKILL)
-        names = ", ".join(f"rank {rank} ({' process '.join(self._signs[rank].text.split()[:2])})" for rank in silent)
+        names = ", ".join(
+            f"rank {rank} ({' process '.join(self._heartbeats[rank].text.split()[:2])})" for rank in silent
+        )
         self._end(
-            f"{names} has given no sign of life for {self._minutes:g} minutes (trainer.timeout), so the job ends: "
-            f"resume={self._folder.parent} resumes it."
+            f"{names} has sent no heartbeat for {self._minutes:g} minutes (trainer.timeout), so the job ends. "
+            f"Resume with resume={self._folder.parent}."
         )

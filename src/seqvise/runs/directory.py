@@ -16,8 +16,8 @@ from seqvise.checksums import FILES, sealed
 from seqvise.config.formats import as_yaml
 from seqvise.config.options import Config
 from seqvise.config.schema import content
-from seqvise.errors import UserError, kept
-from seqvise.files import atomic_write, held, write_text
+from seqvise.errors import UserError, log_failure
+from seqvise.files import atomic_write, try_lock, write_text
 from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class RunDirectory:
                 why = "interrupted" if interrupted else str(error) or type(error).__name__
                 record_failure(self.path, why, interrupted)
             if isinstance(error, Exception) and not isinstance(error, UserError):
-                raise kept(error, self.path) from error
+                raise log_failure(error, self.path) from error
             raise
 
     @contextmanager
@@ -121,7 +121,7 @@ class RunDirectory:
         if not self.writes:
             yield
             return
-        with held(self.path / LOCK) as alone:
+        with try_lock(self.path / LOCK) as alone:
             if not alone:
                 raise UserError(f"Another process trains in {self.path}: wait for its end, or choose another folder.")
             yield

@@ -63,7 +63,7 @@ class Run:
             saved = without_unknown(load_config(file, trust), file)
             config = typed(saved)
         except UserError as error:
-            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.problems]
+            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.messages]
             raise UserError(*problems, *made) from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {one_line(error)}.", *made) from error

@@ -18,7 +18,7 @@ from seqvise.config.overrides import key_of, split_override
 from seqvise.config.registry import class_paths
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
-from seqvise.files import remove_remains
+from seqvise.files import remove_temporary
 from seqvise.runs.directory import (
     ASSETS,
     CHECKPOINTS,
@@ -195,7 +195,7 @@ def last_checkpoint(directory: Path) -> Path | None:
     folder = directory / CHECKPOINTS
     if is_first_process():
         for place in (directory, folder, directory / ASSETS):
-            remove_remains(place, below=False)
+            remove_temporary(place, below=False)
     return folder / LAST if (folder / LAST).is_file() else None
 
 

@@ -14,7 +14,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
-from seqvise.callbacks.banner import banner, refuse_other_horizon, survey
+from seqvise.callbacks.banner import banner, check_horizon, training_plan
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.plain_text import printable
@@ -73,7 +73,7 @@ def _accept(job: TrainingJob, run: RunDirectory, checkpoint: Path | None) -> Non
         return
     if run.writes:
         check_assets(job.parts.write_assets, run.assets)
-    refuse_other_horizon(job.trainer, job.parts.data, checkpoint)
+    check_horizon(job.trainer, job.parts.data, checkpoint)
 
 
 def _recorded(
@@ -107,7 +107,7 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
         **job.best.metrics,
         **_test(config, job),
         **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
-        **getattr(task, "told", {}),
+        **getattr(task, "run_notes", {}),
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),
@@ -134,7 +134,7 @@ def _say_unmeasured(job: TrainingJob) -> None:
     """Warns of a training whose last steps no validation has measured, as trainer.max_steps can leave."""
     trainer = job.trainer
     without = trainer.limit_val_batches == 0 or bool(getattr(trainer, "fast_dev_run", False))
-    if trainer.is_global_zero and not without and (sentence := job.best.unmeasured(trainer.global_step)):
+    if trainer.is_global_zero and not without and (sentence := job.best.unvalidated_steps_message(trainer.global_step)):
         log.warning("%s", sentence)
 
 
@@ -142,7 +142,7 @@ def show_plan(job: TrainingJob) -> None:
     """Prints the derived numbers of a training that is not started."""
     configured = cast(Any, job.parts.task.configure_optimizers())
     optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
-    print(banner(survey(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
+    print(banner(training_plan(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
 
 
 def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float | str | None]) -> None:

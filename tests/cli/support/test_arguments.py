@@ -53,7 +53,7 @@ def test_a_key_that_may_be_left_out_has_the_type_that_it_has_when_given() -> Non
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(UserError) as caught:
         parse(["querry=x", "k=many", "quiet=perhaps", "stray"], Options)
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "querry: there is no such key; did you mean query?",
         "k is 'many', but must be a whole number.",
         "quiet is 'perhaps', but must be true or false.",
@@ -71,7 +71,7 @@ def test_a_key_of_many_keeps_every_value() -> None:
     assert parse(["run=a", "sizes=1", "run=b=c"], Several) == Several((Path("a"), Path("b=c")), (1,))
     with pytest.raises(UserError) as caught:
         parse(["sizes=1", "sizes=x"], Several)
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "sizes is 'x', but must be a whole number.",
         "run=... is missing: run directories.",
     )
@@ -94,7 +94,7 @@ def test_a_key_whose_value_is_wrong_is_not_also_missing() -> None:
 
     with pytest.raises(UserError) as caught:
         parse(["k=x"], One)
-    assert len(caught.value.problems) == 1
+    assert len(caught.value.messages) == 1
 
 
 def test_usage_names_every_key_and_its_default() -> None:

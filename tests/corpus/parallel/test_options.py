@@ -26,7 +26,7 @@ def errors_of(**choices: object) -> list[str]:
         DataOptions(format="tabbed", root=".", train="x.tsv", source="text", target="title", columns=["title", "text"]),
     ],
 )
-def test_right_choices_have_no_problems(data: DataOptions) -> None:
+def test_valid_options_have_no_problems(data: DataOptions) -> None:
     assert list(option_errors(data, "data")) == []
 
 
@@ -97,6 +97,6 @@ def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[s
     assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
-def test_a_budget_of_tokens_takes_the_place_of_a_number_of_sentences() -> None:
+def test_batch_tokens_replaces_batch_size() -> None:
     assert replace(GOOD, batch_tokens=4000).batch_size is None
     assert errors_of(batch_tokens=4000) == []

@@ -27,7 +27,7 @@ def exit_code(command: Callable[[], object]) -> int:
         with own_log(), handled_signals():
             command()
     except UserError as error:
-        for problem in error.problems:
+        for problem in error.messages:
             print(f"seqvise: {printable(problem, keep=NEW_LINE)}", file=sys.stderr)
         return REFUSED
     except RunFailedError as error:

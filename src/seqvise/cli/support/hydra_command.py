@@ -38,6 +38,7 @@ from seqvise.config.validate import validate
 from seqvise.errors import UserError, sentence
 from seqvise.launching.processes import end_with_parent, is_job_process, job_directory
 from seqvise.machine import keep_memory
+from seqvise.moved import current_override
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.resume import AUTO, check_named
 
@@ -73,7 +74,7 @@ def hydra_command(
             config, the directory of an existing run (None if it is new or one of a sweep) and the overrides.
         scratch: a dry run works in a temporary folder.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _current(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: max(1, len(sys.argv) - len(words))]
 
     def command() -> None:
@@ -91,6 +92,14 @@ def hydra_command(
             _run(task, start, check)
 
     return exit_code(command)
+
+
+def _current(words: Sequence[str]) -> list[str]:
+    """The words with the present names of experiments."""
+    for word in words:
+        if (new := current_override(word)) != word:
+            log.warning("%s is now %s; the former name will be removed.", word, new)
+    return [current_override(word) for word in words]
 
 
 def _with_fixed(words: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:

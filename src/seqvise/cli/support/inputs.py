@@ -74,7 +74,7 @@ def _problems(look: Callable[[], Any], root: str | None, *names: str) -> Iterato
     try:
         look()
     except UserError as error:
-        yield from error.problems
+        yield from error.messages
 
 
 def _missing_images(data: ImageOptions) -> Iterator[str]:

@@ -81,7 +81,7 @@ def parse(words: Sequence[str], options: type[OptionsT]) -> OptionsT:
             read = keys[name].read(value)
             given[name] = (*before, read) if keys[name].many else read
         except UserError as error:
-            problems += error.problems
+            problems += error.messages
     absent = [key for key in keys.values() if key.default is MISSING and key.name not in given]
     problems += [f"{key.name}=... is missing: {key.about}." for key in absent]
     if problems:
