@@ -57,7 +57,10 @@ UNREAD = (
             lambda _, value: isinstance(value, dict | list),
             {("a",): 1, ("b", "c", "0"): 2, ("b", "c", "1", "d"): 3, ("b", "f", "g"): None},
         ),
-        (lambda key, _: key == ("b",), {("a",): 1} | {("b", name): value for name, value in PLAIN["b"].items()}),
+        (
+            lambda key, _: key == ("b",),
+            {("a",): 1, ("b", "c"): [2, {"d": 3}], ("b", "e"): {}, ("b", "f"): {"g": None}},
+        ),
     ],
 )
 def test_a_config_is_flattened_as_far_as_wanted(descend: Callable[[Key, Any], bool], leaves: dict[Key, Any]) -> None:
@@ -116,7 +119,7 @@ def test_arguments_reach_torch_and_lightning(tmp_path: Path) -> None:
     assert vars(build_trainer(config, RunDirectory(tmp_path), []))["overfit_batches"] == 2
     sgd = OptimizerOptions(name="sgd", arguments={"nesterov": True, "foreach": True})
     assert build_optimizer(nn.Linear(2, 2), sgd).defaults["nesterov"] is True
-    with pytest.raises(UserError, match=r"optimizer.arguments is \{'nesterov': True\}, but sgd does not accept it"):
+    with pytest.raises(UserError, match="optimizer=sgd refuses"):
         build_optimizer(nn.Linear(2, 2), OptimizerOptions(name="sgd", momentum=0.0, arguments={"nesterov": True}))
 
 
