@@ -191,7 +191,7 @@ class Steps:
 
     def products(self, place: int) -> float:
         """Seconds of the matrix products of a step, forward and backward, each as one: what no step can be below."""
-        tokens, size = self.batches[place].words, self.size
+        tokens, size = self.batches[place].token_count, self.size
         widths = [size.embedding, *[size.hidden] * (size.layers - 1), size.embedding]
         shapes = [(tokens, size.embedding, size.words, choose_precision("auto", torch.device("cpu")).dtype)]
         for inner, outer in pairwise(widths):
@@ -200,7 +200,7 @@ class Steps:
 
     def words(self) -> float:
         """Words of a window, on average."""
-        return statistics.mean(batch.words for batch in self.batches)
+        return statistics.mean(batch.token_count for batch in self.batches)
 
     def _drop(self, on: bool) -> None:
         self.options.dropout.scale, self.plain.on = float(on), on

@@ -1,4 +1,4 @@
-"""A run's curves, an epoch a value, from its TensorBoard events."""
+"""Reads the curves of a run, one value per epoch, from its TensorBoard events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
-from results.record import rounded
+from results.record import round_digits
 
 VALIDATED = ("val/loss", "val/free_loss", "val/lesson_loss", "val/bleu", "val/accuracy", "val/hit@1")
 SMOOTHED = "train/loss_smooth"
@@ -16,19 +16,19 @@ Series = Mapping[int, float]
 
 
 def read_curves(folder: Path) -> dict[str, list[float | None]]:
-    """``epoch`` counted from 1, and beside it the value of each curve; empty where there are no events.
+    """``epoch`` counted from 1, and the values of each curve; empty without events.
 
-    A training loss is the last one logged up to the validation. Of several validations in an epoch the last is kept,
-    and of a step that was repeated after a resume its last value.
+    The training loss of an epoch is the last one logged up to its validation. If an epoch has several validations, or
+    a step was repeated after a resume, the last value is used.
     """
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0}).Reload()
-    found = set(events.Tags()[SCALARS])
-    names = [name for name in (EPOCH, *VALIDATED, SMOOTHED) if name in found]
+    tags = set(events.Tags()[SCALARS])
+    names = [name for name in (EPOCH, *VALIDATED, SMOOTHED) if name in tags]
     return by_epoch({name: {event.step: event.value for event in events.Scalars(name)} for name in names})
 
 
 def by_epoch(scalars: Mapping[str, Series]) -> dict[str, list[float | None]]:
-    """Values at global steps turned into one value an epoch."""
+    """Converts values at global steps to one value per epoch."""
     names = [name for name in VALIDATED if name in scalars]
     epochs, steps = scalars.get(EPOCH, {}), sorted({step for name in names for step in scalars[name]})
     ends = {int(epochs[step]) + 1: step for step in steps if step in epochs}
@@ -43,8 +43,8 @@ def by_epoch(scalars: Mapping[str, Series]) -> dict[str, list[float | None]]:
 
 
 def _last(series: Series, step: int) -> float | None:
-    return series[max(before)] if (before := [at for at in series if at <= step]) else None
+    return series[max(earlier)] if (earlier := [logged_step for logged_step in series if logged_step <= step]) else None
 
 
 def _value(value: float | None) -> float | None:
-    return None if value is None else rounded(value)
+    return None if value is None else round_digits(value)

@@ -1,4 +1,4 @@
-"""Former defaults: the page states those that earlier records ran with, and the records stay as they are."""
+"""Former defaults: the page shows those that earlier records used; the records are not changed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seqvise.errors import UserError
 
 @dataclass(frozen=True)
 class Former:
-    """Values that were defaults of some experiments until a day.
+    """Values that were defaults of some experiments until a certain day.
 
     Attributes:
-        experiments: their names.
-        before: the day from which on runs have other defaults, as ``2026-11-29``.
+        experiments: names of the experiments.
+        before: the first day with other defaults, as ``2026-11-29``.
         values: the former defaults, as overrides.
-        remark: a sentence for the page, below the tables that have such records.
+        remark: a sentence for the page, below tables with such records.
     """
 
     experiments: Sequence[str]
@@ -29,22 +29,22 @@ class Former:
     remark: str
 
     def covers(self, record: Record) -> bool:
-        """Whether a record ran with these defaults."""
+        """Whether a record used these defaults."""
         return record.experiment in self.experiments and record.date < self.before
 
     def stated(self, record: Record) -> Record:
-        """The record with the former defaults, as if its command had named them; those that it names stay."""
-        named = {key_of(word) for word in shlex.split(record.command)}
-        words = [word for word in self.values if key_of(word) not in named]
-        command = " ".join([record.command, *map(shlex.quote, words)])
-        return replace(record, overrides=[*record.overrides, *words], command=command)
+        """The record with the former defaults as overrides, except for keys that its command already sets."""
+        named = {key_of(item) for item in shlex.split(record.command)}
+        added = [override for override in self.values if key_of(override) not in named]
+        command = " ".join([record.command, *map(shlex.quote, added)])
+        return replace(record, overrides=[*record.overrides, *added], command=command)
 
 
 def load_former(path: Path) -> list[Former]:
-    """Reads the file, a list of objects; there are none where it is absent.
+    """Reads the file, a list of objects; empty if there is no file.
 
     Raises:
-        UserError: it is not such a list.
+        UserError: the file is not such a list.
     """
     if not path.is_file():
         return []
@@ -55,7 +55,7 @@ def load_former(path: Path) -> list[Former]:
 
 
 def stated(record: Record, former: Sequence[Former]) -> Record:
-    """The record with all defaults that it ran with and that have changed since."""
+    """The record with all defaults that it used and that have changed since."""
     for entry in former:
         record = entry.stated(record) if entry.covers(record) else record
     return record
@@ -66,6 +66,6 @@ def remarks(records: Sequence[Record], former: Sequence[Former]) -> list[str]:
     return [entry.remark for entry in former if any(map(entry.covers, records))]
 
 
-def key_of(word: str) -> str:
+def key_of(override: str) -> str:
     """The key of an override."""
-    return word.partition("=")[0]
+    return override.partition("=")[0]

@@ -1,4 +1,4 @@
-"""Tables of models from images to words: how well images find their labels, mean and spread over draws of labels."""
+"""Tables of image-to-word models: retrieval metrics of images, mean and deviation over draws of held-out labels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from results.tables import NOTHING, device, markdown
 HEAD = """\
 # Images to words
 
-Images of the test part among candidates. *Seen* labels were trained on, *held out* ones never. hit@k is the share of
-images whose label is among the first k candidates; hp@k is hierarchical precision (Frome et al. 2013); mAP that of a
-label's word for its images. Each number is the mean over draws of the labels that are held out, ± their deviation; the
-best of a column is bold, chance apart. A star marks a held-out label that is, or is above, a class of ImageNet, which
-the backbone has seen. `{add}` adds a run, and a folder of `seqvise baselines` in the same way.
+Labels are ranked for images of the test split. *Seen* labels are used in training, *held-out* labels are not. hit@k is
+the share of images whose label is among the first k candidates. hp@k is hierarchical precision (Frome et al. 2013).
+mAP is the mean average precision of images retrieved by a label's word. Each number is the mean ± deviation over draws
+of the held-out labels. The best value of a column except chance is bold. A star marks a held-out label that is a class
+of ImageNet, or a hypernym of one, so the backbone has seen it. `{add}` adds a run or a folder of `seqvise baselines`.
 """
 ROUNDS = {
     "seen": "Seen images among seen labels",
@@ -38,12 +38,12 @@ Method = tuple[str, str]
 
 
 def is_of_images(record: Record) -> bool:
-    """Whether a record is of images and words."""
+    """Whether a record is of an image-to-word model."""
     return any("/hit@" in name for name in record.metrics)
 
 
 def image_section(dataset: str, records: Sequence[Record], remarks: Sequence[str] = ()) -> str:
-    """A data set's tables, one for each kind of images and candidates, and how to have them again.
+    """The tables of a data set, one for each set of images and candidates, and the commands to reproduce them.
 
     remarks: paragraphs below the tables.
     """
@@ -53,14 +53,14 @@ def image_section(dataset: str, records: Sequence[Record], remarks: Sequence[str
 
 
 def _draws(records: Sequence[Record]) -> Draws:
-    found: dict[str, list[Record]] = {}
+    draws: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.label, record.seed)):
-        found.setdefault(_label(record), []).append(record)
-    return found
+        draws.setdefault(_label(record), []).append(record)
+    return draws
 
 
 def _label(record: Record) -> str:
-    """The experiment and what was changed of it."""
+    """The experiment and its overrides."""
     return record.label if record.command.startswith("python") else f"{record.label}{BASELINES}"
 
 
@@ -83,13 +83,14 @@ def _table(draws: Draws, images: str) -> str:
     }
     columns = [name for name in COLUMNS if any(values[method][name] for method in methods)]
     best = {
-        name: max((fmean(values[one][name]) for one in methods if values[one][name]), default=0.0) for name in columns
+        name: max((fmean(values[method][name]) for method in methods if values[method][name]), default=0.0)
+        for name in columns
     }
     rows = [[CHANCE, "", *(_text(_chance(draws, images, name)) for name in columns)]]
     for method in methods:
         cells = [_marked(values[method][name], best[name]) for name in columns]
         rows.append([_name(method), str(len(draws[method[0]])), *cells])
-    return markdown(["method", "draws", *(COLUMNS[name] for name in columns)], rows, words=("method",))
+    return markdown(["method", "draws", *(COLUMNS[name] for name in columns)], rows, left=("method",))
 
 
 def _name(method: Method) -> str:
@@ -98,12 +99,12 @@ def _name(method: Method) -> str:
 
 
 def _values(records: Sequence[Record], prefix: str, images: str, name: str) -> list[float]:
-    found = (record.number(f"{prefix}/{images}/{name}") for record in records)
-    return [value for value in found if value is not None]
+    values = (record.number(f"{prefix}/{images}/{name}") for record in records)
+    return [value for value in values if value is not None]
 
 
 def _chance(draws: Draws, images: str, name: str) -> list[float]:
-    """Of each draw once, whoever measured it."""
+    """Chance values, once per draw, whichever run measured them."""
     by_seed: dict[int, float] = {}
     for records in draws.values():
         for record in records:
@@ -132,6 +133,6 @@ def _commands(draws: Draws) -> Iterator[str]:
     yield from (f"- seed {seed} holds out {names}." for seed, names in sorted(held_out.items()))
     for label, records in draws.items():
         first, seeds = records[0], ", ".join(str(record.seed) for record in records)
-        told = f"seed {seeds}; {first.date}, {commit_text(first.commit, first.dirty)}, {device(first)}"
-        yield from (f"- **{label}**: {told}", "", "  ```", f"  {first.command}", "  ```")
+        origin = f"seed {seeds}; {first.date}, {commit_text(first.commit, first.dirty)}, {device(first)}"
+        yield from (f"- **{label}**: {origin}", "", "  ```", f"  {first.command}", "  ```")
         yield from (f"\n  {' '.join(record.note.split())}" for record in records if record.note)

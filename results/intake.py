@@ -1,4 +1,4 @@
-"""From a run directory to a record."""
+"""Creates a record from a run directory."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ CHOICES = "hydra.runtime.choices"
 
 @dataclass(frozen=True)
 class Folder:
-    """The files of a run directory that a result is made of."""
+    """Reads files of a run directory."""
 
     path: Path
 
     def json(self, name: str) -> dict[str, Any]:
-        """One of its JSON files."""
+        """Content of a JSON file."""
         return read_object(self.path / name)
 
     def yaml(self, name: str, key: str = "") -> Any:
-        """One of its YAML files, or the node at ``key`` of it; a node that is not there is None.
+        """Content of a YAML file, or its node at ``key``; None if the node is missing.
 
         Raises:
-            UserError: there is no such file, or it is not YAML.
+            UserError: the file is missing or not valid YAML.
         """
         file = self.path / name
         try:
@@ -52,13 +52,13 @@ def read_run(path: Path, note: str | None = None) -> Record:
     """The record of a finished run.
 
     Raises:
-        UserError: it is not a run directory, or the run is not finished, or it has measured nothing.
+        UserError: it is not a run directory, the run is not finished, or it has no metrics.
     """
     folder = Folder(path)
     status = _finished(folder)
     metrics = _measured(folder)
     environment = folder.json("env.json")
-    overrides = shown([str(word) for word in folder.yaml(".hydra/overrides.yaml")])
+    overrides = shown([str(item) for item in folder.yaml(".hydra/overrides.yaml")])
     experiment = _experiment(folder)
     return Record(
         experiment=experiment,
@@ -80,15 +80,15 @@ def read_run(path: Path, note: str | None = None) -> Record:
 
 
 def _data(folder: Folder) -> str:
-    """The data set's name; labels of its documents are another thing to measure than their words."""
+    """Name of the data set; marks the classification of documents, whose metrics differ from those of their words."""
     name = str(folder.yaml("config.yaml", "data.name"))
     return f"{name} (labels)" if folder.yaml("config.yaml", "data.kind") == "text_labels" else name
 
 
 def file_of(record: Record, results: Path, name: str | None = None) -> Path:
-    """Where a record is kept: named by data set and seed, in its experiment's folder.
+    """File of a record: named by data set and seed, in the folder of its experiment.
 
-    Of images, which have many runs of an experiment, by what was changed of it too.
+    File names of image experiments, which have many runs, also contain the overrides.
     """
     parts = [record.dataset.split()[0], f"seed{record.seed}"]
     if is_of_images(record):
@@ -96,15 +96,15 @@ def file_of(record: Record, results: Path, name: str | None = None) -> Path:
     return results / record.experiment / f"{name or '-'.join(parts)}.json"
 
 
-def plain(word: str) -> str:
-    """An override as a part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", word.lstrip("+~")).strip("-")
+def plain(override: str) -> str:
+    """An override as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", override.lstrip("+~")).strip("-")
 
 
 def _finished(folder: Folder) -> dict[str, Any]:
     if not (folder.path / "status.json").is_file():
-        found = "it has no status.json" if folder.path.is_dir() else "there is no such folder"
-        raise UserError(f"{folder.path} is not a run directory: {found}.")
+        reason = "it has no status.json" if folder.path.is_dir() else "there is no such folder"
+        raise UserError(f"{folder.path} is not a run directory: {reason}.")
     status = folder.json("status.json")
     if status.get("status") != "ok":
         why = f" ({status['why']})" if status.get("why") else ""
@@ -127,12 +127,12 @@ def _experiment(folder: Folder) -> str:
 
 
 def day_of(seconds: float) -> str:
-    """The day in UTC of seconds since 1970."""
+    """The UTC date of seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def code_of(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """``commit`` and ``dirty``, from a run's ``env.json``."""
+    """Fields ``commit`` and ``dirty``, from a run's ``env.json``."""
     git = environment.get("git") or {}
-    changes = git.get("diff", git.get("changes"))  # earlier revisions kept the changes themselves
+    changes = git.get("diff", git.get("changes"))  # earlier revisions stored the diff
     return {"commit": git.get("revision"), "dirty": None if changes is None else changes != ""}

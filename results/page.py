@@ -137,7 +137,7 @@ def load_records(results: Path) -> list[Record]:
 
 def by_dataset(records: Sequence[Record], published: Published) -> dict[str, list[Record]]:
     """The records of each data set, in the published order, what is not in it behind by name."""
-    ordered = sorted(records, key=lambda record: (published.place(record), record.label, record.seed, record.command))
+    ordered = sorted(records, key=lambda record: (published.rank(record), record.label, record.seed, record.command))
     names = sorted({record.dataset for record in records})
     return {name: [record for record in ordered if record.dataset == name] for name in names}
 

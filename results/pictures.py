@@ -1,4 +1,4 @@
-"""Learning curves, drawn the same to the byte by one version of matplotlib."""
+"""Draws learning curves; files are byte-identical for the same version of matplotlib."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = {"val/bleu": "higher is better", "val/free_loss": "lower is better"}
-OF_TEXTS = {"val/accuracy": "higher is better", "val/loss": "lower is better"}
-"""Panels where nothing is translated: of language models and classifiers."""
+TEXT_PANELS = {"val/accuracy": "higher is better", "val/loss": "lower is better"}
+"""Panels of language models and classifiers."""
 DASHES = ("solid", "dashed", "dashdot", "dotted")
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0457b", "#7a5c00", "#4d4d4d")  # told apart by the colour-blind
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0457b", "#7a5c00", "#4d4d4d")  # colour-blind-safe palette
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "seqvise",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
     "font.size": 11,
 }
-WORDS = 36  # letters of a label, which stands beside the panel
-SMALLEST_GAP = 0.085  # between two labels, in heights of a panel
+LABEL_LENGTH = 36  # maximum characters of a label
+SMALLEST_GAP = 0.085  # between two labels, as a fraction of the panel height
 
 
 def drawable(records: Sequence[Record]) -> list[Record]:
-    """The records that have curves to draw."""
+    """The records with curves to draw."""
     return [record for record in records if any(record.curves.get(name) for name in _panels(records))]
 
 
 def _panels(records: Sequence[Record]) -> dict[str, str]:
     translated = any(record.curves.get(name) for record in records for name in PANELS)
-    return PANELS if translated else OF_TEXTS
+    return PANELS if translated else TEXT_PANELS
 
 
 def alternative(dataset: str, records: Sequence[Record]) -> str:
-    """What the picture shows, for who cannot see it: where each line ends."""
+    """Alternative text of the picture: the last value of each line."""
     ends = [
         f"{name} {', '.join(f'{value:.4g} {panel}' for panel, value in _ends(record, _panels(records)).items())}"
         for name, record in zip(row_names(records), records, strict=True)
@@ -52,7 +52,7 @@ def alternative(dataset: str, records: Sequence[Record]) -> str:
 
 
 def draw(path: Path, dataset: str, records: Sequence[Record]) -> None:
-    """Writes the data set's picture: a panel a metric, a line a run, labelled at its end."""
+    """Writes the picture of a data set: one panel per metric, one line per run with a label at its end."""
     from matplotlib import rc_context
 
     with rc_context(SETTINGS), atomic_write(path) as temporary:
@@ -60,7 +60,7 @@ def draw(path: Path, dataset: str, records: Sequence[Record]) -> None:
 
 
 def curves_figure(dataset: str, records: Sequence[Record]) -> Figure:
-    """The figure of a data set's runs."""
+    """The figure of the runs of a data set."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.8), layout="constrained", facecolor="white")
@@ -75,34 +75,34 @@ def curves_figure(dataset: str, records: Sequence[Record]) -> Figure:
     return figure
 
 
-def spread_out(places: Sequence[float], gap: float) -> list[float]:
-    """The places moved as little as can be (in squares) so that neighbours are ``gap`` apart, within 0 and 1.
+def spread_out(positions: Sequence[float], gap: float) -> list[float]:
+    """Moves positions in [0, 1] by the least squares so that neighbours are at least ``gap`` apart.
 
-    Less i gaps, the i-th place from below must not fall: that is isotonic regression, by pooling what falls.
+    After subtracting i gaps from the i-th smallest position, this is isotonic regression (pool adjacent violators).
     """
-    order = sorted(range(len(places)), key=lambda index: places[index])
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
     pools: list[list[float]] = []
     for rank, index in enumerate(order):
-        pools.append([places[index] - rank * gap])
+        pools.append([positions[index] - rank * gap])
         while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
             pools[-2:] = [pools[-2] + pools[-1]]
-    highest = 1 - gap * (len(places) - 1)
+    highest = 1 - gap * (len(positions) - 1)
     level = [min(max(fmean(pool), 0.0), highest) for pool in pools for _ in pool]
     moved = {index: level[rank] + rank * gap for rank, index in enumerate(order)}
-    return [moved[index] for index in range(len(places))]
+    return [moved[index] for index in range(len(positions))]
 
 
 def _panel(axes: Axes, name: str, records: Sequence[Record]) -> None:
     ends: list[tuple[float, float, str, str]] = []
-    labels = [name if len(name) <= WORDS else f"{name[: WORDS - 1]}…" for name in row_names(records)]
+    labels = [name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…" for name in row_names(records)]
     for number, record in enumerate(records):
         points = _points(record, name)
         if not points:
             continue
         colour = COLOURS[number % len(COLOURS)]
         dash = DASHES[number // len(COLOURS) % len(DASHES)]
-        dot = "o" if len(points) == 1 else None
-        axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=1.8, marker=dot)
+        marker = "o" if len(points) == 1 else None
+        axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=1.8, marker=marker)
         ends.append((*points[-1], labels[number], colour))
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
@@ -112,22 +112,22 @@ def _panel(axes: Axes, name: str, records: Sequence[Record]) -> None:
 
 
 def _fix_heights(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
-    """Cuts off the first losses, which would press the rest of the lines together, and says so."""
+    """Cuts off large losses of the first epochs, which would compress the other lines, and adds a note."""
     low, high = axes.get_ylim()
     settled = [value for curve in curves for value in curve[len(curve) // 6 :]]
     lowest, highest = min(settled, default=low), max(settled, default=high)
-    room = 0.06 * (highest - lowest)
-    if room > 0 and high - low > 1.3 * (highest + room - low):
-        low, high = lowest - room, highest + room
-        axes.set_title("The first epochs lie above the frame.", loc="left", fontsize=9, color="#555555")
+    margin = 0.06 * (highest - lowest)
+    if margin > 0 and high - low > 1.3 * (highest + margin - low):
+        low, high = lowest - margin, highest + margin
+        axes.set_title("The first epochs are above the frame.", loc="left", fontsize=9, color="#555555")
     axes.set_ylim(low, high)
 
 
 def _label(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Writes each name right of the panel at the height of its line's end, with a thread from one to the other."""
+    """Writes each label to the right of the panel, near the end of its line, and connects the two by a dotted line."""
     low, high = axes.get_ylim()
     heights = spread_out([(value - low) / (high - low) for _, value, _, _ in ends], SMALLEST_GAP)
-    thread = {
+    connector = {
         "arrowstyle": "-",
         "linewidth": 0.7,
         "linestyle": "dotted",
@@ -143,7 +143,7 @@ def _label(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
             textcoords="axes fraction",
             color=colour,
             verticalalignment="center",
-            arrowprops={**thread, "color": colour},
+            arrowprops={**connector, "color": colour},
         )
 
 

@@ -1,4 +1,4 @@
-"""Numbers that others have published, to stand beside ours."""
+"""Numbers published by others, for comparison."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from results.record import Record, read_object
 
 @dataclass(frozen=True)
 class Published:
-    """One column of others' numbers.
+    """One column of published numbers.
 
     Attributes:
-        name: the column's head.
-        metric: the metric of ours that it stands beside.
-        dataset: what it was measured on.
-        source: who measured it, on what and how.
-        remark: what else a reader should know.
-        values: the number of each experiment.
+        name: heading of the column.
+        metric: our metric that it corresponds to.
+        dataset: data set on which it was measured.
+        source: who measured it, on which data and how.
+        remark: further information for the reader.
+        values: experiment -> published number.
     """
 
     name: str = ""
@@ -30,24 +30,22 @@ class Published:
 
     @classmethod
     def load(cls, path: Path) -> Published:
-        """Reads the file; nothing is published where there is none."""
+        """Reads the file; empty if there is none."""
         return cls(**read_object(path)) if path.is_file() else cls()
 
     def value(self, record: Record) -> float | None:
-        """The number published for a record's experiment, unless the record's run changed it."""
+        """Published number of a record's experiment; None if the run has further overrides."""
         return None if record.overrides else self.values.get(record.experiment)
 
-    def place(self, record: Record) -> int:
-        """Where the record's experiment stands in the published order; behind all where it is not in it."""
+    def rank(self, record: Record) -> int:
+        """Index of the record's experiment in the published order; last if it is not published."""
         order = list(self.values)
         return order.index(record.experiment) if record.experiment in order else len(order)
 
     def remarks(self, records: list[Record]) -> str:
-        """The sentences that belong below a table of one data set; empty where it has no such number."""
+        """Sentences below the table of a data set; empty if it has no published number."""
         if all(self.value(record) is None for record in records):
             return ""
         elsewhere = records[0].dataset != self.dataset
-        warning = (
-            f" Measured on {self.dataset}: not to be compared digit by digit with this table." if elsewhere else ""
-        )
+        warning = f" Measured on {self.dataset}: not directly comparable with this table." if elsewhere else ""
         return " ".join(f"*{self.name}*: {self.source}.{warning} {self.remark}".split())

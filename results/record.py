@@ -1,4 +1,4 @@
-"""A result as it is kept: one JSON a run, with all that its row, its command and its curves need."""
+"""The stored form of a result: one JSON file per run, with the data of its table row, command and curves."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ Number = float | int | str | None
 ARRAY = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
 
 
-class Kept:
-    """A dataclass that is kept as a JSON file."""
+class Stored:
+    """A dataclass stored as a JSON file."""
 
-    told: ClassVar[str]
-    """What it is, for messages."""
+    kind: ClassVar[str]
+    """Its name in messages."""
 
     def save(self, path: Path) -> None:
-        """Writes it; a list of numbers takes one line."""
+        """Writes the file, with each list of numbers on one line."""
         content = asdict(cast(Any, self))
         write_text(path, one_line_arrays(json.dumps(content, indent=2, ensure_ascii=False)) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads it.
+        """Reads the file.
 
         Raises:
-            UserError: the file is not one.
+            UserError: the file is not of this kind.
         """
         try:
             return cls(**read_object(path))
         except TypeError as error:
-            raise UserError(f"{path} is not a {cls.told} of `python -m results add`: {error}.") from error
+            raise UserError(f"{path} is not a {cls.kind} of `python -m results add`: {error}.") from error
 
 
 @dataclass(frozen=True)
-class Record(Kept):
+class Record(Stored):
     """A finished run.
 
     Attributes:
-        experiment: as in ``experiment=seed/rnn``; the model's name where no experiment was named.
-        dataset: the data set's name, and the overrides that change what it holds.
-        overrides: what else was changed on the command line, apart from the seed.
-        command: what to type to have the run again.
-        commit: the full hash; None where the run was outside a repository.
-        dirty: whether the tree had changes that are in no commit; None where that is not known.
-        date: the day it started, UTC.
+        experiment: as in ``experiment=seed/rnn``; the name of the model if no experiment was set.
+        dataset: name of the data set, and overrides that change its content.
+        overrides: further overrides, except the seed.
+        command: the command that reproduces the run.
+        commit: full hash; None if the run was outside a repository.
+        dirty: whether there were uncommitted changes; None if unknown.
+        date: start date, UTC.
         device: as in the run's ``metrics.json``.
-        processor: the processor's name, where the run recorded it.
+        processor: name of the CPU, if recorded.
         metrics: ``metrics.json``, rounded.
-        curves: ``epoch``, and for each curve a value an epoch.
-        note: a person's remark.
+        curves: ``epoch``, and one value per epoch for each curve.
+        note: the user's remark.
     """
 
-    told: ClassVar[str] = "result"
+    kind: ClassVar[str] = "result"
 
     experiment: str
     dataset: str
@@ -87,25 +87,25 @@ class Record(Kept):
 
     @property
     def label(self) -> str:
-        """The name of the run's row and line: the experiment and what was changed of it."""
+        """Label of the run in tables and figures: the experiment and its overrides."""
         return " ".join([self.experiment, *self.overrides])
 
     def number(self, name: str) -> float | None:
-        """A metric that is a number; None where the run has none of that name."""
+        """A numeric metric; None if the run lacks it."""
         value = self.metrics.get(name)
         return value if isinstance(value, int | float) else None
 
     def last(self, name: str) -> float | None:
-        """The value of a curve after the last epoch; None where the record has no such curve."""
+        """Last value of a curve; None if the record lacks it."""
         values = [value for value in self.curves.get(name, []) if value is not None]
         return values[-1] if values else None
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file's object.
+    """Reads the object of a JSON file.
 
     Raises:
-        UserError: the file is not there or holds something else.
+        UserError: the file is missing or does not contain an object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -114,20 +114,20 @@ def read_object(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold one JSON object, but holds a {type(content).__name__}.")
+        raise UserError(f"{path} must contain one JSON object, but contains a {type(content).__name__}.")
     return content
 
 
-def rounded(value: float) -> float | None:
-    """Five significant digits; None for what JSON cannot write."""
+def round_digits(value: float) -> float | None:
+    """Rounds to five significant digits; None for values that JSON cannot represent."""
     return float(f"{value:.5g}") if abs(value) < float("inf") else None
 
 
 def rounded_metrics(metrics: Mapping[str, Number]) -> dict[str, Number]:
-    """The metrics with their fractions rounded."""
-    return {name: rounded(value) if isinstance(value, float) else value for name, value in metrics.items()}
+    """The metrics with rounded fractions."""
+    return {name: round_digits(value) if isinstance(value, float) else value for name, value in metrics.items()}
 
 
 def one_line_arrays(text: str) -> str:
-    """JSON text whose lists of numbers are each put on one line."""
-    return ARRAY.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    """JSON text with each list of numbers on one line."""
+    return ARRAY.sub(lambda match: f"[{' '.join(match[1].split())}]", text)

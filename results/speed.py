@@ -1,4 +1,4 @@
-"""Tables of what ``python -m benchmarks --json`` has measured."""
+"""Tables of measurements by ``python -m benchmarks --json``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqvise.errors import UserError
 
 
 def speed_section(path: Path) -> str:
-    """A benchmark's tables, with machine, date, commit and command.
+    """The tables of a benchmark file, with machine, date, commit and command.
 
     Raises:
         UserError: the file is not of ``python -m benchmarks --json``.
@@ -40,8 +40,8 @@ def _provenance(measured: Mapping[str, Any]) -> str:
 
 def _table(section: Section, rows: Sequence[Row]) -> str:
     cells = section.cells(rows)
-    for place, key in enumerate(section.shown(rows)):
+    for column, key in enumerate(section.shown(rows)):
         if key in section.code:
             for row in cells:
-                row[place] = f"`{row[place]}`"
-    return f"{section.title(rows)}\n\n{markdown(section.heads(rows), cells, words=section.words)}"
+                row[column] = f"`{row[column]}`"
+    return f"{section.title(rows)}\n\n{markdown(section.heads(rows), cells, left=section.words)}"

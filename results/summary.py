@@ -163,7 +163,7 @@ def _minutes(record: Record) -> str:
 def _image_table(groups: Groups) -> str:
     rows = [[dataset, *cells] for dataset, records in groups.items() for cells in _best_image_cells(records)]
     heads = ["data", "method", "draws", "hit@1", "hit@1, all labels", "command"]
-    return markdown(heads, rows, words=("data", "method", "command"))
+    return markdown(heads, rows, left=("data", "method", "command"))
 
 
 def _best_image_cells(records: Sequence[Record]) -> Iterator[list[str]]:
@@ -193,7 +193,7 @@ def _mean(values: Sequence[float]) -> str:
 def _sweep_table(sweeps: Sequence[SweepRecord]) -> str:
     rows = [[sweep.name, *_best_of_sweep(sweep), f"`{sweep.command}`"] for sweep in sweeps]
     heads = ["sweep", "jobs", "best configuration", "metric", "value", "command"]
-    return markdown(heads, rows, words=("sweep", "best configuration", "metric", "command"))
+    return markdown(heads, rows, left=("sweep", "best configuration", "metric", "command"))
 
 
 def _best_of_sweep(sweep: SweepRecord) -> list[str]:
@@ -208,7 +208,7 @@ def _speed_table(files: Sequence[Path]) -> str:
     return markdown(
         ["benchmark", "processor", "date", "command"],
         [_speed_cells(file.stem, read_object(file)) for file in files],
-        words=("benchmark", "processor", "date", "command"),
+        left=("benchmark", "processor", "date", "command"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Markdown tables, and the one of a data set's runs."""
+"""Markdown tables, and the table of the runs of a data set."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Column:
     """A column of the table of runs.
 
     Attributes:
-        head: its name.
-        cell: a run's value; None where it has none.
-        text: how a value is written.
-        best: chooses the best value, to be set bold; None where there is no better and worse.
+        head: its heading.
+        cell: returns the value of a run; None if missing.
+        text: format specification of a value.
+        best: chooses the best value, which is set bold; None if no value is better.
     """
 
     head: str
@@ -28,7 +28,7 @@ class Column:
     best: Callable[[Sequence[float]], float] | None = None
 
     def cells(self, records: Sequence[Record]) -> list[str]:
-        """A text for each run; the best of several is bold, and so is what reads the same."""
+        """Text for each run; the best of several values, and values with the same text, are bold."""
         values = [self.cell(record) for record in records]
         texts = [NOTHING if value is None else format(value, self.text) for value in values]
         present = [value for value in values if value is not None]
@@ -38,29 +38,29 @@ class Column:
         return [f"**{text}**" if text == best else text for text in texts]
 
 
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[str] = ()) -> str:
-    """A table. words: the heads of the columns that hold words, set left; numbers are set right."""
-    marks = ["---" if head in words else "---:" for head in heads]
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] = ()) -> str:
+    """A Markdown table. left: heads of the left-aligned text columns; the other columns are right-aligned."""
+    marks = ["---" if head in left else "---:" for head in heads]
     lines = [[_escaped(cell) for cell in row] for row in (heads, marks, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def run_table(records: Sequence[Record], published: Published) -> str:
-    """One row a run; a column that no run fills is left out."""
+    """One row per run; columns without values are omitted."""
     columns = [column for column in _columns(published) if any(column.cell(record) is not None for record in records)]
     cells = [column.cells(records) for column in columns]
     epochs = [_epochs(record) for record in records]
     heads = ["experiment", "epochs", *(column.head for column in columns), "device"]
     names = row_names(records)
     rows = [
-        [names[place], epochs[place], *(column[place] for column in cells), device(record)]
-        for place, record in enumerate(records)
+        [names[index], epochs[index], *(column[index] for column in cells), device(record)]
+        for index, record in enumerate(records)
     ]
-    return markdown(heads, rows, words=("experiment", "device"))
+    return markdown(heads, rows, left=("experiment", "device"))
 
 
 def row_names(records: Sequence[Record]) -> list[str]:
-    """Labels that tell the runs apart: with the seed where one experiment has several."""
+    """Distinct labels of the runs, with the seed if several runs share a label."""
     labels = [record.label for record in records]
     return [
         f"{record.label}, seed {record.seed}" if labels.count(record.label) > 1 else record.label for record in records
@@ -68,7 +68,7 @@ def row_names(records: Sequence[Record]) -> list[str]:
 
 
 def device(record: Record) -> str:
-    """What the run ran on."""
+    """The device of a run."""
     if record.device != "cpu":
         world = record.number("world_size") or 1
         return f"{world:g} × {record.device}" if world > 1 else record.device
@@ -76,9 +76,9 @@ def device(record: Record) -> str:
     return name if record.threads is None else f"{name}, {counted(record.threads, 'thread')}"
 
 
-def counted(count: int, thing: str) -> str:
-    """A number of things: one thread, two threads."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: 1 thread, 2 threads."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _columns(published: Published) -> list[Column]:
@@ -96,9 +96,9 @@ def _columns(published: Published) -> list[Column]:
         Column("minutes", _minutes, ".1f"),
     ]
     heads = [column.head for column in columns]
-    place = heads.index(published.metric) + 1 if published.metric in heads else len(heads)
+    position = heads.index(published.metric) + 1 if published.metric in heads else len(heads)
     last = Column(f"{published.metric}, last epoch", lambda record: record.last(published.metric), ".3f", min)
-    return [*columns[:place], last, Column(published.name, published.value, ".3f"), *columns[place:]]
+    return [*columns[:position], last, Column(published.name, published.value, ".3f"), *columns[position:]]
 
 
 def _metric(name: str, text: str, best: Callable[[Sequence[float]], float]) -> Column:
@@ -106,7 +106,7 @@ def _metric(name: str, text: str, best: Callable[[Sequence[float]], float]) -> C
 
 
 def _of_texts(name: str) -> Column:
-    """A metric of language models and classifiers; a translation has better ones."""
+    """A metric of language models and classifiers, not shown for translation."""
     return Column(name, lambda record: None if record.number("val/bleu") else record.number(name), ".1%", max)
 
 

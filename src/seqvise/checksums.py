@@ -132,12 +132,12 @@ def unsealed(content: Mapping[str, Any], name: str, required: bool = False) -> d
     return plain
 
 
-def _misnamed_seal(plain: Mapping[str, Any]) -> str | None:
-    """The key that holds the checksum of all others: damage to the key must not make the object one without a seal."""
-    checksums = [key for key, value in plain.items() if isinstance(value, str) and _HEXADECIMAL.fullmatch(value)]
-    for found in checksums:
-        if plain[found] == _seal({key: value for key, value in plain.items() if key != found}):
-            return found
+def _misnamed_seal(content: Mapping[str, Any]) -> str | None:
+    """The key with the checksum of all other keys, if any: an object whose seal key is damaged has a seal, too."""
+    checksums = [key for key, value in content.items() if isinstance(value, str) and _HEXADECIMAL.fullmatch(value)]
+    for candidate in checksums:
+        if content[candidate] == _seal({key: value for key, value in content.items() if key != candidate}):
+            return candidate
     return None
 
 

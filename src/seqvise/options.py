@@ -17,6 +17,10 @@ NODE = "{node}"
 """The full key of the node in a sentence: ``f"is 3, but {NODE}.beam is 1."`` names another field of the same node."""
 
 
+_WARNED: set[type] = set()
+"""Classes with the former method; one warning is enough for a class whose options are checked several times."""
+
+
 class Options:
     """Base class of the options of a config node or a command, which are dataclasses."""
 

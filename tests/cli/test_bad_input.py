@@ -118,7 +118,7 @@ WRONG_VALUES = {
     "schedule.cycle_epochs=5": "schedule.cycle_epochs is 5, longer than training",
     "model.task=nowhere.Task": "model.task is 'nowhere.Task', but nowhere cannot be imported",
     "logger._target_=collections.OrderedDict": "does not extend pytorch_lightning.loggers.logger.Logger",
-    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, no class",
+    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, not a class",
     "data.rot=1": "data.rot: there is no such key",
     "optimizer=addam": "optimizer=addam: optimizer has no choice 'addam'; did you mean adam?",
     "trainer.min_epochs=x": "trainer.min_epochs=x: Value 'x' of type 'str' could not be converted",
@@ -167,7 +167,7 @@ AT_THE_CORPUS = [
     (["data.train=empty"], ["no pair left for train (data.train: 0 pairs read"]),
     (["data.max_tokens.target=1"], ["dropped: longer than data.max_tokens 6"]),
     (["data.train=latin"], ["corpus/latin.fr, line 2 is not UTF-8"]),
-    (["data.train=short"], ["corpus/short.fr.gz is not a whole gzip file"]),
+    (["data.train=short"], ["corpus/short.fr.gz is not a complete gzip file"]),
     (["data.format=tabbed", "data.train=tab.txt", "data.valid=null", "data.test=null"], ["corpus/tab.txt, line 2"]),
     (["paths.cache=in.txt"], ["paths.cache is in.txt"]),
 ]

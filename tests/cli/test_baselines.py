@@ -39,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to stand in, with images, word vectors and weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    draw_folder(Path("drawn"), each=8)
+    draw_folder(Path("drawn"), count=8)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), "tiny.pt")
     Path("words.vec").write_text("".join([f"{len(WORDS)} 4\n", *(f"{word} {row}\n" for word, row in WORDS.items())]))

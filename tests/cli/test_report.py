@@ -112,7 +112,7 @@ def test_a_folder_without_a_job_that_can_be_read_is_refused(tmp_path: Path, caps
     assert not (tmp_path / "out").exists()
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert f"sweep={tmp_path / 's'} has no job with a config that can be read (0: never started; 1: " in captured.err
+    assert f"sweep={tmp_path / 's'} has no job with a readable config (0: never started; 1: " in captured.err
     assert "config.yaml cannot be read" in captured.err
 
 
@@ -120,14 +120,14 @@ def test_a_folder_without_a_job_that_can_be_read_is_refused(tmp_path: Path, caps
     ("words", "told"),
     [
         ([], "sweep=... is missing"),
-        (["sweep=nowhere"], "sweep=nowhere: there is no such folder."),
+        (["sweep=nowhere"], "sweep=nowhere does not exist."),
         (["sweep=sweep", "mode=best"], "mode is 'best', but must be one of max, min."),
         (["sweep=sweep", "heat=model"], "heat is 'model', but must be two keys"),
         (["sweep=sweep", "heat=model,lr"], "add output=FOLDER"),
         (["sweep=sweep", "output=o", "heat=model,seed"], "heat: seed does not differ; model, optimizer.lr"),
         (["sweep=sweep", "output=sweep/0/config.yaml"], "is a file, but must be a folder."),
         (["sweep=sweep", "output=sweep/0/config.yaml/o"], "cannot be written"),
-        (["sweep=sweep", "metric=val/blue"], "metric=val/blue: no job has it; there are val/bleu, test/bleu."),
+        (["sweep=sweep", "metric=val/blue"], "metric=val/blue: no job has it; known are val/bleu, test/bleu."),
     ],
 )
 @pytest.mark.usefixtures("sweep")

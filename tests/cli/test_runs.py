@@ -11,7 +11,7 @@ import pytest
 
 from seqvise.cli.runs import main
 from tests.reports.folders import make_run, running
-from tests.reports.test_prune import SIZES, left_of, trained
+from tests.reports.test_prune import SIZES, checkpoints_of, trained
 
 
 @pytest.fixture
@@ -61,27 +61,27 @@ def test_pruning_shows_first_and_removes_only_when_told_to(tmp_path: Path, capsy
     assert f"would remove {done / 'checkpoints' / 'last.ckpt'}\n" in told
     assert f"left alone: {live}: its status is running\n" in told
     assert told.endswith("would remove 3 checkpoints, 27 bytes\nNothing was removed; really=true removes.\n")
-    assert left_of(done) == left_of(live) == set(SIZES)
+    assert checkpoints_of(done) == checkpoints_of(live) == set(SIZES)
 
     assert main([*words, "really=true", "where=status=running"]) == 0
-    assert left_of(done) == left_of(live) == set(SIZES)
+    assert checkpoints_of(done) == checkpoints_of(live) == set(SIZES)
 
     capsys.readouterr()
     assert main([*words, "really=true"]) == 0
     assert capsys.readouterr().out.endswith("removed 3 checkpoints, 27 bytes\n")
-    assert (left_of(done), left_of(live)) == ({"best.ckpt"}, set(SIZES))
+    assert (checkpoints_of(done), checkpoints_of(live)) == ({"best.ckpt"}, set(SIZES))
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["folder=nowhere"], "folder=nowhere: there is no such folder; write the folder of runs, as folder=outputs."),
+        (["folder=nowhere"], "folder=nowhere does not exist: set it to a folder of runs, such as folder=outputs."),
         (["limit=0"], "limit is 0, but must be at least 1."),
         (["really=true"], "really=true goes with prune= alone"),
         (["prune=best", "compare=a"], "compare= and prune= do not go together"),
         (["prune=all"], "prune is 'all', but must be one of best, best+last"),
-        (["sort=val/blue"], "sort=val/blue: no run has it; there are val/bleu"),
-        (["where=modell=rnn"], "no run has the key modell; there are model"),
+        (["sort=val/blue"], "sort=val/blue: no run has this metric; known are val/bleu"),
+        (["where=modell=rnn"], "no run has the key modell; known are model"),
         (["compare=outputs/runs/rnn/0"], "needs another run"),
     ],
 )

@@ -65,7 +65,7 @@ def test_an_index_is_made_and_brought_up_to_date(
     assert main(["index", "run=run", "images=images"]) == 0
     told = capsys.readouterr().out
     assert "images: 12 (12 added, 1 unreadable)" in told
-    assert "unreadable: images/blue/broken.png: no image that Pillow knows" in caplog.text
+    assert "unreadable: images/blue/broken.png: not an image format that Pillow supports" in caplog.text
     (folder,) = (here / "run" / "indexes").iterdir()
     assert told.splitlines()[-1] == f"index: run/indexes/{folder.name}"
     (here / "images" / "blue" / "broken.png").unlink()
@@ -272,7 +272,7 @@ def test_what_cannot_be_searched_for_is_refused(capsys: pytest.CaptureFixture[st
         "query='blu + zzzzzz': there is no vector of 'zzzzzz'. No word has a similar spelling.",
     ]
     assert refused(capsys, *search, "image=broken.png", "image=empty.png") == [
-        "image=broken.png cannot be read: no image that Pillow knows.",
+        "image=broken.png cannot be read: not an image format that Pillow supports.",
         "image=empty.png cannot be read: the file is empty.",
     ]
     assert refused(capsys, *search, "k=0", "to=dogs", "combine=x", "image=no.png", "sheet=a.jpg", "json=run") == [
@@ -293,7 +293,7 @@ def test_what_cannot_be_indexed_is_refused(here: Path, capsys: pytest.CaptureFix
     (here / "thesis" / "a.txt").write_text("x")
     paint(here / "bad" / "1.png", (1, 0, 0)).write_bytes(b"x")
     (sentence,) = refused(capsys, "index", "run=run", "images=empty")
-    assert sentence.startswith("empty holds no image")
+    assert sentence.startswith("empty contains no image")
     (sentence,) = refused(capsys, "index", "run=run", "images=nowhere")
     assert sentence.startswith("nowhere is not a folder")
     (sentence,) = refused(capsys, "index", "run=run", "images=bad")

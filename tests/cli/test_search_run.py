@@ -49,7 +49,7 @@ TRAIN = [
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images and ``run``, trained on their features, or with the network below."""
     folder = tmp_path_factory.mktemp("searched")
-    draw_folder(folder / "drawn", each=8)
+    draw_folder(folder / "drawn", count=8)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]

@@ -58,14 +58,14 @@ def test_help_and_refusals_are_light_and_leave_nothing(tmp_path: Path) -> None:
 
 CLASHES = {
     LR: "",
-    "+tune.space.paths.data={type: categorical, choices: [a]}": "tune.space.paths.data: that is no hyperparameter",
+    "+tune.space.paths.data={type: categorical, choices: [a]}": "tune.space.paths.data is not a hyperparameter",
     "optimizer.lr=1": "optimizer.lr is both fixed (optimizer.lr=1) and searched (tune.space)",
     "optimizer.momentum=-1": "optimizer.momentum is -1",
     "model=atention": "did you mean attention?",
-    "resume=auto": "resume=auto: each trial has its own resume; leave it out.",
+    "resume=auto": "resume=auto: each trial has its own resume; remove this override.",
     "hydra.run.dir=x": "each trial has its own hydra.run.dir",
-    "seed=3": "seed is fixed (seed=3), but tune.seeds gives each run its own",
-    "monitor.mode=min": "monitor.mode is min, but val/bleu is better when it is larger",
+    "seed=3": "seed is fixed (seed=3), but tune.seeds sets it for each run",
+    "monitor.mode=min": "monitor.mode is min, but a larger val/bleu is better",
     "tune.seeds=0,1": "",
     "tune.devices=1,1": "tune.devices is [1,1], but must be different numbers",
     "tune.sampler=tpee": "tune.sampler is 'tpee'",
@@ -92,12 +92,12 @@ def test_all_that_cannot_be_is_told_at_once(here: Path, told: Told, wrong: dict[
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        ([], "tune=... is missing: what is searched; there are devise, lr_dropout, optimizer."),
-        (["+tune.space.seed={type: int, low: 0, high: 9}"], "tune.space.seed: that is no hyperparameter; tune.seeds"),
-        (["tune=lr_dropout", "-m"], "-m: seqvise tune takes key=value words only"),
-        (["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"], "low is 1 and high is 0.01; exchange them"),
+        ([], "tune=NAME is missing: set a search space, one of devise, lr_dropout, optimizer."),
+        (["+tune.space.seed={type: int, low: 0, high: 9}"], "tune.space.seed is not a hyperparameter; tune.seeds"),
+        (["tune=lr_dropout", "-m"], "-m: seqvise tune takes only key=value arguments"),
+        (["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"], "low is 1 and high is 0.01; swap them"),
         (["+tune.space.optimizer.name={type: categorical, choices: []}"], "tune.space.optimizer.name.choices is empty"),
-        ([LR, "monitor.metric=val/loss"], "monitor.mode is max, but val/loss is better when it is smaller"),
+        ([LR, "monitor.metric=val/loss"], "monitor.mode is max, but a smaller val/loss is better"),
         ([LR, "tune.best=best.yaml"], "tune.best is best.yaml, but must be a .yaml file in a folder named experiment"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_file_that_is_another_is_not_written_over(here: Path, told: Told) -> N
     file.parent.mkdir(parents=True)
     file.write_text("# @package _global_\nseed: 3\n")
     (sentence,) = told(LR, f"tune.best={file}")
-    assert "is there already, and was not written by seqvise tune" in sentence
+    assert "already exists and was not written by seqvise tune" in sentence
 
 
 def searches(*words: str) -> Search:
@@ -160,7 +160,7 @@ def test_the_words_of_a_trial() -> None:
     values = ["optimizer.lr=1e-05", "optimizer.betas=[0.5,0.6]", "seed=3", "hydra.run.dir='/o/a, b'"]
     assert words[1:] == [*start, *values]
     # Where data lie and what is logged may be another on each machine.
-    assert (found.plan.words, found.plan.seeds) == (("model=attention",), (3, 1))
+    assert (found.plan.overrides, found.plan.seeds) == (("model=attention",), (3, 1))
 
 
 NAME = "it's a study, with=signs"

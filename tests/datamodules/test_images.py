@@ -31,7 +31,7 @@ from seqvise.images.decoding import decode
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import find_images
 from seqvise.images.options import AugmentOptions, ImageOptions
-from seqvise.images.transforms import Preset, drawn, evaluation_transform, training_transform
+from seqvise.images.transforms import Preset, apply_seeded, evaluation_transform, training_transform
 from tests.images.draw import draw_folder, image_options
 
 pytest.importorskip("torchvision")
@@ -141,7 +141,7 @@ def test_images_are_changed_in_training_and_not_in_validation(options: ImageOpti
     augmented, plain = training_transform(PRESET, options.augment), evaluation_transform(PRESET)
     for image, row in zip(batch.inputs, batch.rows.tolist(), strict=True):
         decoded = decode(split.images.file(row))
-        assert torch.equal(image, drawn(augmented, decoded, (9, 2, row)))
+        assert torch.equal(image, apply_seeded(augmented, decoded, (9, 2, row)))
         assert not torch.equal(image, plain(decoded))
     (valid,) = module.val_dataloader()
     for batch in valid:

@@ -37,7 +37,7 @@ def targets_of(columns: Columns, windows: list[Window]) -> list[int]:
         batch = columns.batch(window)
         real = batch.targets != PAD
         assert torch.equal(batch.inputs[real] + 1, batch.targets[real])
-        assert batch.words == len(batch) == int(real.sum())
+        assert batch.token_count == len(batch) == int(real.sum())
         targets += batch.targets[real].tolist()
     return targets
 
@@ -48,7 +48,7 @@ def test_a_small_stream_by_hand() -> None:
     assert first.inputs.tolist() == [[10, 11], [12, 13], [14, 15]]
     assert first.targets.tolist() == [[11, 12], [13, 14], [15, 16]]
     assert second.targets.tolist() == [[PAD], [PAD], [17]]
-    assert (first.first, second.first, first.words, second.words) == (True, False, 6, 1)
+    assert (first.first, second.first, first.token_count, second.token_count) == (True, False, 6, 1)
     even = equal_columns(stream(8), 3)
     assert even.batch(Window(0, 2)).targets.tolist() == [[11, 12], [13, 14], [15, 16]]
     assert even.steps == 2
@@ -121,13 +121,13 @@ def test_the_loaders_yield_windows_in_order(module: StreamDataModule) -> None:
     assert part is not None
     batches = list(module.val_dataloader())
     assert [batch.first for batch in batches] == [True] + [False] * (len(batches) - 1)
-    assert sum(batch.words for batch in batches) == len(part.stream()) - 1
+    assert sum(batch.token_count for batch in batches) == len(part.stream()) - 1
     training = module.train_dataloader()
     steps = list(training)
     assert len(steps) == len(training)
     assert torch.equal(steps[0].inputs[:, 1:], steps[0].targets[:, :-1])
     assert torch.equal(steps[1].inputs[:, 0], steps[0].targets[:, -1]), "a window begins at the end of the last one"
-    assert len(training.dataset) == sum(step.words for step in steps)  # type: ignore[arg-type]
+    assert len(training.dataset) == sum(step.token_count for step in steps)  # type: ignore[arg-type]
 
 
 def test_too_little_text_for_the_columns_is_reported(module: StreamDataModule) -> None:

@@ -34,8 +34,8 @@ def test_a_wrong_choice_is_told_once(choices: dict[str, Any], sentence: str) -> 
 
 
 def test_the_key_stands_before_each_name() -> None:
-    (told,) = option_errors(DecodingOptions(beam=4, temperature=0.5), "decoding")
-    assert told == "decoding.beam is 4, which searches, but decoding.temperature=0.5 samples: set only one of them."
+    (message,) = option_errors(DecodingOptions(beam=4, temperature=0.5), "decoding")
+    assert message == "decoding.beam is 4, which searches, but decoding.temperature=0.5 samples: set only one of them."
 
 
 @pytest.mark.parametrize(

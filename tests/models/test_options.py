@@ -24,7 +24,7 @@ from seqvise.options import option_errors
         ({"dropout": DropoutOptions(words=-0.1)}, "model.dropout.words times model.dropout.scale is -0.1"),
     ],
 )
-def test_one_error_is_one_message(choices: dict[str, Any], start: str) -> None:
+def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) -> None:
     (message,) = option_errors(RecurrentOptions(**choices), "model")
     assert message.startswith(start)
 
@@ -50,6 +50,6 @@ def test_scaled_dropouts_are_the_probabilities_in_use() -> None:
     scaled = options.scaled(training=True)
     assert (scaled.source, scaled.words, scaled.output, scaled.scale) == (0.1, 0.05, 0.25, 1.0)
     assert scaled.variational
-    evaluation = options.scaled(training=False)
-    assert (evaluation.source, evaluation.words, evaluation.output, evaluation.weights) == (0.0, 0.0, 0.0, 0.0)
+    still = options.scaled(training=False)
+    assert (still.source, still.words, still.output, still.weights) == (0.0, 0.0, 0.0, 0.0)
     assert options.scale == 0.5

@@ -1,4 +1,4 @@
-"""Files of TensorBoard and of Lightning's CSV logger, as runs leave them."""
+"""Writes events files of TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 
 def write_events(folder: Path, tag: str, points: Sequence[tuple[int, float]], suffix: str = "") -> Path:
-    """One events file with a scalar at each step."""
+    """Writes an events file with a scalar at each step."""
     before = set(folder.glob("events*"))
     writer = EventFileWriter(str(folder), filename_suffix=suffix)
     for step, value in points:

@@ -1,4 +1,4 @@
-"""Run directories made by hand."""
+"""Creates run directories for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_run(
     status: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A run directory as a run leaves it; done, unless the status says otherwise."""
+    """Creates the directory of a run: finished, unless a status is given."""
     (folder / ".hydra").mkdir(parents=True)
     content = {"monitor": MONITOR, "paths": {"run": str(folder)}, **(config or {})}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
@@ -50,19 +50,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def running() -> dict[str, Any]:
-    """The status of a run that is not done."""
+    """Status of a running run."""
     return {"status": "running", "started": time.time() - 60, "written": time.time() - 60}
 
 
 def age(folder: Path, seconds: float) -> None:
-    """Makes a run directory look as if nothing had been written for that long."""
+    """Sets the modification times of a run directory this many seconds into the past."""
     then = time.time() - seconds
     for path in [*folder.rglob("*"), folder]:
         os.utime(path, (then, then))
 
 
 def rates(folder: Path, results: Mapping[tuple[float, int], float | None]) -> Path:
-    """A sweep of learning rates and seeds with their BLEU; None makes a job that failed."""
+    """Creates a sweep of learning rates and seeds with their BLEU; None creates a failed job."""
     folder.mkdir(parents=True)
     (folder / "multirun.yaml").write_text("hydra: {}\n")
     failed = {"status": "failed", "started": 1000.0, "written": 1001.0, "why": "CUDA out\nof memory"}

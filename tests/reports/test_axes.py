@@ -1,4 +1,4 @@
-"""Where values stand on an axis."""
+"""Positions of values on an axis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqvise.reports.axes import Scale, literal, position, round_numbers, short
 
 
-def test_rates_stand_by_their_logarithm() -> None:
+def test_rates_are_placed_by_their_logarithm() -> None:
     scale = Scale([1e-2, 1e-4, 1e-3])
     assert scale.logarithmic
     assert [scale.place(value) for value in scale.values] == pytest.approx([0.0, 0.5, 1.0])
@@ -19,18 +19,18 @@ def test_rates_stand_by_their_logarithm() -> None:
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.2, 0.4], [0, 1, 10], [-1, 10]])
-def test_other_numbers_stand_by_their_size(values: list[float]) -> None:
+def test_other_numbers_are_placed_linearly(values: list[float]) -> None:
     scale = Scale(values)
     assert not scale.logarithmic
     assert scale.place(values[1]) == pytest.approx((values[1] - values[0]) / (values[-1] - values[0]))
 
 
-def test_words_stand_at_even_distances() -> None:
+def test_other_values_are_evenly_spaced() -> None:
     scale = Scale(["rnn", 3, None, "full", "rnn"])
     assert [scale.place(value) for value in (3, "full", None, "rnn")] == [0.0, 1 / 3, 2 / 3, 1.0]
 
 
-def test_a_single_value_stands_in_the_middle() -> None:
+def test_a_single_value_is_in_the_middle() -> None:
     assert (Scale([5]).place(5), Scale(["a"]).place("a"), position(2.0, 2.0, 2.0)) == (0.5, 0.5, 0.5)
 
 
@@ -45,13 +45,13 @@ def test_many_numbers_have_round_ticks() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_there_are_some_round_numbers_and_not_many(low: float, width: float) -> None:
-    found = round_numbers(low, low + width, logarithmic=False)
-    assert 1 <= len(found) <= 6
-    assert all(low <= number <= low + width for number in found)
+    numbers = round_numbers(low, low + width, logarithmic=False)
+    assert 1 <= len(numbers) <= 6
+    assert all(low <= number <= low + width for number in numbers)
 
 
 def test_labels() -> None:
-    assert short("seqvise.models.recurrent.model.Seq2Seq") == "…els.recurrent.Seq2Seq"
+    assert short("seqvise.models.recurrent.model.Seq2Seq") == "…current.model.Seq2Seq"
     assert short("recurrent.Seq2Seq") == "recurrent.Seq2Seq"
     assert literal("a$b") == r"a\$b"
     assert math.isclose(position(10.0, 1.0, 100.0, logarithmic=True), 0.5)

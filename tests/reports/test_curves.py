@@ -1,4 +1,4 @@
-"""Learning curves from loggers' files."""
+"""Learning curves from the files of loggers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(tmp_path: Path) -> Path:
     return make_run(tmp_path / "0")
 
 
-def test_what_lightnings_own_logger_writes_is_read(run: Path) -> None:
+def test_files_of_lightnings_tensorboard_logger_are_read(run: Path) -> None:
     logger = TensorBoardLogger(run, "", "")
     for step, value in POINTS:
         logger.log_metrics({"val/bleu": value, "val/bleu_2": 9.0}, step)
@@ -41,18 +41,18 @@ def test_a_resumed_run_has_one_curve(run: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
-def test_a_half_written_record_ends_the_curve(run: Path, cut: int) -> None:
+def test_an_incomplete_record_ends_the_curve(run: Path, cut: int) -> None:
     file = write_events(run, "val/bleu", POINTS)
     file.write_bytes(file.read_bytes()[:-cut])
     assert learning_curve(read_job(run), "val/bleu") == POINTS[:2]
 
 
-def test_garbage_is_no_curve(run: Path) -> None:
+def test_a_corrupt_file_gives_an_empty_curve(run: Path) -> None:
     (run / "events.out.tfevents.1.x").write_bytes(b"\xff" * 500)
     assert learning_curve(read_job(run), "val/bleu") == []
 
 
-def test_the_csv_logger_and_numbers_that_are_none(run: Path) -> None:
+def test_files_of_the_csv_logger_are_read_without_nan(run: Path) -> None:
     logger = CSVLogger(run, "", "")
     for step, value in [*POINTS, (40, float("nan"))]:
         logger.log_metrics({"train/loss": 0.0}, step - 5)

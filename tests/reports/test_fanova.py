@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from seqvise.reports.fanova import Variances, marginal_variances
 
 
-def brute_force(said: NDArray[np.float64]) -> Variances:
-    """said: what a tree predicts, an axis a parameter."""
-    axes = range(said.ndim)
-    single = [np.var(said.mean(axis=tuple(axis for axis in axes if axis != kept))) for kept in axes]
-    return Variances(float(np.var(said)), np.array(single))
+def brute_force(predictions: NDArray[np.float64]) -> Variances:
+    """predictions: of a tree, one axis per parameter."""
+    axes = range(predictions.ndim)
+    single = [np.var(predictions.mean(axis=tuple(axis for axis in axes if axis != kept))) for kept in axes]
+    return Variances(float(np.var(predictions)), np.array(single))
 
 
 def test_a_tree_by_hand() -> None:
-    # x0 of 4 levels, x1 of 2: 0 where x0 = 0; else 4 where x1 = 0 and 8 where x1 = 1.
+    # x0 has 4 levels, x1 has 2. The tree predicts 0 if x0 = 0, else 4 if x1 = 0 and 8 if x1 = 1.
     tree = SimpleNamespace(
         children_left=[1, -1, 3, -1, -1],
         children_right=[2, -1, 4, -1, -1],
@@ -30,10 +30,10 @@ def test_a_tree_by_hand() -> None:
         threshold=[0.5, -2, 0.5, -2, -2],
         value=[[[0.0]], [[0.0]], [[0.0]], [[4.0]], [[8.0]]],
     )
-    found = marginal_variances(tree, [4, 2])
+    variances = marginal_variances(tree, [4, 2])
     # The mean is 4.5. x0: marginals 0, 6, 6, 6. x1: marginals 3, 6.
-    assert found.single == pytest.approx([(4.5**2 + 3 * 1.5**2) / 4, 1.5**2])
-    assert found.total == pytest.approx((2 * 4.5**2 + 3 * 0.5**2 + 3 * 3.5**2) / 8)
+    assert variances.single == pytest.approx([(4.5**2 + 3 * 1.5**2) / 4, 1.5**2])
+    assert variances.total == pytest.approx((2 * 4.5**2 + 3 * 0.5**2 + 3 * 3.5**2) / 8)
 
 
 @settings(max_examples=40, deadline=None)
@@ -41,10 +41,10 @@ def test_a_tree_by_hand() -> None:
 def test_a_fitted_tree_against_all_combinations(levels: list[int], seed: int, examples: int) -> None:
     trees = pytest.importorskip("sklearn.tree")
     generator = np.random.default_rng(seed)
-    places = np.stack([generator.integers(0, count, examples) for count in levels], axis=1)
-    tree = trees.DecisionTreeRegressor(random_state=0).fit(places, generator.normal(size=examples))
-    said = tree.predict(list(product(*map(range, levels)))).reshape(levels)
-    found, expected = marginal_variances(tree.tree_, levels), brute_force(said)
-    assert found.total == pytest.approx(expected.total, abs=1e-12)
-    assert found.single == pytest.approx(expected.single, abs=1e-12)
-    assert found.single.sum() <= found.total + 1e-9
+    indices = np.stack([generator.integers(0, count, examples) for count in levels], axis=1)
+    tree = trees.DecisionTreeRegressor(random_state=0).fit(indices, generator.normal(size=examples))
+    predictions = tree.predict(list(product(*map(range, levels)))).reshape(levels)
+    variances, expected = marginal_variances(tree.tree_, levels), brute_force(predictions)
+    assert variances.total == pytest.approx(expected.total, abs=1e-12)
+    assert variances.single == pytest.approx(expected.single, abs=1e-12)
+    assert variances.single.sum() <= variances.total + 1e-9

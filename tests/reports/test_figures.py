@@ -1,4 +1,4 @@
-"""Figures say what they show."""
+"""Contents and labels of the figures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_parallel_coordinates_end_at_the_result(report: SweepReport) -> None:
     assert {"rnn", "full", "0.001", "0.01", "8", "20", "14"} <= {text.get_text() for text in axes.texts}
 
 
-def test_the_heat_map_holds_means_and_blanks(report: SweepReport) -> None:
+def test_the_heat_map_shows_means_and_blanks(report: SweepReport) -> None:
     axes = heat_figure(report, "model", "optimizer.lr").axes[0]
     assert {text.get_text() for text in axes.texts} == {"20\nn=1", "11\nn=2", "8\nn=1"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["full", "rnn"]
@@ -80,10 +80,10 @@ def test_the_heat_map_holds_means_and_blanks(report: SweepReport) -> None:
 
 
 def test_bars_of_importance() -> None:
-    found = Importance(
+    hyperparameters = Importance(
         "Believe it.", {"lr": (Share(0.7, 0.1), Share(0.9, 0.2)), "model": (Share(0.3, 0.1), Share(0.1, 0.2))}
     )
-    axes: Any = importance_figure(found).axes[0]
+    axes: Any = importance_figure(hyperparameters).axes[0]
     assert [bar.get_width() for bar in axes.patches] == [0.7, 0.3, 0.9, 0.1]
     assert axes.get_title(loc="left") == "Believe it."
 
@@ -94,7 +94,7 @@ def test_the_same_figure_is_the_same_file(report: SweepReport) -> None:
     assert first.startswith(b"<?xml")
 
 
-def test_a_dollar_in_a_name_is_a_dollar(tmp_path: Path) -> None:
+def test_a_dollar_in_a_name_is_not_math(tmp_path: Path) -> None:
     for number, text in enumerate(("$a$", "$")):
         make_run(tmp_path / str(number), {"te$t": text}, {"val/bleu": float(number)})
     report = build_report(read_sweeps([tmp_path]))

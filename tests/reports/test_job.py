@@ -1,4 +1,4 @@
-"""Run directories read back."""
+"""Reading run directories."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def test_a_finished_run_is_read(tmp_path: Path) -> None:
     assert (job.state(), job.reason(), job.seconds, job.monitored) == ("ok", "", 90.0, ("val/bleu", "max"))
 
 
-@pytest.mark.parametrize(("quiet", "state"), [(60, "running"), (29 * 60, "running"), (31 * 60, "killed")])
-def test_a_silent_run_is_taken_for_killed(tmp_path: Path, quiet: int, state: str) -> None:
+@pytest.mark.parametrize(("silent_seconds", "state"), [(60, "running"), (29 * 60, "running"), (31 * 60, "killed")])
+def test_a_silent_run_counts_as_killed(tmp_path: Path, silent_seconds: int, state: str) -> None:
     run = make_run(tmp_path / "0", status=running())
-    age(run, quiet)
+    age(run, silent_seconds)
     assert read_job(run).state() == state
 
 
-def test_a_new_checkpoint_is_a_sign_of_life(tmp_path: Path) -> None:
+def test_a_new_checkpoint_shows_that_a_run_is_alive(tmp_path: Path) -> None:
     run = make_run(tmp_path / "0", status=running())
     (run / "checkpoints").mkdir()
     age(run, 7200)
-    assert read_job(run).reason() == "says running, but wrote nothing for 2 h"
+    assert read_job(run).reason() == "status is running, but nothing was written for 2 h"
     (run / "checkpoints" / "last.ckpt").touch()
     assert read_job(run).state() == "running"
 
@@ -59,27 +59,27 @@ def test_states_and_reasons(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("metrics.json", '{"val/bleu": 1', "metrics.json cannot be read"),
-        ("status.json", "[]", "status.json does not hold names and values."),
+        ("status.json", "[]", "status.json does not contain names and values."),
         ("config.yaml", "a: [1", "config.yaml cannot be read"),
         ("config.yaml", "a: \udcff", "config.yaml cannot be read"),
         ("env.json", "", "env.json cannot be read"),
-        (".hydra/overrides.yaml", "a: 1", "overrides.yaml does not hold a list."),
+        (".hydra/overrides.yaml", "a: 1", "overrides.yaml does not contain a list."),
     ],
 )
-def test_a_corrupt_file_is_named(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_a_corrupt_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
     run = make_run(tmp_path / "0", metrics={"val/bleu": 1.0})
     (run / name).write_bytes(content.encode("utf-8", "surrogateescape"))
     job = read_job(run)
     assert job.state() == "unreadable"
-    assert told in job.reason()
+    assert message in job.reason()
     assert "\n" not in job.reason()
     assert job.number("val/bleu") is None
 
 
-def test_not_a_number_is_read(tmp_path: Path) -> None:
+def test_nan_is_read(tmp_path: Path) -> None:
     run = make_run(tmp_path / "0")
     write_json(run / "metrics.json", {"val/loss": float("nan")})
     assert str(read_job(run).number("val/loss")) == "nan"

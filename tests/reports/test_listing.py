@@ -1,4 +1,4 @@
-"""Which runs are listed, and in which order."""
+"""Finding, filtering and sorting runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from seqvise.errors import UserError
 from seqvise.reports.job import Job
-from seqvise.reports.listing import Condition, conditions, filtered, find_runs, runs_grid, sort_runs
+from seqvise.reports.listing import Condition, conditions, filter_runs, find_runs, runs_grid, sort_runs
 from tests.reports.folders import make_run, running
 
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    """Four runs, three of them done."""
+    """Four runs, three of them finished."""
     folder = tmp_path / "outputs"
     for number, (name, model, data, bleu, seconds) in enumerate(
         [
@@ -55,7 +55,7 @@ def test_runs_are_sorted(outputs: Path, by: str, order: str) -> None:
     assert names(sort_runs(find_runs(outputs), by)) == order
 
 
-def test_no_number_is_last(outputs: Path) -> None:
+def test_nan_is_last(outputs: Path) -> None:
     assert names(sort_runs(find_runs(outputs), "val/nan")) == names(find_runs(outputs))
 
 
@@ -74,32 +74,32 @@ def test_no_number_is_last(outputs: Path) -> None:
     ],
 )
 def test_runs_are_filtered(outputs: Path, where: list[str], kept: str) -> None:
-    assert names(filtered(find_runs(outputs), conditions(where))) == kept
+    assert names(filter_runs(find_runs(outputs), conditions(where))) == kept
 
 
-def test_a_comma_in_a_value_is_no_end() -> None:
+def test_a_comma_in_a_value_does_not_end_it() -> None:
     assert conditions(["betas=[0.9, 0.99], model=rnn"]) == [
         Condition("betas", "[0.9, 0.99]"),
         Condition("model", "rnn"),
     ]
 
 
-def test_what_cannot_be_asked_is_told(outputs: Path, tmp_path: Path) -> None:
+def test_invalid_conditions_and_folders_are_refused(outputs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="where: 'model' is not key=value"):
         conditions(["model"])
-    with pytest.raises(UserError, match="no run has the key modle; there are model"):
-        filtered(find_runs(outputs), conditions(["modle=rnn"]))
-    with pytest.raises(UserError, match="sort=val/blue: no run has it; there are val/bleu"):
+    with pytest.raises(UserError, match="no run has the key modle; known are model"):
+        filter_runs(find_runs(outputs), conditions(["modle=rnn"]))
+    with pytest.raises(UserError, match="sort=val/blue: no run has this metric; known are val/bleu"):
         sort_runs(find_runs(outputs), "val/blue")
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="nowhere does not exist"):
         find_runs(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no run directory is in it"):
+    with pytest.raises(UserError, match="contains no run directory"):
         find_runs(tmp_path / "empty")
 
 
-def test_a_line_tells_a_run(outputs: Path) -> None:
-    jobs = filtered(find_runs(outputs), conditions(["data=multi30k"]))
+def test_a_row_describes_a_run(outputs: Path) -> None:
+    jobs = filter_runs(find_runs(outputs), conditions(["data=multi30k"]))
     grid = runs_grid(jobs, outputs, "val/loss")
     date = datetime.fromtimestamp(2000.0).strftime("%Y-%m-%d %H:%M")
     assert grid.lines == [

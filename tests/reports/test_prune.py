@@ -1,4 +1,4 @@
-"""Which checkpoints go, on real files."""
+"""Pruning of checkpoints, with real files."""
 
 from __future__ import annotations
 
@@ -28,91 +28,91 @@ def trained(folder: Path, status: Mapping[str, Any] | None = None, names: tuple[
     return run
 
 
-def left_of(run: Path) -> set[str]:
+def checkpoints_of(run: Path) -> set[str]:
     return {path.name for path in (run / "checkpoints").glob("*.ckpt")}
 
 
 def planned(run: Path, keep: str = "best") -> Pruning:
-    (found,) = plan([read_job(run)], keep)
-    return found
+    (pruning,) = plan([read_job(run)], keep)
+    return pruning
 
 
 @pytest.mark.parametrize(
     ("keep", "size", "left"), [("best", 27, {"best.ckpt"}), ("best+last", 7, {"best.ckpt", "last.ckpt"})]
 )
-def test_what_was_not_asked_for_goes(tmp_path: Path, keep: str, size: int, left: set[str]) -> None:
+def test_other_checkpoints_are_removed(tmp_path: Path, keep: str, size: int, left: set[str]) -> None:
     run = trained(tmp_path / "0")
-    found = planned(run, keep)
-    assert found.size == size
-    assert left_of(run) == set(SIZES)
-    (done,) = carry_out([found], keep)
-    assert (done.size, left_of(run)) == (size, left)
+    pruning = planned(run, keep)
+    assert pruning.size == size
+    assert checkpoints_of(run) == set(SIZES)
+    (done,) = carry_out([pruning], keep)
+    assert (done.size, checkpoints_of(run)) == (size, left)
     assert (run / "checkpoints" / "notes.txt").exists()
 
 
-def test_a_running_run_is_left_alone_be_it_silent(tmp_path: Path) -> None:
+def test_a_running_run_is_skipped_even_if_silent(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", running())
-    assert planned(run).left == "its status is running"
+    assert planned(run).skipped == "its status is running"
     age(run, 86400)
-    assert planned(run).left.startswith("its status is running; it says running, but wrote nothing for 1 d")
+    assert planned(run).skipped.startswith("its status is running, but nothing was written for 1 d")
     carry_out([planned(run)], "best")
-    assert left_of(run) == set(SIZES)
+    assert checkpoints_of(run) == set(SIZES)
 
 
-def test_a_run_that_began_again_after_the_plan_is_left_alone(tmp_path: Path) -> None:
+def test_a_run_that_was_started_again_after_the_plan_is_skipped(tmp_path: Path) -> None:
     run = trained(tmp_path / "0")
-    found = planned(run)
+    pruning = planned(run)
     write_json(run / "status.json", running())
-    (done,) = carry_out([found], "best")
-    assert (done.files, done.left) == ((), "its status is running")
-    assert left_of(run) == set(SIZES)
+    (done,) = carry_out([pruning], "best")
+    assert (done.files, done.skipped) == ((), "its status is running")
+    assert checkpoints_of(run) == set(SIZES)
 
 
 @pytest.mark.parametrize("name", ["status.json", "metrics.json", "config.yaml"])
-def test_a_run_that_cannot_be_read_is_left_alone(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_run_is_skipped(tmp_path: Path, name: str) -> None:
     run = trained(tmp_path / "0")
     (run / name).write_text("{")
-    assert name in planned(run).left
+    assert name in planned(run).skipped
 
 
-def test_a_run_without_a_status_is_left_alone(tmp_path: Path) -> None:
+def test_a_run_without_a_status_is_skipped(tmp_path: Path) -> None:
     run = trained(tmp_path / "0")
     (run / "status.json").unlink()
-    assert planned(run).left == "its status is not known"
+    assert planned(run).skipped == "its status is not known"
 
 
-def test_a_failed_run_keeps_what_it_can_go_on_from(tmp_path: Path) -> None:
+def test_a_failed_run_keeps_the_checkpoint_to_resume_from(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", FAILED)
     carry_out([planned(run)], "best")
-    assert left_of(run) == {"best.ckpt", "last.ckpt"}
+    assert checkpoints_of(run) == {"best.ckpt", "last.ckpt"}
 
 
-def test_the_last_stays_where_there_is_no_best(tmp_path: Path) -> None:
+def test_the_last_is_kept_if_there_is_no_best(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", names=("last.ckpt", "epoch001-step000010.ckpt"))
     carry_out([planned(run)], "best")
-    assert left_of(run) == {"last.ckpt"}
+    assert checkpoints_of(run) == {"last.ckpt"}
 
 
-def test_neither_best_nor_last_is_no_reason_to_remove_all(tmp_path: Path) -> None:
+def test_without_best_and_last_nothing_is_removed(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", names=("epoch001-step000010.ckpt",))
-    assert planned(run) == Pruning(read_job(run), left="it has neither best.ckpt nor last.ckpt")
+    assert planned(run) == Pruning(read_job(run), skipped="it has neither best.ckpt nor last.ckpt")
 
 
-def test_what_the_best_points_to_stays(tmp_path: Path) -> None:
+def test_the_target_of_the_best_link_is_kept(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", names=("epoch001-step000010.ckpt", "last.ckpt"))
     (run / "checkpoints" / "best.ckpt").symlink_to("epoch001-step000010.ckpt")
     carry_out([planned(run)], "best")
-    assert left_of(run) == {"best.ckpt", "epoch001-step000010.ckpt"}
+    assert checkpoints_of(run) == {"best.ckpt", "epoch001-step000010.ckpt"}
 
 
-def test_a_second_name_of_a_file_gives_nothing_back(tmp_path: Path) -> None:
+def test_a_hard_link_frees_nothing(tmp_path: Path) -> None:
     run = trained(tmp_path / "0", names=("best.ckpt",))
     (run / "checkpoints" / "last.ckpt").hardlink_to(run / "checkpoints" / "best.ckpt")
-    found = planned(run)
-    assert ([path.name for path in found.files], found.size) == (["last.ckpt"], 0)
+    pruning = planned(run)
+    assert ([path.name for path in pruning.files], pruning.size) == (["last.ckpt"], 0)
 
 
-def test_another_word_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"prune is 'all', but must be one of best, best\+last"):
         plan([read_job(trained(tmp_path / "0"))], "all")
 
@@ -122,12 +122,12 @@ def test_another_word_is_refused(tmp_path: Path) -> None:
     st.sampled_from(["best", "best+last"]),
     st.sampled_from([None, FAILED, running()]),
 )
-def test_the_best_never_goes(
+def test_the_best_is_never_removed(
     tmp_path_factory: pytest.TempPathFactory, names: set[str], keep: str, status: Mapping[str, Any] | None
 ) -> None:
     run = trained(tmp_path_factory.mktemp("run") / "0", status, tuple(names))
-    before = left_of(run)
+    before = checkpoints_of(run)
     carry_out([planned(run, keep)], keep)
-    assert left_of(run) <= before
-    assert ("best.ckpt" in left_of(run)) == ("best.ckpt" in before)
-    assert bool(left_of(run)) == bool(before)
+    assert checkpoints_of(run) <= before
+    assert ("best.ckpt" in checkpoints_of(run)) == ("best.ckpt" in before)
+    assert bool(checkpoints_of(run)) == bool(before)

@@ -1,4 +1,4 @@
-"""Small run directories and records."""
+"""Creates small run directories and records for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS = {
     "device": "cpu",
     "seed": 4,
 }
-# As Lightning writes them: step and epoch counted from 0, training every tenth step, validation at an epoch's end.
+# As in Lightning: step and epoch start at 0, training is logged every tenth step, validation at the end of an epoch.
 SCALARS = {
     "epoch": {9: 0.0, 12: 0.0, 19: 1.0, 25: 1.0, 38: 2.0},
     "train/loss_smooth": {9: 6.5, 19: 5.25, 29: 4.0},
@@ -37,7 +37,7 @@ SCALARS = {
 
 @dataclass
 class Run:
-    """A run directory to be written; the fields are its files' contents."""
+    """A run directory to write; the fields are the contents of its files."""
 
     overrides: list[str] = field(default_factory=lambda: ["experiment=lesson11/rnn", "data=tatoeba"])
     status: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "started": 1795247129.5})
@@ -48,12 +48,12 @@ class Run:
     seed: int = 4
 
     def write(self, folder: Path) -> Path:
-        """Writes it all."""
+        """Writes all files."""
         (folder / ".hydra").mkdir(parents=True)
         environment = {"device": "cpu", "threads": 1, "versions": {"torch": "2.13.0"}, "git": self.git}
         for name, content in (("status", self.status), ("metrics", self.metrics), ("env", environment)):
             (folder / f"{name}.json").write_text(json.dumps(content))
-        lines = "".join(f"- {json.dumps(word)}\n" for word in self.overrides)
+        lines = "".join(f"- {json.dumps(override)}\n" for override in self.overrides)
         (folder / ".hydra" / "overrides.yaml").write_text(lines or "[]\n")
         choices = f"hydra: {{runtime: {{choices: {{experiment: {self.experiment}, model: rnn}}}}}}\n"
         (folder / ".hydra" / "hydra.yaml").write_text(choices)
@@ -64,7 +64,7 @@ class Run:
 
 
 def write_events(folder: Path, scalars: Mapping[str, Mapping[int, float]]) -> None:
-    """TensorBoard events; no file for no scalars."""
+    """Writes TensorBoard events; no file without scalars."""
     if not scalars:
         return
     writer = EventFileWriter(str(folder))
@@ -76,7 +76,7 @@ def write_events(folder: Path, scalars: Mapping[str, Mapping[int, float]]) -> No
 
 
 def record(experiment: str, bleu: float, loss: float, **changes: Any) -> Record:
-    """A record with some curves; changes: other fields than the usual ones."""
+    """A record with some curves. changes: fields that differ from the defaults."""
     metrics = {"val/bleu": bleu, "val/lesson_loss": loss, "epoch": 1, "epochs": 2, "seconds": 90.0, "parameters": 12345}
     usual: dict[str, Any] = {
         "experiment": experiment,

@@ -1,4 +1,4 @@
-"""Results of images: mean and spread over draws, chance once, and how to have them again."""
+"""Results of image-to-word models: mean and deviation over draws, chance, and commands."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from results.overrides import of_data, of_run
 from results.record import Record
 from seqvise.errors import UserError
 
-from .runs import Run, detail_text, record, summary_text
+from .runs import Run, detail_text, record
 
 
-def trained(seed: int, hit: float, **changes: object) -> Record:
+def trained_record(seed: int, hit: float, **changes: object) -> Record:
     metrics = {"val/hit@1": 0.5, "test/seen/hit@1": hit, "test/chance/seen/hit@1": 0.1, "held_out": "ant*, cup"}
     return record("devise/caltech101", 0, 0, dataset="caltech101", seed=seed, metrics=metrics, **changes)
 
 
-def baseline(seed: int, hit: float) -> Record:
+def baseline_record(seed: int, hit: float) -> Record:
     metrics = {"ridge/seen/hit@1": hit, "ridge/held_out/hit@5": 0.4, "chance/seen/hit@1": 0.1}
     command = "seqvise baselines experiment=devise/caltech101"
     return record(
@@ -29,8 +29,11 @@ def baseline(seed: int, hit: float) -> Record:
 
 
 def test_means_and_deviations_by_hand() -> None:
-    lossy = trained(0, 0.2, overrides=["model.loss=l1"])
-    text = image_section("caltech101", [trained(0, 0.8), trained(1, 0.9), lossy, baseline(0, 0.6), baseline(1, 0.7)])
+    lossy = trained_record(0, 0.2, overrides=["model.loss=l1"])
+    text = image_section(
+        "caltech101",
+        [trained_record(0, 0.8), trained_record(1, 0.9), lossy, baseline_record(0, 0.6), baseline_record(1, 0.7)],
+    )
     seen, held_out = text.split("### ")[1:3]
     assert "| chance |  | 0.100 ± 0.000 |" in seen
     assert "| devise/caltech101 | 2 | **0.850 ± 0.071** |" in seen
@@ -41,49 +44,37 @@ def test_means_and_deviations_by_hand() -> None:
     assert text.count("  seqvise baselines experiment=devise/caltech101\n") == 1
 
 
-def test_images_have_a_part_of_the_page_to_themselves(tmp_path: Path) -> None:
+def test_images_have_a_separate_part_of_the_page(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    for number, item in enumerate([record("lesson11/rnn", 3.0, 4.0), trained(0, 0.8)]):
+    for number, item in enumerate([record("lesson11/rnn", 3.0, 4.0), trained_record(0, 0.8)]):
         item.save(results / item.experiment / f"{number}.json")
     text = detail_text(results, tmp_path)
     assert text.index("## tatoeba") < text.index("# Images to words") < text.index("## caltech101")
     assert text.count("## caltech101") == 1
 
 
-def test_the_summary_has_the_best_trained_model(tmp_path: Path) -> None:
-    def held_out(seed: int, hit: float, among_all: float, **changes: object) -> Record:
-        metrics = {"test/held_out/hit@1": hit, "test/held_out_among_all/hit@1": among_all}
-        return record("devise/caltech101", 0, 0, dataset="caltech101", seed=seed, metrics=metrics, **changes)
-
-    results = tmp_path / "results"
-    lossy = held_out(0, 0.5, 0.4, overrides=["model.loss=l1"])
-    for number, item in enumerate([held_out(1, 0.9, 0.5), held_out(0, 0.8, 0.3), lossy, baseline(0, 0.95)]):
-        item.save(results / item.experiment / f"{number}.json")
-    text = summary_text(results, tmp_path)
-    assert "| caltech101 | devise/caltech101 | 2 | 0.850 ± 0.071 | 0.400 ± 0.141 | `python" in text
-    assert text.count("| caltech101 |") == 1
-
-
-def test_a_folder_of_baselines_is_kept_under_what_made_it(tmp_path: Path) -> None:
+def test_a_folder_of_baselines_is_stored_under_its_overrides(tmp_path: Path) -> None:
     metrics = {"command": "seqvise baselines", "ridge/seen/hit@1": 0.5, "device": "cpu", "seed": 4}
     run = Run(overrides=["experiment=lesson11/rnn", "vectors.whiten=0"], metrics=metrics, scalars={})
-    found = read_run(run.write(tmp_path / "run"))
-    assert is_of_images(found)
-    assert found.command == "seqvise baselines experiment=lesson11/rnn vectors.whiten=0"
-    assert file_of(found, tmp_path).name == "tatoeba-baselines-vectors.whiten-0-seed4.json"
+    loaded = read_run(run.write(tmp_path / "run"))
+    assert is_of_images(loaded)
+    assert loaded.command == "seqvise baselines experiment=lesson11/rnn vectors.whiten=0"
+    assert file_of(loaded, tmp_path).name == "tatoeba-baselines-vectors.whiten-0-seed4.json"
 
 
 FORMER = """[{"experiments": ["devise/caltech101"], "before": "2026-02-01",
 "values": ["data.hypernyms=0", "model.calibration=0.3"], "remark": "Earlier runs had other defaults."}]"""
 
 
-def test_former_defaults_are_named_in_rows_and_commands_of_the_runs_that_had_them(tmp_path: Path) -> None:
+def test_former_defaults_are_shown_in_rows_and_commands_of_the_runs_that_used_them(tmp_path: Path) -> None:
     command = "python train.py experiment=devise/caltech101"
     results = tmp_path / "results"
     runs = [
-        trained(0, 0.8, date="2026-01-31", command=command, overrides=[]),
-        trained(1, 0.7, date="2026-01-31", command=f"{command} model.calibration=0", overrides=["model.calibration=0"]),
-        trained(2, 0.9, date="2026-02-01", command=command, overrides=[]),
+        trained_record(0, 0.8, date="2026-01-31", command=command, overrides=[]),
+        trained_record(
+            1, 0.7, date="2026-01-31", command=f"{command} model.calibration=0", overrides=["model.calibration=0"]
+        ),
+        trained_record(2, 0.9, date="2026-02-01", command=command, overrides=[]),
     ]
     for number, item in enumerate(runs):
         item.save(results / item.experiment / f"{number}.json")
@@ -98,14 +89,14 @@ def test_former_defaults_are_named_in_rows_and_commands_of_the_runs_that_had_the
     assert text.count("Earlier runs had other defaults.") == 1
 
 
-def test_a_wrong_file_of_former_defaults_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_file_of_former_defaults_is_refused(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    trained(0, 0.8).save(results / "devise" / "0.json")
+    trained_record(0, 0.8).save(results / "devise" / "0.json")
     (results / "former.json").write_text('[{"experiments": []}]')
     with pytest.raises(UserError, match=r"former\.json is not a list of former defaults"):
         detail_text(results, tmp_path)
 
 
-def test_the_weight_of_hypernyms_is_of_the_run_and_not_of_the_data() -> None:
-    words = ["experiment=devise/caltech101", "data.hypernyms=0", "data.limit=3"]
-    assert (of_data(words), of_run(words, "devise/caltech101")) == (["data.limit=3"], ["data.hypernyms=0"])
+def test_the_weight_of_hypernyms_belongs_to_the_run_and_not_to_the_data() -> None:
+    overrides = ["experiment=devise/caltech101", "data.hypernyms=0", "data.limit=3"]
+    assert (of_data(overrides), of_run(overrides, "devise/caltech101")) == (["data.limit=3"], ["data.hypernyms=0"])

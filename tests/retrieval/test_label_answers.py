@@ -19,9 +19,9 @@ def test_scores_equal_those_of_the_evaluation(count: int, seed: int, calibration
     labels = LabelTable(names, names, (None,) * count, clustered(count, 8, 3, seed=seed))
     images = clustered(4, 8, 3, seed=seed + 1)
     held_out = np.setdiff1d(np.arange(count), seen)
-    expected = ZeroShot(labels, np.sort(seen), held_out, calibration=calibration).among(ALL).scores(images)
-    penalty = np.where(np.isin(np.arange(count), seen), calibration, 0).astype(np.float32)
-    candidates = Candidates(names, names, labels.vectors, penalty)
+    expected = ZeroShot(labels, np.sort(seen), held_out, calibration=calibration).candidates(ALL).scores(images)
+    handicap = np.where(np.isin(np.arange(count), seen), calibration, 0).astype(np.float32)
+    candidates = Candidates(names, names, labels.vectors, handicap)
     answers = candidates.answers([Query("", image, image=__file__) for image in images], count)  # type: ignore[arg-type]
     for answer, scores in zip(answers, expected, strict=True):
         hit_scores = {hit.name: hit.score for hit in answer.hits}

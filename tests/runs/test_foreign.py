@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from seqvise.cli.main import main
-from seqvise.config.registry import class_paths, path_problems
+from seqvise.config.registry import class_paths, path_errors
 from tests.earlier import EARLIER, copy_of
 
 EVIL = """
@@ -71,7 +71,7 @@ CALLS: dict[str, tuple[Change, str]] = {
     ),
     "a function of the right module": (
         set_to("logger/_target_", "pytorch_lightning.loggers.csv_logs.rank_zero_only"),
-        "pytorch_lightning.loggers.csv_logs has a function of that name, no class",
+        "pytorch_lightning.loggers.csv_logs has a function of that name, not a class",
     ),
     "another class of Lightning": (
         set_to("logger/_target_", "pytorch_lightning.callbacks.Timer"),
@@ -79,7 +79,7 @@ CALLS: dict[str, tuple[Change, str]] = {
     ),
     "a nested call": (
         set_to("logger/name", {"_target_": "builtins.print"}),
-        "logger.name._target_ is 'builtins.print', but no class can be named there",
+        "logger.name._target_ is 'builtins.print', but this key cannot name a class",
     ),
     "a nested call in a list": (
         set_to("callbacks/extra", {"a": {"_target_": "pytorch_lightning.callbacks.Timer", "b": [{"_target_": "a.b"}]}}),
@@ -189,14 +189,14 @@ def test_a_resumed_run_of_a_trusted_class_keeps_none_of_the_trust(here: Path) ->
 def test_what_an_earlier_revision_wrote_needs_no_trust(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     assert {key for key, _, _ in class_paths(content)} >= {"model._target_", "model.task", "logger._target_"}
-    assert path_problems(content, trust=False) == []
+    assert path_errors(content, trust=False) == []
 
 
 def test_own_classes_that_the_command_line_names_are_trusted() -> None:
     content = {"model": {"_target_": "mine.Model", "task": "mine.Task"}, "logger": None}
-    assert len(path_problems(content, trust=False)) == 2
-    assert len(path_problems(content, trust=False, named=["mine.Model"])) == 1
-    assert path_problems(content) == []
+    assert len(path_errors(content, trust=False)) == 2
+    assert len(path_errors(content, trust=False, named=["mine.Model"])) == 1
+    assert path_errors(content) == []
 
 
 def test_a_config_of_ones_own_refuses_nested_calls_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

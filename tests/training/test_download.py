@@ -93,8 +93,8 @@ def test_without_a_net_it_says_what_to_fetch_by_hand(
 ) -> None:
     assert prepare(monkeypatch, *words) == 2
     told = capsys.readouterr().err
-    assert f"seqvise: {url} cannot be fetched: it cannot be reached" in told
-    assert f"Fetch {url} by hand, put it at {place} and start again." in told
+    assert f"seqvise: {url} cannot be downloaded: it cannot be reached" in told
+    assert f"Download {url} manually to {place} and run the command again." in told
     assert "Traceback" not in told
 
 
@@ -116,7 +116,7 @@ def test_nothing_is_fetched_unasked_but_it_is_named(
     assert len(named) == len(told)
     assert all(f"{path} (or " in line for path, line in zip(told, named, strict=True))
     assert len(lines) >= 2
-    assert all("is not there" in line for line in lines)
+    assert all("does not exist" in line for line in lines)
 
 
 def test_missing_parts_come_from_the_server_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,10 +130,10 @@ def test_missing_parts_come_from_the_server_and_nothing_else(here: Path, capsys:
         (here / "raw").mkdir()
         (here / "raw" / "train.en").write_text("my own\n")
         fetch_missing(options, {"multi30k": sources})
-        assert [path for path, _, _ in server.asked] == ["/train.fr.gz", "/val.fr.gz", "/val.en.gz"]
+        assert [path for path, _, _ in server.requests] == ["/train.fr.gz", "/val.fr.gz", "/val.en.gz"]
         fetch_missing(options, {"multi30k": sources})
-        assert len(server.asked) == 3
-    assert f"fetching {server.url}/train.fr.gz ({len(side)} bytes)" in capsys.readouterr().err
+        assert len(server.requests) == 3
+    assert f"downloading {server.url}/train.fr.gz ({len(side)} bytes)" in capsys.readouterr().err
     assert gzip.decompress((here / "raw" / "val.en.gz").read_bytes()) == b"une phrase\n"
 
 
@@ -142,7 +142,7 @@ def test_without_the_word_no_server_is_asked(here: Path) -> None:
         sources = {"multi30k": [Source(server.serve("/train.fr.gz", file()), ("train.fr.gz",))]}
         fetch_missing(config("data=multi30k"), sources)
         fetch_missing(config("data=phrasebook"), sources)
-        assert server.asked == []
+        assert server.requests == []
     assert list(here.iterdir()) == []
 
 

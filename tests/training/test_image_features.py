@@ -32,7 +32,7 @@ WORDS = [
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to stand in, with images and weights; the process's words and variables are put back."""
-    draw_folder(tmp_path / "drawn", each=5)
+    draw_folder(tmp_path / "drawn", count=5)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), tmp_path / "tiny.pt")
     monkeypatch.chdir(tmp_path)

@@ -38,7 +38,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", [*sys.path])
-        patch.setattr(dataset, "EACH", {"train": 2, "valid": 1, "test": 1})
+        patch.setattr(dataset, "PICTURES_PER_CLASS", {"train": 2, "valid": 1, "test": 1})
         patch.setattr(pictures_vectors, "pictures_text", partial(pictures_text, 1000))
         patch.setattr(network, "train_network", partial(train_network, epochs=1))
         yield folder

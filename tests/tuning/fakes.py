@@ -1,6 +1,6 @@
-"""A run that costs nothing, and a process that searches with it.
+"""A fake run without training, and a process that searches with it.
 
-The run behaves as ours do: a line of ``progress.jsonl`` after each validation, a checkpoint when it is told to stop,
+The run behaves like a real one: a line of ``progress.jsonl`` after each validation, a checkpoint when interrupted,
 ``metrics.json`` and ``status.json`` at its end. It is started as ``python fakes.py FOLDER key=value ...``.
 """
 
@@ -20,20 +20,20 @@ METRIC = "val/bleu"
 
 
 def command(values: Mapping[str, Any], seed: int | None, folder: Path) -> list[str]:
-    """The words that start a fake run."""
-    words = [f"{key}={value}" for key, value in values.items()]
-    return [sys.executable, "-S", "-E", __file__, str(folder), *words, f"seed={seed}"]
+    """The command that starts a fake run."""
+    args = [f"{key}={value}" for key, value in values.items()]
+    return [sys.executable, "-S", "-E", __file__, str(folder), *args, f"seed={seed}"]
 
 
-def run(folder: Path, given: Mapping[str, str]) -> int:
-    """``steps`` validations of ``pause`` seconds each, whose metric is x + seed, less what is missing of the steps.
+def run(folder: Path, args: Mapping[str, str]) -> int:
+    """``steps`` validations of ``pause`` seconds each, whose metric is x + seed - the number of steps still to come.
 
-    ``end`` says how: exit (1), refused (2), kill (by SIGKILL), silent (no metrics), nan, or late (told to stop at the
-    very end).
+    ``end`` selects the end: exit (1), refused (2), kill (by SIGKILL), silent (no metrics), nan, or late (interrupted
+    at the very end).
     """
-    x, seed = float(given["x"]), 0 if given["seed"] == "None" else int(given["seed"])
-    steps, pause, end = int(given.get("steps", 1)), float(given.get("pause", 0)), given.get("end", "well")
-    told: list[int] = []
+    x, seed = float(args["x"]), 0 if args["seed"] == "None" else int(args["seed"])
+    steps, pause, end = int(args.get("steps", 1)), float(args.get("pause", 0)), args.get("end", "well")
+    received: list[int] = []
     sys.path.insert(0, str(ROOT / "src"))
     from seqvise.files import write_text
     from seqvise.launching.processes import end_with_parent
@@ -41,7 +41,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
     def write(status: str, **more: object) -> None:
         write_text(folder / "status.json", json.dumps({"status": status, **more}))
 
-    signal.signal(signal.SIGTERM, lambda signum, _: told.append(signum))
+    signal.signal(signal.SIGTERM, lambda signum, _: received.append(signum))
     end_with_parent()
     write("running", device=os.environ.get("CUDA_VISIBLE_DEVICES"))
     saved = folder / "saved"
@@ -50,7 +50,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
         with (folder / "progress.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, METRIC: x + seed - (steps - 1 - step)}) + "\n")
         write_text(saved, str(step + 1))
-        if told and end != "late":
+        if received and end != "late":
             write("failed", why="interrupted", interrupted=True)
             return 143
     if end in ("exit", "refused"):
@@ -66,7 +66,7 @@ def run(folder: Path, given: Mapping[str, str]) -> int:
 
 
 def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> None:
-    """Works on a study of fake runs until it is done or told to stop."""
+    """Works on a study of fake runs until it has finished or is interrupted."""
     from seqvise.launching.pool import Pool
     from seqvise.tuning.driver import Driver
     from seqvise.tuning.options import TuneOptions
@@ -75,12 +75,12 @@ def search(folder: Path, url: str, trials: int, jobs: int, **fixed: float) -> No
 
     options = TuneOptions(trials=trials, jobs=jobs, sampler="random", sampler_seed=0, pruner="none")
     plan = Plan((Parameter("x", FloatRange(0.0, 1.0)),), METRIC, "max", None, ())
-    study = open_study("fake", url, plan, options, beat=1)
+    study = open_study("fake", url, plan, options, heartbeat=1)
 
-    def fake(values: Mapping[str, Any], seed: int | None, where: Path) -> list[str]:
-        return command({**values, **fixed}, seed, where)
+    def fake(values: Mapping[str, Any], seed: int | None, run_folder: Path) -> list[str]:
+        return command({**values, **fixed}, seed, run_folder)
 
-    Driver(study, plan, options, folder, fake, Pool(jobs, []), beat=1, poll=0.02).run()
+    Driver(study, plan, options, folder, fake, Pool(jobs, []), heartbeat=1, poll=0.02).run()
 
 
 if __name__ == "__main__":
@@ -88,4 +88,4 @@ if __name__ == "__main__":
         folder, url, trials, jobs, steps, pause = sys.argv[2:]
         search(Path(folder), url, int(trials), int(jobs), steps=int(steps), pause=float(pause))
     else:
-        sys.exit(run(Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])))
+        sys.exit(run(Path(sys.argv[1]), dict(arg.split("=", 1) for arg in sys.argv[2:])))

@@ -1,4 +1,4 @@
-"""The loop of a search, with processes that cost nothing."""
+"""The loop of a search, with fake runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def url(folder: Path) -> str:
 
 
 class Bench:
-    """A study in a folder, whose trials' values are given one by one."""
+    """A study in a folder, with predefined values for its trials."""
 
     def __init__(self, folder: Path, seeds: tuple[int, ...] | None = None, **options: Any) -> None:
         self.folder = folder
@@ -48,23 +48,23 @@ class Bench:
         self.fixed: dict[float, dict[str, Any]] = {}
 
     def queue(self, *values: Mapping[str, Any]) -> None:
-        """Trials to come: x, and what else their process is told."""
-        for each in values:
-            self.study.enqueue_trial({"x": each["x"]})
-            self.fixed[each["x"]] = dict(each)
+        """Queues trials: x, and further arguments of their processes."""
+        for args in values:
+            self.study.enqueue_trial({"x": args["x"]})
+            self.fixed[args["x"]] = dict(args)
 
     def run(self) -> list[Any]:
-        """The trials when all are done."""
+        """Runs all trials and returns them."""
         pool = Pool(self.options.jobs, [str(device) for device in self.options.devices or ()])
-        needs = 1 if self.options.devices else 0
-        Driver(self.study, self.plan, self.options, self.folder, self.command, pool, needs, poll=0.02).run()
+        devices_per_trial = 1 if self.options.devices else 0
+        Driver(self.study, self.plan, self.options, self.folder, self.command, pool, devices_per_trial, poll=0.02).run()
         return live_trials(self.study)
 
     def command(self, values: Mapping[str, Any], seed: int | None, folder: Path) -> list[str]:
         return command({**self.fixed.get(values["x"], {}), **values}, seed, folder)
 
 
-def test_trials_are_run_and_told(tmp_path: Path) -> None:
+def test_trials_are_run_and_reported(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=3)
     bench.queue({"x": 1.0}, {"x": 3.0}, {"x": 2.0})
     trials = bench.run()
@@ -74,7 +74,7 @@ def test_trials_are_run_and_told(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "1" / "metrics.json").read_text()) == {METRIC: 3.0}
 
 
-def test_so_many_run_at_a_time(tmp_path: Path) -> None:
+def test_jobs_limits_the_parallel_trials(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=5, jobs=2)
     bench.queue(*({"x": float(number), "steps": 4, "pause": 0.1} for number in range(5)))
     spans: dict[int, tuple[float, float]] = {}
@@ -84,17 +84,17 @@ def test_so_many_run_at_a_time(tmp_path: Path) -> None:
     assert max(at_once) == 2
 
 
-def test_each_trial_has_a_device_of_its_own(tmp_path: Path) -> None:
+def test_each_trial_has_its_own_device(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=4, jobs=3, devices=[4, 6])
     bench.queue(*({"x": float(number), "pause": 0.5} for number in range(4)))
     starts = sorted((trial.datetime_start, trial.datetime_complete, trial.number) for trial in bench.run())
     device = [json.loads((tmp_path / str(number) / "status.json").read_text())["device"] for *_, number in starts]
     assert sorted(device) == ["4", "4", "6", "6"]
-    for (_, ended, one), (began, _, other) in combinations(starts, 2):
-        assert ended <= began or device[one] != device[other]
+    for (_, ended, first), (began, _, second) in combinations(starts, 2):
+        assert ended <= began or device[first] != device[second]
 
 
-def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failed_trial_is_reported_and_the_others_continue(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=5)
     bench.queue(*({"x": float(x), "end": end} for x, end in enumerate(["exit", "kill", "silent", "nan", "well"])))
     trials = bench.run()
@@ -111,7 +111,7 @@ def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     assert grid.lines[1] == ["", "0", "0", "", "", "failed", "it ended with exit code 1: a sentence about 0"]
 
 
-def test_when_one_after_another_is_refused_the_search_ends(tmp_path: Path) -> None:
+def test_the_search_ends_after_several_successive_refusals(tmp_path: Path) -> None:
     bench = Bench(tmp_path, trials=9)
     ends = ["refused", "refused", "well", "refused", "exit", *["refused"] * 4]
     bench.queue(*({"x": float(x), "end": end} for x, end in enumerate(ends)))
@@ -130,7 +130,7 @@ def test_the_value_is_the_mean_over_seeds(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"0-seed0", "0-seed1", "0-seed5"}
 
 
-def test_what_is_worse_than_the_median_is_told_to_stop(tmp_path: Path) -> None:
+def test_a_trial_below_the_median_is_pruned(tmp_path: Path) -> None:
     bench = Bench(tmp_path, seeds=(0, 1), trials=4, pruner="median", startup=3)
     bench.queue(*({"x": x, "steps": 4} for x in (10.0, 11.0, 12.0)), {"x": 1.0, "steps": 400, "pause": 0.05})
     trials = bench.run()
@@ -143,7 +143,7 @@ def test_what_is_worse_than_the_median_is_told_to_stop(tmp_path: Path) -> None:
     assert not (tmp_path / "3-seed1").exists()
 
 
-def test_a_run_that_ends_before_it_is_pruned_is_a_result_but_for_its_seeds_to_come(tmp_path: Path) -> None:
+def test_a_run_that_finishes_before_its_pruning_counts_unless_further_seeds_follow(tmp_path: Path) -> None:
     for seeds, state in ((0,), "COMPLETE"), ((0, 1), "PRUNED"):
         bench = Bench(tmp_path / state, seeds=seeds, trials=2, pruner="median", startup=1)
         bench.queue({"x": 10.0, "steps": 3}, {"x": 1.0, "steps": 3, "pause": 0.2, "end": "late"})
@@ -154,15 +154,15 @@ def test_a_run_that_ends_before_it_is_pruned_is_a_result_but_for_its_seeds_to_co
 
 
 @pytest.fixture
-def searching(tmp_path: Path) -> Iterator[Any]:
-    """Starts processes that search in one folder, six trials of 8 steps, two at a time."""
+def start_search(tmp_path: Path) -> Iterator[Any]:
+    """Starts processes that search in one folder: six trials of 8 steps, two at a time."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        words = ["search", str(tmp_path), url(tmp_path), "6", "2", "8", "0.25"]
+        args = ["search", str(tmp_path), url(tmp_path), "6", "2", "8", "0.25"]
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.tuning.fakes", *words],
+                [sys.executable, "-m", "tests.tuning.fakes", *args],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
                 stderr=subprocess.PIPE,
@@ -178,7 +178,7 @@ def searching(tmp_path: Path) -> Iterator[Any]:
 
 
 def steps(folder: Path) -> dict[str, list[int]]:
-    """The validations that each trial's processes have made, in order."""
+    """The validations of each trial's processes, in order."""
     return {
         path.parent.name: [json.loads(line)["step"] for line in path.read_text().splitlines()]
         for path in folder.glob("*/progress.jsonl")
@@ -189,7 +189,7 @@ def status_of(path: Path) -> str:
     return str(json.loads(path.read_text())["status"])
 
 
-def until(condition: Any, seconds: float = 60) -> None:
+def wait_until(condition: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -200,11 +200,11 @@ def trials_of(folder: Path) -> list[Any]:
     return list(optuna.load_study(study_name="fake", storage=url(folder)).trials)
 
 
-def check_whole(folder: Path) -> None:
-    """Each trial made each of its validations once, and none is left over."""
-    made = steps(folder)
-    assert len(made) == 6
-    assert all(found == list(range(8)) for found in made.values()), made
+def check_all_finished(folder: Path) -> None:
+    """Each trial made each of its validations once, and no trial is left over."""
+    validations = steps(folder)
+    assert len(validations) == 6
+    assert all(trial_steps == list(range(8)) for trial_steps in validations.values()), validations
     states = Counter(trial.state.name for trial in trials_of(folder))
     assert (states["COMPLETE"], states["RUNNING"], states["WAITING"]) == (6, 0, 0)
     done = [trial for trial in trials_of(folder) if trial.state.name == "COMPLETE"]
@@ -213,9 +213,9 @@ def check_whole(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
-def test_told_to_stop_it_leaves_a_study_that_goes_on(tmp_path: Path, searching: Any, signum: int, code: int) -> None:
-    first = searching()
-    until(lambda: len(steps(tmp_path)) >= 2)
+def test_an_interrupted_search_can_be_resumed(tmp_path: Path, start_search: Any, signum: int, code: int) -> None:
+    first = start_search()
+    wait_until(lambda: len(steps(tmp_path)) >= 2)
     first.send_signal(signum)
     assert first.wait(30) == code
     before = steps(tmp_path)
@@ -224,29 +224,29 @@ def test_told_to_stop_it_leaves_a_study_that_goes_on(tmp_path: Path, searching: 
     assert states["WAITING"] == states["FAIL"]
     time.sleep(0.3)
     assert steps(tmp_path) == before
-    assert searching().wait(60) == 0
-    check_whole(tmp_path)
+    assert start_search().wait(60) == 0
+    check_all_finished(tmp_path)
 
 
-def test_killed_it_loses_no_trial(tmp_path: Path, searching: Any) -> None:
-    first = searching()
-    until(lambda: len(steps(tmp_path)) >= 2)
+def test_a_killed_search_loses_no_trial(tmp_path: Path, start_search: Any) -> None:
+    first = start_search()
+    wait_until(lambda: len(steps(tmp_path)) >= 2)
     first.kill()
     first.wait()
     assert Counter(trial.state.name for trial in trials_of(tmp_path))["RUNNING"] >= 1
     stopped = [tmp_path / name / "status.json" for name in ("0", "1")]
-    until(lambda: "running" not in map(status_of, stopped))
-    # Its trials were told to save when it died.
+    wait_until(lambda: "running" not in map(status_of, stopped))
+    # Its trials received the signal to save when it died.
     assert "failed" in map(status_of, stopped)
-    assert searching().wait(90) == 0
-    check_whole(tmp_path)
+    assert start_search().wait(90) == 0
+    check_all_finished(tmp_path)
 
 
-def test_several_processes_share_a_study(tmp_path: Path, searching: Any) -> None:
-    first = searching()
-    until(lambda: (tmp_path / "study.db").exists() and len(steps(tmp_path)) >= 1)
-    second = searching()
+def test_several_processes_share_a_study(tmp_path: Path, start_search: Any) -> None:
+    first = start_search()
+    wait_until(lambda: (tmp_path / "study.db").exists() and len(steps(tmp_path)) >= 1)
+    second = start_search()
     assert (first.wait(90), second.wait(90)) == (0, 0)
-    made = steps(tmp_path)
-    assert all(found == list(range(8)) for found in made.values())
-    assert 6 <= len(made) <= 7
+    validations = steps(tmp_path)
+    assert all(trial_steps == list(range(8)) for trial_steps in validations.values())
+    assert 6 <= len(validations) <= 7

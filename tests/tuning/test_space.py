@@ -1,4 +1,4 @@
-"""Search spaces: what can be written, and what is drawn from them."""
+"""Search spaces: valid nodes, and samples from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ nodes = st.dictionaries(st.sampled_from(["a", "b.c", "d.e.f", "g"]), floats | in
 
 @settings(max_examples=60, deadline=None)
 @given(node=nodes, seed=st.integers(0, 1000))
-def test_what_is_suggested_lies_in_the_space(node: dict[str, Any], seed: int) -> None:
+def test_suggested_values_are_in_the_space(node: dict[str, Any], seed: int) -> None:
     space = read_space(node)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     values = suggest(space, study.ask())
@@ -54,10 +54,10 @@ def test_what_is_suggested_lies_in_the_space(node: dict[str, Any], seed: int) ->
 @given(node=nodes)
 def test_corners_have_every_extreme(node: dict[str, Any]) -> None:
     space = read_space(node)
-    found = list(corners(space))
-    for each in space:
-        assert {repr(values[each.key]) for values in found} == set(map(repr, each.range.extremes()))
-    assert len(found) <= max(len(each.range.extremes()) for each in space)
+    combinations = list(corners(space))
+    for parameter in space:
+        assert {repr(values[parameter.key]) for values in combinations} == set(map(repr, parameter.range.extremes()))
+    assert len(combinations) <= max(len(parameter.range.extremes()) for parameter in space)
 
 
 CONDITIONAL = {
@@ -71,7 +71,7 @@ CONDITIONAL = {
 }
 
 
-def test_a_conditional_key_is_there_where_its_condition_holds_and_nowhere_else() -> None:
+def test_a_conditional_key_is_sampled_if_and_only_if_its_condition_holds() -> None:
     space = read_space(CONDITIONAL)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     drawn = [suggest(space, study.ask()) for _ in range(40)]
@@ -82,15 +82,15 @@ def test_a_conditional_key_is_there_where_its_condition_holds_and_nowhere_else()
         assert values.get("optimizer.betas", [0.9, 0.98]) in ([0.9, 0.98], [0.8, 0.99])
 
 
-def test_corners_of_conditional_keys_are_reached() -> None:
-    found = list(corners(read_space(CONDITIONAL)))
-    assert {values.get("optimizer.momentum") for values in found} == {None, 0.5, 0.9}
-    assert {repr(values.get("optimizer.betas")) for values in found} == {"None", "[0.9, 0.98]", "[0.8, 0.99]"}
-    assert {values["optimizer"] for values in found} == {"adam", "adamw", "sgd"}
-    assert all(("optimizer.momentum" in values) == (values["optimizer"] == "sgd") for values in found)
+def test_corners_cover_conditional_keys() -> None:
+    combinations = list(corners(read_space(CONDITIONAL)))
+    assert {values.get("optimizer.momentum") for values in combinations} == {None, 0.5, 0.9}
+    assert {repr(values.get("optimizer.betas")) for values in combinations} == {"None", "[0.9, 0.98]", "[0.8, 0.99]"}
+    assert {values["optimizer"] for values in combinations} == {"adam", "adamw", "sgd"}
+    assert all(("optimizer.momentum" in values) == (values["optimizer"] == "sgd") for values in combinations)
 
 
-def test_keys_can_be_written_whole_or_nested_and_the_later_adds() -> None:
+def test_keys_can_be_dotted_or_nested_and_later_nodes_update_earlier_ones() -> None:
     whole = {"optimizer.lr": {"type": "float", "low": 0.1, "high": 1, "log": True}, "model.layers": [1]}
     nested = {"optimizer": {"lr": {"high": 0.5}}, "model": {"layers": {"type": "int", "low": 1, "high": 2}}}
     assert read_space({**whole, **nested}) == (
@@ -99,7 +99,7 @@ def test_keys_can_be_written_whole_or_nested_and_the_later_adds() -> None:
     )
 
 
-def test_a_space_is_told_apart_from_every_other() -> None:
+def test_different_spaces_have_different_plain_values() -> None:
     space = (Parameter("a", FloatRange(0.0, 1.0)), Parameter("b", Choices((1, "1")), {"a": (0.5,)}))
     assert as_plain(space) == as_plain(tuple(reversed(space)))
     others = [
@@ -122,18 +122,18 @@ FLOAT, INT, CHOICE = {"type": "float"}, {"type": "int"}, {"type": "categorical"}
         ({**INT, "low": 2, "high": 1}, "s.k is empty: low is 2 and high is 1"),
         ({**CHOICE, "choices": []}, "s.k.choices is empty"),
         (CHOICE, "s.k.choices is empty"),
-        ({**CHOICE, "choices": [1, "a", 1]}, "s.k.choices has 1 twice"),
-        ({**CHOICE, "choices": [1, True]}, "s.k.choices has True twice"),
+        ({**CHOICE, "choices": [1, "a", 1]}, "s.k.choices contains 1 twice"),
+        ({**CHOICE, "choices": [1, True]}, "s.k.choices contains True twice"),
         ({**CHOICE, "choices": [math.nan]}, "not finite"),
         ({**FLOAT, "low": 0, "high": 1, "log": True}, "s.k.low is 0, but with log must be above 0"),
-        ({**FLOAT, "low": 1, "high": 2, "log": True, "step": 1}, "log and step do not go together"),
+        ({**FLOAT, "low": 1, "high": 2, "log": True, "step": 1}, "log and step cannot be combined"),
         ({**FLOAT, "low": 1, "high": 2, "step": 0}, "s.k.step is 0"),
         ({**FLOAT, "low": 1, "high": 2, "log": "yes"}, "s.k.log is yes"),
         ({**FLOAT, "low": 1}, "s.k.high is None, but must be a number"),
         ({**FLOAT, "low": "a", "high": 2}, "s.k.low is a, but must be a number"),
         ({**FLOAT, "low": 0, "high": math.inf}, "s.k.high is inf"),
         ({**INT, "low": 1.5, "high": 2}, "s.k.low is 1.5, but must be a whole number"),
-        ({**FLOAT, "low": 1, "high": 2, "choices": [1]}, "s.k.choices: there is no such key for float"),
+        ({**FLOAT, "low": 1, "high": 2, "choices": [1]}, "s.k.choices: unknown key for type float"),
         ({"type": "real", "low": 1, "high": 2}, "s.k has no type"),
         ([1, 2], "s.k has no type"),
         ({**FLOAT, "low": 1, "high": 2, "when": {"z": 1}}, "s.k.when names z, which is not searched before it"),
@@ -141,15 +141,15 @@ FLOAT, INT, CHOICE = {"type": "float"}, {"type": "int"}, {"type": "categorical"}
         ({**FLOAT, "low": 1, "high": 2, "when": 3}, "s.k.when is 3"),
     ],
 )
-def test_a_parameter_that_cannot_be_is_refused(node: Any, sentence: str) -> None:
+def test_an_invalid_parameter_is_refused(node: Any, sentence: str) -> None:
     with pytest.raises(UserError) as refused:
         read_space({"first": {"type": "categorical", "choices": ["a", "b"]}, "k": node}, "s")
-    (told,) = refused.value.messages
-    assert sentence in told
-    assert told.endswith(".")
+    (message,) = refused.value.messages
+    assert sentence in message
+    assert message.endswith(".")
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(UserError) as refused:
         read_space({"a": {**FLOAT, "low": 2, "high": 1}, "b": CHOICE, "no key": {**INT, "low": 1, "high": 2}})
     assert len(refused.value.messages) == 3

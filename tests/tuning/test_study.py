@@ -1,4 +1,4 @@
-"""The study in its database, compared with what is asked for."""
+"""The study in its database, compared with the requested plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from seqvise.errors import UserError
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import Choices, FloatRange, Parameter, suggest
-from seqvise.tuning.study import AGAIN, Plan, enqueue_again, fail_abandoned, live_trials, open_study, started
+from seqvise.tuning.study import RESUMED_TRIAL, Plan, count_started, live_trials, open_study, requeue, requeue_abandoned
 from seqvise.tuning.table import best_of, trials_grid, values_of
 
 optuna = pytest.importorskip("optuna")
@@ -22,36 +22,37 @@ BETAS = Parameter("optimizer.betas", Choices(([0.9, 0.98], [0.5, 0.75], None)))
 PLAN = Plan((LR, BETAS), "val/bleu", "max", None, ("model=rnn", "data=tatoeba"))
 
 
-def opened(folder: Path, plan: Plan = PLAN, name: str = "one", **options: Any) -> Any:
+def open_in(folder: Path, plan: Plan = PLAN, name: str = "one", **options: Any) -> Any:
     return open_study(name, f"sqlite:///{folder / 'study.db'}", plan, TuneOptions(**options))
 
 
-def test_a_study_that_is_another_is_refused(tmp_path: Path) -> None:
-    opened(tmp_path)
-    opened(tmp_path, replace(PLAN, words=PLAN.words[::-1], space=PLAN.space[::-1]), trials=3)
+def test_a_different_study_is_refused(tmp_path: Path) -> None:
+    open_in(tmp_path)
+    open_in(tmp_path, replace(PLAN, overrides=PLAN.overrides[::-1], space=PLAN.space[::-1]), trials=3)
     wider = Parameter("optimizer.lr", FloatRange(0.001, 0.5, log=True))
     for plan, part in [
-        (replace(PLAN, space=(wider, BETAS)), "has another search space (it differs in optimizer.lr)"),
-        (replace(PLAN, space=(LR,)), "has another search space (it differs in optimizer.betas)"),
+        (replace(PLAN, space=(wider, BETAS)), "has a different search space (it differs in optimizer.lr)"),
+        (replace(PLAN, space=(LR,)), "has a different search space (it differs in optimizer.betas)"),
         (replace(PLAN, metric="val/chrf"), "with monitor.metric=val/bleu, but now it is val/chrf"),
         (replace(PLAN, mode="min"), "with monitor.mode=max, but now it is min"),
         (replace(PLAN, seeds=(0, 1)), "with tune.seeds=None, but now it is [0, 1]"),
-        (replace(PLAN, words=("model=full", "data=tatoeba")), "(it has model=rnn; it has not model=full)"),
+        (replace(PLAN, overrides=("model=full", "data=tatoeba")), "(it has model=rnn; it lacks model=full)"),
     ]:
         with pytest.raises(UserError, match="The study 'one'") as refused:
-            opened(tmp_path, plan)
+            open_in(tmp_path, plan)
         assert any(part in problem for problem in refused.value.messages), part
         assert all(
-            problem.endswith("choose another tune.name, or the same as before.") for problem in refused.value.messages
+            problem.endswith("choose another tune.name, or use the earlier settings.")
+            for problem in refused.value.messages
         )
     optuna.create_study(study_name="own", storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
     with pytest.raises(UserError, match="'own' in the database was not made by seqvise tune"):
-        opened(tmp_path, name="own")
+        open_in(tmp_path, name="own")
 
 
-def test_a_search_that_goes_on_does_not_draw_the_same_again(tmp_path: Path) -> None:
+def test_a_resumed_search_draws_new_values(tmp_path: Path) -> None:
     def drawn(**options: Any) -> dict[str, Any]:
-        study = opened(tmp_path, **options)
+        study = open_in(tmp_path, **options)
         trial = study.ask()
         return suggest(PLAN.space, trial)
 
@@ -59,36 +60,36 @@ def test_a_search_that_goes_on_does_not_draw_the_same_again(tmp_path: Path) -> N
     assert first["optimizer.lr"] != second["optimizer.lr"]
 
 
-def test_what_was_broken_off_waits_with_its_values_and_counts_once(tmp_path: Path) -> None:
-    study = opened(tmp_path)
+def test_an_interrupted_trial_is_queued_with_its_values_and_counts_once(tmp_path: Path) -> None:
+    study = open_in(tmp_path)
     trial = study.ask()
     values = suggest(PLAN.space, trial)
     trial.set_user_attr("folder", "0")
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    enqueue_again(study, study.trials[0])
+    requeue(study, study.trials[0])
     (waiting,) = live_trials(study)
-    assert (waiting.number, waiting.user_attrs, started([waiting])) == (1, {"folder": "0", AGAIN: 0}, 0)
-    again = study.ask()
-    assert (again.number, suggest(PLAN.space, again)) == (1, values)
-    assert started(live_trials(study)) == 1
+    assert (waiting.number, waiting.user_attrs, count_started([waiting])) == (1, {"folder": "0", RESUMED_TRIAL: 0}, 0)
+    retried = study.ask()
+    assert (retried.number, suggest(PLAN.space, retried)) == (1, values)
+    assert count_started(live_trials(study)) == 1
 
 
-def test_a_trial_killed_before_its_first_sign_of_life_is_taken_up(tmp_path: Path) -> None:
-    study = opened(tmp_path)
+def test_a_trial_killed_before_its_first_heartbeat_is_queued_again(tmp_path: Path) -> None:
+    study = open_in(tmp_path)
     long_ago = datetime.now() - timedelta(hours=1)
-    ages = {"stillborn": long_ago, "young": datetime.now(), "at work": long_ago}
+    ages = {"never alive": long_ago, "young": datetime.now(), "running": long_ago}
     for name, start in ages.items():
-        attributes = {"folder": name} if name == "at work" else {}
+        attributes = {"folder": name} if name == "running" else {}
         trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attributes)
         trial.datetime_start = start
         study.add_trial(trial)
-    fail_abandoned(study)
+    requeue_abandoned(study)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "RUNNING", "RUNNING", "WAITING"]
-    assert study.trials[3].user_attrs[AGAIN] == 0
+    assert study.trials[3].user_attrs[RESUMED_TRIAL] == 0
 
 
-def test_the_table_has_the_best_first_and_lists_as_they_are(tmp_path: Path) -> None:
-    study = opened(tmp_path)
+def test_the_table_has_the_best_first_and_shows_lists(tmp_path: Path) -> None:
+    study = open_in(tmp_path)
     for label, state, value in [
         ("[0.5, 0.75]", "COMPLETE", 3.0),
         (None, "PRUNED", 9.0),

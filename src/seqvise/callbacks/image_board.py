@@ -26,7 +26,7 @@ MAX_PROJECTED = 2000
 
 
 class ImageBoard(pl.Callback):
-    """Logs the module's ``placed`` images after each validation of a fit, and to the projector at its end.
+    """Logs the module's ``embedded_images`` after each validation of a fit, and to the projector at its end.
 
     Modules without such images, and loggers without images, are skipped.
 
@@ -64,7 +64,7 @@ class ImageBoard(pl.Callback):
 
 def embedded_images_of(pl_module: pl.LightningModule) -> EmbeddedImages | None:
     """The module's embedded images; None if it has none."""
-    return cast(EmbeddedImages | None, getattr(pl_module, "placed", None))
+    return cast(EmbeddedImages | None, getattr(pl_module, "embedded_images", None))
 
 
 def projection(embedded: EmbeddedImages, limit: int = MAX_PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:

@@ -106,11 +106,11 @@ def evaluate(options: EvaluateOptions) -> None:
     Raises:
         UserError: a wrong option, a missing or uneven file, a run that cannot be read; before anything is translated.
     """
-    from seqvise.evaluation.corpus import read_alike
+    from seqvise.evaluation.corpus import read_parallel
 
     if problems := list(options.problems()):
         raise UserError(*problems)
-    texts = read_alike(options.files())
+    texts = read_parallel(options.files())
 
     from rich.console import Console
 

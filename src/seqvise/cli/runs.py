@@ -70,10 +70,10 @@ def runs(options: RunsOptions) -> None:
 
 
 def _chosen(options: RunsOptions) -> list[Job]:
-    from seqvise.reports.listing import conditions, filtered, find_runs, sort_runs
+    from seqvise.reports.listing import conditions, filter_runs, find_runs, sort_runs
 
     asked = conditions(options.where)
-    return sort_runs(filtered(find_runs(options.folder), asked), options.sort)[: options.limit]
+    return sort_runs(filter_runs(find_runs(options.folder), asked), options.sort)[: options.limit]
 
 
 def _list(jobs: Sequence[Job], options: RunsOptions, console: Console) -> None:
@@ -114,7 +114,7 @@ def _prune(jobs: Sequence[Job], keep: str, really: bool, console: Console) -> No
 
 
 def _told(each: Pruning, really: bool) -> Iterator[str]:
-    if each.left:
-        yield f"left alone: {each.job.path}: {each.left}"
+    if each.skipped:
+        yield f"left alone: {each.job.path}: {each.skipped}"
     for path in each.files:
         yield f"{'removed' if really else 'would remove'} {path}"

@@ -18,7 +18,7 @@ from seqvise.launching.pool import Pool
 from seqvise.outputs import write_output
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.plan import MARK, ROOT, Search, plan_search
-from seqvise.tuning.study import FOLDER, FOUND, live_trials, open_study
+from seqvise.tuning.study import FOLDER, SEED_SCORES, live_trials, open_study
 from seqvise.tuning.table import best_of, trials_grid, values_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def tune(search: Search) -> None:
             search.folder,
             search.command,
             Pool(search.options.jobs, search.devices),
-            search.needs,
+            search.devices_per_trial,
             search.environment,
         ).run()
     except (KeyboardInterrupt, SystemExit):
@@ -112,7 +112,7 @@ def _conclude(search: Search, study: Study) -> None:
         raise RunFailedError(f"No trial has a result: what each printed is in {search.folder}/TRIAL/trial.log.")
     seeds = search.plan.seeds
     seeded = {} if seeds is None else {"seed": seeds[0]}
-    found = as_experiment(search.words, {**values_of(search.plan.space, best), **seeded})
+    found = as_experiment(search.overrides, {**values_of(search.plan.space, best), **seeded})
     package, _, rest = found.text.partition("\n")
     search.best.parent.mkdir(parents=True, exist_ok=True)
     write_output(search.best, "\n".join([package, *_provenance(search, study, best), rest]))
@@ -125,7 +125,7 @@ def _provenance(search: Search, study: Study, best: FrozenTrial) -> Iterator[str
     """Comments: what the file is, and where its numbers are from."""
     seeds = search.plan.seeds
     mean = "" if seeds is None else f", the mean over seeds {', '.join(map(str, seeds))}"
-    values = [float(value) for value in best.user_attrs.get(FOUND, [])]
+    values = [float(value) for value in best.user_attrs.get(SEED_SCORES, [])]
     each = "" if len(values) < 2 else f" ({', '.join(f'{value:.6g}' for value in values)})"
     trial, count = best.user_attrs.get(FOLDER, best.number), len(live_trials(study))
     yield f"{MARK}: trial {trial}, the best of {count} of the study '{search.name}'."

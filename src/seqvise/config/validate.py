@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.arguments import further_arguments, node_arguments
-from seqvise.config.hydra_errors import nearest, one_line
+from seqvise.config.hydra_errors import one_line
+from seqvise.config.keys import nearest
 from seqvise.config.options import Config
 from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
 from seqvise.config.schema import MODEL_OPTIONS, typed

@@ -35,16 +35,16 @@ class LabelBatch(_Tensors):
         documents: ids of the documents.
         labels: (B,) int64.
         rows: (B,) int64, row of each document in its part.
-        words: number of tokens of all documents.
+        token_count: number of tokens of all documents.
     """
 
     documents: SourceBatch
     labels: Tensor
     rows: Tensor
-    words: int = field(init=False)
+    token_count: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.words = int(self.documents.lengths.sum())  # computed on the CPU: on a GPU it would synchronise
+        self.token_count = int(self.documents.lengths.sum())  # computed on the CPU: on a GPU it would synchronise
 
     def __len__(self) -> int:
         return self.labels.shape[0]

@@ -28,7 +28,7 @@ from seqvise.errors import UserError
 from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
 from seqvise.images.listing import ImageList, ImageSplit
 from seqvise.images.options import MAX_PIXELS, ImageOptions
-from seqvise.images.transforms import Preset, Transform, drawn, evaluation_transform, training_transform
+from seqvise.images.transforms import Preset, Transform, apply_seeded, evaluation_transform, training_transform
 from seqvise.models.interface import _Tensors
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,9 @@ class DecodedDataset(Dataset[ImageBatch]):
         return ImageBatch(decoded.images, self.labels[decoded.rows], decoded.rows)
 
     def _transformed(self, image: Any, epoch: int, row: int) -> Tensor:
-        return self.transform(image) if self.seed is None else drawn(self.transform, image, (self.seed, epoch, row))
+        return (
+            self.transform(image) if self.seed is None else apply_seeded(self.transform, image, (self.seed, epoch, row))
+        )
 
 
 def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[Rows]:

@@ -35,16 +35,16 @@ class StreamBatch(_Tensors):
         inputs: (B, T) int64, input words.
         targets: (B, T) int64, the next word of each; ``PAD`` after the end of a column.
         first: whether this is the first window, which starts without a state.
-        words: number of targets other than ``PAD``.
+        token_count: number of targets other than ``PAD``.
     """
 
     inputs: Tensor
     targets: Tensor
     first: bool
-    words: int
+    token_count: int
 
     def __len__(self) -> int:
-        return self.words
+        return self.token_count
 
 
 class Window(NamedTuple):
@@ -83,8 +83,8 @@ class Columns:
         positions = np.minimum(self.starts[:, None] + steps, len(self.ids) - 2)
         targets = np.where(steps < self.lengths[:, None], self.ids[positions + 1], PAD).astype(np.int64)
         inputs = self.ids[positions].astype(np.int64)
-        words = int((steps < self.lengths[:, None]).sum())
-        return StreamBatch(torch.from_numpy(inputs), torch.from_numpy(targets), window.start == 0, words)
+        token_count = int((steps < self.lengths[:, None]).sum())
+        return StreamBatch(torch.from_numpy(inputs), torch.from_numpy(targets), window.start == 0, token_count)
 
 
 def equal_columns(ids: NDArray[np.int32], count: int) -> Columns:

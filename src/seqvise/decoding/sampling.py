@@ -131,10 +131,10 @@ def filter_probs(probs: Tensor, top_k: int, top_p: float) -> tuple[Tensor, Tenso
     count = (preceding_mass < top_p).sum(1, keepdim=True).clamp(max=top_k or vocab_size)
     kept = torch.arange(vocab_size, device=probs.device) < count
     gap = ordered.gather(1, count - 1) - ordered.gather(1, count.clamp(max=vocab_size - 1))
-    near_tie = ((gap < MARGIN) & (count < vocab_size)) | ((preceding_mass - top_p).abs() < MARGIN).any(
-        1, keepdim=True
-    ) * (top_p < 1)
-    return probs.masked_fill(~torch.zeros_like(kept).scatter(1, order, kept), 0.0), near_tie.squeeze(1)
+    tie_of_words = (gap < MARGIN) & (count < vocab_size)
+    tie_with_top_p = ((preceding_mass - top_p).abs() < MARGIN).any(1, keepdim=True) * (top_p < 1)
+    near_tie = (tie_of_words | tie_with_top_p).squeeze(1)
+    return probs.masked_fill(~torch.zeros_like(kept).scatter(1, order, kept), 0.0), near_tie
 
 
 def _first_and_last_possible(probs: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,15 +50,13 @@ class Shortlist:
 
     def candidates(self, src: SourceBatch) -> tuple[Tensor, Tensor]:
         """The candidates of the batch's source words: rows of the batch and target ids, (n,) each, with repeats."""
-        starts, count = self.begins[src.ids], self.begins[src.ids + 1] - self.begins[src.ids]
-        per_row = count.sum(1)
-        flat_count = count.flatten()
-        ends = flat_count.cumsum(0)
-        offsets = torch.arange(int(ends[-1]), device=flat_count.device) - (ends - flat_count).repeat_interleave(
-            flat_count
-        )
-        rows = torch.arange(len(per_row), device=flat_count.device).repeat_interleave(per_row)
-        return rows, self.words[starts.flatten().repeat_interleave(flat_count) + offsets]
+        starts, counts = self.begins[src.ids], self.begins[src.ids + 1] - self.begins[src.ids]
+        per_row, device = counts.sum(1), counts.device
+        flat = counts.flatten()
+        ends = flat.cumsum(0)
+        offsets = torch.arange(int(ends[-1]), device=device) - (ends - flat).repeat_interleave(flat)
+        rows = torch.arange(len(per_row), device=device).repeat_interleave(per_row)
+        return rows, self.words[starts.flatten().repeat_interleave(flat) + offsets]
 
 
 class ShortlistModel(nn.Module):
@@ -73,12 +71,8 @@ class ShortlistModel(nn.Module):
 
     def __init__(self, model: nn.Module, words: Tensor, common: Tensor, shortlist: Shortlist) -> None:
         super().__init__()
-        self.model, self.words, self.common, self.shortlist = (
-            _with_narrow_projection(model, words),
-            words,
-            common,
-            shortlist,
-        )
+        self.model = _with_narrow_projection(model, words)
+        self.words, self.common, self.shortlist = words, common, shortlist
 
     def encode(self, src: SourceBatch) -> tuple[Any, Tensor]:
         """The encoded source, and (B, W) bool, true at words that are not candidates of the sentence."""

@@ -135,6 +135,8 @@ def read_labels(run: Run) -> tuple[str, ...]:
 
 
 def _member(run: Run, label_count: int, device: str) -> EnsembleMember:
-    place = find_device(device)
+    torch_device = find_device(device)
     model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary), label_count))
-    return EnsembleMember(cast(TextClassifier, model.to(place)), run.text, cast(LabelOptions, run.config.data), place)
+    return EnsembleMember(
+        cast(TextClassifier, model.to(torch_device)), run.text, cast(LabelOptions, run.config.data), torch_device
+    )

@@ -162,7 +162,7 @@ class Embedder:
         if self.hypernyms:
             log.warning(
                 "%s has no %s: labels unseen in training use the vectors of their words only, without hypernyms. "
-                "Give wordnet= the folder of both.",
+                "Set wordnet= to a folder with both.",
                 folder,
                 " and no ".join(file.name for file in (words, edges) if not file.is_file()),
             )

@@ -1,4 +1,4 @@
-"""Loads a finished run, whatever it was trained for."""
+"""Loads finished runs of any kind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LanguageModel:
 
 
 Loaded: TypeAlias = Translator | Embedder | Classifier | LanguageModel
-"""What ``load_run`` returns; its class is the kind of run."""
+"""Return type of ``load_run``; the class depends on the kind of run."""
 
 
 def load_run(
@@ -94,5 +94,5 @@ def load_language_model(path: str | Path, device: str = "cpu", trust: bool = Fal
     """
     run = Run.open(path, trust)
     model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary)))
-    place = find_device(device)
-    return LanguageModel(cast(AwdLstm, model.to(place)), run.text, place)
+    torch_device = find_device(device)
+    return LanguageModel(cast(AwdLstm, model.to(torch_device)), run.text, torch_device)

@@ -351,14 +351,14 @@ def load_ensemble(
     Raises:
         UserError: as for ``load_translator``; or the runs have different vocabularies or tokenizers.
     """
-    place = find_device(device)
-    count = count_workers(workers, place)
+    torch_device = find_device(device)
+    count = count_workers(workers, torch_device)
     runs = [Run.open(path, trust) for path in paths]
     models = [load_seq2seq(run) for run in runs]
     for run in runs[1:]:
         check_same_vocabularies(runs[0], run)
     model = models[0] if len(models) == 1 else Ensemble(models, mean).eval()
-    return Translator(model.to(place), runs[0].source, runs[0].target, batch_size, count)
+    return Translator(model.to(torch_device), runs[0].source, runs[0].target, batch_size, count)
 
 
 def count_workers(workers: int | None, device: torch.device) -> int:

@@ -12,6 +12,7 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
+from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
 from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
@@ -95,8 +96,8 @@ def _check_distinct_folders(jobs: Sequence[LocalJob]) -> None:
 def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
     common = set(map(str, sweep.config.hydra.overrides.task))
-    job_only = [override for override in overrides if override not in common]
-    if not any(override.partition("=")[0].lstrip("+") in SHAPING for override in job_only):
+    own = [word for word in overrides if word not in common]
+    if not any(split_override(word).name in SHAPING for word in own):
         return sweep.config.trainer
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 

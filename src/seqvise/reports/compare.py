@@ -1,4 +1,4 @@
-"""How runs differ: config, environment and results."""
+"""Compares runs: differences of config, environment and results."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from seqvise.reports.job import ABSENT, Job, is_run, read_job
 
 
 def read_runs(folders: Sequence[Path]) -> list[Job]:
-    """The runs that are compared.
+    """Reads the runs to compare.
 
     Raises:
-        UserError: fewer than two, or a folder that is no run directory or cannot be read.
+        UserError: fewer than two folders, or a folder that is not a run directory or cannot be read.
     """
     if len(folders) < 2:
-        raise UserError(f"compare={folders[0]} needs another run: give compare= twice.")
-    if problems := [f"compare={folder} is not a run directory." for folder in folders if not is_run(folder)]:
-        raise UserError(*problems)
+        raise UserError(f"compare={folders[0]} needs another run: set compare= at least twice.")
+    if messages := [f"compare={folder} is not a run directory." for folder in folders if not is_run(folder)]:
+        raise UserError(*messages)
     jobs = [read_job(folder) for folder in folders]
-    if problems := [problem for job in jobs for problem in job.messages]:
-        raise UserError(*problems)
+    if messages := [error for job in jobs for error in job.errors]:
+        raise UserError(*messages)
     return jobs
 
 
 def compare_runs(jobs: Sequence[Job]) -> dict[str, Grid]:
-    """Tables of what differs, by title: a column a run, a dash where it has no such key."""
+    """Tables of the differences, by title: one column per run; a dash means that the run lacks the key."""
     heads = [str(job.path) for job in jobs]
     settings = [{name: text(value) for name, value in job.settings.items()} for job in jobs]
     environments = [_environment(job.environment) for job in jobs]
@@ -44,7 +44,7 @@ def compare_runs(jobs: Sequence[Job]) -> dict[str, Grid]:
 
 
 def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Versions by package, the git revision, and a hash of the changes since."""
+    """Package versions, the git revision, and a hash of uncommitted changes."""
     git = environment.get("git") or {}
     changes = _changes(git) if isinstance(git, Mapping) else "none"
     flat = {name: value for name, value in environment.items() if name != "git" and not isinstance(value, Mapping)}
@@ -58,7 +58,7 @@ def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _changes(git: Mapping[str, Any]) -> str:
-    """The size and a hash of the changes since the revision: earlier revisions kept all lines, now there are names."""
+    """Size and hash of the uncommitted changes. Earlier runs store the diff, current runs the file names."""
     if not (checksum := changes_digest(git)):
         return "none"
     if diff := git.get("diff"):

@@ -1,4 +1,4 @@
-"""Learning curves, from what a run's logger wrote."""
+"""Reads learning curves from the files of a run's logger."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any
 
 from seqvise.reports.job import Job
 
-EVENTS, LINES = "events.out.tfevents.*", "metrics.csv"
+EVENTS, CSV_FILE = "events.out.tfevents.*", "metrics.csv"
 HEAD, TAIL = 12, 4
-"""Bytes before a record of an events file, its length (uint64, little-endian) with a check sum, and behind it."""
+"""Bytes before a record of an events file (length as little-endian uint64, and a checksum), and bytes after it."""
 
 Points = list[tuple[int, float]]
 
 
 def learning_curve(job: Job, metric: str) -> Points:
-    """A metric by training step, in order; empty where nothing of it was logged.
+    """A metric by training step, in order; empty if it was not logged.
 
-    Of a step that was logged twice, as after a run was resumed, the later value counts.
+    If a step was logged twice, as after a resume, the later value counts.
     """
-    found: dict[int, float] = {}
+    values: dict[int, float] = {}
     for file in sorted(job.path.glob(EVENTS), key=lambda path: path.stat().st_mtime):
-        found |= dict(_of_events(file, metric))
-    if not found and (job.path / LINES).is_file():
-        found = dict(_of_lines(job.path / LINES, metric))
-    return sorted((step, value) for step, value in found.items() if math.isfinite(value))
+        values |= dict(_event_values(file, metric))
+    if not values and (job.path / CSV_FILE).is_file():
+        values = dict(_csv_values(job.path / CSV_FILE, metric))
+    return sorted((step, value) for step, value in values.items() if math.isfinite(value))
 
 
-def _of_events(file: Path, metric: str) -> Iterator[tuple[int, float]]:
-    """The scalars of a TensorBoard file. Its last record may be half written."""
+def _event_values(file: Path, metric: str) -> Iterator[tuple[int, float]]:
+    """Scalars of a TensorBoard file. The last record may be incomplete."""
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
 
@@ -52,7 +52,7 @@ def _records(file: Path) -> Iterator[bytes]:
     with file.open("rb") as stream:
         while len(head := stream.read(HEAD)) == HEAD:
             (length,) = struct.unpack("<Q", head[:8])
-            # A length that is not one would ask for all memory.
+            # A corrupt length would allocate too much memory.
             if length > file.stat().st_size:
                 return
             record = stream.read(length)
@@ -62,7 +62,7 @@ def _records(file: Path) -> Iterator[bytes]:
 
 
 def _scalar(value: Any) -> float:
-    """The number of a scalar summary, as TensorBoard's writers of either kind leave it."""
+    """The number of a scalar summary, in both formats of TensorBoard's writers."""
     if value.WhichOneof("value") == "simple_value":
         return float(value.simple_value)
     if value.tensor.float_val:
@@ -71,8 +71,8 @@ def _scalar(value: Any) -> float:
     return float(struct.unpack("<f", content)[0]) if len(content) == 4 else math.nan
 
 
-def _of_lines(file: Path, metric: str) -> Iterator[tuple[int, float]]:
-    """The numbers of Lightning's CSV logger."""
+def _csv_values(file: Path, metric: str) -> Iterator[tuple[int, float]]:
+    """Values in the file of Lightning's CSV logger."""
     with file.open(encoding="utf-8", errors="replace", newline="") as stream:
         for line in csv.DictReader(stream):
             try:

@@ -1,4 +1,4 @@
-"""What differs between jobs, in as few columns as say it."""
+"""Determines which keys differ between jobs, without redundant ones."""
 
 from __future__ import annotations
 
@@ -15,65 +15,65 @@ class Differences:
 
     Attributes:
         parameters: config groups first, then keys.
-        seeds: keys named ``seed``, which do not make another configuration.
+        seeds: keys named ``seed``; they do not define a different configuration.
     """
 
     parameters: tuple[str, ...]
     seeds: tuple[str, ...]
 
     def configuration(self, job: Job) -> tuple[Value, ...]:
-        """A job's value of each parameter; jobs with the same ones differ by their seed alone."""
+        """A job's value of each parameter; jobs with equal values differ only in their seed."""
         return tuple(value_of(job, name) for name in self.parameters)
 
 
 def differences(jobs: Sequence[Job]) -> Differences:
-    """Finds the columns of a report.
+    """Determines the columns of a report.
 
-    A key is left out that only follows another column: a value of ``model.*`` that goes with the choice of ``model``,
-    anything that goes with the choice of ``experiment``, and a copy, as ``data.seed`` is of ``seed``. What the command
-    line of a job names is never left out.
+    A key is omitted if another column determines it: a value of ``model.*`` that follows from the choice of ``model``,
+    any value that follows from the choice of ``experiment``, and copies such as ``data.seed`` of ``seed``. Keys on the
+    command line of a job are never omitted.
 
     Args:
-        jobs: those that have a config.
+        jobs: jobs with a config.
     """
     names = list(dict.fromkeys(name for job in jobs for name in job.settings))
     differing = [name for name in names if len({value_of(job, name) for job in jobs}) > 1]
     seeds = [name for name in differing if _is_seed(name)]
-    asked = {name for job in jobs for name in job.overrides}
+    overridden = {name for job in jobs for name in job.overrides}
     groups = {name for job in jobs for name in job.choices}
-    chosen = [name for name in differing if name in groups and name in asked]
+    chosen = [name for name in differing if name in groups and name in overridden]
     rest = [name for name in differing if name not in chosen and name not in seeds]
-    shown = [*chosen, *(name for name in rest if name in asked)]
+    shown = [*chosen, *(name for name in rest if name in overridden)]
     for name in sorted(rest, key=lambda name: name not in groups):
-        if name not in asked and not _follows(name, [*shown, *seeds], groups, jobs):
+        if name not in overridden and not _is_redundant(name, [*shown, *seeds], groups, jobs):
             shown.append(name)
     return Differences(tuple(sorted(shown, key=lambda name: name not in groups)), tuple(seeds))
 
 
 def value_of(job: Job, name: str) -> Value:
-    """A job's value of a key; a dash where it has no such key."""
+    """A job's value of a key; a dash if it lacks the key."""
     return job.settings.get(name, ABSENT)
 
 
 def text(value: Value) -> str:
-    """A value as it is written in a config; a class without its modules."""
+    """A value as written in a config."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def alternatives(names: Iterable[str], jobs: Sequence[Job]) -> dict[str, list[Value]]:
-    """The distinct values of each key: numbers by size, all others by name."""
+    """Distinct values of each key: numbers by size, then other values by name."""
     return {name: ordered({value_of(job, name) for job in jobs}) for name in names}
 
 
 def ordered(values: Iterable[Value]) -> list[Value]:
-    """Numbers by size, then all others by name."""
+    """Sorts values: numbers by size, then other values by name."""
     return sorted(values, key=lambda value: (not is_number(value), value if is_number(value) else 0, text(value)))
 
 
 def is_number(value: Value) -> TypeGuard[int | float]:
-    """Whether a value is a number, which has a size."""
+    """Whether a value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -81,19 +81,19 @@ def _is_seed(name: str) -> bool:
     return name.rpartition(".")[2] == "seed"
 
 
-def _follows(name: str, shown: Sequence[str], groups: set[str], jobs: Sequence[Job]) -> bool:
-    """Whether a key's value is told by one column that rules it, or is a copy of one."""
+def _is_redundant(name: str, shown: Sequence[str], groups: set[str], jobs: Sequence[Job]) -> bool:
+    """Whether a column determines a key's value, or equals it."""
     if any(all(value_of(job, name) == value_of(job, other) for job in jobs) for other in shown):
         return True
-    return any(_told_by(name, other, jobs) for other in _rulers(name, shown, groups))
+    return any(_is_determined_by(name, other, jobs) for other in _determining_groups(name, shown, groups))
 
 
-def _rulers(name: str, shown: Sequence[str], groups: set[str]) -> Iterator[str]:
+def _determining_groups(name: str, shown: Sequence[str], groups: set[str]) -> Iterator[str]:
     for other in shown:
         if other in groups and (other == "experiment" or name.startswith(f"{other}.")):
             yield other
 
 
-def _told_by(name: str, other: str, jobs: Sequence[Job]) -> bool:
-    told: dict[Value, Value] = {}
-    return all(told.setdefault(value_of(job, other), value_of(job, name)) == value_of(job, name) for job in jobs)
+def _is_determined_by(name: str, other: str, jobs: Sequence[Job]) -> bool:
+    implied: dict[Value, Value] = {}
+    return all(implied.setdefault(value_of(job, other), value_of(job, name)) == value_of(job, name) for job in jobs)

@@ -1,4 +1,4 @@
-"""Functional ANOVA of a regression tree: how much of its variance each parameter explains alone.
+"""Functional ANOVA of a regression tree: the share of its variance that each parameter explains alone.
 
 F. Hutter, H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014.
 """
@@ -15,7 +15,7 @@ LEAF = -1
 
 
 class Leaf(NamedTuple):
-    """A box of the parameter space in which a tree says the same: levels ``low <= x < high`` of each parameter.
+    """A box of the parameter space with one prediction of a tree: levels ``low <= x < high`` of each parameter.
 
     low, high: (P,).
     """
@@ -26,22 +26,22 @@ class Leaf(NamedTuple):
 
 
 class Variances(NamedTuple):
-    """Of a tree over all combinations of levels: the whole variance, and (P,) that of each parameter alone."""
+    """Variance of a tree over all combinations of levels: the total, and that of each parameter alone (P,)."""
 
     total: float
     single: NDArray[np.float64]
 
 
 def marginal_variances(tree: Any, levels: Sequence[int]) -> Variances:
-    """The exact variances of a tree's marginal predictions, without going through the combinations.
+    """The exact variances of a tree's marginal predictions, without enumerating the combinations.
 
-    Every parameter is drawn evenly and on its own from its levels ``0 .. n - 1``. The marginal of parameter p at level
+    Parameters are independent and uniform over their levels ``0 .. n - 1``. The marginal of parameter p at level
     a is the mean of the tree over all other parameters: the sum over leaves whose box holds a of their value times the
     share that the box has of the other parameters' levels (algorithm 2 of the paper).
 
     Args:
-        tree: ``tree_`` of a fitted scikit-learn regressor, whose features are numbers of levels.
-        levels: how many each parameter has, P.
+        tree: ``tree_`` of a fitted scikit-learn regressor, whose features are level indices.
+        levels: number of levels of each parameter, P.
     """
     leaves = list(_leaves(tree, 0, np.zeros(len(levels), np.int64), np.array(levels)))
     values = np.array([leaf.value for leaf in leaves])
@@ -64,7 +64,7 @@ def _leaves(tree: Any, node: int, low: NDArray[np.int64], high: NDArray[np.int64
         yield Leaf(float(np.ravel(tree.value[node])[0]), low, high)
         return
     feature = tree.feature[node]
-    # Left goes what is not above the threshold.
+    # Values up to the threshold go left.
     cut = int(np.clip(np.floor(tree.threshold[node]) + 1, low[feature], high[feature]))
     left, right = high.copy(), low.copy()
     left[feature] = right[feature] = cut

@@ -1,4 +1,4 @@
-"""A report as files: tables, figures, and a page that holds all of it."""
+"""Writes a report as files: tables, figures, and a page with all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of a report: its file's name without the ending, its title, and what draws it."""
+    """A figure of a report: file name without suffix, title, and the function that draws it."""
 
     name: str
     title: str
@@ -39,16 +39,16 @@ class Drawing:
         return as_svg(self.make())
 
 
-def write_report(report: SweepReport, found: Importance, heat: tuple[str, str] | None, folder: Path) -> None:
-    """Writes ``report.csv``, ``report.md``, ``report.html`` and a SVG file a figure.
+def write_report(report: SweepReport, hyperparameters: Importance, heat: tuple[str, str] | None, folder: Path) -> None:
+    """Writes ``report.csv``, ``report.md``, ``report.html`` and one SVG file per figure.
 
     Args:
-        report: what is written.
-        found: the importance of its parameters.
+        report: the report.
+        hyperparameters: the importance of its parameters.
         heat: the two parameters of a heat map.
-        folder: made if it is not there.
+        folder: created if it does not exist.
     """
-    drawings = list(drawings_of(report, found, heat, curves_of(report))) if find_spec("matplotlib") else []
+    drawings = list(drawings_of(report, hyperparameters, heat, curves_of(report))) if find_spec("matplotlib") else []
     if not find_spec("matplotlib"):
         log.warning(INSTALL)
     drawn = {drawing.name: drawing.svg() for drawing in drawings}
@@ -56,25 +56,27 @@ def write_report(report: SweepReport, found: Importance, heat: tuple[str, str] |
     for name, svg in drawn.items():
         write_output(folder / f"{name}.svg", svg)
     write_output(folder / "report.csv", as_csv(report))
-    write_output(folder / "report.md", as_markdown_page(report, found, [(each.name, each.title) for each in drawings]))
-    write_output(folder / "report.html", as_html(report, found, [(each.title, drawn[each.name]) for each in drawings]))
+    titles = [(drawing.name, drawing.title) for drawing in drawings]
+    write_output(folder / "report.md", as_markdown_page(report, hyperparameters, titles))
+    figures = [(title, drawn[name]) for name, title in titles]
+    write_output(folder / "report.html", as_html(report, hyperparameters, figures))
 
 
 def curves_of(report: SweepReport) -> dict[Path, Points]:
-    """The first metric of each job by training step, as its logger wrote it."""
+    """The first metric of each job by training step, from the files of its logger."""
     return {job.path: learning_curve(job, report.metrics[0]) for job in report.jobs()} if report.metrics else {}
 
 
 def drawings_of(
-    report: SweepReport, found: Importance, heat: tuple[str, str] | None, curves: Mapping[Path, Points]
+    report: SweepReport, hyperparameters: Importance, heat: tuple[str, str] | None, curves: Mapping[Path, Points]
 ) -> Iterator[Drawing]:
-    """The figures for which there is something to show.
+    """The figures of a report for which there is data.
 
     Args:
-        report: what is shown.
-        found: the importance of its parameters.
+        report: the report.
+        hyperparameters: the importance of its parameters.
         heat: the two parameters of a heat map.
-        curves: of the first metric, by the folder of the job.
+        curves: job folder -> curve of the first metric.
     """
     from seqvise.reports import figures
 
@@ -86,5 +88,5 @@ def drawings_of(
         yield Drawing("parallel", "Parallel coordinates", lambda: figures.parallel_figure(report))
     if heat is not None:
         yield Drawing("heat", "Heat map", lambda: figures.heat_figure(report, *heat))
-    if found.parameters:
-        yield Drawing("importance", "Importance of hyperparameters", lambda: figures.importance_figure(found))
+    if hyperparameters.parameters:
+        yield Drawing("importance", "Importance of hyperparameters", lambda: figures.importance_figure(hyperparameters))

@@ -1,4 +1,4 @@
-"""A report as cells of text, the same for every format."""
+"""A report as text cells, shared by all output formats."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Grid:
     """A table of text.
 
     Attributes:
-        head: of each column.
-        lines: the cells of each row.
-        numeric: whether a column is of numbers.
+        head: heading of each column.
+        lines: cells of each row.
+        numeric: whether each column contains numbers.
     """
 
     head: list[str]
@@ -33,75 +33,75 @@ class Grid:
 
 
 def results_grid(report: SweepReport) -> Grid:
-    """Rank, parameters, metrics with their deviation, seeds, and how the jobs stand where not all are done."""
+    """Rank, parameters, metrics with their deviation, number of seeds, and job states unless all are finished."""
     parameters = list(report.differing.parameters)
     metrics = [f"{name} ({UNITS[name]})" if name in UNITS else name for name in report.metrics]
-    whole = all(job.state() == "ok" for row in report.rows for job in row.jobs)
-    head = ["", *parameters, *metrics, "n", *([] if whole else ["jobs"]), *(["ran on"] if report.marks else [])]
-    lines = [_line(rank, row, whole, bool(report.marks)) for rank, row in enumerate(report.rows, 1)]
+    all_finished = all(job.state() == "ok" for row in report.rows for job in row.jobs)
+    head = ["", *parameters, *metrics, "n", *([] if all_finished else ["jobs"]), *(["ran on"] if report.marks else [])]
+    lines = [_line(rank, row, all_finished, bool(report.marks)) for rank, row in enumerate(report.rows, 1)]
     numeric = [True, *[False] * len(parameters), *[True] * (len(metrics) + 1)]
     return Grid(head, lines, numeric + [False] * (len(head) - len(numeric)))
 
 
 def troubles_grid(report: SweepReport) -> Grid:
-    """The jobs that are no result, and why."""
+    """The jobs without a result, and why."""
     lines = [[job.name, label, job.state(), job.reason()] for job, label in report.troubles()]
     return Grid(["job", "configuration", "state", "why"], lines, [False] * 4)
 
 
-def importance_grid(found: Importance) -> Grid:
-    """Each hyperparameter's share of the variance, by both measures, and what none explains alone."""
-    lines = [[name, *map(_share, shares)] for name, shares in found.parameters.items()]
-    lines.append(["several together", "", f"{found.together:.0%}"])
+def importance_grid(result: Importance) -> Grid:
+    """Each hyperparameter's share of the variance by both measures, and the share of interactions."""
+    lines = [[name, *map(_share, shares)] for name, shares in result.parameters.items()]
+    lines.append(["several together", "", f"{result.together:.0%}"])
     return Grid(["hyperparameter", "forest (impurity)", "fANOVA (alone)"], lines, [False, True, True])
 
 
 def result_text(result: Result) -> str:
-    """Mean, and where there are several, standard deviation: of this two digits, and of the mean as many places."""
+    """Mean and, for several values, the standard deviation with two digits; both with the same decimal places."""
     if not result.n:
         return ""
     if result.deviation is None:
         return number_text(result.mean)
     if not result.deviation:
         return f"{number_text(result.mean)} ± 0"
-    places = max(0, 1 - math.floor(math.log10(result.deviation)))
-    return f"{result.mean:,.{places}f} ± {result.deviation:,.{places}f}"
+    decimals = max(0, 1 - math.floor(math.log10(result.deviation)))
+    return f"{result.mean:,.{decimals}f} ± {result.deviation:,.{decimals}f}"
 
 
 def number_text(value: float) -> str:
-    """Four digits, and all of those before the point."""
+    """A number with four significant digits, and all digits before the decimal point."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def as_csv(report: SweepReport) -> str:
-    """A line a configuration with full numbers: ``<metric>`` the mean, ``<metric> sd`` and ``<metric> n``."""
+    """CSV with one row per configuration, in full precision: ``<metric>`` (mean), ``<metric> sd``, ``<metric> n``."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = [column for name in report.metrics for column in (name, f"{name} sd", f"{name} n")]
     writer.writerow(["rank", *report.differing.parameters, *columns, "jobs", "states", "ran on"])
     for rank, row in enumerate(report.rows, 1):
-        found = [cell for result in row.results for cell in _exact(result)]
+        numbers = [cell for result in row.results for cell in _exact(result)]
         names = " ".join(job.name for job in row.jobs)
-        told = "; ".join(report.marks[mark] for mark in row.marks)
+        environment = "; ".join(report.marks[mark] for mark in row.marks)
         values = [repr(value) if isinstance(value, float) else text(value) for value in row.values]
-        writer.writerow([rank, *values, *found, names, row.states(), told])
+        writer.writerow([rank, *values, *numbers, names, row.states(), environment])
     return file.getvalue()
 
 
 def as_markdown(grid: Grid) -> str:
-    """A table of Markdown."""
+    """The grid as a Markdown table."""
     rule = ["---:" if numeric else "---" for numeric in grid.numeric]
     head, *lines = [[markdown_text(cell) for cell in line] for line in (grid.head, *grid.lines)]
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
-def _line(rank: int, row: Row, whole: bool, marked: bool) -> list[str]:
-    states = [] if whole else [row.states()]
+def _line(rank: int, row: Row, all_finished: bool, marked: bool) -> list[str]:
+    states = [] if all_finished else [row.states()]
     marks = [", ".join(row.marks)] if marked else []
-    place = str(rank) if row.best.n else ""
-    return [place, *map(text, row.values), *map(result_text, row.results), str(row.best.n), *states, *marks]
+    rank_text = str(rank) if row.best.n else ""
+    return [rank_text, *map(text, row.values), *map(result_text, row.results), str(row.best.n), *states, *marks]
 
 
 def _share(share: Share) -> str:

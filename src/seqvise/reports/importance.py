@@ -1,4 +1,4 @@
-"""How much each hyperparameter matters, and whether to believe it."""
+"""Importance of hyperparameters, and whether the estimate is reliable."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INSTALL = "Importance of hyperparameters needs scikit-learn, which is not installed: `pip install 'seqvise[report]'`."
-LEAST = 8
-"""Configurations below which a forest learns nothing that can be tested."""
-NOTHING, ROUGH = 0.3, 0.7
-"""Out-of-bag R² below which importances mean nothing, and below which they are a rough guide."""
+MIN_CONFIGURATIONS = 8
+"""Minimum number of configurations for a forest that can be validated."""
+MIN_R2, RELIABLE_R2 = 0.3, 0.7
+"""Out-of-bag R² below which importances mean nothing, and below which they are only a rough guide."""
 TREES = 500
 
 
@@ -34,14 +34,13 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Importance:
-    """What a random forest says of the hyperparameters.
+    """Importance of the hyperparameters by a random forest.
 
     Attributes:
-        verdict: whether to believe it, or why there is nothing.
-        parameters: the share of each by impurity and by fANOVA, the largest by the latter first; empty if there are
-            none.
-        together: fANOVA's share that no parameter explains alone.
-        score: the forest's out-of-bag R².
+        verdict: whether the estimate is reliable, or why there is none.
+        parameters: share of each by impurity and by fANOVA, the largest fANOVA share first; may be empty.
+        together: fANOVA share of interactions, which no parameter explains alone.
+        score: out-of-bag R² of the forest.
     """
 
     verdict: str
@@ -53,36 +52,36 @@ class Importance:
 def importance(report: SweepReport) -> Importance:
     """The importance of each differing key for the first metric.
 
-    The forest learns the means over seeds, one example a configuration: out of bag then means a configuration that the
-    trees have not seen with another seed either.
+    The forest is fitted to means over seeds, one example per configuration. Trees therefore never see a configuration
+    that is out of bag, not even with another seed.
     """
     rows = [row for row in report.rows if math.isfinite(row.best.mean)]
     names = report.differing.parameters
     if rows and not names:
         return Importance("Importance of hyperparameters: no key but seeds differs.")
-    if len(rows) < LEAST:
+    if len(rows) < MIN_CONFIGURATIONS:
         return Importance(
-            f"Importance of hyperparameters needs at least {LEAST} configurations with a result; there "
+            f"Importance of hyperparameters needs at least {MIN_CONFIGURATIONS} configurations with a result; there "
             f"{'is 1' if len(rows) == 1 else f'are {len(rows)}'}."
         )
     if find_spec("sklearn") is None:
         return Importance(INSTALL)
     levels = [ordered({row.values[column] for row in rows}) for column in range(len(names))]
-    places = [[levels[column].index(value) for column, value in enumerate(row.values)] for row in rows]
+    indices = [[levels[column].index(value) for column, value in enumerate(row.values)] for row in rows]
     results = np.array([row.best.mean for row in rows])
     if results.std() == 0.0:
         return Importance("Importance of hyperparameters: all configurations have the same result.")
-    return _learned(names, np.array(places, np.float64), results, [len(each) for each in levels])
+    return _fitted(names, np.array(indices, np.float64), results, [len(values) for values in levels])
 
 
-def _learned(
-    names: tuple[str, ...], places: NDArray[np.float64], results: NDArray[np.float64], levels: list[int]
+def _fitted(
+    names: tuple[str, ...], indices: NDArray[np.float64], results: NDArray[np.float64], levels: list[int]
 ) -> Importance:
-    """places: (N, P) numbers of levels; results: (N,); levels: how many each parameter has, P."""
-    forest = _forest().fit(places, results)
+    """indices: (N, P) level indices; results: (N,); levels: number of levels of each parameter, P."""
+    forest = _forest().fit(indices, results)
     impurity = _shares(np.array([tree.feature_importances_ for tree in forest.estimators_]))
-    found = [marginal_variances(tree.tree_, levels) for tree in forest.estimators_]
-    alone = _shares(np.array([each.single / each.total for each in found if each.total > 0.0]))
+    variances = [marginal_variances(tree.tree_, levels) for tree in forest.estimators_]
+    alone = _shares(np.array([tree.single / tree.total for tree in variances if tree.total > 0.0]))
     pairs = {name: (impurity[column], alone[column]) for column, name in enumerate(names)}
     best_first = dict(sorted(pairs.items(), key=lambda item: -item[1][1].mean))
     together = max(0.0, 1.0 - sum(share.mean for share in alone))
@@ -91,11 +90,11 @@ def _learned(
 
 
 def verdict(score: float, configurations: int) -> str:
-    """Whether to believe a forest. score: its out-of-bag R²."""
+    """Whether the estimate of a forest is reliable. score: its out-of-bag R²."""
     head = f"Out-of-bag R² {score:.2f} over {configurations} configurations"
-    if not score >= NOTHING:
+    if not score >= MIN_R2:
         return f"{head}: the forest cannot predict what it has not seen, so these importances mean nothing."
-    if score < ROUGH:
+    if score < RELIABLE_R2:
         return f"{head}: a rough guide."
     return f"{head}: the forest predicts well what it has not seen."
 
@@ -106,6 +105,6 @@ def _forest() -> Any:
     return RandomForestRegressor(n_estimators=TREES, oob_score=True, random_state=0)
 
 
-def _shares(found: NDArray[np.float64]) -> list[Share]:
-    """found: (T, P), a tree a row."""
-    return [Share(float(mean), float(spread)) for mean, spread in zip(found.mean(0), found.std(0), strict=True)]
+def _shares(shares: NDArray[np.float64]) -> list[Share]:
+    """Mean and deviation over trees. shares: (T, P), one row per tree."""
+    return [Share(float(mean), float(spread)) for mean, spread in zip(shares.mean(0), shares.std(0), strict=True)]

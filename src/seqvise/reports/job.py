@@ -1,11 +1,11 @@
-"""What a run directory says of itself, read without torch and without refusing anything."""
+"""Reads run directories without torch; unreadable files become errors of the job."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,8 @@ import yaml
 
 from seqvise.checksums import FILES, SEAL
 from seqvise.config.formats import upgrade
+from seqvise.config.keys import flatten
+from seqvise.config.overrides import split_override
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
 from seqvise.runs.integrity import run_changes
@@ -21,32 +23,31 @@ from seqvise.runs.integrity import run_changes
 log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
-SHAPELESS = ("resume", "trust", "paths.")
-"""Keys that do not shape the result: a run that goes on ends as one that was left alone."""
+RESULT_NEUTRAL = ("resume", "trust", "paths.")
+"""Keys that do not affect results: a resumed run gives the results of an uninterrupted one."""
 MARKS = (CONFIG, STATUS, ".hydra")
-QUIET = 30 * 60
-"""Seconds after which a run that says ``running`` and writes nothing is taken for killed."""
+SILENT_SECONDS = 30 * 60
+"""Seconds after which a run with status ``running`` that writes nothing counts as killed."""
 
 Value = bool | int | float | str | None
 ABSENT = "–"
-"""Stands for a key that a job does not have."""
+"""Value of a key that a job lacks."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run, of a sweep or alone.
+    """A run, alone or as a job of a sweep.
 
     Attributes:
         path: its directory.
-        settings: the choices of config groups, as ``model: rnn``, and every value by its full key; empty without a
-            config.
-        choices: the config groups among them.
-        overrides: what the command line changed, key and text.
+        settings: config group choices, as ``model: rnn``, and all values by full key; empty without a config.
+        choices: the config group choices among the settings.
+        overrides: key -> text of each override of the command line.
         status: content of ``status.json``.
         metrics: content of ``metrics.json``.
         environment: content of ``env.json``.
-        messages: a sentence about each file that cannot be read.
-        written: when a file of it was last written, in seconds since 1970.
+        errors: one sentence for each file that cannot be read.
+        written: time of the last change to its files, in seconds since 1970.
     """
 
     path: Path
@@ -56,7 +57,7 @@ class Job:
     status: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    messages: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     written: float = 0.0
 
     @property
@@ -65,28 +66,28 @@ class Job:
         return "/".join(self.path.absolute().parts[-2:])
 
     def state(self, now: float | None = None) -> str:
-        """``ok``, ``failed``, ``interrupted``, ``running``, ``killed`` (says running, but is silent), ``unreadable``
-        or ``never started``. now: the time; null: the clock's."""
-        if self.messages:
+        """``ok``, ``failed``, ``interrupted``, ``running``, ``killed`` (status running, but silent), ``unreadable``
+        or ``never started``. now: current time; None for that of the clock."""
+        if self.errors:
             return "unreadable"
-        said = str(self.status.get("status", "never started"))
-        if said == "failed" and self.status.get("interrupted"):
+        recorded = str(self.status.get("status", "never started"))
+        if recorded == "failed" and self.status.get("interrupted"):
             return "interrupted"
         silent = (time.time() if now is None else now) - self.written
-        return "killed" if said == "running" and silent > QUIET else said
+        return "killed" if recorded == "running" and silent > SILENT_SECONDS else recorded
 
     def reason(self, now: float | None = None) -> str:
-        """Why it is no result, in one line; empty for a run that is done."""
+        """Why the run has no result, in one line; empty for a finished run."""
         state = self.state(now)
         if state == "unreadable":
-            return " ".join(self.messages)
+            return " ".join(self.errors)
         if state == "killed":
             silent = (time.time() if now is None else now) - self.written
-            return f"says running, but wrote nothing for {duration(silent)}"
+            return f"status is running, but nothing was written for {duration(silent)}"
         return " ".join(str(self.status.get("why", "")).split())
 
     def number(self, metric: str) -> float | None:
-        """A metric of a run that is done; None where it has none of that name, or it is no number."""
+        """A metric of a finished run; None if it is missing or not a number."""
         value = self.metrics.get(metric)
         if self.state() != "ok" or isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -100,7 +101,7 @@ class Job:
 
     @property
     def seconds(self) -> float | None:
-        """From the start to the end, or to the last sign of life."""
+        """Seconds from the start to the end, or to the last change to its files."""
         start, end = self.status.get("started"), self.status.get("written")
         if not isinstance(start, int | float) or not isinstance(end, int | float):
             return None
@@ -108,36 +109,36 @@ class Job:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run directory, or was made to be one."""
+    """Whether a folder is a run directory, or was created as one."""
     return any((folder / name).exists() for name in MARKS)
 
 
 def read_job(folder: Path) -> Job:
-    """Reads a run directory; what cannot be read is among its problems."""
-    problems: list[str] = []
-    config = _config(folder / CONFIG, problems)
-    hydra = _node(_read(folder / HYDRA, problems), "hydra", "runtime", "choices")
+    """Reads a run directory; unreadable files become errors of the job."""
+    errors: list[str] = []
+    config = _config(folder / CONFIG, errors)
+    hydra = _node(_read(folder / HYDRA, errors), "hydra", "runtime", "choices")
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
-    flat = dict(_flatten(config))
-    here = flat.get("paths.run")
-    shaping = {name: value for name, value in flat.items() if not name.startswith(SHAPELESS)}
-    settings = {name: _portable(value, here) for name, value in shaping.items()}
-    words = _read(folder / OVERRIDES, problems, list)
+    flat = {".".join(key): _plain(value) for key, value in flatten(config)}
+    run_folder = flat.get("paths.run")
+    relevant = {name: value for name, value in flat.items() if not name.startswith(RESULT_NEUTRAL)}
+    settings = {name: _portable(value, run_folder) for name, value in relevant.items()}
+    overrides = list(map(str, _read(folder / OVERRIDES, errors, list)))
     return Job(
         path=folder,
         settings={**settings, **choices} if config else {},
         choices=choices,
-        overrides=dict(_override(str(word)) for word in words if not config or _is_read(str(word), settings, choices)),
-        status=_status(folder, problems),
-        metrics=_read(folder / METRICS, problems),
-        environment=_read(folder / ENVIRONMENT, problems),
-        messages=tuple(problems),
+        overrides=dict(_override(item) for item in overrides if not config or _is_used(item, settings, choices)),
+        status=_status(folder, errors),
+        metrics=_read(folder / METRICS, errors),
+        environment=_read(folder / ENVIRONMENT, errors),
+        errors=tuple(errors),
         written=_last_written(folder),
     )
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 48 s, 2 min 20 s, 3 h 12 min, 2 d 4 h."""
+    """Seconds as readable text: 48 s, 2 min 20 s, 3 h 12 min, 2 d 4 h."""
     whole = round(seconds)
     for unit, below, size in (("d", "h", 86400), ("h", "min", 3600), ("min", "s", 60)):
         if whole >= size:
@@ -146,37 +147,37 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _read(path: Path, problems: list[str], kind: type[Any] = dict) -> Any:
-    """A JSON or YAML file's content; empty where there is none, or it is not right, which becomes a problem."""
+def _read(path: Path, errors: list[str], content_type: type[Any] = dict) -> Any:
+    """Content of a JSON or YAML file; empty if there is no file, or it is invalid, which is added to the errors."""
     if not path.is_file():
-        return kind()
+        return content_type()
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.load(text, LOADER)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        problems.append(f"{path} cannot be read: {' '.join(str(error).split())}.")
-        return kind()
-    if not isinstance(content, kind):
-        problems.append(f"{path} does not hold {'a list' if kind is list else 'names and values'}.")
-        return kind()
+        errors.append(f"{path} cannot be read: {' '.join(str(error).split())}.")
+        return content_type()
+    if not isinstance(content, content_type):
+        errors.append(f"{path} does not contain {'a list' if content_type is list else 'names and values'}.")
+        return content_type()
     return content
 
 
-def _status(folder: Path, problems: list[str]) -> dict[str, Any]:
-    """The content of ``status.json``. What does not match a checksum is logged: it may have been edited."""
-    content = _read(folder / STATUS, problems)
+def _status(folder: Path, errors: list[str]) -> dict[str, Any]:
+    """Content of ``status.json``. Logs files that do not match their checksum: they may have been edited."""
+    content = _read(folder / STATUS, errors)
     for message in run_changes(folder, content):
         log.warning("%s", message)
     return {key: value for key, value in content.items() if key not in (FILES, SEAL)}
 
 
-def _config(path: Path, problems: list[str]) -> dict[str, Any]:
-    content: dict[str, Any] = _read(path, problems)
+def _config(path: Path, errors: list[str]) -> dict[str, Any]:
+    content: dict[str, Any] = _read(path, errors)
     try:
         if content:
             upgrade(content, path)
     except UserError as error:
-        problems.extend(error.messages)
+        errors.extend(error.messages)
     return content
 
 
@@ -190,29 +191,26 @@ def _is_choice(group: str) -> bool:
     return not group.startswith("hydra") and group not in ("local", "paths", "debug")
 
 
-def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, Value) else json.dumps(value, default=str)
+def _plain(value: Any) -> Value:
+    return value if isinstance(value, Value) else json.dumps(value, default=str)
 
 
-def _portable(value: Value, here: Value) -> Value:
-    """A value without the run's own folder, which is another in each job."""
-    return value.replace(here, "RUN") if isinstance(value, str) and isinstance(here, str) and here else value
+def _portable(value: Value, run_folder: Value) -> Value:
+    """A value without the run's folder, which differs between jobs."""
+    has_folder = isinstance(value, str) and isinstance(run_folder, str) and run_folder
+    return str(value).replace(str(run_folder), "RUN") if has_folder else value
 
 
-def _is_read(word: str, settings: Mapping[str, Value], choices: Mapping[str, str]) -> bool:
-    """Whether the config has a key that the command line added. Earlier revisions took any, and ignored it."""
-    name, _ = _override(word)
-    there = (*settings, *choices, *SHAPELESS)
-    return word[:1] != "+" or any(key == name or key.startswith(f"{name}.") for key in there)
+def _is_used(item: str, settings: Mapping[str, Value], choices: Mapping[str, str]) -> bool:
+    """Whether the config has a key that the command line added. Earlier revisions accepted and ignored any key."""
+    name, _ = _override(item)
+    known = (*settings, *choices, *RESULT_NEUTRAL)
+    return item[:1] != "+" or any(key == name or key.startswith(f"{name}.") for key in known)
 
 
 def _override(word: str) -> tuple[str, str]:
-    name, _, value = word.lstrip("+~").partition("=")
-    return name, value
+    parts = split_override(word)
+    return parts.target, parts.value
 
 
 def _last_written(folder: Path) -> float:

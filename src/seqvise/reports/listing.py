@@ -1,4 +1,4 @@
-"""Runs that are known: found in a folder, filtered and sorted."""
+"""Lists runs: finds them in a folder, filters and sorts them."""
 
 from __future__ import annotations
 
@@ -19,63 +19,63 @@ from seqvise.reports.job import ABSENT, Job, Value, duration, is_run, read_job
 from seqvise.reports.metrics import direction, numbers
 from seqvise.runs.directory import CONFIG, STATUS
 
-NEXT = re.compile(r",(?=\s*[\w./@-]+=)")
-"""A comma behind which another condition begins."""
+SEPARATOR = re.compile(r",(?=\s*[\w./@-]+=)")
+"""A comma before another condition."""
 NAMES = ("experiment", "model", "data")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A key and the value that runs must have of it."""
+    """A key and the value that runs must have."""
 
     name: str
     value: str
 
     def holds(self, job: Job) -> bool:
-        """Whether a run has that value."""
-        return _same(_value(job, self.name), self.value)
+        """Whether a run has this value."""
+        return _equals(_value(job, self.name), self.value)
 
 
 def find_runs(folder: Path) -> list[Job]:
-    """All runs below a folder, by path; what lies within a run directory, and caches, are not looked through.
+    """All runs below a folder, by path; does not search caches and run directories.
 
     Raises:
-        UserError: there is no such folder, or it has no run.
+        UserError: the folder does not exist or contains no run.
     """
     if not folder.is_dir():
-        told = "is a file" if folder.exists() else "there is no such folder"
-        raise UserError(f"folder={folder}: {told}; write the folder of runs, as folder=outputs.")
+        reason = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"folder={folder} {reason}: set it to a folder of runs, such as folder=outputs.")
     if not (paths := list(_paths(folder))):
-        raise UserError(f"folder={folder}: no run directory is in it.")
+        raise UserError(f"folder={folder} contains no run directory.")
     return [read_job(path) for path in paths]
 
 
 def conditions(where: Sequence[str]) -> list[Condition]:
-    """What ``model=attention,data=tatoeba`` asks for.
+    """Parses conditions such as ``model=attention,data=tatoeba``.
 
     Raises:
         UserError: a part is not key=value.
     """
-    parts = [part.strip() for words in where for part in NEXT.split(words)]
-    if problems := [f"where: '{part}' is not key=value." for part in parts if not part.partition("=")[1]]:
-        raise UserError(*problems)
+    parts = [part.strip() for argument in where for part in SEPARATOR.split(argument)]
+    if messages := [f"where: '{part}' is not key=value." for part in parts if not part.partition("=")[1]]:
+        raise UserError(*messages)
     return [Condition(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
 
 
-def filtered(jobs: Sequence[Job], asked: Sequence[Condition]) -> list[Job]:
-    """The runs for which all conditions hold.
+def filter_runs(jobs: Sequence[Job], required: Sequence[Condition]) -> list[Job]:
+    """The runs that meet all conditions.
 
     Raises:
-        UserError: no run has such a key.
+        UserError: no run has a key of the conditions.
     """
     known = list(dict.fromkeys(name for job in jobs for name in (*job.settings, *_facts(job))))
-    if problems := [_unknown(each.name, known) for each in asked if each.name not in known]:
-        raise UserError(*problems)
-    return [job for job in jobs if all(each.holds(job) for each in asked)]
+    if messages := [_unknown(name, known) for name in (item.name for item in required) if name not in known]:
+        raise UserError(*messages)
+    return [job for job in jobs if all(condition.holds(job) for condition in required)]
 
 
 def sort_runs(jobs: Sequence[Job], by: str) -> list[Job]:
-    """The latest first (``date``), the longest first (``duration``), or the best first by a metric.
+    """Sorts runs: latest first (``date``), longest first (``duration``), or best first by a metric.
 
     Raises:
         UserError: no run has that metric.
@@ -84,9 +84,11 @@ def sort_runs(jobs: Sequence[Job], by: str) -> list[Job]:
         return sorted(jobs, key=started, reverse=True)
     if by == "duration":
         return sorted(jobs, key=lambda job: -(job.seconds or 0.0))
-    there = numbers(jobs)
-    if by not in there:
-        raise UserError(f"sort={by}: no run has it; there are {', '.join(_near(by, ['date', 'duration', *there]))}.")
+    metrics = numbers(jobs)
+    if by not in metrics:
+        raise UserError(
+            f"sort={by}: no run has this metric; known are {', '.join(_similar(by, ['date', 'duration', *metrics]))}."
+        )
     sign = -1.0 if direction(by, jobs, None) == "max" else 1.0
 
     def rank(job: Job) -> tuple[bool, float]:
@@ -97,7 +99,7 @@ def sort_runs(jobs: Sequence[Job], by: str) -> list[Job]:
 
 
 def runs_grid(jobs: Sequence[Job], folder: Path, by: str) -> Grid:
-    """A line a run. by: what they are sorted by; a metric has a column where it is not the monitored one."""
+    """One row per run. by: the sort key; a metric gets a column unless it is the monitored one."""
     metric = by if by not in ("date", "duration") else ""
     extra = [metric] if metric and any(job.monitored is None or job.monitored[0] != metric for job in jobs) else []
     head = ["date", "run", "model", "changed", "status", "monitored", *extra, "duration", "device"]
@@ -106,14 +108,14 @@ def runs_grid(jobs: Sequence[Job], folder: Path, by: str) -> Grid:
 
 
 def started(job: Job) -> float:
-    """When a run began, in seconds since 1970."""
-    found = job.status.get("started")
-    return float(found) if isinstance(found, int | float) else job.written
+    """Start of a run, in seconds since 1970."""
+    start = job.status.get("started")
+    return float(start) if isinstance(start, int | float) else job.written
 
 
 def _line(job: Job, folder: Path, extra: Sequence[str]) -> list[str]:
     date = datetime.fromtimestamp(started(job)).strftime("%Y-%m-%d %H:%M")
-    state, why = job.state(), job.reason()
+    state, reason = job.state(), job.reason()
     changed = " ".join(f"{name}={value}" for name, value in job.overrides.items() if name not in NAMES[:2])
     values = [job.number(name) for name in extra]
     return [
@@ -121,7 +123,7 @@ def _line(job: Job, folder: Path, extra: Sequence[str]) -> list[str]:
         os.path.relpath(job.path, folder),
         _model(job),
         changed,
-        f"{state}: {why}" if why and why != state else state,
+        f"{state}: {reason}" if reason and reason != state else state,
         _monitored(job),
         *("" if value is None else number_text(value) for value in values),
         "" if job.seconds is None else duration(job.seconds),
@@ -141,7 +143,7 @@ def _monitored(job: Job) -> str:
 
 def _paths(folder: Path) -> Iterator[Path]:
     if is_run(folder):
-        # Hydra makes a folder for the learning rate finder too.
+        # The learning rate finder also leaves a Hydra folder.
         yield from [folder] if (folder / CONFIG).exists() or (folder / STATUS).exists() else []
         return
     for path in sorted(folder.iterdir()):
@@ -154,22 +156,22 @@ def _facts(job: Job) -> dict[str, str]:
 
 
 def _value(job: Job, name: str) -> Value:
-    found = value_of(job, name)
-    return _facts(job).get(name, ABSENT) if found == ABSENT else found
+    value = value_of(job, name)
+    return _facts(job).get(name, ABSENT) if value == ABSENT else value
 
 
-def _same(found: Value, asked: str) -> bool:
-    if is_number(found):
+def _equals(value: Value, required: str) -> bool:
+    if is_number(value):
         try:
-            return float(asked) == float(found)
+            return float(required) == float(value)
         except ValueError:
             return False
-    return text(found) == asked
+    return text(value) == required
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    return f"where: no run has the key {name}; there are {', '.join(_near(name, known))} and others."
+    return f"where: no run has the key {name}; known are {', '.join(_similar(name, known))} and others."
 
 
-def _near(name: str, known: Sequence[str]) -> list[str]:
+def _similar(name: str, known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*get_close_matches(name, known, n=5, cutoff=0.4), *known]))[:12]

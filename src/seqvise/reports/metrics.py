@@ -1,4 +1,4 @@
-"""Which metrics a report shows, and which way each is better."""
+"""The metrics of a report, and whether larger or smaller values are better."""
 
 from __future__ import annotations
 
@@ -23,59 +23,59 @@ MAIN = (
     "seconds",
 )
 UNITS = {"seconds": "s"}
-SMALLER = ("loss", "ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
-NAMED = 20
+SMALLER_IS_BETTER = ("loss", "ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
+MAX_LISTED = 20
 
 
-def chosen_metrics(jobs: Sequence[Job], asked: Sequence[str]) -> list[str]:
-    """The metrics of a report, what it is sorted by first: those asked for, or the monitored one and the main ones.
+def chosen_metrics(jobs: Sequence[Job], requested: Sequence[str]) -> list[str]:
+    """The metrics of a report, its sort key first: the requested ones, or the monitored one and the main ones.
 
     Raises:
-        UserError: no job has one of those asked for, or jobs are monitored by several.
+        UserError: no job has a requested metric, or jobs monitor different metrics.
     """
-    there = numbers(jobs)
-    if not asked:
-        return [_monitored(jobs), *(name for name in MAIN if name in there and name != _monitored(jobs))]
-    done = any(job.state() == "ok" for job in jobs)
-    if problems := [_absent(name, there) for name in dict.fromkeys(asked) if done and name not in there]:
-        raise UserError(*problems)
-    return list(dict.fromkeys(asked))
+    known = numbers(jobs)
+    if not requested:
+        return [_monitored(jobs), *(name for name in MAIN if name in known and name != _monitored(jobs))]
+    any_finished = any(job.state() == "ok" for job in jobs)
+    if messages := [_absent(name, known) for name in dict.fromkeys(requested) if any_finished and name not in known]:
+        raise UserError(*messages)
+    return list(dict.fromkeys(requested))
 
 
 def numbers(jobs: Iterable[Job]) -> list[str]:
-    """All metrics that are a number in a job that is done."""
+    """All metrics that are numbers in a finished job."""
     return list(dict.fromkeys(name for job in jobs for name in job.metrics if job.number(name) is not None))
 
 
-def direction(metric: str, jobs: Sequence[Job], asked: str | None) -> str:
-    """``max`` or ``min``: as asked, as the jobs monitor it, or what its name says."""
+def direction(metric: str, jobs: Sequence[Job], requested: str | None) -> str:
+    """``max`` or ``min``: as requested, as the jobs monitor it, or by the metric's name."""
     modes = {job.monitored[1] for job in jobs if job.monitored is not None and job.monitored[0] == metric}
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     return modes.pop() if len(modes) == 1 else "min" if is_smaller_better(metric) else "max"
 
 
 def is_smaller_better(metric: str) -> bool:
-    """Whether a metric's name is that of a loss, or of a cost."""
+    """Whether a metric is a loss or a cost, by its name."""
     last = metric.rpartition("/")[2]
-    return last in SMALLER or last.endswith("_loss")
+    return last in SMALLER_IS_BETTER or last.endswith("_loss")
 
 
 def _monitored(jobs: Sequence[Job]) -> str:
-    found = list(dict.fromkeys(job.monitored[0] for job in jobs if job.monitored is not None))
-    if len(found) > 1:
-        raise UserError(f"The jobs are monitored by {', '.join(found)}: say by which to sort, as metric={found[0]}.")
-    if not found:
+    names = list(dict.fromkeys(job.monitored[0] for job in jobs if job.monitored is not None))
+    if len(names) > 1:
+        raise UserError(f"The jobs are monitored by {', '.join(names)}: choose one to sort by, as metric={names[0]}.")
+    if not names:
         raise UserError(
-            "No job says what it is monitored by (monitor.metric): say by what to sort, as metric=val/loss."
+            "No job has a monitored metric (monitor.metric): choose a metric to sort by, as metric=val/loss."
         )
-    return found[0]
+    return names[0]
 
 
-def _absent(name: str, there: Sequence[str]) -> str:
-    if not there:
-        return f"metric={name}: no job has it, as none has any metric."
-    near = get_close_matches(name, there, n=NAMED, cutoff=0.5)
-    shown = list(dict.fromkeys([*near, *there]))[:NAMED]
-    more = f" and {len(there) - len(shown)} more" if len(there) > len(shown) else ""
-    return f"metric={name}: no job has it; there are {', '.join(shown)}{more}."
+def _absent(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"metric={name}: no job has it; no job has any metric."
+    similar = get_close_matches(name, known, n=MAX_LISTED, cutoff=0.5)
+    shown = list(dict.fromkeys([*similar, *known]))[:MAX_LISTED]
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return f"metric={name}: no job has it; known are {', '.join(shown)}{more}."

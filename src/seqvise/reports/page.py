@@ -1,4 +1,4 @@
-"""A report as a page: HTML that holds its figures, and Markdown beside them."""
+"""A report as a page: HTML with embedded figures, or Markdown that links them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ img { background: white; display: block; height: auto; max-width: 100%; }
 """.strip()
 
 
-def as_html(report: SweepReport, found: Importance, figures: Sequence[tuple[str, bytes]]) -> str:
-    """A page without outside parts. figures: title and SVG of each."""
+def as_html(report: SweepReport, hyperparameters: Importance, figures: Sequence[tuple[str, bytes]]) -> str:
+    """A self-contained HTML page. figures: title and SVG of each."""
     parts = [f"<h1>{escape(headline(report))}</h1>"]
     parts += [_html_table(results_grid(report))] if report.rows else []
     parts += [f"<p>{escape(note)}</p>" for note in remarks(report)]
@@ -35,8 +35,8 @@ def as_html(report: SweepReport, found: Importance, figures: Sequence[tuple[str,
     for title, svg in figures:
         source = f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
         parts.append(f'<h2>{escape(title)}</h2>\n<img src="{source}" alt="{escape(title)}">')
-    parts += ["<h2>Importance</h2>" if found.parameters else "", f"<p>{escape(found.verdict)}</p>"]
-    parts += [_html_table(importance_grid(found))] if found.parameters else []
+    parts += ["<h2>Importance</h2>" if hyperparameters.parameters else "", f"<p>{escape(hyperparameters.verdict)}</p>"]
+    parts += [_html_table(importance_grid(hyperparameters))] if hyperparameters.parameters else []
     body = "\n".join(part for part in parts if part)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -46,25 +46,25 @@ def as_html(report: SweepReport, found: Importance, figures: Sequence[tuple[str,
     )
 
 
-def as_markdown_page(report: SweepReport, found: Importance, figures: Sequence[tuple[str, str]]) -> str:
-    """Markdown with the figures as files beside it. figures: name and title of each."""
+def as_markdown_page(report: SweepReport, hyperparameters: Importance, figures: Sequence[tuple[str, str]]) -> str:
+    """A Markdown page that links the figure files. figures: name and title of each."""
     table = [as_markdown(results_grid(report)).strip()] if report.rows else []
     parts = [markdown_text(headline(report)) + ".", *table, *map(markdown_text, remarks(report))]
     if report.troubles():
         parts += ["Jobs without a result:", as_markdown(troubles_grid(report)).strip()]
     parts += [f"![{markdown_text(title)}]({name}.svg)" for name, title in figures]
-    parts.append(markdown_text(found.verdict))
-    parts += [as_markdown(importance_grid(found)).strip()] if found.parameters else []
+    parts.append(markdown_text(hyperparameters.verdict))
+    parts += [as_markdown(importance_grid(hyperparameters)).strip()] if hyperparameters.parameters else []
     return "\n\n".join(parts) + "\n"
 
 
 def _html_table(grid: Grid) -> str:
-    head = "".join(_cell("th", *each) for each in zip(grid.head, grid.numeric, strict=True))
-    lines = ["".join(_cell("td", *each) for each in zip(line, grid.numeric, strict=True)) for line in grid.lines]
+    head = "".join(_cell("th", *cell) for cell in zip(grid.head, grid.numeric, strict=True))
+    lines = ["".join(_cell("td", *cell) for cell in zip(line, grid.numeric, strict=True)) for line in grid.lines]
     rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
 
 
 def _cell(tag: str, content: str, numeric: bool) -> str:
-    kind = ' class="number"' if numeric else ""
-    return f"<{tag}{kind}>{escape(content)}</{tag}>"
+    css_class = ' class="number"' if numeric else ""
+    return f"<{tag}{css_class}>{escape(content)}</{tag}>"

@@ -1,4 +1,4 @@
-"""A sweep as one table: what differed, and what came out."""
+"""A sweep as one table: the differing keys and the results."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Result:
     """A metric over the seeds of a configuration.
 
     Attributes:
-        mean: of those jobs that are done and have it; NaN where there are none.
-        deviation: standard deviation of the sample (n - 1); None of fewer than two.
-        n: how many they are.
+        mean: mean over finished jobs with this metric; NaN if there are none.
+        deviation: sample standard deviation (n - 1); None for fewer than two.
+        n: number of these jobs.
     """
 
     mean: float
@@ -30,7 +30,7 @@ class Result:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Result:
-        """The result of some values, which may be none."""
+        """The result of any number of values."""
         if not all(map(math.isfinite, values)):
             return cls(math.nan, None, len(values))
         return cls(fmean(values) if values else math.nan, stdev(values) if len(values) > 1 else None, len(values))
@@ -41,10 +41,10 @@ class Row:
     """A configuration.
 
     Attributes:
-        values: of each parameter.
-        jobs: one a seed.
-        results: of each metric.
-        marks: letters of what it ran on that others did not.
+        values: value of each parameter.
+        jobs: one job per seed.
+        results: result of each metric.
+        marks: letters of its unusual environment facts.
     """
 
     values: tuple[Value, ...]
@@ -54,11 +54,11 @@ class Row:
 
     @property
     def best(self) -> Result:
-        """Of the metric that the report is sorted by."""
+        """Result of the metric that the report is sorted by."""
         return self.results[0]
 
     def states(self) -> str:
-        """How many jobs are done, and how the others stand: ``2 ok, 1 failed``."""
+        """Number of jobs in each state: ``2 ok, 1 failed``."""
         states = [job.state() for job in self.jobs]
         return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states), key=lambda s: s != "ok"))
 
@@ -69,12 +69,12 @@ class SweepReport:
 
     Attributes:
         differing: the keys that differ.
-        metrics: what is shown, the first is what rows are sorted by.
-        mode: ``max`` or ``min``, which of it is better.
+        metrics: the metrics; rows are sorted by the first.
+        mode: ``max`` or ``min``: which values of the first metric are better.
         rows: the configurations, best first; those without a result last.
         marks: a sentence for each letter.
         unreadable: jobs without a config that could be read.
-        notes: sentences about what the table cannot say.
+        notes: further sentences, about missing results.
     """
 
     differing: Differences
@@ -90,12 +90,12 @@ class SweepReport:
         return [*(job for row in self.rows for job in row.jobs), *self.unreadable]
 
     def label(self, row: Row) -> str:
-        """A configuration in words: ``model=rnn, optimizer.lr=0.001``."""
+        """A configuration as text: ``model=rnn, optimizer.lr=0.001``."""
         pairs = zip(self.differing.parameters, row.values, strict=True)
         return ", ".join(f"{name}={text(value)}" for name, value in pairs) or "the configuration"
 
     def troubles(self) -> list[tuple[Job, str]]:
-        """Jobs that are no result, with their configuration in words."""
+        """Jobs without a result, with their configuration as text."""
         named = [(job, self.job_label(row, job)) for row in self.rows for job in row.jobs]
         named += [
             (job, ", ".join(f"{name}={value}" for name, value in job.overrides.items())) for job in self.unreadable
@@ -103,19 +103,19 @@ class SweepReport:
         return [(job, label) for job, label in named if job.state() != "ok"]
 
     def job_label(self, row: Row, job: Job) -> str:
-        """A configuration and the seed of one job in words."""
+        """A configuration and the seed of one job as text."""
         seeds = [f"{name}={text(job.settings.get(name))}" for name in self.differing.seeds if name == "seed"]
         label = self.label(row) if self.differing.parameters else ""
         return ", ".join(part for part in (label, *seeds) if part)
 
 
 def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | None = None) -> SweepReport:
-    """One row a configuration, best first.
+    """Builds a report with one row per configuration, best first.
 
     Args:
-        jobs: of one or several sweeps, at least one.
-        metrics: what is shown, sorted by the first; none: the monitored metric and the main ones.
-        mode: ``max`` or ``min``, which of the first is better; null: as monitored, or what its name says.
+        jobs: at least one job, of one or several sweeps.
+        metrics: the metrics to show, sorted by the first; empty for the monitored metric and the main ones.
+        mode: ``max`` or ``min``: which values of the first are better; None: as monitored, or by its name.
 
     Raises:
         UserError: a metric that no job has.
@@ -125,11 +125,11 @@ def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | N
     mode = direction(shown[0], readable, mode) if shown else "max"
     differing = differences(readable)
     sentences, letters = marks(readable)
-    of_job = {job.path: each for job, each in zip(readable, letters, strict=True)}
+    job_marks = {job.path: job_letters for job, job_letters in zip(readable, letters, strict=True)}
     groups: dict[tuple[Value, ...], list[Job]] = {}
     for job in readable:
         groups.setdefault(differing.configuration(job), []).append(job)
-    rows = [_row(values, group, shown, of_job) for values, group in groups.items()]
+    rows = [_row(values, group, shown, job_marks) for values, group in groups.items()]
     rows.sort(key=lambda row: _rank(row, mode))
     unreadable = tuple(job for job in jobs if not job.settings)
     return SweepReport(
@@ -139,23 +139,23 @@ def build_report(jobs: Sequence[Job], metrics: Sequence[str] = (), mode: str | N
 
 def _row(values: tuple[Value, ...], jobs: list[Job], metrics: Sequence[str], letters: Mapping[Path, list[str]]) -> Row:
     results = [Result.of([value for job in jobs if (value := job.number(name)) is not None]) for name in metrics]
-    marked = dict.fromkeys(letter for job in jobs for letter in letters[job.path])
-    return Row(values, tuple(jobs), tuple(results), tuple(marked))
+    row_marks = dict.fromkeys(letter for job in jobs for letter in letters[job.path])
+    return Row(values, tuple(jobs), tuple(results), tuple(row_marks))
 
 
 def _rank(row: Row, mode: str) -> tuple[bool, bool, float]:
-    """Results first, then those that are no number, then those that are none."""
+    """Sort key: finite results first, then NaN, then rows without a result."""
     mean = row.best.mean
     return row.best.n == 0, math.isnan(mean), 0.0 if math.isnan(mean) else -mean if mode == "max" else mean
 
 
 def _notes(jobs: Sequence[Job], metrics: Sequence[str]) -> Iterable[str]:
-    done = [job for job in jobs if job.state() == "ok"]
-    if not done:
-        yield "No job is done yet."
+    finished = [job for job in jobs if job.state() == "ok"]
+    if not finished:
+        yield "No job has finished yet."
         return
-    without = [job for job in done if job.number(metrics[0]) is None]
-    if len(without) == len(done):
-        yield f"No job has {metrics[0]}; there are {', '.join(numbers(jobs)[:20]) or 'no metrics'}."
+    without = [job for job in finished if job.number(metrics[0]) is None]
+    if len(without) == len(finished):
+        yield f"No job has {metrics[0]}; known are {', '.join(numbers(jobs)[:20]) or 'no metrics'}."
     elif without:
         yield f"Without {metrics[0]}: {', '.join(job.name for job in without)}."

@@ -1,4 +1,4 @@
-"""A report in a terminal."""
+"""Prints a report to a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show(report: SweepReport, console: Console) -> None:
-    """Prints the table, the jobs that are no result, and what the marks mean."""
+    """Prints the table, the meaning of its marks, and the jobs without a result."""
     console.print(Text(headline(report), style="bold"))
     if report.rows:
         console.print(grid_table(results_grid(report)))
@@ -29,34 +29,34 @@ def show(report: SweepReport, console: Console) -> None:
         console.print(grid_table(troubles_grid(report)))
 
 
-def show_importance(found: Importance, console: Console) -> None:
-    """Prints what a forest says of the hyperparameters, and whether to believe it."""
+def show_importance(result: Importance, console: Console) -> None:
+    """Prints the importance of the hyperparameters, and whether the estimate is reliable."""
     console.print()
-    console.print(Text(printable(found.verdict)))
-    if found.parameters:
-        console.print(grid_table(importance_grid(found)))
+    console.print(Text(printable(result.verdict)))
+    if result.parameters:
+        console.print(grid_table(importance_grid(result)))
 
 
 def headline(report: SweepReport) -> str:
-    """How many jobs and configurations there are, and what they are sorted by."""
+    """Number of jobs and configurations, and the sort order."""
     jobs = report.jobs()
-    done = sum(job.state() == "ok" for job in jobs)
-    several = f"{len(report.rows)} configuration{'s'[: len(report.rows) != 1]}"
+    finished = sum(job.state() == "ok" for job in jobs)
+    configurations = f"{len(report.rows)} configuration{'s'[: len(report.rows) != 1]}"
     order = {"max": "largest", "min": "smallest"}[report.mode]
     by = f", {order} {report.metrics[0]} first" if report.metrics else ""
-    return f"{several}, {done} of {len(jobs)} jobs done{by}"
+    return f"{configurations}, {finished} of {len(jobs)} jobs done{by}"
 
 
 def remarks(report: SweepReport) -> list[str]:
-    """Sentences that belong under the table."""
+    """Sentences below the table."""
     spread = [result for row in report.rows for result in row.results if result.deviation is not None]
-    told = ["Means ± standard deviations over n seeds."] if spread else []
-    told += [f"{letter}: {sentence}." for letter, sentence in report.marks.items()]
-    return [*told, *report.notes]
+    sentences = ["Means ± standard deviations over n seeds."] if spread else []
+    sentences += [f"{letter}: {sentence}." for letter, sentence in report.marks.items()]
+    return [*sentences, *report.notes]
 
 
 def grid_table(grid: Grid) -> Table:
-    """Cells as a table of rich."""
+    """The grid as a rich table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head, numeric in zip(grid.head, grid.numeric, strict=True):
         table.add_column(Text(printable(head)), justify="right" if numeric else "left", overflow="fold")

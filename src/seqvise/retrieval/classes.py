@@ -23,7 +23,7 @@ class Classes(NamedTuple):
 
     candidates: Candidates
     total: int
-    without: int
+    without_vector: int
 
 
 def class_problems(to: str, folder: Path | None, hypernyms: float = 0.0) -> list[str]:

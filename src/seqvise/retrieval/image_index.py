@@ -15,7 +15,7 @@ import numpy as np
 
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
-from seqvise.images.listing import NONE, ImageList
+from seqvise.images.listing import NO_LABEL, ImageList
 from seqvise.retrieval.indexes.base import Index, find_kind
 from seqvise.retrieval.indexes.exact import ExactIndex
 from seqvise.retrieval.indexes.nearest import Rows
@@ -285,15 +285,15 @@ def _replacing_folder(folder: Path) -> Iterator[Path]:
     """Like ``atomic_folder``, but replaces an existing index."""
     if folder.exists() and not is_index(folder):
         raise UserError(f"output={folder} exists and is not an index: give the name of another folder.")
-    fresh, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
-    for path in (fresh, old):
+    new_folder, old_folder = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
+    for path in (new_folder, old_folder):
         shutil.rmtree(path, ignore_errors=True)
-    with atomic_folder(fresh) as temporary:
+    with atomic_folder(new_folder) as temporary:
         yield temporary
     if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old_folder)
+    new_folder.rename(folder)
+    shutil.rmtree(old_folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,20 +373,20 @@ def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
 
     If no folder is in ``names``, the label is the first folder.
     """
-    known = frozenset(names)
-    labels = [_folder_label(path, known) for path in images.paths]
+    label_set = frozenset(names)
+    labels = [_folder_label(path, label_set) for path in images.paths]
     label_names = tuple(sorted({label for label in labels if label}))
-    label_ids = {"": NONE, **{name: label_id for label_id, name in enumerate(label_names)}}
+    label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(label_names)}}
     return ImageList(images.root, images.paths, np.array([label_ids[label] for label in labels], np.int32), label_names)
 
 
-def _folder_label(path: str, known: frozenset[str]) -> str:
+def _folder_label(path: str, label_set: frozenset[str]) -> str:
     folders = path.split("/")[:-1]
-    return next((name for name in folders if name in known), folders[0] if folders else "")
+    return next((name for name in folders if name in label_set), folders[0] if folders else "")
 
 
 def _entries(images: ImageList) -> dict[str, IndexedImage]:
-    names = {NONE: "", **dict(enumerate(images.names))}
+    names = {NO_LABEL: "", **dict(enumerate(images.names))}
     labels = [names[label] for label in images.labels.tolist()]
     return {path: _indexed_image(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
 

@@ -142,7 +142,7 @@ def _phrase_vector(text: str, parts: list[str], words: Words) -> tuple[NDArray[n
 
 
 def _unknown(word: str, words: Words) -> str:
-    near = words.spelled_like(word, SPELLINGS)
-    hint = f"Similar spellings: {', '.join(near)}." if near else "No word has a similar spelling."
+    similar = words.spelled_like(word, SPELLINGS)
+    hint = f"Similar spellings: {', '.join(similar)}." if similar else "No word has a similar spelling."
     signs = " Put spaces around + and -." if re.search(r"\S[+-]\S", word) else ""
     return f"there is no vector of '{word}'. {hint}{signs}"

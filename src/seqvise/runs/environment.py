@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.keys import flatten, is_filled
 from seqvise.config.options import Config
 from seqvise.config.schema import content
 from seqvise.files import digest
@@ -53,7 +54,9 @@ def other_versions(folder: Path, packages: Sequence[str] = OURS) -> str:
 
 def new_keys(saved: DictConfig, config: Config) -> str:
     """For example ``data.prepare_workers=None``: what a run's config did not say, and now is a choice."""
-    before, now = set(_leaves(OmegaConf.to_container(saved))), _leaves(content(config))
+    former = cast(dict[str, Any], OmegaConf.to_container(saved))
+    before = {".".join(key) for key, _ in flatten(former, is_filled)}
+    now = {".".join(key): value for key, value in flatten(content(config), is_filled)}
     found = [f"{key}={value}" for key, value in now.items() if not _has(before, key)]
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return ", ".join([*found[:SHOWN], *more])
@@ -63,15 +66,6 @@ def _has(keys: set[str], key: str) -> bool:
     """Whether a key is there, or a node of it was an empty one or null."""
     places = key.split(".")
     return any(".".join(places[: end + 1]) in keys for end in range(len(places)))
-
-
-def _leaves(node: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict) or not node:
-        return {path: node}
-    found: dict[str, Any] = {}
-    for name, value in cast(dict[str, Any], node).items():
-        found |= _leaves(value, f"{path}.{name}" if path else str(name))
-    return found
 
 
 CPU_FACTS = Path("/proc/cpuinfo")

@@ -13,7 +13,8 @@ from yaml import YAMLError
 
 from seqvise.config.arguments import further_arguments
 from seqvise.config.formats import changes, former_keys, load_config
-from seqvise.config.options import Config
+from seqvise.config.keys import flatten, is_filled
+from seqvise.config.overrides import key_of, split_override
 from seqvise.config.registry import class_paths
 from seqvise.config.schema import content, typed, without_unknown
 from seqvise.errors import UserError
@@ -109,7 +110,7 @@ def begins(cfg: DictConfig, directory: Path) -> bool:
 
 def check_named(overrides: Sequence[str]) -> None:
     """Raises UserError if ``resume=DIR`` names no run directory."""
-    named = [word.partition("=")[2] for word in overrides if word.startswith("resume=")]
+    named = [parts.value for parts in map(split_override, overrides) if parts.target == "resume"]
     name = named[-1].strip("'\"") if named else AUTO
     if name not in (AUTO, "null", "") and not (Path(name).expanduser() / CONFIG).is_file():
         raise UserError(_no_run(name))
@@ -127,7 +128,7 @@ def has_finished(directory: Path) -> bool:
 def is_longer(cfg: DictConfig, directory: Path, words: Sequence[str]) -> bool:
     """Whether overrides give training another length than the run in a directory had."""
     saved = _read(cfg, directory)
-    keys = {_key(word) for word in words}.intersection(LENGTHS)
+    keys = {key_of(word) for word in words}.intersection(LENGTHS)
     return any(OmegaConf.select(cfg, key) != OmegaConf.select(saved, key) for key in keys)
 
 
@@ -144,7 +145,7 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
     if cfg.dry_run:
         raise UserError(f"dry_run=true shows a new run, but {directory} holds one to resume: leave out one of the two.")
     saved = _saved(cfg, directory)
-    given = [key for key in map(_key, words) if not _is_free(key)]
+    given = [key for key in map(key_of, words) if not _is_free(key)]
     former = former_keys(directory / CONFIG).difference(given)  # the run keeps what they meant when it began
     differences = [item for item in _differences(saved, cfg) if item[0] not in former and _concerns(given, item[0])]
     if different := [f"{key}: {old} -> {new}" for key, old, new in differences]:
@@ -153,7 +154,7 @@ def resumed_config(cfg: DictConfig, directory: Path, words: Sequence[str]) -> Di
             f"The run in {directory} goes on with its own config, from which these words differ: "
             f"{'; '.join([*different[:SHOWN], *more])}. Leave them out, or begin a new run."
         )
-    for key in {_key(word) for word in words} - {"resume"}:
+    for key in {key_of(word) for word in words} - {"resume"}:
         if _is_free(key):
             OmegaConf.update(saved, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
     OmegaConf.update(saved, "paths.run", str(directory))
@@ -244,10 +245,6 @@ def _is_free(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in FREE)
 
 
-def _key(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~").partition("@")[0].replace("/", ".")
-
-
 def _concerns(given: Sequence[str], key: str) -> bool:
     """Whether one of the overrides given sets a key, itself or with its node; some set keys of every node."""
     return any(name in WHOLE or key == name or key.startswith(f"{name}.") for name in given)
@@ -255,19 +252,12 @@ def _concerns(given: Sequence[str], key: str) -> bool:
 
 def _differences(saved: DictConfig, wanted: DictConfig) -> Iterator[tuple[str, Any, Any]]:
     """Key, old and new value of what is not free; what is null now was left to be drawn or made."""
-    before, after = _leaves(typed(saved)), _leaves(typed(wanted))
+    before, after = _leaves(saved), _leaves(wanted)
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if old != new and new is not None and not _is_free(key):
             yield key, old, new
 
 
-def _leaves(config: Config) -> dict[str, Any]:
-    def walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(node, dict) and node:
-            for name, value in node.items():
-                yield from walk(value, f"{path}.{name}" if path else str(name))
-        else:
-            yield path, node
-
-    return dict(walk(content(config), ""))
+def _leaves(cfg: DictConfig) -> dict[str, Any]:
+    return {".".join(key): value for key, value in flatten(content(typed(cfg)), is_filled)}

@@ -14,7 +14,7 @@ from seqvise.corpus.parallel.filters import PARTS
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.download.catalogue import CORPORA, missing_sources, vector_source
 from seqvise.download.fetch import fetch
-from seqvise.download.sources import Source, Watch, in_words
+from seqvise.download.sources import ProgressCallback, Source, format_size
 
 
 def fetch_missing(config: Config, corpora: Mapping[str, Sequence[Source]] = CORPORA) -> None:
@@ -58,7 +58,7 @@ def _of_vectors(config: Config) -> Iterator[tuple[Source, Path]]:
 
 
 @contextmanager
-def _shown() -> Iterator[Watch]:
+def _shown() -> Iterator[ProgressCallback]:
     """Names and sizes on standard error as each task starts, and a bar of it."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -67,8 +67,8 @@ def _shown() -> Iterator[Watch]:
 
         def watch(task: str, done: int, total: int | None) -> None:
             if task not in bars:
-                size = f" ({in_words(total)})" if total is not None else ""
-                there = f", {in_words(done)} of it are there" if done else ""
+                size = f" ({format_size(total)})" if total is not None else ""
+                there = f", {format_size(done)} of it are there" if done else ""
                 console.print(f"{task}{size}{there}", markup=False)
                 bars[task] = progress.add_task("", total=total)
             progress.update(bars[task], completed=done, total=total)

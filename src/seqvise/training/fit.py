@@ -107,7 +107,7 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
         **job.best.metrics,
         **_test(config, job),
         **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
-        **getattr(task, "told", {}),
+        **getattr(task, "run_notes", {}),
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),

@@ -18,7 +18,7 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_write, digest_file, write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
-from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_words, split_images
+from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_word_space, split_images
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
 from seqvise.images.options import is_weights_file
 from seqvise.paths import cache_folder
@@ -102,7 +102,7 @@ def read_job(config: Config, seed: int) -> ImageJob:
         raise UserError("Images need a model that answers with a word vector: choose model=devise.")
     with preparing():
         parts = find_images(config.data)
-        words = read_words(config, parts.images.names)
+        words = read_word_space(config, parts.images.names)
         split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
@@ -152,7 +152,7 @@ def _data(job: ImageJob) -> ImageDataModule:
 def _task(job: ImageJob) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
     task = make_task(job.config, _model(job), job.seed, protocol=job.protocol())
-    cast(Any, task).told = job.told()
+    cast(Any, task).run_notes = job.told()
     return task
 
 

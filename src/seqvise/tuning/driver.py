@@ -1,4 +1,4 @@
-"""The loop of a search: asks for trials, runs so many at a time, and tells how they ended."""
+"""The loop of a search: asks the study for trials, runs several at a time, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import suggest
 from seqvise.tuning.study import (
-    BEAT,
     FOLDER,
-    FOUND,
-    WHY,
+    HEARTBEAT_SECONDS,
+    REASON,
+    SEED_SCORES,
     Plan,
-    enqueue_again,
-    fail_abandoned,
+    count_started,
     live_trials,
-    started,
+    requeue,
+    requeue_abandoned,
 )
 from seqvise.tuning.trial import Command, Outcome, Running
 
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-POLL = 0.5
-"""Seconds between two looks at the trials."""
+POLL_SECONDS = 0.5
+"""Seconds between two checks of the trials."""
 REFUSALS = 3
 TERMINATED = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class _Placed:
+class _ActiveTrial:
     running: Running
     devices: tuple[str, ...]
 
 
 @dataclass
 class Driver:
-    """Works on a study until it has all its trials, those of other processes too.
+    """Works on a study until all its trials have ended, including those of other processes.
 
     Attributes:
-        study: with its sampler and pruner.
-        plan: what is searched and measured.
-        options: how many trials, and how many at a time.
+        study: the study, with its sampler and pruner.
+        plan: definition of the study.
+        options: number of trials, and of parallel trials.
         folder: receives a run directory for each trial, or for each of its seeds.
-        command: starts a run.
-        pool: has room for so many trials at a time, and the CUDA devices that they share.
-        needs: devices of a trial.
-        environment: variables of its processes.
-        beat: seconds between two signs of life of a trial.
-        poll: seconds between two looks at the trials.
+        command: returns the command of a run.
+        pool: slots for parallel trials, and the CUDA devices that they share.
+        devices_per_trial: number of CUDA devices of a trial.
+        environment: additional environment variables of the trials.
+        heartbeat: seconds between two heartbeats of a trial.
+        poll: seconds between two checks of the trials.
     """
 
     study: Study
@@ -70,12 +70,12 @@ class Driver:
     folder: Path
     command: Command
     pool: Pool
-    needs: int = 0
+    devices_per_trial: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
-    beat: float = BEAT
-    poll: float = POLL
-    _running: list[_Placed] = field(default_factory=list)
-    _beaten: float = 0.0
+    heartbeat: float = HEARTBEAT_SECONDS
+    poll: float = POLL_SECONDS
+    _running: list[_ActiveTrial] = field(default_factory=list)
+    _last_heartbeat: float = 0.0
     _waited: bool = False
     _refused: list[str] = field(default_factory=list)
 
@@ -83,128 +83,128 @@ class Driver:
         """Runs trials.
 
         Raises:
-            UserError: so many trials one after another were refused that others would be too.
-            KeyboardInterrupt: after Ctrl-C, when the running trials have saved and ended.
+            UserError: several successive trials were refused, so others would be refused too.
+            KeyboardInterrupt: after Ctrl-C, once the running trials have saved and ended.
             SystemExit: the same after SIGTERM, with code 143.
         """
         try:
-            with told_to_stop() as told:
-                while self._step(bool(told)):
-                    if len(told) > 1:
+            with recorded_signals() as received:
+                while self._step(bool(received)):
+                    if len(received) > 1:
                         self._kill()
                     time.sleep(self.poll)
         finally:
             self._stop()
-        if signal.SIGTERM in told:
+        if signal.SIGTERM in received:
             raise SystemExit(TERMINATED)
-        if told:
+        if received:
             raise KeyboardInterrupt
 
     def _step(self, stopping: bool) -> bool:
-        """One look at everything; whether there is more to come."""
+        """One iteration of the loop; returns whether to continue."""
         self._keep_alive()
         if stopping:
             self._stop()
         else:
-            self._fill()
-        for placed in list(self._running):
-            outcome = placed.running.poll()
+            self._start_trials()
+        for active in list(self._running):
+            outcome = active.running.poll()
             if outcome is not None:
-                self._running.remove(placed)
-                self.pool.give_back(placed.devices)
-                self._tell(placed.running, outcome)
+                self._running.remove(active)
+                self.pool.give_back(active.devices)
+                self._report(active.running, outcome)
         if len(self._refused) >= REFUSALS:
             raise UserError(f"The last {REFUSALS} trials were all refused ({self._refused[-1].rstrip('.')}).")
         return bool(self._running) or (not stopping and self._is_unfinished())
 
-    def _fill(self) -> None:
-        """Begins trials as long as there are places and trials to come."""
-        while self._is_wanting() and (devices := self.pool.take(self.needs)) is not None:
-            self._running.append(_Placed(self._begin(devices), devices))
+    def _start_trials(self) -> None:
+        """Starts trials while the pool has free slots and the study needs more."""
+        while self._needs_trials() and (devices := self.pool.take(self.devices_per_trial)) is not None:
+            self._running.append(_ActiveTrial(self._start(devices), devices))
 
-    def _begin(self, devices: tuple[str, ...]) -> Running:
+    def _start(self, devices: tuple[str, ...]) -> Running:
         with warnings.catch_warnings():
-            # Of a step that the range is no multiple of.
+            # Optuna warns if the range is not a multiple of the step.
             warnings.filterwarnings("ignore", ".*is not divisible by `step`", UserWarning)
             trial = self.study.ask()
-            self._beat(trial._trial_id)
+            self._send_heartbeat(trial._trial_id)
             values = suggest(self.plan.space, trial)
         name = trial.user_attrs.get(FOLDER, str(trial.number))
         trial.set_user_attr(FOLDER, name)
         shown = " ".join(f"{key}={value}" for key, value in values.items())
-        begins = "begins" if name == str(trial.number) else f"goes on in {name}"
-        log.info("trial %d %s with %s", trial.number, begins, shown)
+        verb = "starts" if name == str(trial.number) else f"resumes in {name}"
+        log.info("trial %d %s with %s", trial.number, verb, shown)
         seeds: list[int | None] = [None] if self.plan.seeds is None else list(self.plan.seeds)
         folders = [self.folder / (name if seed is None else f"{name}-seed{seed}") for seed in seeds]
         variables = {**self.environment, **({VISIBLE: ",".join(devices)} if devices else {})}
         return Running(trial, values, folders, self.command, self.plan.metric, variables, seeds)
 
-    def _tell(self, running: Running, outcome: Outcome) -> None:
-        """Tells the study; a trial that was broken off waits there to go on."""
+    def _report(self, running: Running, outcome: Outcome) -> None:
+        """Reports an outcome to the study, and queues an interrupted trial again."""
         from optuna.trial import TrialState
 
         number = running.trial.number
-        self._refused = [*self._refused, outcome.why] if outcome.refused else []
-        log.info("trial %d: %s", number, outcome.told(self.plan.metric))
-        # Another process takes a trial for dead whose machine has slept.
+        self._refused = [*self._refused, outcome.reason] if outcome.refused else []
+        log.info("trial %d: %s", number, outcome.summary(self.plan.metric))
+        # Another process considers a trial dead after its machine was suspended.
         if self._trial(number).state != TrialState.RUNNING:
             return
-        running.trial.set_user_attr(FOUND, running.found)
-        running.trial.set_user_attr(WHY, outcome.why)
+        running.trial.set_user_attr(SEED_SCORES, running.scores)
+        running.trial.set_user_attr(REASON, outcome.reason)
         state = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}.get(outcome.state, TrialState.FAIL)
         self.study.tell(number, outcome.value, state=state, skip_if_finished=True)
         if outcome.state == "interrupted":
-            enqueue_again(self.study, self._trial(number))
+            requeue(self.study, self._trial(number))
 
     def _keep_alive(self) -> None:
-        """Gives a sign of life of each trial, and takes up those of which there is none."""
-        if time.monotonic() - self._beaten >= self.beat:
-            self._beaten = time.monotonic()
-            for placed in self._running:
-                self._beat(placed.running.trial._trial_id)
-            fail_abandoned(self.study)
+        """Sends a heartbeat for each running trial, and queues trials without heartbeats again."""
+        if time.monotonic() - self._last_heartbeat >= self.heartbeat:
+            self._last_heartbeat = time.monotonic()
+            for active in self._running:
+                self._send_heartbeat(active.running.trial._trial_id)
+            requeue_abandoned(self.study)
 
-    def _beat(self, trial: int) -> None:
+    def _send_heartbeat(self, trial: int) -> None:
         storage: Any = self.study._storage
         storage.record_heartbeat(trial)
 
-    def _is_wanting(self) -> bool:
-        """Whether the study has fewer trials than it is to have."""
-        return started(live_trials(self.study)) < self.options.trials
+    def _needs_trials(self) -> bool:
+        """Whether the study has fewer trials than ``tune.trials``."""
+        return count_started(live_trials(self.study)) < self.options.trials
 
     def _is_unfinished(self) -> bool:
-        """Whether a trial is to come or runs, here or elsewhere."""
+        """Whether a trial has yet to start or is running, here or in another process."""
         from optuna.trial import TrialState
 
         elsewhere = [str(trial.number) for trial in live_trials(self.study) if trial.state == TrialState.RUNNING]
-        if elsewhere and not self._waited and not self._is_wanting():
-            log.info("waiting for trials of other processes, or of one that was killed: %s", ", ".join(elsewhere))
+        if elsewhere and not self._waited and not self._needs_trials():
+            log.info("waiting for trials of other processes, which may have been killed: %s", ", ".join(elsewhere))
             self._waited = True
-        return bool(elsewhere) or self._is_wanting()
+        return bool(elsewhere) or self._needs_trials()
 
     def _stop(self) -> None:
-        for placed in self._running:
-            placed.running.stop()
+        for active in self._running:
+            active.running.stop()
 
     def _kill(self) -> None:
-        for placed in self._running:
-            placed.running.kill()
+        for active in self._running:
+            active.running.kill()
 
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
 
 
 @contextmanager
-def told_to_stop() -> Iterator[list[int]]:
-    """The signals, Ctrl-C or SIGTERM, that came within the block; Python's own answer to them is put off."""
-    told: list[int] = []
+def recorded_signals() -> Iterator[list[int]]:
+    """Records SIGINT and SIGTERM within the block instead of ending; yields the signals received so far."""
+    received: list[int] = []
 
-    def listen(signum: int, _: FrameType | None) -> None:
-        told.append(signum)
+    def on_signal(signum: int, _: FrameType | None) -> None:
+        received.append(signum)
 
-    before = {signum: signal.signal(signum, listen) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.signal(signum, on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield told
+        yield received
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

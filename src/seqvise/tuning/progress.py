@@ -1,4 +1,4 @@
-"""What a trial's run says of itself: its monitored metric after each validation, and its result."""
+"""Reads the run of a trial: the monitored metric after each validation, the result, and why it failed."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from seqvise.runs.directory import METRICS, PROGRESS, STATUS
 def progress(folder: Path, metric: str) -> list[float]:
     """A metric after each validation so far.
 
-    A validation that was made again, as after a kill, counts once, with its later value. The last line may be half
-    written.
+    A validation repeated after a kill counts once, with its later value. The last line may be incomplete.
     """
-    found: dict[int, float] = {}
+    scores: dict[int, float] = {}
     for line in _lines(folder / PROGRESS):
         value = line.get(metric)
         if isinstance(value, int | float) and isinstance(line.get("step"), int):
-            found[line["step"]] = float(value)
-    return list(found.values())
+            scores[line["step"]] = float(value)
+    return list(scores.values())
 
 
 def result(folder: Path, metric: str) -> float | None:
-    """A metric of a run that has come to its end; None of any other."""
+    """A metric of a finished run; None for any other run."""
     if _read(folder / STATUS).get("status") != "ok":
         return None
     value = _read(folder / METRICS).get(metric)
     return float(value) if isinstance(value, int | float) else None
 
 
-def why_failed(folder: Path, log: Path) -> str:
-    """Why a run failed, in one line: as its status says, or else the last line of what it printed."""
-    why = str(_read(folder / STATUS).get("why", ""))
-    if not why and log.is_file():
-        printed = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        why = printed[-1] if printed else ""
-    return " ".join(why.removeprefix("seqvise: ").split())
+def failure_reason(folder: Path, log: Path) -> str:
+    """Why a run failed, in one line: the reason in its status, or else the last line of its output."""
+    reason = str(_read(folder / STATUS).get("why", ""))
+    if not reason and log.is_file():
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        reason = lines[-1] if lines else ""
+    return " ".join(reason.removeprefix("seqvise: ").split())
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

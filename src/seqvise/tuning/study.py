@@ -1,4 +1,4 @@
-"""The study in its database: opened, compared with what is asked for, and its trials counted."""
+"""Opens a study in its database, compares it with the requested plan, and requeues its interrupted trials."""
 
 from __future__ import annotations
 
@@ -22,85 +22,85 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 PLAN = "seqvise"
-"""Attribute of a study: what makes it what it is."""
-FOLDER, FOUND, WHY, AGAIN = "folder", "found", "why", "again"
-"""Attributes of a trial: its folder's name, the metric of each seed, why it is no result, what it goes on with."""
+"""Attribute of a study: its plan."""
+FOLDER, SEED_SCORES, REASON, RESUMED_TRIAL = "folder", "found", "why", "again"
+"""Attributes of a trial: folder name, metric of each seed, why it has no result, number of the trial it resumes."""
 DIRECTIONS = {"max": "MAXIMIZE", "min": "MINIMIZE"}
-STILLBORN = timedelta(minutes=2)
-BEAT = 10
-"""Seconds between two signs of life of a trial; after three without one it is taken for dead."""
+STARTUP_TIMEOUT = timedelta(minutes=2)
+HEARTBEAT_SECONDS = 10
+"""Seconds between two heartbeats of a trial; a trial that misses three counts as dead."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What makes a study what it is; the same in every process that works on it.
+    """Definition of a study; the same in every process that works on it.
 
     Attributes:
-        space: what is searched.
-        metric: what a trial's value is.
+        space: the search space.
+        metric: the metric that is a trial's value.
         mode: ``max`` or ``min``.
-        seeds: whose mean it is; None: of the config's own.
-        words: the overrides held fixed, without those that change no result.
+        seeds: the value is the mean over these seeds; None for the seed of the config.
+        overrides: the fixed overrides, without those that cannot change results.
     """
 
     space: Space
     metric: str
     mode: str
     seeds: tuple[int, ...] | None
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
 
     def as_plain(self) -> dict[str, Any]:
-        """As plain values, for the database."""
+        """Plain values for the database."""
         return {
             "space": as_plain(self.space),
             "monitor.metric": self.metric,
             "monitor.mode": self.mode,
             "tune.seeds": None if self.seeds is None else list(self.seeds),
-            "words": sorted(self.words),
+            "words": sorted(self.overrides),
         }
 
 
-def open_study(name: str, url: str, plan: Plan, options: TuneOptions, beat: int = BEAT) -> Study:
-    """The study of that name in the database at a URL, made where there is none.
+def open_study(name: str, url: str, plan: Plan, options: TuneOptions, heartbeat: int = HEARTBEAT_SECONDS) -> Study:
+    """Opens a study of a database, or creates it.
 
     Args:
-        name: the study's.
-        url: as SQLAlchemy writes them.
-        plan: what the study is.
-        options: of its sampler and pruner.
-        beat: seconds between two signs of life of a trial.
+        name: name of the study.
+        url: SQLAlchemy URL of the database.
+        plan: definition of the study.
+        options: options of its sampler and pruner.
+        heartbeat: seconds between two heartbeats of a trial.
 
     Raises:
-        UserError: the database cannot be reached, or another study has the name.
+        UserError: the database cannot be reached, or a different study has this name.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     direction = optuna.study.StudyDirection[DIRECTIONS[plan.mode]]
     try:
-        storage = _storage(url, beat)
+        storage = _storage(url, heartbeat)
         study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
         if PLAN not in study.user_attrs and not study.get_trials(deepcopy=False):
             study.set_user_attr(PLAN, plan.as_plain())
-    except Exception as error:  # each kind of database has its own
+    except Exception as error:  # the error class depends on the database
         raise UserError(_unreachable(url, error)) from error
-    if problems := list(_differences(name, study, plan)):
-        raise UserError(*problems)
+    if messages := list(_differences(name, study, plan)):
+        raise UserError(*messages)
     study.sampler = build_sampler(options, len(study.get_trials(deepcopy=False)))
     study.pruner = build_pruner(options)
     return study
 
 
-def build_sampler(options: TuneOptions, done: int) -> BaseSampler:
-    """Who suggests values. done: trials so far, so that a search that goes on does not draw the same again."""
+def build_sampler(options: TuneOptions, trial_count: int) -> BaseSampler:
+    """The sampler. trial_count: trials so far; it shifts the seed, so that a resumed search draws new values."""
     from optuna.samplers import RandomSampler, TPESampler
 
-    seed = None if options.sampler_seed is None else options.sampler_seed + done
+    seed = None if options.sampler_seed is None else options.sampler_seed + trial_count
     return RandomSampler(seed=seed) if options.sampler == "random" else TPESampler(seed=seed)
 
 
 def build_pruner(options: TuneOptions) -> BasePruner:
-    """Who ends trials early, by their metric after each validation."""
+    """The pruner, which ends trials early by their metric after each validation."""
     from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
 
     if options.pruner == "hyperband":
@@ -110,11 +110,11 @@ def build_pruner(options: TuneOptions) -> BasePruner:
     return NopPruner()
 
 
-def enqueue_again(study: Study, trial: FrozenTrial) -> None:
-    """Puts a trial that was broken off among those that wait, to go on in its folder."""
+def requeue(study: Study, trial: FrozenTrial) -> None:
+    """Queues an interrupted trial again; it resumes in its folder."""
     import optuna
 
-    attributes = {**trial.user_attrs, AGAIN: trial.number}
+    attributes = {**trial.user_attrs, RESUMED_TRIAL: trial.number}
     waiting = optuna.trial.create_trial(
         state=optuna.trial.TrialState.WAITING,
         params=trial.params,
@@ -125,14 +125,14 @@ def enqueue_again(study: Study, trial: FrozenTrial) -> None:
 
 
 def live_trials(study: Study) -> list[FrozenTrial]:
-    """All trials, of those that were broken off and taken up again only the last."""
+    """All trials; of an interrupted trial and those that resumed it, only the last."""
     trials = study.get_trials(deepcopy=False)
-    replaced = {trial.user_attrs.get(AGAIN) for trial in trials}
+    replaced = {trial.user_attrs.get(RESUMED_TRIAL) for trial in trials}
     return [trial for trial in trials if trial.number not in replaced]
 
 
-def fail_abandoned(study: Study) -> None:
-    """Ends trials whose process was killed, and puts them among those that wait."""
+def requeue_abandoned(study: Study) -> None:
+    """Marks trials whose process was killed as failed, and queues them again."""
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
@@ -141,66 +141,67 @@ def fail_abandoned(study: Study) -> None:
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called experimental
         fail_stale_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        # Killed before its first sign of life.
-        if FOLDER not in trial.user_attrs and datetime.now() - (trial.datetime_start or datetime.now()) > STILLBORN:
+        # Killed before its first heartbeat.
+        age = datetime.now() - (trial.datetime_start or datetime.now())
+        if FOLDER not in trial.user_attrs and age > STARTUP_TIMEOUT:
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            enqueue_again(study, trial)
+            requeue(study, trial)
 
 
-def started(trials: Sequence[FrozenTrial]) -> int:
-    """How many are running or have ended."""
+def count_started(trials: Sequence[FrozenTrial]) -> int:
+    """Number of trials that are running or have ended."""
     from optuna.trial import TrialState
 
     return sum(trial.state != TrialState.WAITING for trial in trials)
 
 
 def _differences(name: str, study: Study, plan: Plan) -> Iterator[str]:
-    """What the study in the database has of another kind than what is asked for."""
+    """Differences between the study in the database and the requested plan."""
     before = study.user_attrs.get(PLAN)
     if before is None or study.direction.name != DIRECTIONS[before["monitor.mode"]]:
         yield f"The study '{name}' in the database was not made by seqvise tune: choose another tune.name."
         return
-    # As the database gives it back: lists for tuples.
+    # The database returns lists for tuples.
     now = json.loads(json.dumps(plan.as_plain()))
     for key in ("space", "monitor.metric", "monitor.mode", "tune.seeds", "words"):
         if before.get(key) != now[key]:
             yield _difference(name, key, before.get(key), now[key])
 
 
-def _difference(name: str, key: str, before: Any, now: Any) -> str:
-    hint = "choose another tune.name, or the same as before."
+def _difference(study: str, key: str, before: Any, now: Any) -> str:
+    hint = "choose another tune.name, or use the earlier settings."
     if key == "space":
-        changed = [each for each in dict.fromkeys([*before, *now]) if before.get(each) != now.get(each)]
-        return f"The study '{name}' has another search space (it differs in {', '.join(changed)}): {hint}"
+        changed = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+        return f"The study '{study}' has a different search space (it differs in {', '.join(changed)}): {hint}"
     if key == "words":
-        gone, new = ([word for word in a if word not in b] for a, b in ((before, now), (now, before)))
-        told = "; ".join(part for part in (_told("it has", gone), _told("it has not", new)) if part)
-        return f"The study '{name}' was begun with other words ({told}): {hint}"
-    return f"The study '{name}' was begun with {key}={before}, but now it is {now}: {hint}"
+        gone, new = ([override for override in a if override not in b] for a, b in ((before, now), (now, before)))
+        changes = "; ".join(part for part in (_listing("it has", gone), _listing("it lacks", new)) if part)
+        return f"The study '{study}' was created with different overrides ({changes}): {hint}"
+    return f"The study '{study}' was created with {key}={before}, but now it is {now}: {hint}"
 
 
-def _told(said: str, words: Sequence[str]) -> str:
-    return f"{said} {' '.join(words)}" if words else ""
+def _listing(label: str, overrides: Sequence[str]) -> str:
+    return f"{label} {' '.join(overrides)}" if overrides else ""
 
 
-def _storage(url: str, beat: int) -> RDBStorage:
+def _storage(url: str, heartbeat: int) -> RDBStorage:
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage
 
-    # Several processes write into one file, each waits for the others.
+    # Several processes write into one file and wait for each other.
     arguments: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called experimental
-        return RDBStorage(url, arguments, heartbeat_interval=beat, grace_period=3 * beat, **_on_stale())
+        return RDBStorage(url, arguments, heartbeat_interval=heartbeat, grace_period=3 * heartbeat, **_on_stale())
 
 
 def _on_stale() -> dict[str, Any]:
-    """What is called with a trial that gives no sign of life, under the name that this Optuna has for it."""
+    """The callback for trials without heartbeats, as the argument name of the installed Optuna."""
     from optuna.storages import RDBStorage
 
     known = signature(RDBStorage).parameters
     name = "heartbeat_stale_trial_callback"
-    return {name if name in known else "failed_trial_callback": enqueue_again}
+    return {name if name in known else "failed_trial_callback": requeue}
 
 
 def _unreachable(url: str, error: Exception) -> str:
@@ -212,8 +213,8 @@ def _unreachable(url: str, error: Exception) -> str:
     except (ArgumentError, ValueError):
         shown = url
     cause = error.__cause__ or error
-    told = " ".join(str(cause).partition("\n")[0].split()).replace(url, shown) or type(cause).__name__
+    message = " ".join(str(cause).partition("\n")[0].split()).replace(url, shown) or type(cause).__name__
     return (
-        f"tune.storage={shown} cannot be reached ({told.rstrip('.')}): write a URL as sqlite:///study.db or "
+        f"tune.storage={shown} cannot be reached ({message.rstrip('.')}): write a URL such as sqlite:///study.db or "
         "postgresql://user:password@host/name."
     )

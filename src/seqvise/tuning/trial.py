@@ -1,4 +1,4 @@
-"""A trial at work: one process after another, a seed each."""
+"""A running trial: one process for each seed, one after another."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from seqvise.files import try_lock, write_text
 from seqvise.launching.processes import SWEEP
 from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import LOCK, STATUS
-from seqvise.tuning.progress import progress, result, why_failed
+from seqvise.tuning.progress import failure_reason, progress, result
 from seqvise.tuning.space import Value
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 
-GRACE = 300.0
-"""Seconds that a process has to save and end before it is killed."""
+GRACE_SECONDS = 300.0
+"""Seconds in which a stopped process must save and end; then it is killed."""
 
 
 class Process:
-    """A process in a session of its own, so that Ctrl-C in the terminal reaches it only through ``stop``.
+    """A process in a separate session, so that Ctrl-C in the terminal reaches it only through ``stop``.
 
-    Under Linux it tells itself to stop, too, when this process is killed.
+    On Linux it also stops when this process is killed.
 
     Args:
-        command: its words.
-        log: receives what it prints, behind what is there.
-        environment: variables that it has beside this process's own.
+        command: program and arguments.
+        log: its output is appended to this file.
+        environment: environment variables in addition to those of this process.
     """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._told: float | None = None
+        self._stopped_at: float | None = None
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 command,
@@ -54,20 +54,20 @@ class Process:
             )
 
     def exit_code(self) -> int | None:
-        """How it ended, negative after a signal; None while it runs. One that does not stop is killed."""
+        """Exit code, negative after a signal; None while it runs. Kills a process that did not stop in time."""
         code = self._popen.poll()
-        if code is None and self._told is not None and time.monotonic() - self._told > GRACE:
+        if code is None and self._stopped_at is not None and time.monotonic() - self._stopped_at > GRACE_SECONDS:
             self.kill()
         return code
 
     def stop(self) -> None:
-        """Tells it to save and end."""
-        if self._told is None and self._popen.poll() is None:
-            self._told = time.monotonic()
+        """Sends SIGTERM: the process saves and ends."""
+        if self._stopped_at is None and self._popen.poll() is None:
+            self._stopped_at = time.monotonic()
             self._popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends it and all that it has started."""
+        """Kills it and all processes that it has started."""
         if self._popen.poll() is None:
             os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
@@ -75,9 +75,9 @@ class Process:
 
 LOG = "trial.log"
 REFUSED = 2
-"""The exit code of a command that was asked for something that cannot be."""
+"""Exit code of a command whose input was invalid."""
 Command = Callable[[Mapping[str, Value], int | None, Path], list[str]]
-"""The words that start a run with values and a seed in a folder; where one lies there, it goes on."""
+"""Returns the command that trains with values and a seed in a folder, or resumes the run in it."""
 
 
 @dataclass(frozen=True)
@@ -86,36 +86,36 @@ class Outcome:
 
     Attributes:
         state: ``ok``, ``pruned``, ``failed`` or ``interrupted``.
-        value: the mean over seeds of one that is ok.
-        why: the reason of any other.
-        refused: whether a config was refused that was thought to be good.
+        value: the mean over seeds if the state is ``ok``.
+        reason: the reason for any other state.
+        refused: whether the run refused its config.
     """
 
     state: str
     value: float | None = None
-    why: str = ""
+    reason: str = ""
     refused: bool = False
 
-    def told(self, metric: str) -> str:
-        """What came out, in words."""
+    def summary(self, metric: str) -> str:
+        """The outcome as text for the log."""
         if self.value is not None:
             return f"{metric}={self.value:.4g}"
-        return f"failed ({self.why})" if self.state == "failed" else self.why
+        return f"failed ({self.reason})" if self.state == "failed" else self.reason
 
 
 @dataclass
 class Running:
-    """A trial that has begun.
+    """A trial that has started.
 
     Attributes:
-        trial: Optuna's.
-        values: of its parameters.
-        folders: its runs' folders, in the order of their seeds.
-        command: starts one of them.
-        metric: what its value is.
-        environment: variables of its processes.
+        trial: the Optuna trial.
+        values: values of its parameters.
+        folders: folders of its runs, one per seed.
+        command: returns the command of a run.
+        metric: the metric that is the trial's value.
+        environment: additional environment variables of its processes.
         seeds: one for each folder.
-        found: the metric of each run that is done.
+        scores: the metric of each finished run.
     """
 
     trial: Trial
@@ -125,64 +125,64 @@ class Running:
     metric: str
     environment: Mapping[str, str]
     seeds: list[int | None]
-    found: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     _process: Process | None = None
     _pruned: str = ""
     _stopped: bool = False
     _reported: list[float] = field(default_factory=list)
 
     def poll(self) -> Outcome | None:
-        """Starts what is to be started, and looks at what runs; gives the outcome when there is one."""
+        """Starts the next run if none is running, and checks the running one; returns the outcome when there is one."""
         if self._process is None:
             return self._advance()
         code = self._process.exit_code()
-        if not self.found and self._has_reported() and code is None and self.trial.should_prune():
+        if not self.scores and self._has_reported() and code is None and self.trial.should_prune():
             self._prune()
         if code is None:
             return None
         self._process = None
-        return self._done(code)
+        return self._finish(code)
 
     def stop(self) -> None:
-        """Breaks it off; the outcome follows."""
+        """Interrupts the trial; ``poll`` returns the outcome later."""
         self._stopped = True
         if self._process is not None:
             self._process.stop()
 
     def kill(self) -> None:
-        """Ends its process at once."""
+        """Kills its process."""
         self._stopped = True
         if self._process is not None:
             self._process.kill()
 
     @property
     def _folder(self) -> Path:
-        return self.folders[len(self.found)]
+        return self.folders[len(self.scores)]
 
     def _advance(self) -> Outcome | None:
-        """Goes on to the next seed that has no result yet."""
-        while len(self.found) < len(self.folders):
+        """Starts the next seed without a result, or returns the outcome of the trial."""
+        while len(self.scores) < len(self.folders):
             if self._stopped:
-                return Outcome("interrupted", why="interrupted")
-            known = result(self._folder, self.metric)
-            if known is None:
+                return Outcome("interrupted", reason="interrupted")
+            score = result(self._folder, self.metric)
+            if score is None:
                 self._start()
                 return None
-            if not math.isfinite(known):
-                return self._without_result(known)
-            self.found.append(known)
-        return Outcome("ok", fmean(self.found))
+            if not math.isfinite(score):
+                return self._no_result(score)
+            self.scores.append(score)
+        return Outcome("ok", fmean(self.scores))
 
     def _start(self) -> None:
-        # A run whose `tune` was killed may still be about to save.
-        with try_lock(self._folder / LOCK) as alone:
-            if not alone:
+        # A run whose `tune` was killed may still be saving.
+        with try_lock(self._folder / LOCK) as free:
+            if not free:
                 return
-        words = self.command(self.values, self.seeds[len(self.found)], self._folder)
-        self._process = Process(words, self._folder / LOG, self.environment)
+        command = self.command(self.values, self.seeds[len(self.scores)], self._folder)
+        self._process = Process(command, self._folder / LOG, self.environment)
 
     def _has_reported(self) -> bool:
-        """Tells Optuna the first seed's metric after each new validation, and whether there was one."""
+        """Reports the first seed's metric of each new validation to Optuna; returns whether there was one."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         numbers = progress(self._folder, self.metric)
@@ -192,7 +192,7 @@ class Running:
             for step in range(len(self._reported), len(numbers)):
                 self.trial.report(numbers[step], step + 1)
         except UpdateFinishedTrialError:
-            # Another process took it for dead, as after a sleep of this machine, and goes on with it.
+            # Another process considered it dead, as after this machine was suspended, and resumed it.
             self.stop()
             return False
         self._reported = numbers
@@ -203,32 +203,33 @@ class Running:
         self._pruned = f"pruned at {self.metric}={self._reported[-1]:.4g} after validation {len(self._reported)}"
         self._process.stop()
 
-    def _done(self, code: int) -> Outcome | None:
+    def _finish(self, code: int) -> Outcome | None:
         value = result(self._folder, self.metric)
-        # It may have come to its end before it met the signal that was sent to it.
+        # It may have finished before it received the signal.
         if value is not None and math.isfinite(value):
-            self.found.append(value)
-            is_last = len(self.found) == len(self.folders)
-            return Outcome("pruned", why=self._pruned) if self._pruned and not is_last else self._advance()
+            self.scores.append(value)
+            is_last = len(self.scores) == len(self.folders)
+            return Outcome("pruned", reason=self._pruned) if self._pruned and not is_last else self._advance()
         if code == 0:
-            return self._without_result(value)
+            return self._no_result(value)
         if self._pruned:
-            record(self._folder, self._pruned)
-            return Outcome("pruned", why=self._pruned)
+            record_stop(self._folder, self._pruned)
+            return Outcome("pruned", reason=self._pruned)
         if self._stopped:
-            return Outcome("interrupted", why="interrupted")
-        why = why_failed(self._folder, self._folder / LOG)
-        return Outcome("failed", why=f"it {describe_exit(code)}{f': {why}' if why else ''}", refused=code == REFUSED)
+            return Outcome("interrupted", reason="interrupted")
+        reason = failure_reason(self._folder, self._folder / LOG)
+        message = f"it {describe_exit(code)}{f': {reason}' if reason else ''}"
+        return Outcome("failed", reason=message, refused=code == REFUSED)
 
-    def _without_result(self, value: float | None) -> Outcome:
-        return Outcome("failed", why=f"its {self.metric} is {'absent' if value is None else value}")
+    def _no_result(self, value: float | None) -> Outcome:
+        return Outcome("failed", reason=f"its {self.metric} is {'absent' if value is None else value}")
 
 
-def record(folder: Path, why: str) -> None:
-    """Says in the status of a run that was stopped who did it."""
+def record_stop(folder: Path, reason: str) -> None:
+    """Records the reason in the status of a run that was stopped."""
     path = folder / STATUS
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    write_text(path, json.dumps({**status, "status": "failed", "interrupted": True, "why": why}, indent=2) + "\n")
+    write_text(path, json.dumps({**status, "status": "failed", "interrupted": True, "why": reason}, indent=2) + "\n")

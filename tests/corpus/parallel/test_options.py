@@ -9,7 +9,7 @@ from seqvise.options import option_errors
 GOOD = DataOptions(root="/text", train="train")
 
 
-def messages(**choices: object) -> list[str]:
+def errors_of(**choices: object) -> list[str]:
     return list(option_errors(replace(GOOD, **choices), "data"))  # type: ignore[arg-type]
 
 
@@ -76,10 +76,10 @@ def test_valid_options_have_no_problems(data: DataOptions) -> None:
         ({"rare_as_unknown": 0.0}, ["data.rare_as_unknown is 0.0, but must be above 0"]),
     ],
 )
-def test_every_invalid_option_is_reported(choices: dict[str, object], expected: list[str]) -> None:
-    sentences = messages(**choices)
-    assert len(sentences) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))
+def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:
+    messages = errors_of(**choices)
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_every_invalid_option_is_reported(choices: dict[str, object], expected: 
         (TokenizerOptions(max_words=0, min_count=0), ["tokenizer.max_words is 0", "tokenizer.min_count is 0"]),
     ],
 )
-def test_invalid_tokenizers_are_reported(tokenizer: TokenizerOptions, expected: list[str]) -> None:
-    sentences = list(option_errors(tokenizer, "tokenizer"))
-    assert len(sentences) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))
+def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[str]) -> None:
+    messages = list(option_errors(tokenizer, "tokenizer"))
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
 def test_batch_tokens_replaces_batch_size() -> None:
     assert replace(GOOD, batch_tokens=4000).batch_size is None
-    assert messages(batch_tokens=4000) == []
+    assert errors_of(batch_tokens=4000) == []

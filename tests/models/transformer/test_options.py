@@ -27,9 +27,9 @@ def test_the_yaml_file_has_the_defaults_of_the_dataclass() -> None:
         ("model.share_embeddings=true", "set tokenizer.shared=true, or model.share_embeddings=false."),
     ],
 )
-def test_one_error_is_one_message(override: str, expected: str) -> None:
+def test_one_wrong_thing_is_one_sentence(override: str, sentence: str) -> None:
     (message,) = validate(compose(["model=transformer", override]))
-    assert expected in message
+    assert sentence in message
 
 
 def test_widths_must_match_the_position_encoding() -> None:
@@ -45,7 +45,7 @@ def test_shared_embeddings_are_allowed_with_a_shared_vocabulary() -> None:
     assert validate(compose(["model=transformer", "model.share_embeddings=true", "tokenizer.shared=true"])) == []
 
 
-def test_word_vectors_must_have_the_width_of_the_embedding() -> None:
-    overrides = ["model=transformer", "vectors=fasttext", "vectors.source=a.vec"]
-    (message,) = [message for message in validate(compose(overrides)) if "vectors.dim" in message]
+def test_word_vectors_must_have_its_width() -> None:
+    words = ["model=transformer", "vectors=fasttext", "vectors.source=a.vec"]
+    (message,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
     assert "model.embedding is 256" in message

@@ -31,6 +31,7 @@ from seqvise.cli.support.plain_command import find_own_modules
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.distributed_env import common_name, started_from_outside
 from seqvise.config.hydra_errors import one_line
+from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, typed
 from seqvise.config.search_path import conf_folder, is_group
 from seqvise.config.validate import validate
@@ -231,7 +232,7 @@ def for_hydra(words: Sequence[str]) -> list[str]:
         return list(words)
     parsed = {word: OverridesParser.create().parse_override(word) for word in arguments.overrides}
     swept = [word for word, override in parsed.items() if override.is_sweep_override()]
-    if not any(is_group(word.partition("=")[0]) for word in swept):
+    if not any(is_group(split_override(word).name) for word in swept):
         return list(words)
     lost = [word for word in without_place([word for word in parsed if word not in swept]) if word[:1] != "~"]
     return [_choice_of_one(parsed[word]) if word in lost else word for word in words]

@@ -52,7 +52,7 @@ def indefinite(following: str) -> str:
 
 
 def agreeing(forms: tuple[str, str, str], person: int) -> str:
-    """The form of "be" for a person. forms: for I, for he, she or it, for all others."""
+    """The form of "be" for a grammatical person. forms: for I; for he, she or it; for all others."""
     return {0: forms[0], 2: forms[1]}.get(person, forms[2])
 
 

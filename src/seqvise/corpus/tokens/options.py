@@ -20,7 +20,7 @@ and learns which pairs of words are joined."""
 class TokenizerOptions(Options):
     """How text is split into tokens, and the size of the vocabulary."""
 
-    name: str = "spacy"
+    name: str = "words"
     case: str = "lower"
     normalise: bool = True  # typographic quotes, dashes, spaces and ellipses to one form each
     max_words: int | None = 40_000  # vocabulary size of each side

@@ -1,4 +1,4 @@
-"""Recall of approximate indexes, and tuning of their search width to a wanted recall."""
+"""Recall of approximate indexes, and tuning of their search width to a target recall."""
 
 from __future__ import annotations
 
