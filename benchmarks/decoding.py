@@ -1,13 +1,12 @@
-"""Greedy and beam search over a file with a trained run, in sentences a second, and JoeyNMT 2.3 beside it.
+"""Greedy and beam search over a file with a trained run, in sentences per second, compared with JoeyNMT 2.3.
 
-``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``), which gets the run's own
-weights: both compute the same and say the same words, so that neither has shorter sentences to say. Both are given the
-same batches of ids, 64 sentences sorted by length, which JoeyNMT by itself would not sort, and then some sentences one
-by one; neither's time has text in it. Both search by GNMT's length penalty. Ours is measured in one process with all
-threads, as JoeyNMT is, and by as many processes of one thread each, as ``seqvise translate`` does it, these with
-``precision=int8`` too, and where the processor is fast at it with ``precision=bf16``. Where the weights do not fit
-JoeyNMT's equations, it says which key to train with. In both models the decoder begins with zeros: JoeyNMT's bridge has
-a tanh that ours has not.
+``--joey`` is the Python of an environment with JoeyNMT (``pip install joeynmt==2.3.0``). JoeyNMT uses the weights of
+the run, so both compute the same tokens, and neither decodes shorter sentences. Both receive the same batches of ids:
+64 sentences sorted by length, which JoeyNMT would not sort, then some single sentences. Text processing is not
+measured. Both use GNMT's length penalty. Ours is measured in one process with all threads, like JoeyNMT, and in as many
+processes of one thread each, like ``seqvise translate``. The latter also runs with ``precision=int8``, and with
+``precision=bf16`` if the CPU supports it well. If the weights do not fit JoeyNMT's equations, the error names the keys
+to train with. The decoder starts with zeros in both models: JoeyNMT's bridge has a tanh that ours lacks.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from seqvise.workers import can_fork, fork_map
 BEAMS = (1, 5)
 ROWS = 64
 ALONE = 100
-"""Sentences that are decoded one by one, at most."""
+"""Maximum number of sentences that are decoded with batch size 1."""
 NEEDED = {"cell": "gru", "bidirectional": True, "attention": "additive", "attention_place": "after"} | {
     "attention_activation": "tanh",
     "input_feeding": True,
@@ -45,18 +44,18 @@ NEEDED = {"cell": "gru", "bidirectional": True, "attention": "additive", "attent
     "residual": False,
     "layer_norm": False,
 }
-"""Choices with which our equations are JoeyNMT's."""
+"""Options with which our equations equal JoeyNMT's."""
 
 
 class Decoded(NamedTuple):
-    """How long it took, and what was said for each sentence, ``EOS`` included."""
+    """Duration, and the tokens of each sentence including ``EOS``."""
 
     seconds: float
     tokens: list[list[int]]
 
 
-class Way(NamedTuple):
-    """How ours decodes: batches of so many sentences, by so many processes, with weights of this precision."""
+class Setting(NamedTuple):
+    """Settings of our decoding: sentences per batch, beam size, processes, precision of the weights."""
 
     rows: int
     beam: int
@@ -65,28 +64,28 @@ class Way(NamedTuple):
 
 
 def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -> list[dict[str, Any]]:
-    """Both in turn; medians, and what follows from them, for each beam.
+    """Measures both in turn; returns medians and ratios for each setting.
 
     Args:
         path: the run directory.
-        source: a file of a sentence a line.
+        source: a file with one sentence per line.
         joey: the Python of an environment with JoeyNMT, or None.
-        rounds: of each; one more before is not counted.
+        rounds: measured rounds of each, after one warm-up round.
 
     Raises:
-        UserError: no such run or file, or the run's equations are not JoeyNMT's.
+        UserError: the run or file does not exist, or the run's equations differ from JoeyNMT's.
     """
     keep_memory()
     run = Run.open(path)
     if joey is not None:
         _refuse_other_equations(run)
-    model, together = load_model(run), source_batches(run, source)
+    model, batched = load_model(run), source_batches(run, source)
     if joey is not None:
-        begin_with_zeros(model)
+        start_with_zeros(model)
     models = {"fp32": model, **{precision: quantized(model, precision) for precision in precisions()}}
     return [
         row
-        for rows, parts in ((ROWS, together), (1, alone_batches(together)))
+        for rows, parts in ((ROWS, batched), (1, alone_batches(batched)))
         for row in _measure(rows, models, parts, None if joey is None else (joey, joey_sizes(run)), rounds)
     ]
 
@@ -98,72 +97,78 @@ def _measure(
     joey: tuple[Path, dict[str, int]] | None,
     rounds: int,
 ) -> list[dict[str, Any]]:
-    ways = [Way(rows, beam, *rest) for beam in BEAMS for rest in ways_to_work(rows)]
+    settings = [Setting(rows, beam, *rest) for beam in BEAMS for rest in process_settings(rows)]
 
-    def mine(way: Way) -> Decoded:
-        return ours(models[way.weights], parts, way.beam, way.processes)
+    def mine(setting: Setting) -> Decoded:
+        return ours(models[setting.weights], parts, setting.beam, setting.processes)
 
     if joey is None:
-        return [_row(way, [(mine(way), None) for _ in range(rounds + 1)][1:]) for way in ways]
+        return [_row(setting, [(mine(setting), None) for _ in range(rounds + 1)][1:]) for setting in settings]
     python, sizes = joey
-    given = {
+    content = {
         "sizes": sizes,
         "weights": joey_weights(models["fp32"]),
         "batches": [(part.ids, part.lengths) for part in parts],
     }
-    with peer("JoeyNMT", python, Path(__file__).with_name("joey.py"), given) as other:
-        return [_row(way, [(mine(way), Decoded(**other.ask(way.beam))) for _ in range(rounds + 1)][1:]) for way in ways]
+    with peer("JoeyNMT", python, Path(__file__).with_name("joey.py"), content) as other:
+        return [
+            _row(setting, [(mine(setting), Decoded(**other.call(setting.beam))) for _ in range(rounds + 1)][1:])
+            for setting in settings
+        ]
 
 
-def ways_to_work(rows: int) -> list[tuple[int, str]]:
-    """One process with all threads, and as many as there are threads, these with rounded weights too.
+def process_settings(rows: int) -> list[tuple[int, str]]:
+    """(processes, weights): one process with all threads, and one process per thread, also with quantized weights.
 
-    Sentences that come one by one, which is all that batches of 1 stand for, are one process's.
+    Batches of 1 represent sentences that arrive separately, so they use one process.
     """
-    most = torch.get_num_threads() if can_fork() and rows > 1 else 1
-    return [*((count, "fp32") for count in sorted({1, most})), *((most, precision) for precision in precisions())]
+    max_processes = torch.get_num_threads() if can_fork() and rows > 1 else 1
+    return [
+        *((count, "fp32") for count in sorted({1, max_processes})),
+        *((max_processes, precision) for precision in precisions()),
+    ]
 
 
 def precisions() -> list[str]:
-    """Of rounded weights, those that this processor may be fast at."""
+    """Precisions of quantized weights that may be fast on this CPU."""
     return ["bf16", "int8"] if has_bf16(torch.device("cpu")) else ["int8"]
 
 
 def source_batches(run: Run, path: Path) -> list[SourceBatch]:
-    """The sentences of a file, sorted by length, in batches, in each the longest first, as JoeyNMT needs them."""
+    """Batches of the sentences of a file, sorted by length, the longest first in each batch, as JoeyNMT requires."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UserError(f"--source {path} cannot be read: {error.strerror}.") from error
-    ids = [one for line, one in zip(lines, run.source.encode(lines), strict=True) if line.strip()]
-    parts = batches(range(len(ids)), [len(one) for one in ids], ROWS)
+    ids = [tokens for line, tokens in zip(lines, run.source.encode(lines), strict=True) if line.strip()]
+    parts = batches(range(len(ids)), [len(tokens) for tokens in ids], ROWS)
     return [source_batch([ids[row] for row in reversed(part)]) for part in parts]
 
 
 def alone_batches(parts: Sequence[SourceBatch]) -> list[SourceBatch]:
-    """Some of the sentences, of all lengths, each by itself."""
-    every = [(part, row) for part in parts for row in range(len(part.lengths))]
-    some = every[:: -(-len(every) // ALONE)]
-    return [SourceBatch(part.ids[[row], : int(part.lengths[row])], part.lengths[[row]]) for part, row in some]
+    """Some of the sentences, of all lengths, each in its own batch."""
+    all_rows = [(part, row) for part in parts for row in range(len(part.lengths))]
+    selected = all_rows[:: -(-len(all_rows) // ALONE)]
+    return [SourceBatch(part.ids[[row], : int(part.lengths[row])], part.lengths[[row]]) for part, row in selected]
 
 
 def ours(model: nn.Module, parts: list[SourceBatch], beam: int, processes: int) -> Decoded:
-    """Our decoding of every batch."""
+    """Decodes all batches with seqvise."""
     options = DecodingOptions(beam=beam, length_penalty="gnmt", min_length=1)
 
     def work(part: SourceBatch) -> list[list[int]]:
-        found = decode(cast(StepModel[Any, Any], model), part, options)
-        return [[token for token in row if token != PAD] for row in found.tokens[:, 0].tolist()]
+        hypotheses = decode(cast(StepModel[Any, Any], model), part, options)
+        return [[token for token in row if token != PAD] for row in hypotheses.tokens[:, 0].tolist()]
 
     start = time.perf_counter()
-    # The longest come last, and are begun with where several work.
+    # The longest are last; several processes start with them.
     done = map(work, parts) if processes == 1 else reversed(fork_map(work, parts[::-1], processes))
-    said = [row for rows in done for row in rows]
-    return Decoded(time.perf_counter() - start, said)
+    tokens = [row for rows in done for row in rows]
+    return Decoded(time.perf_counter() - start, tokens)
 
 
-def begin_with_zeros(model: nn.Module) -> None:
-    """Makes the first state of the decoder zeros."""
+def start_with_zeros(model: nn.Module) -> None:
+    """Sets the first state of the decoder to zeros."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "bridge" in name:
@@ -171,7 +176,7 @@ def begin_with_zeros(model: nn.Module) -> None:
 
 
 def joey_sizes(run: Run) -> dict[str, int]:
-    """What JoeyNMT must know to build the run's model."""
+    """The sizes from which JoeyNMT builds the run's model."""
     names = ("embedding", "encoder_hidden", "encoder_layers", "decoder_hidden", "decoder_layers")
     words = {"source_words": len(run.source.vocabulary), "target_words": len(run.target.vocabulary)}
     return {name: getattr(run.config.model, name) for name in names} | words
@@ -180,14 +185,16 @@ def joey_sizes(run: Run) -> dict[str, int]:
 def joey_weights(model: nn.Module) -> dict[str, Tensor]:
     """The model's weights under JoeyNMT's names.
 
-    Our decoder's first layer reads ``M [word; fed] + m``, JoeyNMT's ``[word; fed]`` itself, with a weight twice as
-    wide: ``W M``, and the bias ``W m + b``.
+    Our decoder's first layer has the input ``M [word; fed] + m``, JoeyNMT's ``[word; fed]``. Its weight is therefore
+    twice as wide, ``W M``, and its bias is ``W m + b``.
     """
-    own = {name: weight.detach() for name, weight in model.named_parameters(remove_duplicate=False)}
-    decoder = _stacked(own, "decoder.layers", "decoder.rnn", "")
-    enter, mix = own["decoder.layers.0.weight_ih_l0"], own["decoder.mix.weight"]
-    decoder["decoder.rnn.weight_ih_l0"] = enter @ mix
-    decoder["decoder.rnn.bias_ih_l0"] = own["decoder.layers.0.bias_ih_l0"] + enter @ own["decoder.mix.bias"]
+    weights = {name: weight.detach() for name, weight in model.named_parameters(remove_duplicate=False)}
+    decoder = _stacked(weights, "decoder.layers", "decoder.rnn", "")
+    input_weight, mix_weight = weights["decoder.layers.0.weight_ih_l0"], weights["decoder.mix.weight"]
+    decoder["decoder.rnn.weight_ih_l0"] = input_weight @ mix_weight
+    decoder["decoder.rnn.bias_ih_l0"] = (
+        weights["decoder.layers.0.bias_ih_l0"] + input_weight @ weights["decoder.mix.bias"]
+    )
     named = {
         "src_embed.lut.weight": "encoder.embedding.weight",
         "trg_embed.lut.weight": "decoder.embedding.weight",
@@ -200,17 +207,17 @@ def joey_weights(model: nn.Module) -> dict[str, Tensor]:
         "decoder.output_layer.weight": "generator.weight",
         "decoder.output_layer.bias": "generator.bias",
     }
-    encoder = _stacked(own, "encoder.forwards", "encoder.rnn", "")
-    back = _stacked(own, "encoder.backwards", "encoder.rnn", "_reverse")
-    return {**encoder, **back, **decoder, **{theirs: own[name] for theirs, name in named.items()}}
+    encoder = _stacked(weights, "encoder.forwards", "encoder.rnn", "")
+    back = _stacked(weights, "encoder.backwards", "encoder.rnn", "_reverse")
+    return {**encoder, **back, **decoder, **{theirs: weights[name] for theirs, name in named.items()}}
 
 
-def _stacked(own: dict[str, Tensor], layers: str, stack: str, direction: str) -> dict[str, Tensor]:
-    """Layers of one each as the layers of one ``nn.GRU``."""
-    count = len({name.split(".")[2] for name in own if name.startswith(f"{layers}.")})
+def _stacked(weights: dict[str, Tensor], layers: str, stack: str, direction: str) -> dict[str, Tensor]:
+    """Renames separate one-layer GRUs to the layers of one ``nn.GRU``."""
+    count = len({name.split(".")[2] for name in weights if name.startswith(f"{layers}.")})
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return {
-        f"{stack}.{kind}_l{layer}{direction}": own[f"{layers}.{layer}.{kind}_l0"]
+        f"{stack}.{kind}_l{layer}{direction}": weights[f"{layers}.{layer}.{kind}_l0"]
         for layer in range(count)
         for kind in kinds
     }
@@ -219,25 +226,27 @@ def _stacked(own: dict[str, Tensor], layers: str, stack: str, direction: str) ->
 def _refuse_other_equations(run: Run) -> None:
     options = run.config.model
     if not isinstance(options, RecurrentOptions):
-        raise UserError(f"{run.path} has no recurrent model, so that JoeyNMT cannot get its weights.")
-    wrong = [f"model.{name}={str(value).lower()}" for name, value in NEEDED.items() if getattr(options, name) != value]
+        raise UserError(f"{run.path} has no recurrent model, so JoeyNMT cannot use its weights.")
+    overrides = [
+        f"model.{name}={str(value).lower()}" for name, value in NEEDED.items() if getattr(options, name) != value
+    ]
     if options.decoder_hidden != options.embedding:
-        wrong.append(f"model.decoder_hidden={options.embedding}")
-    if wrong:
-        raise UserError(f"JoeyNMT's equations are not those of {run.path}: train with {' '.join(wrong)}.")
+        overrides.append(f"model.decoder_hidden={options.embedding}")
+    if overrides:
+        raise UserError(f"JoeyNMT's equations differ from those of {run.path}: train with {' '.join(overrides)}.")
 
 
-def _row(way: Way, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, Any]:
-    said = found[0][0].tokens
-    seconds = statistics.median(mine.seconds for mine, _ in found)
+def _row(setting: Setting, rounds: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str, Any]:
+    tokens = rounds[0][0].tokens
+    seconds = statistics.median(mine.seconds for mine, _ in rounds)
     row: dict[str, Any] = {
-        **way._asdict(),
-        "sentences": len(said),
-        "words": statistics.mean(map(len, said)),
+        **setting._asdict(),
+        "sentences": len(tokens),
+        "words": statistics.mean(map(len, tokens)),
         "seconds": seconds,
-        "sentences_per_second": len(said) / seconds,
+        "sentences_per_second": len(tokens) / seconds,
     }
-    pairs = [(mine, other) for mine, other in found if other is not None]
+    pairs = [(mine, other) for mine, other in rounds if other is not None]
     if not pairs:
         return row
     theirs = pairs[0][1].tokens
@@ -246,5 +255,5 @@ def _row(way: Way, found: Sequence[tuple[Decoded, Decoded | None]]) -> dict[str,
         "joey_words": statistics.mean(map(len, theirs)),
         "joey_sentences_per_second": len(theirs) / other_seconds,
         "ratio": statistics.median(other.seconds / mine.seconds for mine, other in pairs),
-        "same": statistics.mean(mine == other for mine, other in zip(said, theirs, strict=True)),
+        "same": statistics.mean(mine == other for mine, other in zip(tokens, theirs, strict=True)),
     }

@@ -1,7 +1,7 @@
-"""Features of images on the disk against the network's forward pass alone.
+"""Feature extraction from image files, compared with the forward pass of the network alone.
 
-The images are made: JPEG files of 300 x 225 pixels. Extraction reads, decodes, scales and writes; the forward passes
-have their images ready in memory, in batches of the same size. All take turns, round by round.
+The images are generated JPEG files of 300 x 225 pixels. Extraction reads, decodes, scales and writes; the forward
+passes use images in memory, in batches of the same size. All take turns in each round.
 """
 
 from __future__ import annotations
@@ -28,40 +28,42 @@ from seqvise.images.transforms import evaluation_transform
 
 SIZE = (225, 300)
 COARSE = (9, 12)
-"""Places with a colour of their own, between which an image is smooth."""
+"""Grid of random colours, between which an image is interpolated."""
 
 
 def measure_features(
     count: int, rounds: int, backbone: str = "mobilenet_v2", weights: str | None = None
 ) -> dict[str, Any]:
-    """Median images a second of extraction, of torchvision's forward pass and of the fused one, and ratios to these."""
+    """Median images per second of extraction, torchvision's forward pass and the fused one, and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "images"
         _draw(root / "noise", count)
         options = ImageOptions(name="noise", root=str(root), backbone=backbone, weights=weights)
         network, images = load_network(options), find_images(options).images
         batches = list(_batches(network, images, options.extract_batch_size))
-        rivals = _rivals(network, batches)
-        seconds: dict[str, list[float]] = {name: [] for name in ("extraction", *rivals)}
+        references = _references(network, batches)
+        seconds: dict[str, list[float]] = {name: [] for name in ("extraction", *references)}
         for number in range(rounds):
             cache = Path(folder) / f"cache{number}"
             seconds["extraction"].append(_timed(lambda: extract(images, network, options, cache)))  # noqa: B023
-            for name, rival in rivals.items():
-                seconds[name].append(_timed(rival))
-    rates = {f"{name}_rate": count / statistics.median(taken) for name, taken in seconds.items()}
+            for name, reference in references.items():
+                seconds[name].append(_timed(reference))
+    rates = {f"{name}_rate": count / statistics.median(durations) for name, durations in seconds.items()}
     ratios = {
-        f"{name}_ratio": statistics.median(np.divide(seconds[name], seconds["extraction"]).tolist()) for name in rivals
+        f"{name}_ratio": statistics.median(np.divide(seconds[name], seconds["extraction"]).tolist())
+        for name in references
     }
     return {"backbone": backbone, "images": count, "processors": os.cpu_count(), **rates, **ratios}
 
 
-def _rivals(network: Network, batches: list[Tensor]) -> dict[str, Callable[[], None]]:
-    """Forward passes over all images, as a user of torchvision writes it, and with batch norm and layout seen to."""
+def _references(network: Network, batches: list[Tensor]) -> dict[str, Callable[[], None]]:
+    """Forward passes over all images: plain torchvision, and with fused batch norm and channels-last layout."""
     plain = deepcopy(network.backbone)
     mean, std = cast(Tensor, plain.mean), cast(Tensor, plain.std)
     ready = [(batch.float() - mean) / std for batch in batches]
-    laid = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
-    quick = cast(Any, fuse_batch_norms(network.backbone, network.preset.crop)).to(memory_format=torch.channels_last)
+    channels_last = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
+    fused: Any = fuse_batch_norms(network.backbone, network.preset.crop)
+    fused_network = fused.to(memory_format=torch.channels_last)
 
     def passes(forward: nn.Module, inputs: list[Tensor]) -> None:
         with torch.inference_mode():
@@ -70,7 +72,7 @@ def _rivals(network: Network, batches: list[Tensor]) -> dict[str, Callable[[], N
 
     return {
         "forward": lambda: passes(nn.Sequential(plain.body, plain.pool), ready),
-        "fused": lambda: passes(quick, laid),
+        "fused": lambda: passes(fused_network, channels_last),
     }
 
 

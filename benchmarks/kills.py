@@ -1,9 +1,8 @@
-"""Preparing a corpus and training, killed at random moments and started again, against the same undisturbed.
+"""Corpus preparation and training, killed at random moments and resumed, compared with uninterrupted runs.
 
-Real processes get real SIGKILLs. They are forks of one that has all imports behind it, so that the moments fall into
-the work. After every kill the folder is looked through: what has its final name must be whole, and what was there must
-be there still. Each time the work ends, it must have come to the very bytes (the very weights) of the undisturbed one,
-and begins anew in another folder.
+Real processes receive real SIGKILLs. They are forked after all imports, so that the kills hit the work itself. After
+every kill the folder is checked: files with final names must be complete, and earlier files must still exist. Each
+finished run must have the same bytes (or weights) as the uninterrupted one; then a new run starts in another folder.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.errors import UserError
 
 PAIRS = 40_000
-BATCHES = 1  # of 4,096 pairs, after which preparing commits: a larger corpus in small
+BATCHES = 1  # of 4,096 pairs, after which preparation commits, as for a larger corpus
 TRAINING = [
     "data.limit=400",
     "data.batch_size=8",
@@ -48,15 +47,15 @@ TRAINING = [
 
 
 @dataclass
-class Work:
-    """Something that is started, killed and started again.
+class Task:
+    """A task that is started, killed and resumed.
 
     Attributes:
-        name: of the row.
-        start: does it in a folder; called in a process of its own.
-        faults: what is wrong with a folder after a kill, by looking at it alone.
-        kept: names that must not be gone after a later kill.
-        result: what it came to, once it has ended; None before.
+        name: name in the table.
+        start: runs the task in a folder; called in a separate process.
+        faults: returns the faults of a folder after a kill.
+        kept: returns names of files that must still exist after a later kill.
+        result: returns a digest of the result; None before the task has finished.
     """
 
     name: str
@@ -68,45 +67,45 @@ class Work:
 
 
 def measure_kills(prepare: int, train: int) -> list[dict[str, Any]]:
-    """A row for each kind of work: its kills, how often it came to its end, what was lost, and whether ends agreed."""
+    """One row for each task: number of kills, finished runs and faults, and whether all results are equal."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
         write_corpus(corpus, PAIRS)
-        works = [(preparing(corpus), prepare), (training(Path(folder) / "cache"), train)]
-        return [killed(work, kills, Path(folder) / work.name) for work, kills in works]
+        tasks = [(preparing(corpus), prepare), (training(Path(folder) / "cache"), train)]
+        return [killed(task, kills, Path(folder) / task.name) for task, kills in tasks]
 
 
-def killed(work: Work, kills: int, root: Path) -> dict[str, Any]:
-    """Runs the work to its end undisturbed, then kills it so many times."""
-    draw = random.Random(0)
-    run(work, root / "undisturbed", None)  # fills caches
+def killed(task: Task, kills: int, root: Path) -> dict[str, Any]:
+    """Runs the task uninterrupted, then kills it this many times."""
+    generator = random.Random(0)
+    run(task, root / "undisturbed", None)  # fills caches
     started = time.monotonic()
-    run(work, root / "again", None)
-    whole = time.monotonic() - started
-    if (expected := work.result(root / "again")) is None:
-        raise UserError(f"{work.name} does not come to its end: {(root / 'again' / 'output.txt').read_text()}")
-    faults, ends, same, there = 0, 0, True, set[str]()
+    run(task, root / "again", None)
+    duration = time.monotonic() - started
+    if (expected := task.result(root / "again")) is None:
+        raise UserError(f"{task.name} does not finish: {(root / 'again' / 'output.txt').read_text()}")
+    faults, ends, same, existing = 0, 0, True, set[str]()
     for _ in range(kills):
         folder = root / f"trial{ends}"
-        run(work, folder, draw.uniform(0, whole))
-        found = work.faults(folder) + [f"{name} is gone" for name in sorted(there - work.kept(folder))]
-        work.notes += found
-        faults, there = faults + len(found), work.kept(folder)
-        if (result := work.result(folder)) is not None:
-            ends, same, there = ends + 1, same and result == expected, set()
+        run(task, folder, generator.uniform(0, duration))
+        new_faults = task.faults(folder) + [f"{name} is gone" for name in sorted(existing - task.kept(folder))]
+        task.notes += new_faults
+        faults, existing = faults + len(new_faults), task.kept(folder)
+        if (result := task.result(folder)) is not None:
+            ends, same, existing = ends + 1, same and result == expected, set()
     folder = root / f"trial{ends}"
-    run(work, folder, None)
-    same = same and work.result(folder) == expected
-    return {"work": work.name, "kills": kills, "ends": ends + 1, "faults": faults, "same": "yes" if same else "no"}
+    run(task, folder, None)
+    same = same and task.result(folder) == expected
+    return {"work": task.name, "kills": kills, "ends": ends + 1, "faults": faults, "same": "yes" if same else "no"}
 
 
-def run(work: Work, folder: Path, seconds: float | None) -> None:
-    """Starts the work in a process of its own and kills it after so many seconds; None lets it come to its end."""
+def run(task: Task, folder: Path, seconds: float | None) -> None:
+    """Starts the task in a separate process and kills it after some seconds; None lets it finish."""
     folder.mkdir(parents=True, exist_ok=True)
     child = os.fork()
     if not child:
-        _be(work, folder)
+        _run_child(task, folder)
     deadline = None if seconds is None else time.monotonic() + seconds
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if deadline is not None and time.monotonic() > deadline:
@@ -116,20 +115,20 @@ def run(work: Work, folder: Path, seconds: float | None) -> None:
         time.sleep(0.005)
 
 
-def _be(work: Work, folder: Path) -> None:
+def _run_child(task: Task, folder: Path) -> None:
     code = 1
     try:
         with (folder / "output.txt").open("a") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            work.start(folder)
+            task.start(folder)
         code = 0
     finally:
         os._exit(code)
 
 
-def preparing(corpus: Path) -> Work:
-    """A token store of generated pairs."""
+def preparing(corpus: Path) -> Task:
+    """The task of preparing a token store of generated pairs."""
     data = DataOptions(root=str(corpus), train="train", prepare_workers=1)
     before = _digest(corpus)
 
@@ -144,10 +143,10 @@ def preparing(corpus: Path) -> Work:
         return _digest(stores(folder)[0]) if stores(folder) else None
 
     def faults(folder: Path) -> list[str]:
-        halves = [f"{path} is not whole" for path in stores(folder) if not (path / "manifest.json").is_file()]
-        return halves if _digest(corpus) == before else [*halves, "the corpus is another"]
+        halves = [f"{path} is incomplete" for path in stores(folder) if not (path / "manifest.json").is_file()]
+        return halves if _digest(corpus) == before else [*halves, "the corpus has changed"]
 
-    return Work(
+    return Task(
         name="prepare",
         start=start,
         faults=faults,
@@ -156,8 +155,8 @@ def preparing(corpus: Path) -> Work:
     )
 
 
-def training(cache: Path) -> Work:
-    """A small model of the phrasebook, a checkpoint every five steps."""
+def training(cache: Path) -> Task:
+    """The task of training a small model of the phrasebook, with a checkpoint every five steps."""
     import torch
 
     from seqvise.cli.main import main
@@ -171,16 +170,16 @@ def training(cache: Path) -> Work:
         return sorted((folder / "run" / "checkpoints").glob("*.ckpt"))
 
     def faults(folder: Path) -> list[str]:
-        found = []
+        messages = []
         for path in checkpoints(folder):
             try:
                 torch.load(path, weights_only=True)
             except Exception as error:
-                found.append(f"{path}: {error}")
+                messages.append(f"{path}: {error}")
         for path in (folder / "run").glob("*.json"):
             with contextlib.suppress(FileNotFoundError):
                 json.loads(path.read_text())
-        return found
+        return messages
 
     def result(folder: Path) -> str | None:
         status = folder / "run" / "status.json"
@@ -189,7 +188,7 @@ def training(cache: Path) -> Work:
         state = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         return hashlib.sha256(b"".join(weight.numpy().tobytes() for weight in state.values())).hexdigest()
 
-    return Work(
+    return Task(
         name="train",
         start=start,
         faults=faults,
@@ -199,7 +198,7 @@ def training(cache: Path) -> Work:
 
 
 def _digest(folder: Path) -> str:
-    found = hashlib.sha256()
+    checksum = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
+        checksum.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return checksum.hexdigest()

@@ -1,9 +1,9 @@
-"""One training step of our language model against the published recipe written plainly in today's torch, in turn.
+"""One training step of our language model and of the published recipe in plain current torch, in turn.
 
-Both sides: the AWD-LSTM with all its dropouts, activation penalties, clipping and SGD, the same windows of drawn
-lengths. The plain side is what https://github.com/salesforce/awd-lstm-lm does: the embedding is masked as a whole, and
-the cross entropy is of all logits. Losses are compared without dropout, from the same weights. Each side has a process
-of its own, ours begun as our commands begin.
+Both use the AWD-LSTM with all dropouts, activation penalties, clipping and SGD, and the same windows of random lengths.
+The plain recipe follows https://github.com/salesforce/awd-lstm-lm: it masks the whole embedding, and computes all
+logits. Losses are compared without dropout, from the same weights. Each model runs in a separate process, ours with the
+setup of our commands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.alone import Side
+from benchmarks.alone import RemoteObject
 from benchmarks.training_step import product_time
 from seqvise.corpus.documents.options import StreamOptions
 from seqvise.datamodules.stream import StreamBatch, equal_columns, random_windows
@@ -31,7 +31,7 @@ from seqvise.tasks.base import choose_precision
 
 CLIP, RATE, CHUNK = 0.25, 1.0, 1024
 BOUNDS = 3
-"""Windows whose matrix products are timed alone."""
+"""Number of windows whose matrix products are timed separately."""
 Step = Callable[[StreamBatch], float]
 State = list[tuple[Tensor, Tensor]]
 Outputs = tuple[Tensor, Tensor, Tensor, State]
@@ -39,9 +39,9 @@ Outputs = tuple[Tensor, Tensor, Tensor, State]
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model and its batches."""
+    """Sizes of a model and its batches."""
 
-    words: int
+    vocab_size: int
     embedding: int
     hidden: int
     layers: int
@@ -57,14 +57,14 @@ SIZES = {
 
 
 class PlainAwdLstm(nn.Module):
-    """The published model: weights dropped by setting attributes, logits of the whole window."""
+    """The published model: weight dropout by setting attributes, logits of the whole window."""
 
-    def __init__(self, options: LanguageModelOptions, words: int) -> None:
+    def __init__(self, options: LanguageModelOptions, vocab_size: int) -> None:
         super().__init__()
         self.rates, self.on = options.dropout, True
         widths = [options.embedding, *[options.hidden] * (options.layers - 1), options.embedding]
-        self.embedding = nn.Embedding(words, options.embedding)
-        self.decoder = nn.Linear(options.embedding, words)
+        self.embedding = nn.Embedding(vocab_size, options.embedding)
+        self.decoder = nn.Linear(options.embedding, vocab_size)
         self.decoder.weight = self.embedding.weight
         self.rnns = nn.ModuleList(nn.LSTM(*pair) for pair in pairwise(widths))
         self.raw = nn.ParameterList(nn.Parameter(cast(Tensor, rnn.weight_hh_l0).detach().clone()) for rnn in self.rnns)
@@ -76,12 +76,12 @@ class PlainAwdLstm(nn.Module):
         values = self._locked(F.embedding(inputs, self._masked_embedding()), self.rates.input)
         raw = values
         states: State = []
-        for place, rnn in enumerate(self.rnns):
-            dropped = F.dropout(self.raw[place] * 1.0, self.rates.weights, self.on)
+        for index, rnn in enumerate(self.rnns):
+            dropped = F.dropout(self.raw[index] * 1.0, self.rates.weights, self.on)
             setattr(rnn, "weight_hh_l0", dropped)  # noqa: B010 - a module takes no tensor by plain assignment in mypy
-            raw, after = cast(nn.LSTM, rnn)(values, state[place] if state else None)
-            states.append((after[0].detach(), after[1].detach()))
-            values = self._locked(raw, self.rates.output if place == len(self.rnns) - 1 else self.rates.hidden)
+            raw, new_state = cast(nn.LSTM, rnn)(values, state[index] if state else None)
+            states.append((new_state[0].detach(), new_state[1].detach()))
+            values = self._locked(raw, self.rates.output if index == len(self.rnns) - 1 else self.rates.hidden)
         return self.decoder(values), values, raw, states
 
     def _masked_embedding(self) -> Tensor:
@@ -100,7 +100,7 @@ class PlainAwdLstm(nn.Module):
 
 
 def our_step(model: AwdLstm, sampled: int | None = None, precision: str = "auto") -> Step:
-    """A closure that takes one optimizer step of ours and gives the cross entropy.
+    """A closure that takes one optimizer step of our model and returns the cross entropy.
 
     Args:
         model: in training mode.
@@ -127,13 +127,13 @@ def our_step(model: AwdLstm, sampled: int | None = None, precision: str = "auto"
 
 
 def plain_step(model: PlainAwdLstm, options: LanguageModelOptions) -> Step:
-    """A closure that takes one optimizer step of the plain recipe and gives the cross entropy."""
+    """A closure that takes one optimizer step of the plain recipe and returns the cross entropy."""
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, weight_decay=1.2e-6)
     state: State = []
 
     def step(batch: StreamBatch) -> float:
-        logits, dropped, raw, after = model(batch.inputs.t(), state)
-        state[:] = after
+        logits, dropped, raw, new_state = model(batch.inputs.t(), state)
+        state[:] = new_state
         optimizer.zero_grad()
         loss = F.cross_entropy(logits.view(-1, logits.shape[2]), batch.targets.t().reshape(-1))
         penalty = options.activation * dropped.pow(2).mean()
@@ -147,23 +147,23 @@ def plain_step(model: PlainAwdLstm, options: LanguageModelOptions) -> Step:
 
 
 def copy_weights(ours: AwdLstm, plain: PlainAwdLstm) -> None:
-    """Gives the plain model the weights of ours."""
+    """Copies our weights to the plain model."""
     with torch.no_grad():
         plain.embedding.weight.copy_(ours.encoder.embedding.weight)
         plain.decoder.bias.copy_(ours.generator.bias)
-        for place, layer in enumerate(ours.encoder.layers):
-            plain.raw[place].copy_(layer.weight_hh_l0)
+        for index, layer in enumerate(ours.encoder.layers):
+            plain.raw[index].copy_(layer.weight_hh_l0)
             for name in ("weight_ih_l0", "bias_ih_l0", "bias_hh_l0"):
-                getattr(plain.rnns[place], name).copy_(getattr(layer, name))
+                getattr(plain.rnns[index], name).copy_(getattr(layer, name))
 
 
 class Steps:
-    """One side in its process; both begin with the same weights.
+    """One model in a separate process; both start with the same weights.
 
     Args:
-        ours: ours, begun as our commands begin, or the plain recipe.
-        size: of the model and its batches.
-        count: windows.
+        ours: whether it is our model, with the setup of our commands, or the plain recipe.
+        size: sizes of the model and its batches.
+        count: number of windows.
         precision: `loss.precision` of ours.
     """
 
@@ -173,33 +173,33 @@ class Steps:
         torch.manual_seed(0)
         self.options = LanguageModelOptions(embedding=size.embedding, hidden=size.hidden, layers=size.layers)
         self.size, self.batches = size, make_batches(size, count)
-        model, self.plain = AwdLstm(self.options, size.words), PlainAwdLstm(self.options, size.words)
+        model, self.plain = AwdLstm(self.options, size.vocab_size), PlainAwdLstm(self.options, size.vocab_size)
         copy_weights(model, self.plain)
         self.step = our_step(model, None, precision) if ours else plain_step(self.plain, self.options)
 
-    def loss(self, place: int) -> float:
-        """Of one step over a window without dropout."""
+    def loss(self, index: int) -> float:
+        """Loss of one step over a window without dropout."""
         self._drop(False)
-        return self.step(self.batches[place])
+        return self.step(self.batches[index])
 
-    def seconds(self, place: int) -> float:
-        """Of one step over a window with dropout."""
+    def seconds(self, index: int) -> float:
+        """Seconds of one step over a window with dropout."""
         self._drop(True)
         start = time.perf_counter()
-        self.step(self.batches[place])
+        self.step(self.batches[index])
         return time.perf_counter() - start
 
-    def products(self, place: int) -> float:
-        """Seconds of the matrix products of a step, forward and backward, each as one: what no step can be below."""
-        tokens, size = self.batches[place].token_count, self.size
+    def products(self, index: int) -> float:
+        """Seconds of the matrix products of a step, forward and backward: a lower bound for a step."""
+        tokens, size = self.batches[index].token_count, self.size
         widths = [size.embedding, *[size.hidden] * (size.layers - 1), size.embedding]
-        shapes = [(tokens, size.embedding, size.words, choose_precision("auto", torch.device("cpu")).dtype)]
+        shapes = [(tokens, size.embedding, size.vocab_size, choose_precision("auto", torch.device("cpu")).dtype)]
         for inner, outer in pairwise(widths):
             shapes += [(tokens, width, 4 * outer, torch.float32) for width in (inner, outer)]
         return sum(product_time(*shape) for shape in shapes)
 
-    def words(self) -> float:
-        """Words of a window, on average."""
+    def mean_words(self) -> float:
+        """Mean number of words per window."""
         return statistics.mean(batch.token_count for batch in self.batches)
 
     def _drop(self, on: bool) -> None:
@@ -207,19 +207,25 @@ class Steps:
 
 
 def measure(name: str, size: Size, steps: int, precision: str = "auto") -> dict[str, float | str]:
-    """Both sides in turn over the same windows; medians of seconds a step, and what follows from them.
+    """Measures both models in turn over the same windows; returns median seconds per step and derived values.
 
     Args:
-        name: of the size.
-        size: of the model and its batches.
-        steps: measured ones.
-        precision: `loss.precision` of ours; the plain recipe has single precision.
+        name: name of the size.
+        size: sizes of the model and its batches.
+        steps: number of measured steps.
+        precision: `loss.precision` of ours; the plain recipe uses single precision.
     """
-    places = range(2, steps + 2)
-    with Side(Steps, True, size, steps + 2, precision) as ours, Side(Steps, False, size, steps + 2) as plain:
-        losses = [(ours.ask("loss", place), plain.ask("loss", place)) for place in range(2)]
-        rows = [(ours.ask("seconds", place), plain.ask("seconds", place)) for place in places]
-        bound, words = statistics.median(ours.ask("products", place) for place in places[:BOUNDS]), ours.ask("words")
+    indices = range(2, steps + 2)
+    with (
+        RemoteObject(Steps, True, size, steps + 2, precision) as ours,
+        RemoteObject(Steps, False, size, steps + 2) as plain,
+    ):
+        losses = [(ours.call("loss", index), plain.call("loss", index)) for index in range(2)]
+        rows = [(ours.call("seconds", index), plain.call("seconds", index)) for index in indices]
+        bound, words = (
+            statistics.median(ours.call("products", index) for index in indices[:BOUNDS]),
+            ours.call("mean_words"),
+        )
     median, plain_median = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
         "size": name,
@@ -236,9 +242,9 @@ def measure(name: str, size: Size, steps: int, precision: str = "auto") -> dict[
 
 
 def make_batches(size: Size, count: int) -> list[StreamBatch]:
-    """Windows of a made-up stream whose words are as unevenly frequent as those of a language."""
+    """Windows of a generated stream whose word frequencies follow a Zipf distribution, like natural language."""
     rng = np.random.default_rng(0)
     options = StreamOptions()
     length = (count + 2) * options.bptt * size.columns
-    columns = equal_columns((4 + rng.zipf(1.3, length) % (size.words - 4)).astype(np.int32), size.columns)
+    columns = equal_columns((4 + rng.zipf(1.3, length) % (size.vocab_size - 4)).astype(np.int32), size.columns)
     return [columns.batch(window) for window in random_windows(columns.steps, options, 0, 0)[:count]]

@@ -1,7 +1,7 @@
-"""The lesson's own models (fast.ai 2018, lesson 11), written plainly in today's torch: time first, one loop, no tricks.
+"""The models of fast.ai's lesson 11 (2018), in plain current torch: time-major, one loop, no optimizations.
 
-They are what ours is compared with: for equal values in the tests, for time in the benchmarks. Two corrections, as in
-ours: the tied weight is one Parameter, and attention does not look at padding where lengths are given.
+They are the baseline: for equal values in the tests, for time in the benchmarks. Two corrections, as in our models: the
+tied weight is one Parameter, and attention masks padding if lengths are given.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class LessonModel(nn.Module):
     """The plain, bidirectional, teacher-forcing and attention models in one class, chosen by two flags.
 
     Args:
-        source_size, target_size: words of the vocabularies.
+        source_size, target_size: vocabulary sizes.
         embedding: width of the word vectors and of the decoder.
-        hidden: width of the encoder, a direction.
-        layers: of encoder and decoder.
+        hidden: width of the encoder per direction.
+        layers: layers of encoder and decoder.
         bidirectional, attention: the lesson's variants.
-        dropout: false switches every dropout off.
+        dropout: false disables all dropouts.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class LessonModel(nn.Module):
     def forward(self, inp: Tensor, y: Tensor, draws: list[Tensor] | None = None) -> Tensor:
         """Logits (T, B, V) for source (S, B) and target (T, B).
 
-        ``draws``, for the tests, names for each step and sentence (B,) whether the reference is read after it; else
-        one draw a step with probability ``pr_force``.
+        ``draws``, for tests, holds for each step (B,) whether the next input is the reference. By default there is one
+        draw per step with probability ``pr_force``.
         """
         enc_out, h = self.gru_enc(self.emb_enc_drop(self.emb_enc(inp)))
         if self.bidirectional:
@@ -85,10 +85,10 @@ class LessonModel(nn.Module):
         return torch.stack(res)
 
     def _next(self, outp: Tensor, reference: Tensor, draw: Tensor | None) -> Tensor:
-        own = outp.detach().argmax(1)
+        predicted = outp.detach().argmax(1)
         if draw is not None:
-            return torch.where(draw, reference, own)
-        return reference if random.random() < self.pr_force else own
+            return torch.where(draw, reference, predicted)
+        return reference if random.random() < self.pr_force else predicted
 
 
 def lesson_loss(logits: Tensor, target: Tensor, count_padding: bool = True) -> Tensor:

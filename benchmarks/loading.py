@@ -1,5 +1,5 @@
-"""A parallel corpus of invented words from its files to batches: pairs prepared a second, and batches a second from the
-data module alone, over an epoch after the first.
+"""Loading of a generated parallel corpus: pairs prepared per second, and batches per second of the data module alone in
+an epoch after the first.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ from seqvise.datamodules.parallel import ParallelDataModule
 ROWS = 125
 
 
-class Way(NamedTuple):
-    """How text becomes words, and how many processes read beside training."""
+class Setting(NamedTuple):
+    """Tokenizer, subword sampling, and number of data loader workers."""
 
     tokenizer: str
     sampling: float | None = None
     workers: int = 0
 
 
-WAYS = (
-    Way("spaces"),
-    Way("words"),
-    Way("spacy"),
-    Way("sentencepiece"),
-    Way("sentencepiece", 0.2),
-    Way("sentencepiece", 0.2, 1),
+SETTINGS = (
+    Setting("spaces"),
+    Setting("words"),
+    Setting("spacy"),
+    Setting("sentencepiece"),
+    Setting("sentencepiece", 0.2),
+    Setting("sentencepiece", 0.2, 1),
 )
 EXTRAS = ("spacy", "sentencepiece")
 
 
-def measure_loading(pairs: int, ways: Sequence[Way] = WAYS) -> list[dict[str, Any]]:
-    """A row for each way whose package is there."""
-    lacking = {name for name in EXTRAS if find_spec(name) is None}
+def measure_loading(pairs: int, settings: Sequence[Setting] = SETTINGS) -> list[dict[str, Any]]:
+    """One row for each setting whose tokenizer is installed."""
+    missing = {name for name in EXTRAS if find_spec(name) is None}
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
         alone(write_corpus, corpus, pairs)
-        there = [way for way in ways if way.tokenizer not in lacking]
-        return [alone(measure, corpus, Path(folder) / f"cache{number}", way) for number, way in enumerate(there)]
+        available = [setting for setting in settings if setting.tokenizer not in missing]
+        return [
+            alone(measure, corpus, Path(folder) / f"cache{number}", setting) for number, setting in enumerate(available)
+        ]
 
 
-def measure(corpus: Path, cache: Path, way: Way) -> dict[str, Any]:
-    """Seconds of preparing, the splitting on all cores included, and of an epoch of batches."""
-    data = DataOptions(root=str(corpus), train="train", valid_fraction=0.01, batch_size=ROWS, workers=way.workers)
-    began = time.perf_counter()
-    store = prepare_corpus(data, TokenizerOptions(name=way.tokenizer, sampling=way.sampling), cache)
+def measure(corpus: Path, cache: Path, setting: Setting) -> dict[str, Any]:
+    """Rates of preparation, including tokenization on all cores, and of batches in one epoch."""
+    data = DataOptions(root=str(corpus), train="train", valid_fraction=0.01, batch_size=ROWS, workers=setting.workers)
+    start = time.perf_counter()
+    store = prepare_corpus(data, TokenizerOptions(name=setting.tokenizer, sampling=setting.sampling), cache)
     prepared = time.perf_counter()
     loader = ParallelDataModule(store, data, 0).train_dataloader()
     for _ in loader:
@@ -64,9 +66,9 @@ def measure(corpus: Path, cache: Path, way: Way) -> dict[str, Any]:
     tokens = [len(batch.real) for batch in loader]
     seconds = time.perf_counter() - first
     return {
-        "tokenizer": way.tokenizer + ("" if way.sampling is None else ", sampled"),
-        "workers": way.workers,
-        "pairs_per_second": store.report.read / (prepared - began),
+        "tokenizer": setting.tokenizer + ("" if setting.sampling is None else ", sampled"),
+        "workers": setting.workers,
+        "pairs_per_second": store.report.read / (prepared - start),
         "batches_per_second": len(tokens) / seconds,
         "tokens_per_second": sum(tokens) / seconds,
     }

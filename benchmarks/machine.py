@@ -1,4 +1,4 @@
-"""What a measurement was made on, and of which code."""
+"""The machine and code of a measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqvise.runs.environment import processor_name
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions, torch's threads, and how busy the machine is (load of the last minute)."""
+    """CPU, cores, versions, torch's threads, and the load of the last minute."""
     return {
         "processor": processor_name(),
         "cores": os.cpu_count(),
@@ -28,7 +28,7 @@ def machine() -> dict[str, Any]:
 
 
 def code() -> dict[str, Any]:
-    """The commit, whether tracked files differ from it, and the day (UTC)."""
+    """The commit, whether tracked files differ from it, and the date (UTC)."""
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "commit": _git("rev-parse", "HEAD"),
@@ -37,9 +37,9 @@ def code() -> dict[str, Any]:
     }
 
 
-def _git(*words: str) -> str | None:
+def _git(*args: str) -> str | None:
     try:
-        told = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        process = subprocess.run(["git", *args], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return told.stdout.strip() if told.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None

@@ -1,10 +1,11 @@
-"""OpenNMT-py 3.5 takes training steps as it is told on standard input.
+"""Takes training steps with OpenNMT-py 3.5, controlled by standard input.
 
     PYTHON benchmarks/opennmt.py FILE
 
-Run as a ``benchmarks.peers.Peer`` with the Python of an environment that has OpenNMT-py; it needs nothing of ours. FILE
-is of ``torch.save``: ``threads``, ``sizes``, and ``batches`` of source ids, lengths and target ids. Each line of input
-is the place of a batch, each line of output a JSON object: the ``seconds`` of a step and its ``loss``, per word.
+Run as a ``benchmarks.peers.Peer`` with the Python of an environment that has OpenNMT-py; seqvise is not needed. FILE is
+written by ``torch.save``: ``threads``, ``sizes``, and ``batches`` of source ids, lengths and target ids. Each input
+line is the index of a batch; each output line is a JSON object with the ``seconds`` of a step and its ``loss`` per
+token.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ BOS, PAD = 2, 1
 
 
 def build(sizes: dict[str, int], dropout: float) -> Any:
-    """Its recurrent model with additive attention and input feeding, and a softmax that shares the embeddings' weight.
+    """OpenNMT-py's recurrent model with additive attention, input feeding, and a softmax tied to the embeddings.
 
-    The encoder's two directions are together as wide as the decoder, as its first state needs it.
+    The two directions of the encoder are together as wide as the decoder, whose first state requires it.
     """
     from onmt.decoders.decoder import InputFeedRNNDecoder
     from onmt.encoders.rnn_encoder import RNNEncoder
@@ -38,18 +39,18 @@ def build(sizes: dict[str, int], dropout: float) -> Any:
     width = sizes["decoder_hidden"]
     encoder = RNNEncoder("GRU", True, sizes["encoder_layers"], width, dropout, embeddings("source"))
     shape = {"num_layers": sizes["decoder_layers"], "hidden_size": width, "dropout": dropout}
-    words = embeddings("target")
-    decoder = InputFeedRNNDecoder("GRU", True, attn_type="mlp", embeddings=words, **shape)
+    target_embeddings = embeddings("target")
+    decoder = InputFeedRNNDecoder("GRU", True, attn_type="mlp", embeddings=target_embeddings, **shape)
     model = NMTModel(encoder, decoder)
     model.generator = nn.Linear(width, sizes["target_words"])
-    model.generator.weight = words.word_lut.weight
-    for weight in model.parameters():  # its param_init
+    model.generator.weight = target_embeddings.word_lut.weight
+    for weight in model.parameters():  # OpenNMT-py's param_init
         nn.init.uniform_(weight, -0.1, 0.1)
     return model
 
 
 def trainer(sizes: dict[str, int], batches: list[tuple[Tensor, Tensor, Tensor]]) -> Callable[[int], dict[str, Any]]:
-    """Takes a step over the batch of a place, as OpenNMT-py's ``Trainer`` does."""
+    """Returns a function that takes a step over the batch with an index, like OpenNMT-py's ``Trainer``."""
     from onmt.utils.loss import LossCompute
 
     model = build(sizes, 0.2).train()
@@ -57,13 +58,13 @@ def trainer(sizes: dict[str, int], batches: list[tuple[Tensor, Tensor, Tensor]])
     losses = LossCompute(criterion, model.generator)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
-    def step(place: int) -> dict[str, Any]:
-        source, lengths, words = batches[place]
-        target = torch.cat([torch.full((len(words), 1), BOS), words], 1).unsqueeze(2)
+    def step(index: int) -> dict[str, Any]:
+        source, lengths, tokens = batches[index]
+        target = torch.cat([torch.full((len(tokens), 1), BOS), tokens], 1).unsqueeze(2)
         optimizer.zero_grad(set_to_none=True)
         outputs, attention = model(source.unsqueeze(2), target, lengths)
         total, _ = losses({"tgt": target, "srclen": lengths}, outputs, attention)
-        loss = total / int((words != PAD).sum())
+        loss = total / int((tokens != PAD).sum())
         loss.backward()
         optimizer.step()
         return {"loss": loss.item()}
@@ -72,14 +73,14 @@ def trainer(sizes: dict[str, int], batches: list[tuple[Tensor, Tensor, Tensor]])
 
 
 def main() -> None:
-    """Answers until the input ends."""
-    given = torch.load(Path(sys.argv[1]), weights_only=True)
-    torch.set_num_threads(given["threads"])
-    step = trainer(given["sizes"], given["batches"])
+    """Takes steps until the input ends."""
+    content = torch.load(Path(sys.argv[1]), weights_only=True)
+    torch.set_num_threads(content["threads"])
+    step = trainer(content["sizes"], content["batches"])
     for line in sys.stdin:
         start = time.perf_counter()
-        answered = step(int(line))
-        print(json.dumps({"seconds": time.perf_counter() - start, **answered}), flush=True)
+        result = step(int(line))
+        print(json.dumps({"seconds": time.perf_counter() - start, **result}), flush=True)
 
 
 if __name__ == "__main__":

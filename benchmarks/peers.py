@@ -1,4 +1,4 @@
-"""Other toolkits, each in a process of its own with the Python of its environment."""
+"""Runs other toolkits, each in a separate process with the Python of its environment."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Peer:
     """A process that answers a number with a JSON object, and waits while others are measured.
 
     Args:
-        process: reads a number a line, and writes an object a line.
-        name: the toolkit's.
+        process: reads one number per line, and writes one object per line.
+        name: name of the toolkit.
     """
 
     def __init__(self, process: subprocess.Popen[str], name: str) -> None:
         self.process, self.name = process, name
 
-    def ask(self, number: int) -> dict[str, Any]:
-        """What it answers.
+    def call(self, number: int) -> dict[str, Any]:
+        """Sends a number and returns the answer.
 
         Raises:
-            RuntimeError: the process has ended; its own words stand on standard error.
+            RuntimeError: the process has ended; its error message is on standard error.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -42,19 +42,19 @@ class Peer:
 
 @contextmanager
 def peer(name: str, python: Path, script: Path, content: Mapping[str, Any]) -> Iterator[Peer]:
-    """A toolkit that was given what is to be worked on, ended with the block.
+    """Starts a toolkit's script with its input; it ends with the block.
 
     Args:
-        name: the toolkit's.
-        python: of an environment that has it.
-        script: reads the content from the file that it is given, and needs nothing else of ours.
-        content: for ``torch.save``.
+        name: name of the toolkit.
+        python: the Python of its environment.
+        script: reads the content from the file in its first argument; does not need seqvise.
+        content: saved with ``torch.save``.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "given.pt"
-        torch.save({**content, "threads": torch.get_num_threads()}, given)
-        words = [str(python), str(script), str(given)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        file = Path(folder) / "content.pt"
+        torch.save({**content, "threads": torch.get_num_threads()}, file)
+        command = [str(python), str(script), str(file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             yield Peer(process, name)
             assert process.stdin is not None
             process.stdin.close()

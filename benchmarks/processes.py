@@ -1,7 +1,7 @@
-"""Training as processes are added: target words a second of the attention model at the lesson's widths, by train.py.
+"""Target tokens per second of train.py with several processes: the attention model at the widths of fast.ai's lesson.
 
-Each process has one thread and batches of its own, as `trainer=ddp_cpu` has it; one process with as many threads stands
-beside them. The ways take turns.
+Each process has one thread and its own batches, as with `trainer=ddp_cpu`; one process with as many threads is measured
+for comparison. The settings take turns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from benchmarks.reading import write_corpus
 
 TRAIN = Path(__file__).parents[1] / "train.py"
-WORDS = (
+OVERRIDES = (
     "experiment=lesson11/attention",
     "data=files",
     "data.train=train",
@@ -33,29 +33,29 @@ WORDS = (
 )
 
 
-class Way(NamedTuple):
-    """So many processes, each with so many threads."""
+class Setting(NamedTuple):
+    """Number of processes and of threads per process."""
 
     processes: int
     threads: int
 
 
-def ways(cores: int) -> list[Way]:
-    """One process of one thread, of all threads, and more processes of one thread each, twice as many at a time."""
-    found = [Way(1, 1)]
-    while 2 * found[-1].processes <= cores:
-        found.append(Way(2 * found[-1].processes, 1))
-    return [found[0], Way(1, cores), *found[1:]] if cores > 1 else found
+def process_settings(cores: int) -> list[Setting]:
+    """One process with one thread, one with all threads, and 2, 4, 8 ... processes of one thread each."""
+    settings = [Setting(1, 1)]
+    while 2 * settings[-1].processes <= cores:
+        settings.append(Setting(2 * settings[-1].processes, 1))
+    return [settings[0], Setting(1, cores), *settings[1:]] if cores > 1 else settings
 
 
 def measure_processes(pairs: int, cores: int, rounds: int, *more: str) -> list[dict[str, Any]]:
-    """A row for each way: median target words a second, and how many times those of one thread.
+    """One row for each setting: median target tokens per second, and the ratio to one thread.
 
     Args:
-        pairs: of an invented corpus.
-        cores: the most processes.
-        rounds: of each way.
-        more: words of the command line.
+        pairs: size of a generated corpus.
+        cores: maximum number of processes.
+        rounds: measurements of each setting.
+        more: further overrides.
 
     Raises:
         RuntimeError: a training failed.
@@ -64,28 +64,31 @@ def measure_processes(pairs: int, cores: int, rounds: int, *more: str) -> list[d
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
         write_corpus(corpus, pairs)
-        words = [*WORDS, *more, f"data.root={corpus}", f"paths.outputs={folder}/outputs"]
-        taken = [
-            {way: _rate(way, words, Path(folder) / f"{turn}-{way.processes}-{way.threads}") for way in ways(cores)}
-            for turn in range(rounds)
+        overrides = [*OVERRIDES, *more, f"data.root={corpus}", f"paths.outputs={folder}/outputs"]
+        rounds_of_rates = [
+            {
+                setting: _rate(setting, overrides, Path(folder) / f"{index}-{setting.processes}-{setting.threads}")
+                for setting in process_settings(cores)
+            }
+            for index in range(rounds)
         ]
     return [
         {
-            **way._asdict(),
-            "tokens_per_second": statistics.median(turn[way] for turn in taken),
-            "ratio": statistics.median(turn[way] / turn[Way(1, 1)] for turn in taken),
+            **setting._asdict(),
+            "tokens_per_second": statistics.median(rates[setting] for rates in rounds_of_rates),
+            "ratio": statistics.median(rates[setting] / rates[Setting(1, 1)] for rates in rounds_of_rates),
         }
-        for way in ways(cores)
+        for setting in process_settings(cores)
     ]
 
 
-def _rate(way: Way, words: list[str], folder: Path) -> float:
-    """Target words a second in the second epoch of a training, of all its processes together."""
-    trainer = ["trainer=cpu"] if way.processes == 1 else ["trainer=ddp_cpu", f"trainer.devices={way.processes}"]
-    command = [sys.executable, str(TRAIN), *words, *trainer, "trainer.max_epochs=2", f"hydra.run.dir={folder}"]
-    environment = os.environ | {"OMP_NUM_THREADS": str(way.threads)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{way} ended with {done.returncode}:\n{done.stderr}")
+def _rate(setting: Setting, overrides: list[str], folder: Path) -> float:
+    """Target tokens per second in the second epoch of a training, summed over its processes."""
+    trainer = ["trainer=cpu"] if setting.processes == 1 else ["trainer=ddp_cpu", f"trainer.devices={setting.processes}"]
+    command = [sys.executable, str(TRAIN), *overrides, *trainer, "trainer.max_epochs=2", f"hydra.run.dir={folder}"]
+    environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)}
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError(f"{setting} ended with {process.returncode}:\n{process.stderr}")
     _, last = (folder / "progress.jsonl").read_text().splitlines()
     return float(json.loads(last)["speed/tokens_per_second"])

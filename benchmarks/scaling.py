@@ -1,6 +1,6 @@
-"""One forced training step of the attention model at the lesson's sizes, as the batch or the length grows.
+"""One teacher-forced training step of the attention model at the lesson's sizes, for growing batches or lengths.
 
-Each size has a process of its own, begun as our commands begin; those of one curve take turns.
+Each size runs in a separate process with the setup of our commands; the sizes of one curve take turns.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from benchmarks.alone import Side
+from benchmarks.alone import RemoteObject
 from benchmarks.training_step import Sizes, Steps, our_step
 
 CURVES = (
@@ -22,26 +22,29 @@ Row = dict[str, float]
 
 
 def measure(sizes: Sequence[Sizes], steps: int) -> list[Row]:
-    """A row for each size: median seconds a step, words a second, and what a step is made of."""
+    """One row for each size: median seconds per step, tokens per second, share of matrix products, peak memory."""
     with ExitStack() as stack:
-        sides = [stack.enter_context(Side(Steps, partial(our_step, 1.0, each.words), steps, each)) for each in sizes]
-        taken = [[side.ask("seconds", place) for side in sides] for place in range(steps)]
-        tokens = [side.ask("words") * steps for side in sides]
-        told = [(side.ask("products"), side.ask("peak_mib")) for side in sides]
-    columns = list(zip(*taken, strict=True))
+        remotes = [
+            stack.enter_context(RemoteObject(Steps, partial(our_step, 1.0, size.vocab_size), steps, size))
+            for size in sizes
+        ]
+        rounds = [[remote.call("seconds", index) for remote in remotes] for index in range(steps)]
+        tokens = [remote.call("mean_tokens") * steps for remote in remotes]
+        bounds = [(remote.call("products"), remote.call("peak_mib")) for remote in remotes]
+    columns = list(zip(*rounds, strict=True))
     return [
         {
-            "rows": each.rows,
-            "length": each.length,
+            "rows": size.rows,
+            "length": size.length,
             "seconds": statistics.median(column),
-            "tokens_per_second": words / sum(column),
+            "tokens_per_second": count / sum(column),
             "share_of_products": products / statistics.median(column),
             "peak_mib": peak,
         }
-        for each, column, words, (products, peak) in zip(sizes, columns, tokens, told, strict=True)
+        for size, column, count, (products, peak) in zip(sizes, columns, tokens, bounds, strict=True)
     ]
 
 
 def measure_scaling(curves: Sequence[Sequence[Sizes]], steps: int) -> list[Row]:
-    """Of each curve."""
+    """Rows of all curves."""
     return [row for sizes in curves for row in measure(sizes, steps)]

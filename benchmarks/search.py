@@ -1,8 +1,8 @@
-"""Approximate search against exact search over many vectors that have neighbours, as embeddings do.
+"""Approximate and exact search over many vectors with near neighbours, like embeddings.
 
-The vectors are a mixture of Gaussians on the sphere: random unit vectors have no neighbours worth finding. Queries are
-drawn from the same mixture and are not in the index. Each kind is built and saved in a process of its own, and measured
-in another, which has loaded it.
+The vectors are a mixture of Gaussians on the sphere: random unit vectors have no near neighbours. Queries are drawn
+from the same mixture and are not in the index. Each kind of index is built and saved in one process, and loaded and
+measured in another.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from seqvise.retrieval.indexes.recall import Probe, tune
 from seqvise.retrieval.options import KINDS, GraphOptions, is_installed
 
 DIM, CLUSTERS, SPREAD = 300, 1000, 0.6
-TUNED, ASKED, SINGLE, K = 500, 2000, 200, 10
+TUNING_QUERIES, QUERIES, SINGLE, K = 500, 2000, 200, 10
 REPEATS = 3
-WANTED = 0.96
-"""Recall for which the width of search is chosen, on other queries than those that are reported."""
+TARGET_RECALL = 0.96
+"""Recall for which the search width is chosen, on different queries than the reported ones."""
 
 
 def mixture(count: int, seed: int) -> Rows:
-    """(count, DIM) unit vectors around the same 1,000 centres whatever the seed.
+    """(count, DIM) unit vectors around 1,000 centres, which do not depend on the seed.
 
-    A vector is its centre and noise of SPREAD times its length: two of one cluster have a cosine of about .74.
+    A vector is its centre plus noise of SPREAD times its length. Two vectors of one cluster have a cosine of about .74.
     """
     centres = np.random.default_rng(0).normal(size=(CLUSTERS, DIM)).astype(np.float32)
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
@@ -44,7 +44,7 @@ def mixture(count: int, seed: int) -> Rows:
 
 
 def measure_search(count: int) -> list[dict[str, Any]]:
-    """A row for each kind of index that is installed, ratios to the exact one's queries a second among them."""
+    """One row for each installed kind of index, with ratios to the queries per second of the exact one."""
     rows = [alone(measure_kind, kind, count) for kind in KINDS if is_installed(kind)]
     exact = rows[0]
     for row in rows:
@@ -54,14 +54,14 @@ def measure_search(count: int) -> list[dict[str, Any]]:
 
 
 def measure_kind(kind: str, count: int) -> dict[str, Any]:
-    """Seconds to build one kind, and what ``measure_loaded`` measures of it."""
+    """Seconds to build one kind of index, and the results of ``measure_loaded``."""
     vectors = mixture(count, 1)
     ids = np.arange(count)
     started = time.perf_counter()
     index = find_kind(kind).build(vectors, ids, GraphOptions())
     seconds = time.perf_counter() - started
     if kind != "exact":
-        tune(index, [Probe.of(index, mixture(TUNED, 2), exclude_self=False)], WANTED)
+        tune(index, [Probe.of(index, mixture(TUNING_QUERIES, 2), exclude_self=False)], TARGET_RECALL)
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder))
         np.save(Path(folder) / "vectors.npy", vectors)
@@ -77,8 +77,8 @@ def measure_kind(kind: str, count: int) -> dict[str, Any]:
 
 
 def measure_loaded(kind: str, width: int, folder: Path) -> dict[str, float]:
-    """Recall@10, queries a second together and one by one, and memory over that of the vectors, of a loaded index."""
-    queries = mixture(ASKED, 3)
+    """Recall@10, queries per second (batched, single), and memory relative to the vectors, of a loaded index."""
+    queries = mixture(QUERIES, 3)
     vectors = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r"))
     find_kind("exact").build(queries, np.arange(len(queries)), GraphOptions()).search(queries, K)
     before = _resident()
@@ -107,6 +107,6 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory, mapped files that were read included."""
+    """Resident bytes of this process, including mapped files that were read."""
     with Path("/proc/self/statm").open() as file:
         return int(file.read().split()[1]) * resource.getpagesize()

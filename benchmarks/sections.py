@@ -1,4 +1,4 @@
-"""What is measured, and how its rows are shown: one table each, on the terminal and in RESULTS.md."""
+"""The tables of the benchmarks, as shown in the terminal and in RESULTS.md."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ class Section:
     """A table.
 
     Attributes:
-        told: a sentence about the rows, formatted with the first of them.
-        columns: key of a row -> its head, and the format of its values.
-        words: heads of columns that hold words; the others hold numbers.
+        caption: a sentence about the rows, formatted with the first row.
+        columns: key of a row -> heading, and format specification of the values.
+        words: headings of text columns; the other columns contain numbers.
         code: keys whose values are code.
     """
 
-    told: str
+    caption: str
     columns: Columns
     words: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
 
     def title(self, rows: Sequence[Row]) -> str:
-        """The sentence about these rows."""
-        return self.told.format(**rows[0])
+        """The caption for these rows."""
+        return self.caption.format(**rows[0])
 
     def shown(self, rows: Sequence[Row]) -> Columns:
-        """The columns that these rows have."""
+        """The columns that these rows contain."""
         return {key: column for key, column in self.columns.items() if key in rows[0]}
 
     def heads(self, rows: Sequence[Row]) -> list[str]:
-        """Of the columns that these rows have."""
+        """Headings of the columns that these rows contain."""
         return [head for head, _ in self.shown(rows).values()]
 
     def cells(self, rows: Sequence[Row]) -> list[list[str]]:
-        """The values as they are shown."""
+        """The formatted values."""
         columns = self.shown(rows)
         return [[format(row[key], text) for key, (_, text) in columns.items()] for row in rows]
 
 
 SECTIONS: dict[str, Section] = {
     "start_up": Section(
-        told="How long a command takes to answer.",
+        caption="Start-up time of commands.",
         columns={"command": ("command", "s"), "seconds": ("seconds", ".2f")},
         words=("command",),
         code=("command",),
     ),
     "training_step": Section(
-        told=(
-            "One training step of the attention model at the lesson's sizes, against the lesson's own loop over the "
-            "same batches, in turn."
+        caption=(
+            "One training step of the attention model at the sizes of fast.ai's lesson 11, and of the lesson's own "
+            "loop over the same batches, in turn."
         ),
         columns={
             "forcing": ("teacher forcing", "g"),
-            "seconds": ("seconds a step", ".3f"),
+            "seconds": ("seconds per step", ".3f"),
             "lesson_seconds": ("lesson's loop", ".3f"),
             "ratio": ("times faster", ".2f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
@@ -68,30 +68,29 @@ SECTIONS: dict[str, Section] = {
         },
     ),
     "models": Section(
-        told=(
-            "One training step of each translation model at its defaults and the lesson's vocabularies, in batches of "
-            "125, in turn, each in its process. bf16 is the projection's (`loss.precision`), bf16-mixed that of all "
-            "products (`trainer.precision`)."
+        caption=(
+            "One training step of each translation model at its defaults and the lesson's vocabulary sizes, in batches "
+            "of 125, in turn, each in its process. bf16 is the precision of the projection (`loss.precision`), "
+            "bf16-mixed that of all products (`trainer.precision`)."
         ),
         columns={
             "model": ("model", "s"),
             "forcing": ("teacher forcing", "g"),
             "precision": ("precision", "s"),
-            "seconds": ("seconds a step", ".3f"),
+            "seconds": ("seconds per step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
         },
         words=("model", "precision"),
     ),
     "training_peers": Section(
-        told=(
-            "One forced training step of recurrent models of the same sizes (every width 300, the lesson's "
-            "vocabularies), in turn, each in its process, over the same batches. The other toolkits feed their "
-            "attention into the next step; the last two columns say how many times the step takes as long as each "
-            "of ours."
+        caption=(
+            "One teacher-forced training step of recurrent models of the same sizes (all widths 300, the lesson's "
+            "vocabulary sizes), in turn, each in its process, over the same batches. The other toolkits use input "
+            "feeding. The last two columns are the ratios of the step time to that of each of our models."
         ),
         columns={
             "toolkit": ("toolkit", "s"),
-            "seconds": ("seconds a step", ".3f"),
+            "seconds": ("seconds per step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
             "ratio_0": ("times lesson11/attention", ".2f"),
             "ratio_1": ("times ours with input feeding", ".2f"),
@@ -99,9 +98,9 @@ SECTIONS: dict[str, Section] = {
         words=("toolkit",),
     ),
     "reading": Section(
-        told=(
-            "Reading and filtering generated corpora, in pairs a second of one core and MiB of memory beyond the "
-            "start; with every pair remembered to find repeats, and with recent ones only."
+        caption=(
+            "Reading and filtering generated corpora: pairs per second on one core, and MiB of memory beyond the "
+            "start; with repeats found among all pairs, and among recent pairs only."
         ),
         columns={
             "pairs": ("pairs", ",d"),
@@ -115,9 +114,9 @@ SECTIONS: dict[str, Section] = {
         },
     ),
     "loading": Section(
-        told=(
-            "A parallel corpus of invented words from its files to batches of 125 pairs: prepared on all cores, and "
-            "batches from the data module alone, over an epoch after the first."
+        caption=(
+            "Loading a generated parallel corpus in batches of 125 pairs: preparation on all cores, and batches of the "
+            "data module alone, in an epoch after the first."
         ),
         columns={
             "tokenizer": ("tokenizer", "s"),
@@ -129,110 +128,110 @@ SECTIONS: dict[str, Section] = {
         words=("tokenizer",),
     ),
     "features": Section(
-        told=(
-            "Features of {images:,} JPEG files, decoding and writing included, against forward passes over "
-            "images that are ready in memory: torchvision's network as it is, and with batch norm fused and channels "
-            "last."
+        caption=(
+            "Feature extraction of {images:,} JPEG files including decoding and writing, and forward passes over "
+            "images in memory: with torchvision's network, and with fused batch norm and channels last."
         ),
         columns={
             "backbone": ("network", "s"),
-            "extraction_rate": ("images/s from the disk", ".1f"),
+            "extraction_rate": ("images/s from disk", ".1f"),
             "forward_rate": ("forward pass alone", ".1f"),
             "forward_ratio": ("share of it", ".0%"),
             "fused_rate": ("fused forward pass", ".1f"),
-            "fused_ratio": ("share of that", ".0%"),
+            "fused_ratio": ("share of fused", ".0%"),
         },
         words=("network",),
     ),
     "search": Section(
-        told=(
-            "Search among {vectors:,} clustered vectors of {dim} numbers, ten answers a query; the queries are not "
-            "among the vectors."
+        caption=(
+            "Search among {vectors:,} clustered vectors of {dim} dimensions, ten results per query; the queries are "
+            "not among the vectors."
         ),
         columns={
             "kind": ("index", "s"),
             "build_seconds": ("seconds to build", ",.1f"),
             "width": ("efSearch", "d"),
             "recall": ("recall@10", ".3f"),
-            "batch_rate": ("queries/s together", ",.0f"),
+            "batch_rate": ("queries/s batched", ",.0f"),
             "batch_ratio": ("times exact", ".1f"),
-            "single_rate": ("queries/s one by one", ",.0f"),
-            "single_ratio": ("times exact one by one", ".1f"),
+            "single_rate": ("queries/s single", ",.0f"),
+            "single_ratio": ("times exact single", ".1f"),
             "memory_ratio": ("memory / vectors", ".2f"),
         },
         words=("index",),
     ),
     "decoding": Section(
-        told=(
-            "Decoding {sentences:,.0f} sentences in batches, and some of them one by one, both from ids to ids "
-            "with the same weights and batches; ours in one process with all threads, as JoeyNMT's, and by processes "
-            "of one thread each, as `seqvise translate` does."
+        caption=(
+            "Decoding {sentences:,.0f} sentences in batches, and some with batch size 1, both from ids to ids with the "
+            "same weights and batches; ours in one process with all threads, like JoeyNMT, and in processes of one "
+            "thread each, like `seqvise translate`."
         ),
         columns={
-            "rows": ("sentences a batch", "d"),
+            "rows": ("sentences per batch", "d"),
             "beam": ("beam", "d"),
             "processes": ("processes", "d"),
             "weights": ("weights", "s"),
-            "words": ("words a sentence", ".1f"),
+            "words": ("tokens per sentence", ".1f"),
             "sentences_per_second": ("sentences/s", ",.0f"),
             "joey_sentences_per_second": ("JoeyNMT's", ",.0f"),
             "ratio": ("times faster", ".2f"),
-            "same": ("same words", ".1%"),
+            "same": ("equal outputs", ".1%"),
         },
         words=("weights",),
     ),
     "language_model": Section(
-        told=(
-            "One training step of the language model, all dropouts, penalties and clipping included, against the "
-            "published recipe written plainly in today's torch, in turn, each in its process, over the same windows. "
-            "Without dropout both have the same loss, before and behind a step."
+        caption=(
+            "One training step of the language model including all dropouts, penalties and clipping, and of the "
+            "published recipe in plain current torch, in turn, each in its process, over the same windows. Without "
+            "dropout both have the same loss before and after a step."
         ),
         columns={
             "size": ("size", "s"),
-            "seconds": ("seconds a step", ".3f"),
+            "seconds": ("seconds per step", ".3f"),
             "plain_seconds": ("plain recipe", ".3f"),
             "ratio": ("times faster", ".2f"),
             "tokens_per_second": ("tokens/s", ",.0f"),
             "share_of_products": ("share of products", ".0%"),
-            "second_loss": ("loss behind a step", ".5f"),
+            "second_loss": ("loss after a step", ".5f"),
             "plain_second_loss": ("plain recipe's", ".5f"),
         },
         words=("size",),
     ),
     "vocabulary": Section(
-        told=(
-            "One training step as the vocabulary grows, of the attention model at the lesson's sizes and of a language "
-            "model of two layers of 400: a softmax over all words, over 2,000 that are drawn "
-            "(`loss.sampled`), and cut into clusters at 2,000 and 10,000 (`model.adaptive`), in "
-            "turn, each in its process, over the same batches."
+        caption=(
+            "One training step for growing vocabularies, of the attention model at the lesson's sizes and of a "
+            "language model with two layers of width 400: full softmax, sampled softmax with 2,000 words "
+            "(`loss.sampled`), and adaptive softmax with cutoffs at 2,000 and 10,000 (`model.adaptive`), in turn, each "
+            "in its process, over the same batches."
         ),
         columns={
             "model": ("model", "s"),
-            "words": ("words", ",d"),
+            "words": ("vocabulary size", ",d"),
             "softmax": ("softmax", "s"),
-            "seconds": ("seconds a step", ".3f"),
+            "seconds": ("seconds per step", ".3f"),
             "ratio": ("times faster than all", ".2f"),
         },
         words=("model", "softmax"),
     ),
     "scaling": Section(
-        told=(
-            "One forced training step of the attention model at the lesson's sizes as the batch grows, and then, in "
-            "smaller batches, the sentences."
+        caption=(
+            "One teacher-forced training step of the attention model at the lesson's sizes, for growing batches and, "
+            "in smaller batches, growing sentence lengths."
         ),
         columns={
-            "rows": ("sentences a batch", "d"),
-            "length": ("words a sentence", "d"),
-            "seconds": ("seconds a step", ".3f"),
+            "rows": ("sentences per batch", "d"),
+            "length": ("tokens per sentence", "d"),
+            "seconds": ("seconds per step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
             "share_of_products": ("share of products", ".0%"),
             "peak_mib": ("peak MiB", ",.0f"),
         },
     ),
     "processes": Section(
-        told=(
-            "Training of the attention model at the lesson's widths by train.py, in its second epoch, forced, as "
-            "processes of one thread each are added, and with all threads in one. Each process has batches of 125."
+        caption=(
+            "The second epoch of train.py with the attention model at the lesson's widths and teacher forcing: with a "
+            "growing number of single-threaded processes, and with one process using all threads. Each process has "
+            "batches of 125."
         ),
         columns={
             "processes": ("processes", "d"),
@@ -242,7 +241,7 @@ SECTIONS: dict[str, Section] = {
         },
     ),
     "sweep": Section(
-        told="A sweep of {jobs} jobs, {at_a_time} at a time, against as many plain processes of train.py, in turn.",
+        caption="A sweep of {jobs} jobs, {at_a_time} at a time, compared with plain processes of train.py, in turn.",
         columns={
             "jobs": ("jobs", "d"),
             "sweep_seconds": ("seconds of the sweep", ".1f"),
@@ -253,32 +252,32 @@ SECTIONS: dict[str, Section] = {
         },
     ),
     "killed_sweep": Section(
-        told=(
-            "A sweep of {jobs} jobs killed at random moments, every other time with its jobs, and started again with "
-            "resume=auto. A job is the same that ends with the metrics and the weights of the undisturbed one, to the "
-            "bit."
+        caption=(
+            "A sweep of {jobs} jobs killed at random moments, every other time with its jobs, and resumed with "
+            "resume=auto. A job is the same if its metrics and weights are bit-identical to those of the "
+            "uninterrupted sweep."
         ),
         columns={
             "jobs": ("jobs", "d"),
             "kills": ("kills", "d"),
-            "undisturbed_seconds": ("seconds undisturbed", ".0f"),
+            "undisturbed_seconds": ("seconds uninterrupted", ".0f"),
             "killed_seconds": ("seconds with kills", ".0f"),
             "same": ("jobs the same", "d"),
         },
     ),
     "kills": Section(
-        told=(
-            "Preparing a corpus and training a small model, killed at random moments and started again; faults are "
-            "files lost or not whole after a kill."
+        caption=(
+            "Preparing a corpus and training a small model, killed at random moments and resumed; faults are files "
+            "lost or incomplete after a kill."
         ),
         columns={
             "work": ("work", "s"),
             "kills": ("kills", "d"),
             "ends": ("finished", "d"),
             "faults": ("faults", "d"),
-            "same": ("same as undisturbed", "s"),
+            "same": ("same as uninterrupted", "s"),
         },
-        words=("work", "same as undisturbed"),
+        words=("work", "same as uninterrupted"),
     ),
 }
-"""By the name under which ``python -m benchmarks --json`` writes its rows, in the order in which they are measured."""
+"""Key of the rows in the file of ``python -m benchmarks --json`` -> section, in the order of measurement."""

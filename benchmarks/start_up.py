@@ -1,4 +1,4 @@
-"""How long a command takes to answer: real processes, started anew each time."""
+"""Measures the start-up time of commands, with a new process each time."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ def measure_start_up(repeats: int) -> list[dict[str, Any]]:
     """Median seconds of `seqvise --help` and of a refused config.
 
     Raises:
-        RuntimeError: a command ended otherwise than it should.
+        RuntimeError: a command ended with an unexpected exit code.
     """
     return [
         {
-            "command": " ".join(["seqvise", *words]),
-            "exit_code": ends,
-            "seconds": statistics.median(_seconds(words, ends) for _ in range(repeats)),
+            "command": " ".join(["seqvise", *argv]),
+            "exit_code": expected_code,
+            "seconds": statistics.median(_seconds(argv, expected_code) for _ in range(repeats)),
         }
-        for words, ends in COMMANDS.items()
+        for argv, expected_code in COMMANDS.items()
     ]
 
 
-def _seconds(words: Sequence[str], ends: int) -> float:
+def _seconds(argv: Sequence[str], expected_code: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "seqvise.cli.main", *words], cwd=folder, capture_output=True, text=True, check=False
+        process = subprocess.run(
+            [sys.executable, "-m", "seqvise.cli.main", *argv], cwd=folder, capture_output=True, text=True, check=False
         )
         seconds = time.perf_counter() - started
-    if done.returncode != ends:
-        raise RuntimeError(f"seqvise {' '.join(words)} ended with {done.returncode}, not {ends}:\n{done.stderr}")
+    if process.returncode != expected_code:
+        raise RuntimeError(
+            f"seqvise {' '.join(argv)} ended with {process.returncode}, not {expected_code}:\n{process.stderr}"
+        )
     return seconds

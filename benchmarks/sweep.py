@@ -1,4 +1,4 @@
-"""What a sweep costs: the same jobs as plain processes of train.py, as many at a time, take how long?
+"""Overhead of a sweep, compared with the same jobs as plain parallel processes of train.py.
 
 Sweep and plain processes take turns; the result is the median ratio of their wall times.
 """
@@ -25,7 +25,7 @@ SMALL = (
     "trainer=cpu",
     "test=false",
 )
-LOOK = 0.02
+POLL_SECONDS = 0.02
 
 
 def measure_sweep(jobs: int, at_a_time: int, rounds: int, epochs: int) -> dict[str, Any]:
@@ -37,14 +37,14 @@ def measure_sweep(jobs: int, at_a_time: int, rounds: int, epochs: int) -> dict[s
     threads = max(1, (os.cpu_count() or 1) // at_a_time)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryDirectory() as folder:
-        words = [*SMALL, f"trainer.max_epochs={epochs}", f"paths.outputs={folder}/outputs"]
-        # The corpus is there for all that follow.
-        _plain(words, [0], 1, Path(folder) / "first", environment)
+        overrides = [*SMALL, f"trainer.max_epochs={epochs}", f"paths.outputs={folder}/outputs"]
+        # Prepares the corpus for all following runs.
+        _plain(overrides, [0], 1, Path(folder) / "first", environment)
         sweeps, plains = [], []
-        for turn in range(rounds):
+        for index in range(rounds):
             seeds = list(range(1, jobs + 1))
-            sweeps.append(_sweep(words, seeds, at_a_time, Path(folder) / f"sweep{turn}", environment))
-            plains.append(_plain(words, seeds, at_a_time, Path(folder) / f"plain{turn}", environment))
+            sweeps.append(_sweep(overrides, seeds, at_a_time, Path(folder) / f"sweep{index}", environment))
+            plains.append(_plain(overrides, seeds, at_a_time, Path(folder) / f"plain{index}", environment))
     ratios = [ours / plain for ours, plain in zip(sweeps, plains, strict=True)]
     return {
         "jobs": jobs,
@@ -57,38 +57,38 @@ def measure_sweep(jobs: int, at_a_time: int, rounds: int, epochs: int) -> dict[s
     }
 
 
-def _sweep(words: list[str], seeds: list[int], at_a_time: int, folder: Path, environment: dict[str, str]) -> float:
+def _sweep(overrides: list[str], seeds: list[int], at_a_time: int, folder: Path, environment: dict[str, str]) -> float:
     launcher = [f"hydra.launcher.jobs={at_a_time}", f"hydra.sweep.dir={folder}"]
-    # A sweep needs two values.
+    # choice() makes a sweep even of a single value.
     swept = f"seed=choice({','.join(map(str, seeds))})"
-    began = time.perf_counter()
-    command = [sys.executable, str(TRAIN), "-m", *words, swept, *launcher]
+    start = time.perf_counter()
+    command = [sys.executable, str(TRAIN), "-m", *overrides, swept, *launcher]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The sweep ended with {done.returncode}:\n{done.stderr}")
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def _plain(words: list[str], seeds: list[int], at_a_time: int, folder: Path, environment: dict[str, str]) -> float:
-    began = time.perf_counter()
-    waiting, running = list(seeds), list[subprocess.Popen[bytes]]()
-    while waiting or running:
-        while waiting and len(running) < at_a_time:
-            seed = waiting.pop(0)
-            running.append(_start([*words, f"seed={seed}"], folder / str(seed), environment))
+def _plain(overrides: list[str], seeds: list[int], at_a_time: int, folder: Path, environment: dict[str, str]) -> float:
+    start = time.perf_counter()
+    pending, running = list(seeds), list[subprocess.Popen[bytes]]()
+    while pending or running:
+        while pending and len(running) < at_a_time:
+            seed = pending.pop(0)
+            running.append(_start([*overrides, f"seed={seed}"], folder / str(seed), environment))
         ended = [process for process in running if process.poll() is not None]
         if any(process.returncode for process in ended):
             raise RuntimeError(f"A job in {folder} failed.")
         running = [process for process in running if process not in ended]
-        time.sleep(LOOK)
-    return time.perf_counter() - began
+        time.sleep(POLL_SECONDS)
+    return time.perf_counter() - start
 
 
-def _start(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(overrides: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True)
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, str(TRAIN), *words, f"hydra.run.dir={folder}"],
+            [sys.executable, str(TRAIN), *overrides, f"hydra.run.dir={folder}"],
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

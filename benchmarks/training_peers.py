@@ -1,10 +1,10 @@
-"""One forced training step of ours and of other toolkits, in turn, each in its process, over the same batches.
+"""One teacher-forced training step of our models and of other toolkits, in turn, each in its process, on equal batches.
 
-All have a bidirectional GRU encoder and a GRU decoder of two layers, additive attention, one weight for target
-embeddings and softmax, and the lesson's vocabularies. Vectors and the decoder have 300 numbers, and so have the
-encoder's two directions together: OpenNMT-py's two parts have to be equally wide, and JoeyNMT's encoder cannot do with
-one direction. Both have attention behind the RNN and feed it into the next step: ours is measured with these equations,
-and with those of ``lesson11/attention``, whose attention comes before the RNN.
+All have a bidirectional GRU encoder and a GRU decoder of two layers, additive attention, tied target embeddings and
+softmax, and the vocabulary sizes of fast.ai's lesson 11. Embeddings and decoder have width 300, and so do the two
+encoder directions together: OpenNMT-py needs encoder and decoder of equal width, and JoeyNMT a bidirectional encoder.
+Both attend after the RNN with input feeding. Ours is measured with these equations, and with those of
+``lesson11/attention``, which attends before the RNN.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.alone import Side
+from benchmarks.alone import RemoteObject
 from benchmarks.peers import peer
 from benchmarks.training_step import LESSON, SOURCE, Sizes, Steps, make_batches, our_step
 from seqvise.models.recurrent.options import RecurrentOptions
 
 WIDTH, LAYERS = 300, 2
-LESSON_WAY = RecurrentOptions(attention="additive", bidirectional=True, encoder_hidden=WIDTH // 2)
+LESSON_MODEL = RecurrentOptions(attention="additive", bidirectional=True, encoder_hidden=WIDTH // 2)
 OURS = {
-    "seqvise, attention of lesson11/attention": LESSON_WAY,
-    "seqvise, with input feeding": replace(LESSON_WAY, attention_place="after", input_feeding=True),
+    "seqvise, attention of lesson11/attention": LESSON_MODEL,
+    "seqvise, with input feeding": replace(LESSON_MODEL, attention_place="after", input_feeding=True),
 }
 SCRIPTS = {
     "JoeyNMT": Path(__file__).with_name("joey.py"),
@@ -42,40 +42,40 @@ WIDTHS = {
 
 
 def measure_training_peers(pythons: Mapping[str, Path], steps: int, sizes: Sizes = LESSON) -> list[dict[str, Any]]:
-    """A row for each way of ours, then for each toolkit: median seconds a step, and how many times ours is faster.
+    """One row for each of our models, then for each toolkit: median seconds per step, and ratios to our models.
 
     Args:
-        pythons: a key of ``SCRIPTS`` -> the Python of an environment that has the toolkit.
-        steps: over as many batches.
-        sizes: of the batches.
+        pythons: key of ``SCRIPTS`` -> the Python of an environment with the toolkit.
+        steps: number of steps and of batches.
+        sizes: sizes of the batches.
     """
     batches = make_batches(steps, sizes)
     tokens = statistics.mean(len(batch.real) for batch in batches)
-    given = {
-        "sizes": {**WIDTHS, "source_words": SOURCE, "target_words": sizes.words},
+    content = {
+        "sizes": {**WIDTHS, "source_words": SOURCE, "target_words": sizes.vocab_size},
         "batches": [(batch.source.ids, batch.source.lengths, batch.target) for batch in batches],
     }
     with ExitStack() as stack:
-        ways = {name: partial(our_step, 1.0, sizes.words, options=options) for name, options in OURS.items()}
-        ours = {name: stack.enter_context(Side(Steps, way, steps, sizes)) for name, way in ways.items()}
+        models = {name: partial(our_step, 1.0, sizes.vocab_size, options=options) for name, options in OURS.items()}
+        ours = {name: stack.enter_context(RemoteObject(Steps, model, steps, sizes)) for name, model in models.items()}
         others = {
-            name: stack.enter_context(peer(name, python, SCRIPTS[name], given)) for name, python in pythons.items()
+            name: stack.enter_context(peer(name, python, SCRIPTS[name], content)) for name, python in pythons.items()
         }
         for other in others.values():
-            for place in range(steps):
-                other.ask(place)
+            for index in range(steps):
+                other.call(index)
         rounds = [
-            {name: side.ask("seconds", place) for name, side in ours.items()}
-            | {name: other.ask(place)["seconds"] for name, other in others.items()}
-            for place in range(steps)
+            {name: remote.call("seconds", index) for name, remote in ours.items()}
+            | {name: other.call(index)["seconds"] for name, other in others.items()}
+            for index in range(steps)
         ]
     return [_row(name, rounds, tokens) for name in rounds[0]]
 
 
 def _row(name: str, rounds: list[dict[str, float]], tokens: float) -> dict[str, Any]:
-    seconds = statistics.median(taken[name] for taken in rounds)
-    slower = {
-        f"ratio_{index}": statistics.median(taken[name] / taken[own] for taken in rounds)
-        for index, own in enumerate(OURS)
+    seconds = statistics.median(seconds_of[name] for seconds_of in rounds)
+    ratios = {
+        f"ratio_{index}": statistics.median(seconds_of[name] / seconds_of[our_model] for seconds_of in rounds)
+        for index, our_model in enumerate(OURS)
     }
-    return {"toolkit": name, "seconds": seconds, "tokens_per_second": tokens / seconds, **slower}
+    return {"toolkit": name, "seconds": seconds, "tokens_per_second": tokens / seconds, **ratios}

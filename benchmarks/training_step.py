@@ -1,8 +1,8 @@
-"""One training step of ours against the lesson's own loop, in turn, over batches of varying shape.
+"""One training step of our model and of the fast.ai (2018) attention baseline, in turn, over batches of varying shape.
 
-Both sides: the attention model at the lesson's sizes, the same batches, the loss over real words, gradient clipping
-none, Adam. Each has a process of its own, ours begun as our commands begin, and has seen every shape before it is
-timed. The bound is the time of the step's matrix products alone, measured in the format in which ours runs them.
+Both use the attention model at the sizes of fast.ai's lesson 11, the same batches, the loss without padding, Adam, and
+no gradient clipping. Each runs in its own process, ours with the setup of our commands, and has processed every shape
+before it is timed. The bound is the time of the matrix products alone, in the precision that our step uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.alone import Side, peak_mib
+from benchmarks.alone import RemoteObject, peak_mib
 from benchmarks.lesson import LessonModel, lesson_loss
 from seqvise.machine import keep_memory
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
@@ -40,15 +40,15 @@ TakeStep: TypeAlias = Callable[[PairBatch], None]
 
 @dataclass(frozen=True)
 class Sizes:
-    """The lesson's, where nothing else is said.
+    """Sizes of the batches; by default those of fast.ai's lesson 11.
 
     Attributes:
-        words: in the target's vocabulary.
-        rows: sentences in a batch.
-        length: target words a sentence on average; their standard deviation is 4 of 13.
+        vocab_size: target vocabulary size.
+        rows: sentences per batch.
+        length: mean target length; the standard deviation is 4/13 of it.
     """
 
-    words: int = 17_573
+    vocab_size: int = 17_573
     rows: int = 125
     length: int = 13
 
@@ -57,44 +57,44 @@ LESSON = Sizes()
 
 
 def make_batches(count: int, sizes: Sizes = LESSON) -> list[PairBatch]:
-    """Batches as training has them: sentences of nearly equal target length together, sources somewhat longer."""
+    """Batches like those in training: sentences of similar target length, with slightly longer sources."""
     rng, rows = np.random.default_rng(0), sizes.rows
     drawn = rng.normal(sizes.length, sizes.length * 4 / 13, count * rows).round()
     lengths = np.sort(np.clip(drawn, 4, round(sizes.length * 29 / 13)).astype(int))
-    batches = [_batch(rng, lengths[start : start + rows], sizes.words) for start in range(0, len(lengths), rows)]
+    batches = [_batch(rng, lengths[start : start + rows], sizes.vocab_size) for start in range(0, len(lengths), rows)]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def _batch(rng: np.random.Generator, target_lengths: np.ndarray, words: int) -> PairBatch:
+def _batch(rng: np.random.Generator, target_lengths: np.ndarray, vocab_size: int) -> PairBatch:
     rows = len(target_lengths)
     source_lengths = np.maximum(target_lengths + rng.integers(-1, 5, rows), 3)
-    source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, words)
+    source, target = _side(rng, source_lengths, SOURCE), _side(rng, target_lengths, vocab_size)
     return PairBatch(SourceBatch(source, torch.from_numpy(source_lengths)), target, torch.arange(rows))
 
 
-def _side(rng: np.random.Generator, lengths: np.ndarray, words: int) -> Tensor:
+def _side(rng: np.random.Generator, lengths: np.ndarray, vocab_size: int) -> Tensor:
     ids = torch.full((len(lengths), int(lengths.max())), PAD)
     for row, length in enumerate(lengths):
-        ids[row, :length] = torch.from_numpy(np.append(4 + rng.zipf(1.3, length - 1) % (words - 4), EOS))
+        ids[row, :length] = torch.from_numpy(np.append(4 + rng.zipf(1.3, length - 1) % (vocab_size - 4), EOS))
     return ids
 
 
 def our_step(
     forcing: float,
-    words: int = LESSON.words,
+    vocab_size: int = LESSON.vocab_size,
     sampled: int | None = None,
     options: RecurrentOptions = ATTENTION,
 ) -> TakeStep:
-    """A closure that takes one optimizer step of ours.
+    """A closure that takes one optimizer step of our model.
 
     Args:
-        forcing: the share of steps that read the reference.
-        words: of the target's vocabulary.
+        forcing: teacher forcing ratio.
+        vocab_size: target vocabulary size.
         sampled: `loss.sampled`.
         options: the `model` node.
     """
     dtype = choose_precision("auto", torch.device("cpu")).dtype
-    return step_of(Recurrent(options, SOURCE, words), forcing, dtype, sampled)
+    return step_of(Recurrent(options, SOURCE, vocab_size), forcing, dtype, sampled)
 
 
 def step_of(
@@ -104,10 +104,10 @@ def step_of(
 
     Args:
         model: in training mode.
-        forcing: the share of steps that read the reference.
-        dtype: of the projection.
+        forcing: teacher forcing ratio.
+        dtype: dtype of the projection.
         sampled: `loss.sampled`.
-        mixed: whether the other products are of bfloat16 too, as with `trainer.precision=bf16-mixed`.
+        mixed: whether the other products use bfloat16 too, as with `trainer.precision=bf16-mixed`.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
@@ -127,8 +127,8 @@ def step_of(
 
 
 def lesson_step(forcing: float) -> TakeStep:
-    """A closure that takes one optimizer step of the lesson's loop."""
-    model = LessonModel(SOURCE, LESSON.words, attention=True)
+    """A closure that takes one optimizer step of the fast.ai baseline."""
+    model = LessonModel(SOURCE, LESSON.vocab_size, attention=True)
     model.pr_force = forcing
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
@@ -142,11 +142,11 @@ def lesson_step(forcing: float) -> TakeStep:
     return step
 
 
-def products_time(batch: PairBatch, dtype: torch.dtype, words: int = LESSON.words) -> float:
+def products_time(batch: PairBatch, dtype: torch.dtype, vocab_size: int = LESSON.vocab_size) -> float:
     """Seconds of a step's matrix products alone, forward and backward (three times the forward ones)."""
     tokens, (rows, steps) = len(batch.real), batch.target.shape
     source = batch.source.ids.shape[1]
-    shapes = [(tokens, 300, words, dtype)]
+    shapes = [(tokens, 300, vocab_size, dtype)]
     shapes += [(rows * source, width, 3 * 256, torch.float32) for width in (300, 256, 256, 256)]
     shapes += [(rows * source, 256, 300, torch.float32)]
     shapes += [(rows * steps, width, 3 * 300, torch.float32) for width in (300, 300, 300, 300)]
@@ -155,17 +155,17 @@ def products_time(batch: PairBatch, dtype: torch.dtype, words: int = LESSON.word
 
 
 def product_time(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
-    """Seconds of a product of (rows, inner) and (inner, columns), and of the two of its gradients."""
+    """Seconds of a product of (rows, inner) and (inner, columns), and of the two products of its gradients."""
     left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
     back = torch.randn(rows, columns, dtype=dtype)
 
-    def three() -> None:
+    def products() -> None:
         left @ right.t()
         back @ right
         back.t() @ left
 
-    three()
-    return min(timed(three) for _ in range(3))
+    products()
+    return min(timed(products) for _ in range(3))
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -176,13 +176,13 @@ def timed(work: Callable[[], object]) -> float:
 
 
 class Steps:
-    """Training steps in their process, which has seen every batch.
+    """Takes training steps in a separate process, after a warm-up over every batch.
 
     Args:
-        make: gives what takes a step.
-        count: batches.
-        sizes: of the batches.
-        keeps: whether freed memory is kept, as our commands have it.
+        make: returns a function that takes a step.
+        count: number of batches.
+        sizes: sizes of the batches.
+        keeps: whether freed memory is kept, as in our commands.
     """
 
     def __init__(self, make: Callable[[], TakeStep], count: int, sizes: Sizes = LESSON, keeps: bool = True) -> None:
@@ -197,35 +197,35 @@ class Steps:
             self.step(batch)
         self.peak = peak_mib() - before
 
-    def seconds(self, place: int) -> float:
-        """Of one step over a batch."""
-        return timed(partial(self.step, self.batches[place]))
+    def seconds(self, index: int) -> float:
+        """Seconds of one step over a batch."""
+        return timed(partial(self.step, self.batches[index]))
 
     def products(self) -> float:
         """Median seconds of a step's matrix products alone, for the attention model."""
         dtype = choose_precision("auto", torch.device("cpu")).dtype
-        return statistics.median(products_time(batch, dtype, self.sizes.words) for batch in self.batches)
+        return statistics.median(products_time(batch, dtype, self.sizes.vocab_size) for batch in self.batches)
 
-    def words(self) -> float:
-        """Target words of a batch, on average."""
+    def mean_tokens(self) -> float:
+        """Mean number of target tokens per batch."""
         return statistics.mean(len(batch.real) for batch in self.batches)
 
     def peak_mib(self) -> float:
-        """MiB held at most, beyond what there was before the model."""
+        """Peak memory in MiB beyond that before the model was built."""
         return self.peak
 
 
 def measure_forcing(steps: int) -> list[dict[str, float]]:
-    """A row for each of three forcing ratios, over as many batches as steps."""
+    """One row for each of three forcing ratios, over as many batches as steps."""
     return [measure(forcing, steps) for forcing in FORCING]
 
 
 def measure(forcing: float, steps: int) -> dict[str, float]:
-    """Both sides in turn over the same batches; medians of seconds a step, and what follows from them."""
+    """Measures both models in turn over the same batches; returns median seconds per step and derived values."""
     both = partial(our_step, forcing), partial(lesson_step, forcing)
-    with Side(Steps, both[0], steps) as ours, Side(Steps, both[1], steps, keeps=False) as lesson:
-        rows = [(ours.ask("seconds", place), lesson.ask("seconds", place)) for place in range(steps)]
-        tokens, bound, peak = ours.ask("words"), ours.ask("products"), ours.ask("peak_mib")
+    with RemoteObject(Steps, both[0], steps) as ours, RemoteObject(Steps, both[1], steps, keeps=False) as lesson:
+        rows = [(ours.call("seconds", index), lesson.call("seconds", index)) for index in range(steps)]
+        tokens, bound, peak = ours.call("mean_tokens"), ours.call("products"), ours.call("peak_mib")
     mine, theirs = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
         "forcing": forcing,

@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def search(folder: Path, run: Path) -> dict[str, float]:
-    """The cosines of all nouns to "warm", from a process of its own."""
+    """The cosines of all nouns to "warm", from a separate process."""
     argv = [
         "search",
         f"run={run}",

@@ -1,4 +1,4 @@
-"""A run that says sentences from the end, and one that is rescored by it."""
+"""A run that decodes from right to left, and one that is rescored by it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     both = with_rescoring(load_translator(forward), backward, 1.0)
     ranked = both.translate_nbest(SOURCE, options=beam)
     alone = load_translator(forward).translate_nbest(SOURCE, options=beam)
-    assert [{one.text for one in some} for some in ranked] == [{one.text for one in some} for some in alone]
-    assert all(some == sorted(some, key=lambda one: -one.score) for some in ranked)
+    assert [{item.text for item in nbest} for nbest in ranked] == [{item.text for item in nbest} for nbest in alone]
+    assert all(nbest == sorted(nbest, key=lambda item: -item.score) for nbest in ranked)
 
     (here / "in.txt").write_text("".join(f"{text}\n" for text in SOURCE))
     words = ["input=in.txt", "output=out.txt", f"run={forward}", f"rescore={backward}", "rescore_weight=1", "beam=3"]
@@ -48,12 +48,10 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["rescore=there"], "rescore=there ranks several hypotheses, but beam is 1"),
+        (["rescore=there"], "rescore=there needs several hypotheses, but beam is 1"),
         (["rescore=there", "beam=2", "rescore_weight=2"], "rescore_weight is 2.0"),
     ],
 )
-def test_what_cannot_be_rescored_is_refused(
-    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_rescoring_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run=nowhere", *words]) == 2
     assert sentence in capsys.readouterr().err

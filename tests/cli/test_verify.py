@@ -16,7 +16,7 @@ from seqvise.files import digest_file
 from seqvise.images.shards import Shards
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.integrity import record_assets, with_checksum
-from seqvise.training.images import _keep_network
+from seqvise.training.images import _copy_network
 
 
 def flips(file: Path) -> Iterator[int]:
@@ -106,11 +106,11 @@ def test_a_damaged_network_of_the_cache_is_found_and_gets_into_no_run(tmp_path: 
     cache = tmp_path / "cache"
     for run in ("one", "two"):
         (tmp_path / run / "network").mkdir(parents=True)
-    _keep_network(str(weights), tmp_path / "one", cache)
+    _copy_network(str(weights), tmp_path / "one", cache)
     kept = cache / "networks" / f"{digest_file(weights)}.pt"
     assert damages(cache) == []
     kept.write_bytes(b"Weights of a network")
     assert damages(cache) == [f"{kept.name} is not as it was written"]
-    _keep_network(str(weights), tmp_path / "two", cache)
+    _copy_network(str(weights), tmp_path / "two", cache)
     assert (tmp_path / "two" / "network" / "own.pt").read_bytes() == b"weights of a network"
     assert damages(cache) == []

@@ -1,4 +1,4 @@
-"""Both sides of the language model's benchmark train alike."""
+"""Both models of the language model benchmark train identically."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from benchmarks.language_model import Size, measure
 
 
-def test_losses_are_equal_before_and_behind_a_step() -> None:
-    found = measure("tiny", Size(words=60, embedding=8, hidden=12, layers=3, columns=4), 2, "fp32")
-    assert found["loss"] == pytest.approx(found["plain_loss"], rel=1e-5)
-    assert found["second_loss"] == pytest.approx(found["plain_second_loss"], rel=1e-5)
-    assert found["second_loss"] != found["loss"]
-    assert float(found["ratio"]) > 0
+def test_losses_are_equal_before_and_after_a_step() -> None:
+    row = measure("tiny", Size(vocab_size=60, embedding=8, hidden=12, layers=3, columns=4), 2, "fp32")
+    assert row["loss"] == pytest.approx(row["plain_loss"], rel=1e-5)
+    assert row["second_loss"] == pytest.approx(row["plain_second_loss"], rel=1e-5)
+    assert row["second_loss"] != row["loss"]
+    assert float(row["ratio"]) > 0

@@ -1,4 +1,4 @@
-"""A checkpoint is there whole or as it was."""
+"""A checkpoint is either written completely or unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert step_of(file) == 3
 
 
-def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
+def test_partial_files_of_a_kill_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (folder / ".last.ckpt.123.tmp").write_bytes(b"half")
@@ -42,11 +42,11 @@ def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"PK damaged")
-    with pytest.raises(UserError, match=r"last.ckpt is not a whole checkpoint"):
+    with pytest.raises(UserError, match=r"last.ckpt is not a complete weights-only checkpoint"):
         step_of(tmp_path / "last.ckpt")
 
 
-def test_the_best_are_known_where_the_folder_was_moved(tmp_path: Path) -> None:
+def test_the_best_checkpoints_are_known_after_a_move(tmp_path: Path) -> None:
     before = Checkpoints(tmp_path / "old", "best", monitor="val/bleu", mode="max", **COMMON)
     before.best_k_models = {str(tmp_path / "old" / "best.ckpt"): torch.tensor(31.0)}
     before.best_model_path = before.kth_best_model_path = str(tmp_path / "old" / "best.ckpt")

@@ -83,7 +83,7 @@ class Task(pl.LightningModule):
         self.dropout = dropout_of(model)
         if self.dropout is not None:
             self.scheduled["dropout"] = self.dropout.scale
-        self.run_notes: dict[str, str] = {}
+        self.extra_metrics: dict[str, str] = {}
         self.last_share: Tensor | float = 1.0
         self._step_totals: Tensor | None = None
 

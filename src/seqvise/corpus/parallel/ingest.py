@@ -63,12 +63,12 @@ class Side:
         return dict(zip(self.lexicon, zip(left.tolist(), right.tolist(), strict=True), strict=True))
 
     def vocabulary(self, ranked: Sequence[str], counts: dict[str, int], revision: int) -> Vocabulary:
-        """The vocabulary, with the spaces around its words learnt from the training part.
+        """The vocabulary, with the spaces around its words learned from the training part.
 
         Args:
             ranked: the words, in the order of their ids.
             counts: see ``train_counts``.
-            revision: revision of the tokenizer's rules; from 2 on, spaces of pairs of words are learnt too.
+            revision: revision of the tokenizer's rules; from 2 on, spaces of pairs of words are learned too.
         """
         vocabulary = Vocabulary.from_ranked(ranked, counts, self.joins())
         return vocabulary if revision < 2 else replace(vocabulary, pairs=self._pair_joins(vocabulary))
