@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a small prepared corpus, a folder to work in, and settings."""
+"""Shared fixtures: a small prepared corpus, a working folder, and settings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.options import TokenizerOptions
 
-# How long an example takes says how busy the machine is.
+# The duration of an example depends on the load of the machine.
 settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
 
 
-# All that follows leaves what the tests see as it is, and spares each of thousands the same work.
+# The following only avoids repeated work; it does not change what the tests see.
 GARBAGE = 10_000  # new objects before Python looks for cycles; by default 700
 
 
 def pytest_collection_finish() -> None:
-    """Keeps the collector of cycles away from what the tests have imported, which stays: looking at it takes a tenth of
-    the time, and more where a command collects by itself."""
+    """Excludes imported objects from garbage collection, which would take a tenth of the time, or more in commands that
+    collect explicitly."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE, 20, 20)
@@ -40,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
-    """What plugins are installed is read from the disk once, not by every Trainer."""
+    """Reads the installed plugins from disk once, not in every Trainer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lightning_fabric.utilities.registry.entry_points", functools.cache(entry_points))
         yield
@@ -48,7 +48,7 @@ def _installed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_yaml() -> Iterator[None]:
-    """Config files are read by libyaml where it is there; what it refuses, the usual reader refuses in its words."""
+    """Reads config files with libyaml if available; invalid files are read again for the usual error messages."""
     libyaml = getattr(yaml, "CSafeLoader", None)
     if libyaml is None:
         yield
@@ -75,7 +75,7 @@ def _quick_yaml() -> Iterator[None]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; what trained runs change of the process is put back."""
+    """An empty working folder; restores the environment and path of the process afterwards."""
     before = dict(os.environ)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)

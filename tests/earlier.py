@@ -9,7 +9,7 @@ EARLIER = Path(__file__).parent / "data" / "revision_1a01f9a"
 
 
 def copy_of(folder: Path, *names: str) -> Path:
-    """Copies parts of what the earlier revision wrote into a new folder, under their own names."""
+    """Copies parts of the earlier revision's files into a new folder, under the same names."""
     for name in names:
         source, target = EARLIER / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

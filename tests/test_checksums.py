@@ -19,7 +19,7 @@ def test_checksums_are_crc32(tmp_path: Path) -> None:
 
 
 @given(content=st.binary(min_size=1, max_size=300), place=st.integers(0, 299), bit=st.integers(0, 7))
-def test_every_flipped_bit_is_noticed(
+def test_every_flipped_bit_is_detected(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, place: int, bit: int
 ) -> None:
     folder = tmp_path_factory.mktemp("files")
@@ -60,7 +60,7 @@ def test_large_files_are_sampled_and_read_whole_on_demand(tmp_path: Path, monkey
     assert list(damages(tmp_path, records, whole=True))
 
 
-def test_a_sealed_object_survives_json_and_notices_a_change() -> None:
+def test_a_sealed_object_survives_json_and_detects_changes() -> None:
     text = json.dumps(sealed({"b": (1, 2), "a": {3: "ü"}}), indent=2)
     assert unsealed(json.loads(text), "manifest.json") == {"b": [1, 2], "a": {"3": "ü"}}
     with pytest.raises(DamagedError, match=r"manifest\.json does not match"):

@@ -1,4 +1,4 @@
-"""Paths of earlier revisions: every module that has moved is still imported, and every class found."""
+"""Paths of earlier revisions: every moved module and class can still be imported."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_present_paths_are_left_as_they_are() -> None:
         assert current(path) == path
 
 
-def test_a_name_that_never_was_is_refused() -> None:
+def test_a_name_that_never_existed_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"module .seqvise\.models\.recurrent. has no attribute 'Nothing'"):
         former_attribute("seqvise.models.recurrent.model", "Nothing")
     with pytest.raises(ModuleNotFoundError):
         import_module("seqvise.apps.nothing")
 
 
-def test_digests_know_a_class_by_its_first_path() -> None:
+def test_digests_use_the_first_path_of_a_class() -> None:
     first = "seqvise.images.synthetic.network.PicturesNetwork"
     assert original(current(first)) == first
     assert original("mine.network.Network") == "mine.network.Network"

@@ -1,4 +1,4 @@
-"""Files that the user names: devices, pipes, links, owners and modes survive. Nodes are the tests' own."""
+"""Output files of the user: devices, pipes, links, owners and modes are kept. The tests create their own nodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
     assert names(tmp_path) == ["null"]
 
 
-def test_a_pipe_is_written_to_as_lines_come(tmp_path: Path) -> None:
+def test_lines_are_written_to_a_pipe_immediately(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     received: list[bytes] = []
@@ -69,7 +69,7 @@ def test_standard_output_and_process_substitution(tmp_path: Path) -> None:
     assert (tmp_path / "fifo.txt").read_text() == "middle\n"
 
 
-def test_links_are_followed_to_a_file_that_is_there_or_not(tmp_path: Path) -> None:
+def test_links_to_existing_and_missing_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name in ("there", "new"):
         (tmp_path / name).symlink_to(Path("folder") / f"{name}.txt")
@@ -163,7 +163,7 @@ def test_one_missing_folder_is_made_and_two_are_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["one"]
 
 
-def test_a_folder_made_for_a_file_goes_with_it(tmp_path: Path) -> None:
+def test_a_folder_created_for_a_failed_file_is_removed(tmp_path: Path) -> None:
     def fail() -> None:
         with output_file(tmp_path / "one" / "file"):
             raise KeyboardInterrupt
@@ -173,7 +173,7 @@ def test_a_folder_made_for_a_file_goes_with_it(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_file_in_a_place_that_takes_no_new_files_can_be_written(tmp_path: Path) -> None:
+def test_a_file_in_a_read_only_folder_can_be_written(tmp_path: Path) -> None:
     file = tmp_path / "shut" / "a"
     file.parent.mkdir()
     file.write_text("before")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-OWN = {"seqvise", "hydra_plugins"}
+FIRST_PARTY = {"seqvise", "hydra_plugins"}
 
 
 def project() -> dict[str, Any]:
@@ -32,7 +32,7 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
 
 
-def test_what_is_imported_is_declared() -> None:
+def test_imported_packages_are_declared() -> None:
     content = project()
     groups = [content["dependencies"], *content["optional-dependencies"].values()]
     declared = {normalised(requirement) for requirements in groups for requirement in requirements}
@@ -41,14 +41,14 @@ def test_what_is_imported_is_declared() -> None:
     distributions: dict[str, list[str]] = dict(packages_distributions())
     missing = {
         package
-        for package in packages - OWN - set(sys.stdlib_module_names)
+        for package in packages - FIRST_PARTY - set(sys.stdlib_module_names)
         if not declared & {normalised(name) for name in distributions.get(package, [package])}
     }
-    # They come with the launchers that are declared.
+    # Dependencies of the declared launchers.
     assert missing <= {"submitit", "joblib", "ray"}
 
 
-def test_the_wheel_says_what_it_is() -> None:
+def test_the_metadata_of_the_wheel_is_complete() -> None:
     content = project()
     assert content["authors"]
     classifiers = content["classifiers"]

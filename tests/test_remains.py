@@ -1,4 +1,4 @@
-"""What killed processes left half written does not stay."""
+"""Temporary files of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path, kind: str) -> None:
+def test_the_next_writer_removes_the_files_of_a_killed_one(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "a[1]*"
     script = f"{WRITERS[kind]}\nimport os, sys\nfrom pathlib import Path\n"
     script += "with write(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)\n"
@@ -55,7 +55,7 @@ def test_a_run_that_resumes_has_no_remains(tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["assets", "checkpoints", "last.ckpt"]
 
 
-def test_remains_anywhere_in_a_folder_go(tmp_path: Path) -> None:
+def test_remains_anywhere_in_a_folder_are_removed(tmp_path: Path) -> None:
     (tmp_path / "part").mkdir()
     for name in (".a.1.tmp", "part/.b.2.tmp", "part/kept.tmp"):
         (tmp_path / name).touch()

@@ -1,4 +1,4 @@
-"""Forks that work side by side: answers in order, and nothing left behind when one or all of them end early."""
+"""Parallel work in forks: results in order, and no process is left when one or all of them end early."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import torch
 from seqvise.errors import UserError
 from seqvise.workers import can_fork, side_by_side
 
-pytestmark = pytest.mark.skipif(not can_fork(), reason="processes are forked under Linux alone")
+pytestmark = pytest.mark.skipif(not can_fork(), reason="processes are forked only on Linux")
 
 PARENT = """
 import os, signal, time
 from pathlib import Path
 from seqvise.workers import side_by_side
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell has put into the background ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes of a shell ignore it
 
 def work(piece):
     Path(str(os.getpid())).touch()
@@ -32,22 +32,22 @@ side_by_side(work, range(4), 2)
 """
 
 
-def test_answers_come_in_order_from_several_processes() -> None:
+def test_results_of_several_processes_are_in_order() -> None:
     model = torch.nn.Linear(200, 200)
     inputs = [torch.randn(500, 200) for _ in range(12)]
-    expected = [float(model(one).sum()) for one in inputs]
+    expected = [float(model(tensor).sum()) for tensor in inputs]
 
-    def work(one: torch.Tensor) -> tuple[float, int, int]:
+    def work(tensor: torch.Tensor) -> tuple[float, int, int]:
         time.sleep(0.02)
-        return float(model(one).sum()), torch.get_num_threads(), os.getpid()
+        return float(model(tensor).sum()), torch.get_num_threads(), os.getpid()
 
-    found = side_by_side(work, inputs, 3)
-    assert [total for total, *_ in found] == pytest.approx(expected, abs=1e-2)
-    assert {threads for _, threads, _ in found} == {1}
-    assert 1 < len({process for *_, process in found} - {os.getpid()}) <= 3
+    results = side_by_side(work, inputs, 3)
+    assert [total for total, *_ in results] == pytest.approx(expected, abs=1e-2)
+    assert {threads for _, threads, _ in results} == {1}
+    assert 1 < len({process for *_, process in results} - {os.getpid()}) <= 3
 
 
-def test_what_the_work_refuses_is_refused_here() -> None:
+def test_a_user_error_of_the_work_is_raised() -> None:
     def work(piece: int) -> int:
         if piece == 2:
             raise UserError("this is wrong", "and that")
@@ -57,7 +57,7 @@ def test_what_the_work_refuses_is_refused_here() -> None:
         side_by_side(work, range(4), 2)
 
 
-def test_a_killed_process_is_told() -> None:
+def test_a_killed_process_is_reported() -> None:
     def work(piece: int) -> int:
         if piece == 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_a_killed_process_is_told() -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
-def test_they_end_with_the_process_that_they_work_for(tmp_path: Path, signum: int) -> None:
+def test_forks_end_with_their_parent(tmp_path: Path, signum: int) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
     while len(children := [int(path.name) for path in tmp_path.iterdir()]) < 2:

@@ -77,9 +77,7 @@ def test_an_aborting_launcher_is_reported_in_one_sentence(tmp_path: Path) -> Non
     sweeper: Any = basic_sweeper.BasicSweeper(max_batch_size=None)
     sweeper.config, sweeper.launcher = config(tmp_path), RayLauncher()
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
-    message = (
-        r"RayLauncher aborted the sweep \(RuntimeError: The worker died unexpectedly\). Resume with the same"
-    )
+    message = r"RayLauncher aborted the sweep \(RuntimeError: The worker died unexpectedly\). Resume with the same"
     with pytest.raises(RunFailedError, match=message):
         sweep(sweeper, OVERRIDES)
 
