@@ -1,31 +1,35 @@
-# make train and make test make the environment by themselves, in $(VENV).
-#   TORCH=cpu     the small CPU build of torch;  TORCH=default  the one of the package index, with CUDA on Linux
+# All targets create the environment in $(VENV) if it is missing.
+#   TORCH=cpu     the small CPU build of torch;  TORCH=default  the build of the package index, with CUDA on Linux
 #   ARGS="..."    overrides for make train:      make train ARGS="model=attention trainer.max_epochs=10"
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= default
 ARGS ?=
 BIN := $(VENV)/bin
+OLDEST := $(VENV)-oldest
+OLDEST_EXTRAS := text images moses search report parquet tune checks
 STAMP := $(VENV)/.installed-$(TORCH)
-# Of two builds of one version, pip prefers the one that names its kind, +cpu.
+# pip prefers the build with a local version, +cpu, to that of the package index.
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help train pictures test test-all lint bench results clean
+.PHONY: help train pictures test test-all test-oldest lint bench results clean
 
 help:
-	@echo "make train     train the default model on the built-in corpus, show translations"
-	@echo "make pictures  draw the built-in pictures, train a model on them, search them by words"
-	@echo "make test      run the tests"
-	@echo "make test-all  run all tests, and those that take minutes: SOAK_SECONDS=900 SOAK_SEED=1"
-	@echo "make lint      ruff, mypy, the layers of imports, names and phrases"
-	@echo "make bench     measure speed"
-	@echo "make results   render RESULTS.md from results/"
+	@echo "make train        train the default model on the built-in corpus and print translations"
+	@echo "make pictures     draw the built-in images, train a model on them and search them by words"
+	@echo "make test         run the tests"
+	@echo "make test-all     run all tests, including those that take minutes (SOAK_SECONDS=900 SOAK_SEED=1)"
+	@echo "make test-oldest  run the tests with the lowest versions that pyproject.toml allows, in a separate environment"
+	@echo "make lint         check style, types, import layers, names and phrases"
+	@echo "make bench        measure speed"
+	@echo "make results      render RESULTS.md and docs/results/ from results/"
+	@echo "make clean        delete the environments and build folders"
 
 train: $(STAMP)
 	$(BIN)/python train.py $(ARGS)
 
-# Of the classes that are looked for, "sail boat" and "red bird" are held out: the model has seen no picture of them.
+# The queries "sail boat" and "red bird" are held-out classes: the model has seen no image of them.
 pictures: $(STAMP)
 	@set -e; \
 	run=$$($(BIN)/python train.py experiment=pictures $(ARGS) | tee -a /dev/stderr | sed -n 's/^run: //p'); \
@@ -38,9 +42,21 @@ pictures: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
-# Those that take minutes run alone, so that what they measure and kill is theirs.
+# Slow tests run one at a time: they measure time and kill processes.
 test-all: test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -s
+
+# Old packages raise deprecation warnings about their newer dependencies, which the tests ignore. The lowest versions have
+# no wheels for later Python versions.
+test-oldest: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python 3.11 $(OLDEST)
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 $(OLDEST_EXTRAS:%=--extra %) \
+	  pyproject.toml --output-file $(OLDEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --requirements $(OLDEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --editable .
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile \
+	  -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -55,7 +71,7 @@ bench: $(STAMP)
 results: $(STAMP)
 	$(BIN)/python -m results
 
-# The stamp is older than pyproject.toml when what is needed has changed.
+# Reinstall when pyproject.toml is newer than the stamp, because the dependencies may have changed.
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -63,4 +79,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(OLDEST) build dist

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from benchmarks.peers import peer
 from seqvise.decoding.decode import decode
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.quantization import rounded
+from seqvise.decoding.quantization import quantized
 from seqvise.errors import UserError
 from seqvise.inference.translator import batches
 from seqvise.machine import has_bf16, keep_memory
@@ -31,7 +31,7 @@ from seqvise.models.interface import PAD, SourceBatch, StepModel, source_batch
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model
-from seqvise.workers import can_fork, side_by_side
+from seqvise.workers import can_fork, fork_map
 
 BEAMS = (1, 5)
 ROWS = 64
@@ -82,7 +82,7 @@ def measure_decoding(path: Path, source: Path, joey: Path | None, rounds: int) -
     model, batched = load_model(run), source_batches(run, source)
     if joey is not None:
         start_with_zeros(model)
-    models = {"fp32": model, **{precision: rounded(model, precision) for precision in precisions()}}
+    models = {"fp32": model, **{precision: quantized(model, precision) for precision in precisions()}}
     return [
         row
         for rows, parts in ((ROWS, batched), (1, alone_batches(batched)))
@@ -162,7 +162,7 @@ def ours(model: nn.Module, parts: list[SourceBatch], beam: int, processes: int) 
 
     start = time.perf_counter()
     # The longest are last; several processes start with them.
-    done = map(work, parts) if processes == 1 else reversed(side_by_side(work, parts[::-1], processes))
+    done = map(work, parts) if processes == 1 else reversed(fork_map(work, parts[::-1], processes))
     tokens = [row for rows in done for row in rows]
     return Decoded(time.perf_counter() - start, tokens)
 

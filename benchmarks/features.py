@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqvise.images.backbones import Network, fused, load_network
+from seqvise.images.backbones import Network, fuse_batch_norms, load_network
 from seqvise.images.decoding import decode
 from seqvise.images.features import extract
 from seqvise.images.listing import ImageList, find_images
@@ -62,7 +62,8 @@ def _references(network: Network, batches: list[Tensor]) -> dict[str, Callable[[
     mean, std = cast(Tensor, plain.mean), cast(Tensor, plain.std)
     ready = [(batch.float() - mean) / std for batch in batches]
     channels_last = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
-    fused_network = cast(Any, fused(network.backbone, network.preset.crop)).to(memory_format=torch.channels_last)
+    fused: Any = fuse_batch_norms(network.backbone, network.preset.crop)
+    fused_network = fused.to(memory_format=torch.channels_last)
 
     def passes(forward: nn.Module, inputs: list[Tensor]) -> None:
         with torch.inference_mode():

@@ -133,7 +133,7 @@ def preparing(corpus: Path) -> Task:
     before = _digest(corpus)
 
     def start(folder: Path) -> None:
-        ingest.COMMIT = BATCHES
+        ingest.COMMIT_BATCHES = BATCHES
         prepare_corpus(data, TokenizerOptions(name="words"), folder)
 
     def stores(folder: Path) -> list[Path]:

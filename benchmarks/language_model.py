@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from benchmarks.alone import RemoteObject
 from benchmarks.training_step import product_time
 from seqvise.corpus.documents.options import StreamOptions
-from seqvise.datamodules.stream import StreamBatch, drawn_windows, equal_columns
+from seqvise.datamodules.stream import StreamBatch, equal_columns, random_windows
 from seqvise.machine import keep_memory
-from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detached
+from seqvise.models.awd_lstm.model import AwdLstm, StreamState, activation_penalty, detach_state
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.tasks.base import choose_precision
 
@@ -113,7 +113,7 @@ def our_step(model: AwdLstm, sampled: int | None = None, precision: str = "auto"
 
     def step(batch: StreamBatch) -> float:
         read = model(batch.inputs, state[0] if state else None)
-        state[:] = [detached(read.state)]
+        state[:] = [detach_state(read.state)]
         targets = batch.targets.flatten()
         total = model.generator.loss(read.outputs.flatten(0, 1), targets, 0.0, CHUNK, dtype, sampled)
         loss = total / len(targets)
@@ -191,7 +191,7 @@ class Steps:
 
     def products(self, index: int) -> float:
         """Seconds of the matrix products of a step, forward and backward: a lower bound for a step."""
-        tokens, size = self.batches[index].words, self.size
+        tokens, size = self.batches[index].token_count, self.size
         widths = [size.embedding, *[size.hidden] * (size.layers - 1), size.embedding]
         shapes = [(tokens, size.embedding, size.vocab_size, choose_precision("auto", torch.device("cpu")).dtype)]
         for inner, outer in pairwise(widths):
@@ -200,7 +200,7 @@ class Steps:
 
     def mean_words(self) -> float:
         """Mean number of words per window."""
-        return statistics.mean(batch.words for batch in self.batches)
+        return statistics.mean(batch.token_count for batch in self.batches)
 
     def _drop(self, on: bool) -> None:
         self.options.dropout.scale, self.plain.on = float(on), on
@@ -247,4 +247,4 @@ def make_batches(size: Size, count: int) -> list[StreamBatch]:
     options = StreamOptions()
     length = (count + 2) * options.bptt * size.columns
     columns = equal_columns((4 + rng.zipf(1.3, length) % (size.vocab_size - 4)).astype(np.int32), size.columns)
-    return [columns.batch(window) for window in drawn_windows(columns.steps, options, 0, 0)[:count]]
+    return [columns.batch(window) for window in random_windows(columns.steps, options, 0, 0)[:count]]

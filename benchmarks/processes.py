@@ -19,7 +19,7 @@ from benchmarks.reading import write_corpus
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 OVERRIDES = (
-    "experiment=seed/attention",
+    "experiment=lesson11/attention",
     "data=files",
     "data.train=train",
     "data.valid_fraction=0.01",

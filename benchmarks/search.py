@@ -61,7 +61,7 @@ def measure_kind(kind: str, count: int) -> dict[str, Any]:
     index = find_kind(kind).build(vectors, ids, GraphOptions())
     seconds = time.perf_counter() - started
     if kind != "exact":
-        tune(index, [Probe.of(index, mixture(TUNING_QUERIES, 2), own=False)], TARGET_RECALL)
+        tune(index, [Probe.of(index, mixture(TUNING_QUERIES, 2), exclude_self=False)], TARGET_RECALL)
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder))
         np.save(Path(folder) / "vectors.npy", vectors)
@@ -88,7 +88,7 @@ def measure_loaded(kind: str, width: int, folder: Path) -> dict[str, float]:
     if index.points != len(index):
         raise RuntimeError(f"The saved {kind} index holds {index.points:,} of {len(index):,} vectors.")
     return {
-        "recall": Probe.of(index, queries, own=False).recall(index),
+        "recall": Probe.of(index, queries, exclude_self=False).recall(index),
         "batch_rate": len(queries) / _fastest(lambda: index.search(queries, K)),
         "single_rate": SINGLE / _fastest(lambda: [index.search(query[None], K) for query in queries[:SINGLE]]),
         "memory_ratio": memory,

@@ -92,7 +92,7 @@ SECTIONS: dict[str, Section] = {
             "toolkit": ("toolkit", "s"),
             "seconds": ("seconds per step", ".3f"),
             "tokens_per_second": ("target tokens/s", ",.0f"),
-            "ratio_0": ("times seed/attention", ".2f"),
+            "ratio_0": ("times lesson11/attention", ".2f"),
             "ratio_1": ("times ours with input feeding", ".2f"),
         },
         words=("toolkit",),

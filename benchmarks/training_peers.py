@@ -4,7 +4,7 @@ All have a bidirectional GRU encoder and a GRU decoder of two layers, additive a
 softmax, and the vocabulary sizes of fast.ai's lesson 11. Embeddings and decoder have width 300, and so do the two
 encoder directions together: OpenNMT-py needs encoder and decoder of equal width, and JoeyNMT a bidirectional encoder.
 Both attend after the RNN with input feeding. Ours is measured with these equations, and with those of
-``seed/attention``, which attends before the RNN.
+``lesson11/attention``, which attends before the RNN.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from seqvise.models.recurrent.options import RecurrentOptions
 WIDTH, LAYERS = 300, 2
 LESSON_MODEL = RecurrentOptions(attention="additive", bidirectional=True, encoder_hidden=WIDTH // 2)
 OURS = {
-    "seqvise, attention of seed/attention": LESSON_MODEL,
+    "seqvise, attention of lesson11/attention": LESSON_MODEL,
     "seqvise, with input feeding": replace(LESSON_MODEL, attention_place="after", input_feeding=True),
 }
 SCRIPTS = {

@@ -1,19 +1,21 @@
-"""Renders RESULTS.md from the files of the results folder."""
+"""RESULTS.md and docs/results: rendered from the files of the results folder."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from results.former import load_former, remarks, stated
-from results.images import HEAD as IMAGES
+from results import summary
+from results.former import Former, load_former, remarks, stated
+from results.images import HEAD as IMAGES_HEAD
 from results.images import image_section, is_of_images
 from results.pictures import alternative, draw, drawable
 from results.provenance import run_text
 from results.published import Published
 from results.record import Record
 from results.speed import speed_section
+from results.summary import FOLDER, Subject, subject_of
 from results.sweeps import FOLDER as SWEEPS
 from results.sweeps import draw_sweep, load_sweeps, pictures_of, sweep_section
 from results.tables import row_names, run_table
@@ -21,99 +23,127 @@ from seqvise.errors import UserError
 from seqvise.files import write_text
 
 PUBLISHED, FORMER, BENCHMARKS, PICTURES = "published.json", "former.json", "benchmarks", "pictures"
+SUMMARY = "RESULTS.md"
 ADD = "python -m results add RUN_DIRECTORY"
-HEAD = """\
-# Results
-
-Written by `python -m results` from the files in `results/`; `{add}` adds a finished run or sweep.
-
-`val/lesson_loss` is the measure of fast.ai's lesson 11: the model reads its own output, and padding counts.
-`val/free_loss` is the same without padding. `val/loss` and `val/ppl` use teacher forcing and exclude padding.
-`val/bleu` and `val/chrf` (sacreBLEU) compare detokenised greedy output with the raw reference. For language models,
-`val/ppl` counts every word including line ends, and `val/accuracy` is the share of words predicted correctly. For
-classifiers, `val/accuracy` counts documents, and `val/f1` is the mean over labels. Compare losses only between runs
-with the same tokenizer and vocabulary. All values are of the best epoch by the monitored metric, the first number in
-*epochs*. Minutes are training time including validation. The best value of a column is bold. fast.ai's lesson reports
-its last epoch: compare it with the column *last epoch*.
-"""
-SPEED = """\
-## Speed
-
-Measurements of `python -m benchmarks`, one section per machine and session.
-"""
+SPEED_TEXT = "Measurements of `python -m benchmarks`, one section for each machine and date."
+LINK = re.compile(r"\]\((?!https?:|#)")
 
 
-def render(results: Path, page: Path) -> None:
-    """Writes the page and the pictures, and removes pictures of data sets and sweeps that no longer exist.
+def render(results: Path, root: Path) -> list[Path]:
+    """Writes the pages and the pictures, removes pictures and pages without results, and returns the pages.
+
+    Args:
+        results: The folder of the results, in ``root``.
+        root: The folder of ``RESULTS.md``, which the links of its pages start from.
 
     Raises:
         UserError: a file of the results folder is invalid.
     """
-    text = page_text(results, page.parent)
+    texts = pages(results, root)
+    _draw_all(results)
+    for stale in set((root / FOLDER).glob("*.md")) - set(texts):
+        stale.unlink()
+    for page, text in texts.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_text(page, text)
+    return list(texts)
+
+
+def pages(results: Path, root: Path) -> dict[Path, str]:
+    """The text of each page: the summary first, then a page for each subject that has results.
+
+    Raises:
+        UserError: a file of the results folder is invalid.
+    """
+    records = load_records(results)
+    published = Published.load(results / PUBLISHED)
+    texts = _texts(records, published)
+    images = by_dataset([record for record in records if is_of_images(record)], published)
+    sweeps, speeds = load_sweeps(results), sorted((results / BENCHMARKS).glob("*.json"))
+    sections = {
+        subject: [_section(results, root, dataset, list(runs), published) for dataset, runs in groups.items()]
+        for subject, groups in texts.items()
+    }
+    sections[summary.IMAGES] = _image_sections(images, load_former(results / FORMER))
+    sections[summary.SWEEPS] = [sweep_section(sweep, results / PICTURES, root) for sweep in sweeps]
+    sections[summary.SPEED] = [speed_section(path) for path in speeds]
+    written = {root / SUMMARY: summary.summary(texts, images, sweeps, speeds, ADD)}
+    for subject, parts in sections.items():
+        if parts:
+            written[root / FOLDER / f"{subject.page}.md"] = _page(subject, parts)
+    return written
+
+
+def _texts(records: Sequence[Record], published: Published) -> dict[Subject, dict[str, list[Record]]]:
+    """The runs on text of each subject, by data set."""
+    return {
+        subject: by_dataset(
+            [record for record in records if not is_of_images(record) and subject_of(record) == subject], published
+        )
+        for subject in summary.TEXTS
+    }
+
+
+def _image_sections(images: Mapping[str, Sequence[Record]], former: Sequence[Former]) -> list[str]:
+    return [image_section(name, records, remarks(records, former)) for name, records in images.items()]
+
+
+def _page(subject: Subject, sections: Sequence[str]) -> str:
+    """The page of all runs of a subject, with links that start from its own folder."""
+    head = HEADS.get(subject) or f"# {subject.title}\n\n{subject.text}"
+    text = "\n\n".join(part.strip("\n") for part in (head, *sections)) + "\n"
+    return LINK.sub("](" + "../" * len(Path(FOLDER).parts), text)
+
+
+HEADS = {summary.IMAGES: IMAGES_HEAD.format(add=ADD), summary.SPEED: f"# Speed\n\n{SPEED_TEXT}"}
+"""The introductions of pages whose subject has no text of its own."""
+
+
+def _draw_all(results: Path) -> None:
+    """Draws the curves of each data set and the figures of each sweep, and removes all other pictures."""
     records = [record for record in load_records(results) if not is_of_images(record)]
-    groups = by_dataset(records, Published.load(results / PUBLISHED))
-    drawn = {dataset: curves for dataset, records in groups.items() if (curves := drawable(records))}
-    for dataset, records in drawn.items():
-        draw(picture_of(results, dataset), dataset, records)
-    kept = {picture_of(results, dataset) for dataset in drawn}
+    kept = set()
+    for dataset, runs in by_dataset(records, Published.load(results / PUBLISHED)).items():
+        if curves := drawable(runs):
+            draw(picture_of(results, dataset), dataset, curves)
+            kept.add(picture_of(results, dataset))
     for sweep in load_sweeps(results):
         draw_sweep(sweep, results / PICTURES)
         kept |= set(pictures_of(sweep, results / PICTURES))
     for stale in set((results / PICTURES).glob("*.svg")) - kept:
         stale.unlink()
-    write_text(page, text)
-
-
-def page_text(results: Path, beside: Path) -> str:
-    """Text of the page. beside: the folder that its links are relative to."""
-    published = Published.load(results / PUBLISHED)
-    loaded = load_records(results)
-    groups = by_dataset([record for record in loaded if not is_of_images(record)], published)
-    parts = [HEAD.format(add=ADD)]
-    parts += [_section(results, beside, dataset, records, published) for dataset, records in groups.items()]
-    sweeps = [sweep_section(sweep, results / PICTURES, beside) for sweep in load_sweeps(results)]
-    parts += ["## Sweeps", *sweeps] if sweeps else []
-    images = by_dataset([record for record in loaded if is_of_images(record)], published)
-    if images:
-        former = load_former(results / FORMER)
-        sections = (image_section(name, records, remarks(records, former)) for name, records in images.items())
-        parts += [IMAGES.format(add=ADD), *sections]
-    speeds = [speed_section(path) for path in sorted((results / BENCHMARKS).glob("*.json"))]
-    if speeds:
-        parts += [SPEED, *speeds]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def load_records(results: Path) -> list[Record]:
-    """All results with the former defaults that they used; each is in a folder of its experiment.
+    """All results, with the former defaults that they ran with; each is in a folder of its experiment.
 
     Raises:
-        UserError: with all files that are not results.
+        UserError: with all files that are no results.
     """
     former = load_former(results / FORMER)
     records: list[Record] = []
-    messages: list[str] = []
+    problems: list[str] = []
     for path in sorted(results.glob("*/**/*.json")):
         if path.relative_to(results).parts[0] in (BENCHMARKS, SWEEPS):
             continue
         try:
             records.append(stated(Record.load(path), former))
         except UserError as error:
-            messages += error.problems
-    if messages:
-        raise UserError(*messages)
+            problems += error.messages
+    if problems:
+        raise UserError(*problems)
     return records
 
 
 def by_dataset(records: Sequence[Record], published: Published) -> dict[str, list[Record]]:
-    """The records of each data set: those in the published order first, then the others by name."""
+    """The records of each data set, in the published order, what is not in it behind by name."""
     ordered = sorted(records, key=lambda record: (published.rank(record), record.label, record.seed, record.command))
     names = sorted({record.dataset for record in records})
     return {name: [record for record in ordered if record.dataset == name] for name in names}
 
 
 def picture_of(results: Path, dataset: str) -> Path:
-    """File of the picture of a data set."""
+    """The picture's file."""
     return results / PICTURES / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', dataset)}.svg"
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, cast
 
 from seqvise.errors import UserError
 from seqvise.files import write_text
+from seqvise.moved import EXPERIMENTS, current_override
 
 Number = float | int | str | None
 ARRAY = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
@@ -77,6 +78,12 @@ class Record(Stored):
     metrics: dict[str, Number]
     curves: dict[str, list[float | None]]
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        # A record is what was run: its file keeps the names of that day, and the page has today's.
+        words = [current_override(word) for word in self.command.split(" ")]
+        object.__setattr__(self, "command", " ".join(words))
+        object.__setattr__(self, "experiment", EXPERIMENTS.get(self.experiment, self.experiment))
 
     @property
     def label(self) -> str:

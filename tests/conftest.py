@@ -1,4 +1,4 @@
-"""Shared fixtures: a small prepared corpus, a working folder, and settings."""
+"""Fixtures that several packages' tests share: a small prepared corpus, and Hypothesis settings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.options import TokenizerOptions
 
-# The duration of an example depends on the load of the machine.
+# An example's duration depends on the load of the machine.
 settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
 
 
-# The following only avoids repeated work; it does not change what the tests see.
+# All that follows leaves what the tests see as it is, and spares each of thousands the same work.
 GARBAGE = 10_000  # new objects before Python looks for cycles; by default 700
 
 
 def pytest_collection_finish() -> None:
-    """Excludes imported objects from garbage collection, which would take a tenth of the time, or more in commands that
-    collect explicitly."""
+    """Keeps the collector of cycles away from what the tests have imported, which stays: looking at it takes a tenth of
+    the time, and more where a command collects by itself."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE, 20, 20)
@@ -40,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
-    """Reads the installed plugins from disk once, not in every Trainer."""
+    """What plugins are installed is read from the disk once, not by every Trainer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lightning_fabric.utilities.registry.entry_points", functools.cache(entry_points))
         yield
@@ -48,7 +48,7 @@ def _installed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_yaml() -> Iterator[None]:
-    """Reads config files with libyaml if available; invalid files are read again for the usual error messages."""
+    """Config files are read by libyaml where it is there; what it refuses, the usual reader refuses in its words."""
     libyaml = getattr(yaml, "CSafeLoader", None)
     if libyaml is None:
         yield
@@ -75,7 +75,7 @@ def _quick_yaml() -> Iterator[None]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder; restores the environment and path of the process afterwards."""
+    """An empty folder to work in; what trained runs change of the process is put back."""
     before = dict(os.environ)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
@@ -86,12 +86,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for token stores that all tests share."""
+    """A folder for token stores, shared by all tests."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def store(cache: Path) -> TokenStore:
-    """Two hundred training pairs of the phrasebook, with its validation and test parts."""
+    """Token store of 200 training pairs of the phrasebook, with its validation and test parts."""
     data = DataOptions(name="phrasebook", format="phrasebook", limit=200)
     return prepare_corpus(data, TokenizerOptions(name="words"), cache)

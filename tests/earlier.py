@@ -1,4 +1,4 @@
-"""Runs, stores and indexes that an earlier revision wrote, and copies of them to work on."""
+"""Runs, stores and indexes written by an earlier revision, and copies of them for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EARLIER = Path(__file__).parent / "data" / "revision_1a01f9a"
 
 
 def copy_of(folder: Path, *names: str) -> Path:
-    """Copies parts of the earlier revision's files into a new folder, under the same names."""
+    """Copies files and folders of the earlier revision into a folder, under the same names."""
     for name in names:
         source, target = EARLIER / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def test_every_flipped_bit_is_detected(
     damaged = bytearray(content)
     damaged[place % len(content)] ^= 1 << bit
     file.write_bytes(damaged)
-    with pytest.raises(DamagedError, match=r"part/ids\.npy is not as it was written"):
+    with pytest.raises(DamagedError, match=r"part/ids\.npy differs from what was written"):
         check_files(folder, records)
 
 
@@ -60,14 +60,14 @@ def test_large_files_are_sampled_and_read_whole_on_demand(tmp_path: Path, monkey
     assert list(damages(tmp_path, records, whole=True))
 
 
-def test_a_sealed_object_survives_json_and_detects_changes() -> None:
+def test_a_sealed_object_survives_json_and_detects_a_change() -> None:
     text = json.dumps(sealed({"b": (1, 2), "a": {3: "ü"}}), indent=2)
     assert unsealed(json.loads(text), "manifest.json") == {"b": [1, 2], "a": {"3": "ü"}}
     with pytest.raises(DamagedError, match=r"manifest\.json does not match"):
         unsealed(json.loads(text.replace("2", "4", 1)), "manifest.json")
 
 
-def test_an_object_without_a_seal_is_returned_as_it_is() -> None:
+def test_an_object_without_a_seal_is_returned_unchanged() -> None:
     assert unsealed({"format": 1}, "manifest.json") == {"format": 1}
     with pytest.raises(DamagedError):
         unsealed({"format": 1}, "manifest.json", required=True)

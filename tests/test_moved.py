@@ -1,4 +1,4 @@
-"""Paths of earlier revisions: every moved module and class can still be imported."""
+"""Paths of earlier revisions: every moved module can still be imported, and every class is found."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import cast
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.compose import compose
 from seqvise.config.registry import update_paths
-from seqvise.moved import MODULES, NAMES, current, former_attribute, original
+from seqvise.moved import EXPERIMENTS, MODULES, NAMES, current, current_override, former_attribute, original
 from tests.earlier import EARLIER
 
 PUBLIC = (
-    "seqvise.models.recurrent.encoder.Encoded",
+    "seqvise.models.encoder.Encoded",
     "seqvise.models.interface.PairBatch",
     "seqvise.models.interface.Seq2SeqModel",
     "seqvise.models.options.RecurrentOptions",
-    "seqvise.models.recurrent.model.Recurrent",
+    "seqvise.models.recurrent.Recurrent",
     "seqvise.tasks.translation.Translation",
-    "seqvise.inference.translator.load_run",
+    "seqvise.runs.translator.load_run",
     "seqvise.corpus.options.DataOptions",
     "seqvise.callbacks.options.ScheduleOptions",
 )
-"""What users of the first revisions imported: names of docs/extending.md, and others like them."""
+"""Names that users of the first revisions imported: those of docs/extending.md, and similar ones."""
 
 
 @pytest.mark.parametrize("path", sorted({*MODULES.values()}))
@@ -49,7 +50,7 @@ def test_a_former_name_is_imported_with_one_warning(path: str) -> None:
     assert done.stderr.count("DeprecationWarning") == (current(path) != path)
 
 
-def test_present_paths_are_left_as_they_are() -> None:
+def test_current_paths_are_unchanged() -> None:
     for path in (*MODULES.values(), *NAMES.values()):
         assert current(current(path)) == current(path)
     for path in (
@@ -62,22 +63,22 @@ def test_present_paths_are_left_as_they_are() -> None:
         assert current(path) == path
 
 
-def test_a_name_that_never_existed_is_refused() -> None:
+def test_a_name_that_never_was_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"module .seqvise\.models\.recurrent. has no attribute 'Nothing'"):
-        former_attribute("seqvise.models.recurrent.model", "Nothing")
+        former_attribute("seqvise.models.recurrent", "Nothing")
     with pytest.raises(ModuleNotFoundError):
         import_module("seqvise.apps.nothing")
 
 
 def test_digests_use_the_first_path_of_a_class() -> None:
-    first = "seqvise.images.synthetic.network.PicturesNetwork"
+    first = "seqvise.images.pictures_network.PicturesNetwork"
     assert original(current(first)) == first
     assert original("mine.network.Network") == "mine.network.Network"
     assert original("resnet18") == "resnet18"
 
 
 @pytest.mark.parametrize("path", sorted(EARLIER.glob("runs/*/config.yaml")), ids=lambda path: path.parent.name)
-def test_the_paths_of_an_earlier_config_are_brought_up_to_date(path: Path) -> None:
+def test_the_paths_of_an_earlier_config_are_updated(path: Path) -> None:
     config = cast(DictConfig, OmegaConf.load(path))
     before = (config.model._target_, config.model.task)
     update_paths(config)
@@ -85,3 +86,11 @@ def test_the_paths_of_an_earlier_config_are_brought_up_to_date(path: Path) -> No
         module, _, name = present.rpartition(".")
         assert getattr(import_module(module), name).__module__ == module
         assert present == current(former)
+
+
+def test_experiments_are_found_by_their_former_names() -> None:
+    assert current_override("experiment=seed/rnn") == "experiment=lesson11/rnn"
+    assert current_override("+experiment=seed/lm,mine") == "+experiment=lesson10/lm,mine"
+    assert current_override("model=seed/rnn") == "model=seed/rnn"
+    for former, name in EXPERIMENTS.items():
+        assert compose([f"experiment={former}"]) == compose([f"experiment={name}"])

@@ -1,4 +1,4 @@
-"""Output files of the user: devices, pipes, links, owners and modes are kept. The tests create their own nodes."""
+"""Files that the user names: devices, pipes, links, owners and modes are preserved. Tests create their own nodes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
         device.open("wb").close()
     except OSError:
-        pytest.skip("No right to make or open a device.")
+        pytest.skip("No permission to create or open a device.")
     write_output(device, "text")
     assert stat.S_ISCHR(device.stat().st_mode)
     assert names(tmp_path) == ["null"]
 
 
-def test_lines_are_written_to_a_pipe_immediately(tmp_path: Path) -> None:
+def test_a_pipe_is_written_to_as_lines_come(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     received: list[bytes] = []
@@ -69,7 +69,7 @@ def test_standard_output_and_process_substitution(tmp_path: Path) -> None:
     assert (tmp_path / "fifo.txt").read_text() == "middle\n"
 
 
-def test_links_to_existing_and_missing_files_are_followed(tmp_path: Path) -> None:
+def test_links_are_followed_to_existing_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name in ("there", "new"):
         (tmp_path / name).symlink_to(Path("folder") / f"{name}.txt")
@@ -97,7 +97,7 @@ def test_a_hard_link_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
-def test_the_mode_of_a_file_stays(tmp_path: Path, mode: int) -> None:
+def test_the_mode_of_a_file_is_preserved(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "a"
     file.write_text("before")
     file.chmod(mode)
@@ -105,24 +105,24 @@ def test_the_mode_of_a_file_stays(tmp_path: Path, mode: int) -> None:
     with output_file(file) as stream:
         stream.write(b"after")
         hidden = [path for path in tmp_path.iterdir() if path != file]
-        assert stat.S_IMODE(hidden[0].stat().st_mode) == mode  # never readable by more, not even for a moment
+        assert stat.S_IMODE(hidden[0].stat().st_mode) == mode  # never readable by others, not even temporarily
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("after", mode)
     assert file.stat().st_ino != inode  # renamed, so that a crash leaves the old content
 
 
-def test_the_owner_of_a_file_stays(tmp_path: Path) -> None:
+def test_the_owner_of_a_file_is_preserved(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("before, and longer")
     try:
         os.chown(file, 12345, 12345)
     except PermissionError:
-        pytest.skip("No right to give a file away.")
+        pytest.skip("No permission to change a file's owner.")
     write_output(file, "after")
     assert (file.read_text(), file.stat().st_uid) == ("after", 12345)
 
 
 @pytest.mark.parametrize("links", [1, 2])
-def test_a_failure_leaves_the_file_as_it_was(tmp_path: Path, links: int) -> None:
+def test_a_failure_leaves_the_file_unchanged(tmp_path: Path, links: int) -> None:
     file = tmp_path / "a"
     file.write_text("before")
     if links == 2:
@@ -152,7 +152,7 @@ def test_a_target_that_cannot_be_renamed_onto_is_overwritten(tmp_path: Path, mon
     assert names(tmp_path) == ["a"]
 
 
-def test_one_missing_folder_is_made_and_two_are_refused(tmp_path: Path) -> None:
+def test_one_missing_folder_is_created_and_two_are_refused(tmp_path: Path) -> None:
     write_output(tmp_path / "one" / "file", "text")
     assert (tmp_path / "one" / "file").read_text() == "text"
     assert unwritable(tmp_path / "two" / "file") == ""
@@ -163,7 +163,7 @@ def test_one_missing_folder_is_made_and_two_are_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["one"]
 
 
-def test_a_folder_created_for_a_failed_file_is_removed(tmp_path: Path) -> None:
+def test_a_folder_created_for_a_file_is_removed_with_it(tmp_path: Path) -> None:
     def fail() -> None:
         with output_file(tmp_path / "one" / "file"):
             raise KeyboardInterrupt
@@ -173,7 +173,7 @@ def test_a_folder_created_for_a_failed_file_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_file_in_a_read_only_folder_can_be_written(tmp_path: Path) -> None:
+def test_an_existing_file_in_a_read_only_folder_can_be_written(tmp_path: Path) -> None:
     file = tmp_path / "shut" / "a"
     file.parent.mkdir()
     file.write_text("before")

@@ -1,4 +1,4 @@
-"""Every package that is imported is declared."""
+"""Every imported package is a declared dependency."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-FIRST_PARTY = {"seqvise", "hydra_plugins"}
+OWN = {"seqvise", "hydra_plugins"}
 
 
 def project() -> dict[str, Any]:
@@ -41,14 +41,14 @@ def test_imported_packages_are_declared() -> None:
     distributions: dict[str, list[str]] = dict(packages_distributions())
     missing = {
         package
-        for package in packages - FIRST_PARTY - set(sys.stdlib_module_names)
+        for package in packages - OWN - set(sys.stdlib_module_names)
         if not declared & {normalised(name) for name in distributions.get(package, [package])}
     }
-    # Dependencies of the declared launchers.
+    # They are dependencies of the declared launchers.
     assert missing <= {"submitit", "joblib", "ray"}
 
 
-def test_the_metadata_of_the_wheel_is_complete() -> None:
+def test_the_wheel_has_authors_and_classifiers() -> None:
     content = project()
     assert content["authors"]
     classifiers = content["classifiers"]

@@ -12,14 +12,14 @@ from seqvise.plain_text import markdown_text, printable
 HOSTILE = "a\x1b[2Jb\u202egnp.exe\r\nc\x9b31m\u2028d\x07\ud800"
 
 
-def test_control_characters_are_shown_as_escapes() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable(HOSTILE) == "a\\x1b[2Jb\\u202egnp.exe\\r\\nc\\x9b31m\\u2028d\\x07\\ud800"
     assert printable("été 日本 👩\u200d🔬 क\u094d\u200dष") == "été 日本 👩\u200d🔬 क\u094d\u200dष"
     assert printable("a\nb\x1b", keep="\n") == "a\nb\\x1b"
 
 
 @given(st.text())
-def test_no_control_characters_are_left(text: str) -> None:
+def test_no_terminal_control_character_is_left(text: str) -> None:
     shown = printable(text)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
     shown.encode()
@@ -38,7 +38,7 @@ def test_no_control_characters_are_left(text: str) -> None:
         "x^2 $y$",
     ],
 )
-def test_tensorboard_shows_text_as_it_is(text: str) -> None:
+def test_tensorboard_shows_text_literally(text: str) -> None:
     plugin_util = pytest.importorskip("tensorboard.plugin_util")
     table = f"| source |\n| --- |\n| {markdown_text(text)} |"
     shown = plugin_util.markdown_to_safe_html(table)

@@ -1,4 +1,4 @@
-"""Temporary files of killed processes are removed."""
+"""Partly written files of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqvise.files import atomic_folder, remove_dead, remove_remains
+from seqvise.files import atomic_folder, remove_stale, remove_temporary
 from seqvise.outputs import write_output
 from seqvise.runs.resume import last_checkpoint
 
@@ -21,7 +21,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_the_next_writer_removes_the_files_of_a_killed_one(tmp_path: Path, kind: str) -> None:
+def test_the_next_writer_removes_temporary_files_of_a_killed_one(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "a[1]*"
     script = f"{WRITERS[kind]}\nimport os, sys\nfrom pathlib import Path\n"
     script += "with write(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)\n"
@@ -36,16 +36,16 @@ def test_the_next_writer_removes_the_files_of_a_killed_one(tmp_path: Path, kind:
     assert [path.name for path in tmp_path.iterdir()] == ["a[1]*"]
 
 
-def test_the_files_of_living_processes_stay(tmp_path: Path) -> None:
+def test_the_files_of_running_processes_are_kept(tmp_path: Path) -> None:
     living, other = tmp_path / f".a.{os.getppid()}.tmp", tmp_path / ".ab.999999999.tmp"
     dead, unknown = tmp_path / ".a.99999999.tmp", tmp_path / ".a.notes.tmp"
     for path in (living, other, dead, unknown):
         path.touch()
-    remove_dead(tmp_path / "a")
+    remove_stale(tmp_path / "a")
     assert sorted(tmp_path.iterdir()) == sorted([living, other, unknown])
 
 
-def test_a_run_that_resumes_has_no_remains(tmp_path: Path) -> None:
+def test_a_resumed_run_has_no_temporary_files(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "assets" / ".words.xyz.12.tmp").mkdir(parents=True)
     for name in (".status.json.12.tmp", "checkpoints/.last.ckpt.12.tmp", "assets/.labels.json.12.tmp"):
@@ -55,9 +55,9 @@ def test_a_run_that_resumes_has_no_remains(tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["assets", "checkpoints", "last.ckpt"]
 
 
-def test_remains_anywhere_in_a_folder_are_removed(tmp_path: Path) -> None:
+def test_temporary_files_are_removed_from_subfolders(tmp_path: Path) -> None:
     (tmp_path / "part").mkdir()
     for name in (".a.1.tmp", "part/.b.2.tmp", "part/kept.tmp"):
         (tmp_path / name).touch()
-    remove_remains(tmp_path)
+    remove_temporary(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept.tmp", "part"]

@@ -1,4 +1,4 @@
-"""How many different words a model has learnt to say."""
+"""A callback that counts the distinct words in sample translations."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import pytorch_lightning as pl
 
 
 class DistinctWords(pl.Callback):
-    """Logs the number of different words in the sample translations of each validation.
+    """Logs the number of distinct words in the sample translations of each validation.
 
     Args:
-        name: of the logged number.
+        name: Name of the logged metric.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Counts the words of the samples that the task has just kept."""
+        """Counts the words of the task's samples of this validation."""
         words = {word for sample in getattr(pl_module, "samples", []) for word in sample.output_words}
         for logger in trainer.loggers:
             logger.log_metrics({self.name: float(len(words))}, trainer.global_step)

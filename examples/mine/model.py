@@ -1,4 +1,4 @@
-"""A translation model whose encoder does not know the order of words."""
+"""A translation model with a bag-of-words encoder, which ignores word order."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from seqvise.models.recurrent.model import Recurrent
 
 
 class BagEncoder(nn.Module):
-    """The word vectors of a sentence, and one vector for all of them."""
+    """Encodes a sentence as its word vectors and one pooled vector."""
 
-    def __init__(self, words: int, width: int, pooling: str) -> None:
+    def __init__(self, vocab_size: int, width: int, pooling: str) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, width, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, width, padding_idx=PAD)
         self.output_size = width
         self.pooling = pooling
 
     def forward(self, src: SourceBatch) -> Encoded:
-        """Outputs are (B, S, D), the one final state (B, D)."""
+        """Encodes a batch: outputs (B, S, D), one final state (B, D)."""
         vectors: Tensor = self.embedding(src.ids)
         real = src.mask().unsqueeze(2)
         if self.pooling == "max":
@@ -29,7 +29,7 @@ class BagEncoder(nn.Module):
 
 
 class BagOfWords(Recurrent):
-    """The recurrent decoder of seqvise behind a bag of words."""
+    """A bag-of-words encoder with the recurrent decoder of seqvise."""
 
     options_type = BagOptions
 

@@ -1,4 +1,4 @@
-"""What can be chosen about a bag of words. Without torch, so that a wrong value is refused at once."""
+"""Options of a bag of words. Without torch, so that a wrong value is refused before torch is imported."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.options import Problem
 
 POOLINGS = ("mean", "max")
 
 
 @dataclass
 class BagOptions(RecurrentOptions):
-    """The options of a recurrent model, and how the word vectors become one."""
+    """Options of a recurrent model, and the pooling of the word vectors."""
 
     pooling: str = "mean"
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        yield from super().problems(key)
+    def validate(self) -> Iterator[Problem]:
+        yield from super().validate()
         if self.pooling not in POOLINGS:
-            yield f"{key}.pooling is '{self.pooling}', but must be one of {', '.join(POOLINGS)}."
+            yield "pooling", f"is '{self.pooling}', but must be one of {', '.join(POOLINGS)}."

@@ -1,4 +1,4 @@
-"""A loss that looks away from words that are already easy."""
+"""A translation task with a loss that gives less weight to easy words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FocalTranslation(TranslationTask):
     """Trains with the focal loss ``-(1 - p)^2 log p`` (Lin et al., 2017); validates as ``TranslationTask`` does."""
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """The mean focal loss over real words, the decoder reading the reference."""
+        """Returns the mean focal loss over all target words but padding, with teacher forcing."""
         real = batch.target != PAD
         words = self.seq2seq.generator
         scores = F.linear(self.seq2seq(batch)[real], words.weight, words.bias)

@@ -1,6 +1,6 @@
-"""Checksums of files, so that a flipped byte or a shortened file is noticed where the file is read.
+"""Checksums of files, so that a flipped byte or a truncated file is detected when the file is read.
 
-CRC-32 finds every flipped byte and costs 0.3 ms a MiB; who changes a file on purpose is not kept from it.
+CRC-32 detects every flipped byte and costs 0.3 ms per MiB. It does not protect against deliberate changes.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 SMALL = 16 << 20
-"""Bytes below which a file is checked whole wherever it is opened."""
+"""Size in bytes; smaller files are checked completely whenever they are opened."""
 SEAL = "seal"
-"""The key under which a JSON object keeps its own checksum."""
+"""Key of a JSON object's own checksum."""
 CHECKSUMS, FILES = "checksums.json", "files"
-"""Name of the file that holds the checksums of a folder which has no manifest, and its key for the records."""
+"""Name of the checksum file of a folder without a manifest, and its key for the records."""
 _BLOCK = 1 << 20
 _SAMPLES, _SAMPLE = 64, 4096
 _MARK = b"seqvise-crc32:"
 _COMMENT = re.compile(re.escape(_MARK) + rb"([0-9a-f]{8})")
+_HEXADECIMAL = re.compile("[0-9a-f]{8}")
 _COMMENT_SIZE = len(_MARK) + 8
 _END, _END_SIZE = b"PK\x05\x06", 22
 """Signature and size of the last record of a zip archive, whose last two bytes are the length of the comment."""
 
 Records = Mapping[str, Mapping[str, Any]]
-"""By path below a folder, with slashes: ``size`` in bytes, ``crc32`` and, of large files, ``sample``."""
+"""Path below a folder, with slashes -> ``size`` in bytes, ``crc32`` and, for large files, ``sample``."""
 
 
 class DamagedError(ValueError):
-    """A file is not as it was written. The message names the file below its folder and says what differs."""
+    """A file differs from what was written. The message names the file below its folder and the difference."""
 
 
 def crc32(content: str | bytes) -> str:
-    """The CRC-32 of some content, as 8 hexadecimal digits."""
+    """The CRC-32 of the content, as 8 hexadecimal digits."""
     return f"{zlib.crc32(content.encode() if isinstance(content, str) else content):08x}"
 
 
@@ -47,7 +48,7 @@ def crc32_file(path: Path) -> str:
 
 
 def crc32_stream(file: BinaryIO, size: int | None = None) -> str:
-    """As ``crc32_file``, of an open file from its position to its end, or of at most ``size`` bytes."""
+    """Like ``crc32_file``, for an open file from its position to its end, or for at most ``size`` bytes."""
     total, left = 0, size
     while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
         total = zlib.crc32(block, total)
@@ -56,10 +57,10 @@ def crc32_stream(file: BinaryIO, size: int | None = None) -> str:
 
 
 def record_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Size and checksum of files below a folder, for its manifest.
+    """Size and checksum of the files below a folder, for its manifest.
 
     Args:
-        names: paths below the folder, with slashes; None takes every file.
+        names: paths below the folder, with slashes; None for all files.
     """
     if names is None:
         names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -67,12 +68,12 @@ def record_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, 
 
 
 def damages(folder: Path, records: Records, whole: bool = False) -> Iterator[str]:
-    """A sentence's beginning for each file that is not as recorded, such as ``train/source.ids.npy is missing``.
+    """Yields a message for each file that differs from its record, such as ``train/source.ids.npy is missing``.
 
     Args:
-        folder: holds the files.
-        records: of ``record_files``.
-        whole: reads files of 16 MiB and more to their end; otherwise their size and 64 samples are compared.
+        folder: the folder of the files.
+        records: from ``record_files``.
+        whole: read files of 16 MiB and more completely; otherwise compare their size and 64 samples.
     """
     for name, record in records.items():
         if message := _damage(folder / name, record, whole):
@@ -80,26 +81,26 @@ def damages(folder: Path, records: Records, whole: bool = False) -> Iterator[str
 
 
 def check_files(folder: Path, records: Records, whole: bool = False) -> None:
-    """As ``damages``, for callers that stop at the first.
+    """Like ``damages``, but raises at the first damaged file.
 
     Raises:
-        DamagedError: a file is not as recorded.
+        DamagedError: a file differs from its record.
     """
     for message in damages(folder, records, whole):
         raise DamagedError(message)
 
 
 def write_checksums(folder: Path) -> None:
-    """Records all files of a folder in ``checksums.json`` in it. Written directly: the folder is a temporary one."""
+    """Records all files of a folder in its ``checksums.json``. Not atomic: the folder is a temporary one."""
     content = json.dumps(sealed({FILES: record_files(folder)}), indent=2)
     (folder / CHECKSUMS).write_text(content + "\n", encoding="utf-8")
 
 
 def check_checksums(folder: Path) -> None:
-    """Compares a folder with its ``checksums.json``; one of an earlier revision has none.
+    """Compares a folder with its ``checksums.json``; folders of earlier revisions have none and pass.
 
     Raises:
-        DamagedError: a file is not as recorded.
+        DamagedError: a file differs from its record.
     """
     if not (folder / CHECKSUMS).is_file():
         return
@@ -108,17 +109,17 @@ def check_checksums(folder: Path) -> None:
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON object with its own checksum under ``seal``."""
+    """The JSON object with its checksum added under ``seal``."""
     plain = {key: value for key, value in content.items() if key != SEAL}
     return {**plain, SEAL: _seal(plain)}
 
 
 def unsealed(content: Mapping[str, Any], name: str, required: bool = False) -> dict[str, Any]:
-    """The inverse of ``sealed``; an object without a seal, as earlier revisions wrote it, is returned as it is.
+    """The inverse of ``sealed``; an object without a seal (earlier revisions) is returned unchanged.
 
     Args:
-        name: of the file, for the message.
-        required: whether an object without a seal is refused, as where another key shows that it had one.
+        name: file name for the message.
+        required: refuse an object without a seal, for example because another key shows that it had one.
 
     Raises:
         DamagedError: the content does not match its seal.
@@ -126,11 +127,22 @@ def unsealed(content: Mapping[str, Any], name: str, required: bool = False) -> d
     plain = {key: value for key, value in content.items() if key != SEAL}
     if (required or SEAL in content) and content.get(SEAL) != _seal(plain):
         raise DamagedError(f"{name} does not match the checksum in it")
+    if SEAL not in content and (key := _misnamed_seal(plain)) is not None:
+        raise DamagedError(f"{name} has its checksum under {key!r} instead of {SEAL!r}")
     return plain
 
 
+def _misnamed_seal(content: Mapping[str, Any]) -> str | None:
+    """The key with the checksum of all other keys, if any: an object whose seal key is damaged has a seal, too."""
+    checksums = [key for key, value in content.items() if isinstance(value, str) and _HEXADECIMAL.fullmatch(value)]
+    for candidate in checksums:
+        if content[candidate] == _seal({key: value for key, value in content.items() if key != candidate}):
+            return candidate
+    return None
+
+
 def stamp_archive(path: Path) -> None:
-    """Adds the file's checksum to an archive that ``torch.save`` has just written, as the archive's comment."""
+    """Stores a ``torch.save`` file's checksum in its zip archive comment."""
     with path.open("r+b") as file:
         file.seek(-_END_SIZE, 2)
         end = file.read(_END_SIZE)
@@ -144,14 +156,14 @@ def stamp_archive(path: Path) -> None:
 
 
 def check_archive(path: Path) -> bool:
-    """Compares a file of ``torch.save`` with its checksum; where it has none, each entry of the archive with its CRC.
+    """Compares a ``torch.save`` file with its checksum or, without one, each archive entry with its CRC.
 
     Returns:
-        whether it has a checksum.
+        whether the file has a checksum.
 
     Raises:
-        DamagedError: the file is not as it was written.
-        OSError: it cannot be read.
+        DamagedError: the file differs from what was written.
+        OSError: the file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -182,7 +194,7 @@ def _check_entries(path: Path, size: int) -> None:
 
 
 def _seal(content: Mapping[str, Any]) -> str:
-    # Through JSON once, since it turns keys into strings and tuples into lists.
+    # The round trip through JSON turns keys into strings and tuples into lists.
     return crc32(json.dumps(json.loads(json.dumps(content)), sort_keys=True))
 
 
@@ -201,11 +213,11 @@ def _damage(path: Path, record: Mapping[str, Any], whole: bool) -> str | None:
     sampled = size >= SMALL and not whole
     name = "sample" if sampled else "crc32"
     checksum = _sampled(path, size) if sampled else crc32_file(path)
-    return None if checksum == record[name] else f"is not as it was written: CRC-32 {checksum}, not {record[name]}"
+    return None if checksum == record[name] else f"differs from what was written: CRC-32 {checksum}, not {record[name]}"
 
 
 def _sampled(path: Path, size: int) -> str:
-    """The CRC-32 of 64 blocks of 4 KiB at equal distances, the first and the last of the file among them."""
+    """The CRC-32 of 64 equally spaced blocks of 4 KiB, including the first and the last of the file."""
     total = 0
     with path.open("rb") as file:
         for number in range(_SAMPLES):

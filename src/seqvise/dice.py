@@ -1,4 +1,4 @@
-"""Random draws for the built-in data, the same on every machine."""
+"""Reproducible random draws for the built-in data, identical on every machine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ Item = TypeVar("Item")
 
 
 class Dice:
-    """Made from a seed of any text. Python promises the sequence of ``random()`` alone, so all draws are made of it."""
+    """A random generator seeded by a text.
+
+    All draws use ``random.random()``, the only method whose sequence Python guarantees across versions.
+    """
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed)
 
     def pick(self, options: Sequence[Item]) -> Item:
-        """One of the options."""
+        """A uniformly drawn option."""
         return options[int(self._random.random() * len(options))]
 
     def chance(self, probability: float) -> bool:
-        """True as often as ``probability`` says."""
+        """True with the given probability."""
         return self._random.random() < probability
 
     def between(self, low: float, high: float) -> float:
-        """A number from an interval, all equally likely."""
+        """A uniform draw from the interval [low, high)."""
         return low + (high - low) * self._random.random()

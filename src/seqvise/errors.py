@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake a person can mend."""
+"""``UserError``, for mistakes that the user can correct, and the error of a failed run."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ LOG = "train.log"
 
 
 class RunFailedError(RuntimeError):
-    """One sentence about a run that stopped; its traceback is in the run's ``train.log``."""
+    """One-sentence message about a failed run; the traceback is in the run's ``train.log``."""
 
 
-def kept(error: Exception, folder: Path) -> RunFailedError:
-    """Adds the traceback to the run's log, and gives the sentence to show instead.
+def log_failure(error: Exception, folder: Path) -> RunFailedError:
+    """Appends the traceback to the run's log and returns the error to show instead.
 
-    A traceback that cannot be written there, as on a full disk, goes to standard error.
+    If the log cannot be written (for example, the disk is full), the traceback goes to standard error.
     """
     path = folder / LOG
     try:
         with path.open("a", encoding="utf-8") as file:
             file.writelines(traceback.format_exception(error))
-    except OSError as fault:
+    except OSError as write_error:
         traceback.print_exception(error)
-        return RunFailedError(f"{sentence(error)} {path} cannot be written: {fault.strerror or fault}.")
+        return RunFailedError(f"{sentence(error)} {path} cannot be written: {write_error.strerror or write_error}.")
     return RunFailedError(f"{sentence(error)} The traceback is in {path}.")
 
 
 def sentence(error: Exception) -> str:
-    """What an error says, in one line; with its type where it is not one of our own."""
-    ours = type(error).__module__.partition(".")[0] == "seqvise"
-    told = " ".join(str(error).split())
-    if not ours:
-        told = f"{type(error).__name__}: {told}" if told else type(error).__name__
-    return told if told.endswith(".") else f"{told}."
+    """An error's message on one line, with the error's type unless it is defined in seqvise."""
+    is_ours = type(error).__module__.partition(".")[0] == "seqvise"
+    message = " ".join(str(error).split())
+    if not is_ours:
+        message = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return message if message.endswith(".") else f"{message}."
 
 
 class UserError(Exception):
-    """A mistake in the input, told in sentences that say what to change.
+    """A mistake in the user's input, described in sentences that name the key to change.
 
-    A command that meets one prints each problem on a line of standard error and exits with code 2.
+    A command prints each message on its own line of standard error and exits with code 2.
 
     Args:
-        problems: one sentence each; all that could be found at once.
+        messages: one sentence each; all mistakes found, not only the first.
     """
 
-    def __init__(self, *problems: str) -> None:
-        if not problems:
-            raise ValueError("A UserError needs at least one problem.")
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    def __init__(self, *messages: str) -> None:
+        if not messages:
+            raise ValueError("A UserError needs at least one message.")
+        super().__init__("\n".join(messages))
+        self.messages = messages

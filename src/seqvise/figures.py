@@ -1,4 +1,4 @@
-"""Figures as files or arrays, drawn without a display."""
+"""Matplotlib figures as PNG files or arrays, drawn without a display."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from seqvise.outputs import write_output
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INCHES_A_WORD = 0.36
+INCHES_PER_WORD = 0.36
 
 
 def attention_figure(
     weights: npt.NDArray[np.floating], source_words: Sequence[str], output_words: Sequence[str]
 ) -> Figure:
-    """A map of attention: a column for each source word, a row for each word said, dark where it looked.
+    """An attention heat map: one column per source word, one row per output word, darker for larger weights.
 
     Args:
         weights: (T, S), each row summing to 1.
@@ -31,7 +31,7 @@ def attention_figure(
     from matplotlib.figure import Figure
 
     rows, columns = weights.shape
-    size = (max(3.0, 1.9 + INCHES_A_WORD * columns), max(2.4, 1.5 + INCHES_A_WORD * rows))
+    size = (max(3.0, 1.9 + INCHES_PER_WORD * columns), max(2.4, 1.5 + INCHES_PER_WORD * rows))
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
@@ -49,7 +49,7 @@ def attention_figure(
 
 
 def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
-    """A figure's picture, (height, width, 3)."""
+    """The rendered figure, (height, width, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -58,7 +58,7 @@ def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a PNG, see ``output_file``."""
+    """Writes a figure as a PNG file, see ``output_file``."""
     content = BytesIO()
     figure.savefig(content, format="png")
     write_output(path, content.getvalue())

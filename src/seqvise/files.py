@@ -1,4 +1,4 @@
-"""Writing so that a reader never meets half a file, and processes never build the same thing twice."""
+"""Atomic writes of files and folders, file locks and content hashes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import BinaryIO
 from seqvise.errors import UserError
 
 _ANY_LENGTH = (1 << 31) - 1
-"""Characters of a field. Python's own limit is 131,072, less than many a document has."""
+"""Maximum characters per CSV field. Python's default of 131,072 is too small for documents."""
 
 
 def csv_rows(name: str, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV table, each with the line it begins on. Fields are of any length. name: of the file.
+    """Yields (line number, row) for each row of a CSV table; fields may have any length. name: the file's name.
 
     Raises:
         UserError: a line is not CSV.
@@ -44,7 +44,7 @@ _BLOCK = 1 << 20
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed onto it if the block succeeds and removed if it fails.
 
-    The content is on the disk before the rename, so a crash leaves the old file or the new one, never a part.
+    The content is flushed to disk before the rename, so a crash leaves the old or the new file, never a partial one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -60,50 +60,50 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path``, renamed onto it if the block succeeds and removed if it fails.
 
-    Those that killed processes left are removed first. Where ``path`` is there by then, the new folder is dropped: two
-    builders of one content agree.
+    Temporary folders left by killed processes are removed first. If ``path`` exists by the end of the block, the new
+    folder is discarded: concurrent builders produce the same content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_dead(path)
+    remove_stale(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=f".{os.getpid()}.tmp", dir=path.parent))
     temporary.chmod(0o755)
     try:
         yield temporary
         if not path.exists():
-            rename_whole(temporary, path)
+            rename_durably(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def rename_whole(folder: Path, path: Path) -> None:
-    """Renames a folder when all its files are on the disk, so that a crash leaves the whole of it or nothing."""
+def rename_durably(folder: Path, path: Path) -> None:
+    """Renames a folder after flushing all its files to disk, so that a crash leaves it complete or absent."""
     for file in folder.rglob("*"):
         if file.is_file():
             _flush(file)
     folder.rename(path)
 
 
-def remove_remains(folder: Path, below: bool = True) -> None:
-    """Removes temporary files and folders that killed processes left in a folder which nobody else writes.
+def remove_temporary(folder: Path, below: bool = True) -> None:
+    """Removes temporary files and folders of killed processes from a folder that no other process writes to.
 
     Args:
-        below: also in the folders in it.
+        below: also search subfolders.
     """
     for path in list(folder.rglob(".*.tmp") if below else folder.glob(".*.tmp")):
         _remove(path)
 
 
-def remove_dead(path: Path) -> None:
-    """Removes what processes of this machine left of writing a file or folder, unless they are still at work."""
-    for remains in list(path.parent.glob(f".{escape(path.name)}.*.tmp")):
-        process = remains.name.split(".")[-2]
-        if process.isdigit() and not _is_alive(int(process)):
-            _remove(remains)
+def remove_stale(path: Path) -> None:
+    """Removes temporary files of ``path`` whose process, on this machine, no longer runs."""
+    for temporary in list(path.parent.glob(f".{escape(path.name)}.*.tmp")):
+        pid = temporary.name.split(".")[-2]
+        if pid.isdigit() and not _is_running(int(pid)):
+            _remove(temporary)
 
 
-def _is_alive(process: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
@@ -120,7 +120,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock on the file ``path``, made if absent; waits for whoever holds it."""
+    """Holds an exclusive lock on the file ``path``, created if absent; blocks until the lock is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -128,10 +128,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
-    """Tells whether this process has the exclusive lock on the file ``path``, made if absent; does not wait for it.
+def try_lock(path: Path) -> Iterator[bool]:
+    """Tries to lock the file ``path``, created if absent, without blocking; yields whether it has the lock.
 
-    It ends with the process: processes that this one has forked, such as a loader's, do not hold it on.
+    The lock ends with this process: forked processes, such as data loader workers, do not inherit it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -144,7 +144,7 @@ def held(path: Path) -> Iterator[bool]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a text file's content in one step."""
+    """Atomically replaces the content of a text file."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -162,11 +162,11 @@ def digest_file(path: Path) -> str:
 
 
 def digest_stream(file: BinaryIO) -> str:
-    """As ``digest_file``, of an open file from where it stands."""
-    found = hashlib.blake2b()
+    """Like ``digest_file``, for an open file from its current position."""
+    hasher = hashlib.blake2b()
     while block := file.read(_BLOCK):
-        found.update(block)
-    return found.hexdigest()[:32]
+        hasher.update(block)
+    return hasher.hexdigest()[:32]
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""Properties of the machine: usable cores, number formats, memory allocation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""glibc's names for bytes free at the heap's end that it gives back, and for bytes that it maps apart (malloc.h)."""
+"""glibc's ``mallopt`` parameters (malloc.h): free bytes at the end of the heap before they are returned to the system,
+and the size from which blocks are memory-mapped."""
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Number of CPU cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -35,9 +36,9 @@ def has_bf16(device: torch.device) -> bool:
 
 @cache
 def can_autocast_lstm(device: str, dtype: torch.dtype) -> bool:
-    """Whether the library's LSTM runs on a device under autocast to a number format; tried once, and logged if not.
+    """Whether torch's LSTM runs on the device under autocast to ``dtype``; tried once, and logged if not.
 
-    oneDNN has no such LSTM for processors without the instructions for that format.
+    oneDNN has no such LSTM for CPUs without instructions for that number format.
     """
     import torch
 
@@ -47,19 +48,21 @@ def can_autocast_lstm(device: str, dtype: torch.dtype) -> bool:
             layer(torch.zeros(1, 1, 1, device=device))
     except RuntimeError:
         name = str(dtype).removeprefix("torch.")
-        log.warning("This processor has no LSTM in %s: LSTMs run in float32, everything else as asked for.", name)
+        log.warning("This CPU has no LSTM in %s: LSTMs run in float32, everything else in the chosen precision.", name)
         return False
     return True
 
 
 def keep_memory() -> None:
-    """Has freed memory kept for what comes next, where the C library is glibc and nobody has told it otherwise.
+    """Makes glibc keep freed memory for later allocations, unless the user has set malloc's environment variables.
 
-    By itself it gives every large block back to the system, which clears each page anew: a step that makes the same
-    tensors over and over waits for that. In exchange its peak may be somewhat higher.
+    By default, glibc returns each large block to the system, which clears its pages when they are next allocated. That
+    slows steps that allocate the same tensors repeatedly. The cost of keeping them is a slightly higher peak memory.
     """
-    told = "malloc" in os.environ.get("GLIBC_TUNABLES", "") or any(name.startswith("MALLOC_") for name in os.environ)
-    if sys.platform != "linux" or told:
+    configured = "malloc" in os.environ.get("GLIBC_TUNABLES", "") or any(
+        name.startswith("MALLOC_") for name in os.environ
+    )
+    if sys.platform != "linux" or configured:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

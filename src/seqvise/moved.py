@@ -1,7 +1,7 @@
-"""Former names: modules and classes that have moved, by the dotted path that earlier revisions used.
+"""Former dotted paths of modules and classes that have moved since earlier revisions.
 
-Dotted paths are in the ``config.yaml`` of finished runs, in users' configs (``_target_``, ``model.task``) and in users'
-imports. All of them keep working: ``current`` translates a path, and ``MovedFinder`` imports a former module.
+Former paths occur in the ``config.yaml`` of finished runs, in users' configs (``_target_``, ``model.task``) and in
+users' imports. All of them remain valid: ``current`` translates a path, and ``MovedFinder`` imports a former module.
 """
 
 from __future__ import annotations
@@ -242,6 +242,7 @@ NAMES = {
     "seqvise.corpus.options.SideScripts": "seqvise.corpus.parallel.options.SideScripts",
     "seqvise.corpus.options.TOKENIZERS": "seqvise.corpus.tokens.options.TOKENIZERS",
     "seqvise.corpus.options.TokenizerOptions": "seqvise.corpus.tokens.options.TokenizerOptions",
+    "seqvise.inference.translator.load_run": "seqvise.inference.load.load_run",
     "seqvise.inference.translator.Translation": "seqvise.inference.translator.TranslationResult",
     "seqvise.models.options.ATTENTIONS": "seqvise.models.recurrent.options.ATTENTIONS",
     "seqvise.models.options.DropoutOptions": "seqvise.models.recurrent.options.DropoutOptions",
@@ -251,11 +252,22 @@ NAMES = {
     "seqvise.models.options.STARTS": "seqvise.models.recurrent.options.STARTS",
     "seqvise.tasks.translation.Translation": "seqvise.tasks.translation.TranslationTask",
 }
-"""Former path of a class or constant -> path, where its former module still exists or the name has changed."""
+"""Former path of a class or constant -> path, if its former module still exists or its name has changed."""
+
+EXPERIMENTS = {
+    "seed/rnn": "lesson11/rnn",
+    "seed/bidirectional": "lesson11/bidirectional",
+    "seed/teacher_forcing": "lesson11/teacher_forcing",
+    "seed/attention": "lesson11/attention",
+    "seed/devise": "lesson11/devise",
+    "seed/lm": "lesson10/lm",
+    "seed/classifier": "lesson10/classifier",
+}
+"""Former name of an experiment -> name."""
 
 
 def current(path: str) -> str:
-    """The present path of a module, class or constant; a path that has not moved is returned as it is."""
+    """The current path of a module, class or constant; a path that has not moved is returned unchanged."""
     if path in NAMES:
         return current(NAMES[path])
     module, _, name = path.rpartition(".")
@@ -267,7 +279,7 @@ def current(path: str) -> str:
 
 
 def original(path: str) -> str:
-    """The path by which the first revision knew a class: for digests, which must not change when a class moves."""
+    """A class's path in the first revision: for digests, which must not change when a class moves."""
     former = {new: old for old, new in NAMES.items()}
     if path in former:
         return original(former[path])
@@ -277,18 +289,18 @@ def original(path: str) -> str:
 
 
 def former_attribute(module: str, name: str) -> object:
-    """The ``__getattr__`` of a module that lost a name to another one.
+    """The ``__getattr__`` of a module whose names have moved to other modules.
 
     Raises:
-        AttributeError: the module never had it.
+        AttributeError: the module never had that name.
     """
     path = f"{module}.{name}"
     new = current(path)
     if new == path:
         raise AttributeError(f"module '{module}' has no attribute '{name}'")
-    found, _, attribute = new.rpartition(".")
+    new_module, _, attribute = new.rpartition(".")
     try:
-        value: object = getattr(import_module(found), attribute)
+        value: object = getattr(import_module(new_module), attribute)
     except AttributeError:
         raise AttributeError(f"module '{module}' has no attribute '{name}'") from None
     _warn(path, new, stacklevel=4)
@@ -296,18 +308,18 @@ def former_attribute(module: str, name: str) -> object:
 
 
 class MovedFinder(MetaPathFinder, Loader):
-    """Imports a former module: its attributes are those of the module that has them now."""
+    """Imports a former module, whose attributes are those of the modules that define them now."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a former module, or of a former package that holds some."""
+        """The spec of a former module, or of a former package that contains former modules."""
         if fullname in MODULES or _is_package(fullname):
             return ModuleSpec(fullname, self, is_package=_is_package(fullname))
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Warns once, and lets the module answer with the names of the present one."""
+        """Warns once, and resolves the module's attributes in the current module."""
         name = module.__name__
         if name not in MODULES:
             return
@@ -324,20 +336,28 @@ class MovedFinder(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Lets Python find former modules, after all others."""
+    """Appends ``MovedFinder`` to Python's finders, after all others."""
     if not any(isinstance(finder, MovedFinder) for finder in sys.meta_path):
         sys.meta_path.append(MovedFinder())
 
 
 def _is_package(path: str) -> bool:
-    """Whether a path holds former modules."""
+    """Whether a path is a former package that contains former modules."""
     return any(old.startswith(f"{path}.") for old in MODULES)
 
 
 def _is_submodule(path: str) -> bool:
-    """Whether a path is a module now, as ``seqvise.models.devise.losses`` is, below one that was a module."""
+    """Whether a path is a current module inside a former one, such as ``seqvise.models.devise.losses``."""
     return any(new == path or new.startswith(f"{path}.") for new in MODULES.values())
 
 
 def _warn(old: str, new: str, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is now {new}; the former name will be removed.", DeprecationWarning, stacklevel=stacklevel)
+
+
+def current_override(word: str) -> str:
+    """An override with the present names of experiments: ``experiment=seed/rnn`` is ``experiment=lesson11/rnn``."""
+    key, sign, value = word.partition("=")
+    if key.lstrip("+") != "experiment":
+        return word
+    return key + sign + ",".join(EXPERIMENTS.get(name.strip(), name) for name in value.split(","))

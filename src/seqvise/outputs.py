@@ -1,4 +1,4 @@
-"""Files that the user names: written without destroying a device, a pipe, a link, an owner or a mode."""
+"""Writing files that the user names, preserving devices, pipes, links, owners and modes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqvise.errors import UserError
-from seqvise.files import atomic_write, remove_dead
+from seqvise.files import atomic_write, remove_stale
 
-_PINNED = (errno.EBUSY, errno.EXDEV)
-"""Renaming onto a mount point, such as a file that a container was given."""
+_NOT_REPLACEABLE = (errno.EBUSY, errno.EXDEV)
+"""Errors of renaming onto a mount point, such as a file mounted into a container."""
 
 
 @contextmanager
 def output_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream for a file that the user names. A regular file is there whole, or as it was if the block fails.
+    """A stream for a file that the user names. If the block fails, a regular file keeps its former content.
 
-    A pipe, a device or an open descriptor such as ``/dev/stdout`` is written to as the content comes. A link is
-    followed, mode and owner stay, and a file with several links or another owner is overwritten in place. One missing
-    folder is made, the file's own.
+    Pipes, devices and open descriptors such as ``/dev/stdout`` receive the content as it is written. Links are
+    followed; mode and owner are preserved. A file with several hard links or another owner is overwritten in place.
+    The file's folder is created if it is missing, but not the folders above it.
 
     Raises:
-        UserError: two folders are missing.
+        UserError: the parent of the file's folder is missing, too.
         OSError: the file cannot be written.
     """
     if (descriptor := _descriptor(path)) is not None:
@@ -41,20 +41,20 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     target = path.resolve()
-    with _own_folder(target.parent):
+    with _created_folder(target.parent):
         replaceable = status is None or _replaceable(target, status)
         with _replacing(target, status) if replaceable else _overwriting(target) as file:
             yield file
 
 
 def write_output(path: Path, content: str | bytes) -> None:
-    """Writes a file that the user names, see ``output_file``."""
+    """Writes a file that the user names; see ``output_file``."""
     with output_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 def unwritable(path: Path) -> str:
-    """Why a file, or a new folder, cannot be written, as far as can be known before; nothing where it can."""
+    """The reason why a file or a new folder cannot be written, as far as can be checked now; empty if it can."""
     if path.is_dir():
         return "it is a folder"
     if path.exists() and (_descriptor(path) is not None or os.access(path, os.W_OK)):
@@ -69,7 +69,7 @@ def unwritable(path: Path) -> str:
         folder = folder.parent
     if not folder.is_dir():
         return f"{folder} is a file"
-    return "" if os.access(folder, os.W_OK) else f"{folder} may not be written to"
+    return "" if os.access(folder, os.W_OK) else f"{folder} is not writable"
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -80,8 +80,8 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of this process's open file that a path such as ``/dev/stdout`` or ``/dev/fd/63`` means."""
-    for _ in range(40):  # the kernel follows no more links
+    """The descriptor of this process that a path such as ``/dev/stdout`` or ``/dev/fd/63`` refers to."""
+    for _ in range(40):  # the kernel's limit of links to follow
         if path.name.isdigit() and path.parent.resolve() == Path(f"/proc/{os.getpid()}/fd"):
             return int(path.name)
         if not path.is_symlink():
@@ -91,13 +91,15 @@ def _descriptor(path: Path) -> int | None:
 
 
 @contextmanager
-def _own_folder(folder: Path) -> Iterator[None]:
-    """Makes a file's folder where it is missing, and removes it again if the block fails."""
+def _created_folder(folder: Path) -> Iterator[None]:
+    """Creates a file's folder if it is missing, and removes it again if the block fails."""
     if folder.is_dir():
         yield
         return
     if not folder.parent.is_dir():
-        raise UserError(f"{folder.parent} is missing: make that folder first, or give a path in a folder that exists.")
+        raise UserError(
+            f"{folder.parent} is missing: create that folder first, or give a path in a folder that exists."
+        )
     folder.mkdir()
     try:
         yield
@@ -108,23 +110,23 @@ def _own_folder(folder: Path) -> Iterator[None]:
 
 
 def _replaceable(target: Path, status: os.stat_result) -> bool:
-    """Whether another file may take the place of a regular one: it has no other name, and its owner can be kept."""
+    """Whether a new file may replace this regular file: it has no other hard link, and its owner can be preserved."""
     owned = status.st_uid == os.geteuid() and status.st_gid in (os.getegid(), *os.getgroups())
     return status.st_nlink == 1 and owned and os.access(target.parent, os.W_OK) and os.access(target, os.W_OK)
 
 
 @contextmanager
 def _replacing(target: Path, status: os.stat_result | None) -> Iterator[BinaryIO]:
-    """A new file, renamed onto the target at the end, or copied into it where the target is a mount point."""
+    """A new file that is finally renamed onto the target, or copied into it if the target is a mount point."""
     written: BinaryIO | None = None
-    remove_dead(target)
+    remove_stale(target)
     try:
         with atomic_write(target) as temporary, _created(temporary, status) as file:
             yield file
             file.flush()
             written = os.fdopen(os.dup(file.fileno()), "rb")
     except OSError as error:
-        if written is None or error.errno not in _PINNED:
+        if written is None or error.errno not in _NOT_REPLACEABLE:
             raise
         _overwrite(target, written)
     finally:
@@ -132,20 +134,20 @@ def _replacing(target: Path, status: os.stat_result | None) -> Iterator[BinaryIO
             written.close()
 
 
-def _created(path: Path, like: os.stat_result | None) -> BinaryIO:
-    """A new file, open for writing and reading, with group and mode of another."""
+def _created(path: Path, template: os.stat_result | None) -> BinaryIO:
+    """A new file, open for writing and reading, with the group and mode of ``template``."""
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    file = os.fdopen(os.open(path, flags, 0o666 if like is None else 0o600), "w+b")
-    if like is not None:
-        os.fchown(file.fileno(), -1, like.st_gid)
-        os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
+    file = os.fdopen(os.open(path, flags, 0o666 if template is None else 0o600), "w+b")
+    if template is not None:
+        os.fchown(file.fileno(), -1, template.st_gid)
+        os.fchmod(file.fileno(), stat.S_IMODE(template.st_mode))
     return file
 
 
 @contextmanager
 def _overwriting(target: Path) -> Iterator[BinaryIO]:
-    """A file elsewhere, whose content is copied into the target at the end."""
-    # The target is opened first, so that a missing right is noticed before the work.
+    """A temporary file whose content is finally copied into the target."""
+    # The target is opened first, so that missing permissions are detected before the work.
     with target.open("r+b"), tempfile.TemporaryFile() as file:
         yield file
         file.flush()

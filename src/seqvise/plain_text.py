@@ -1,4 +1,4 @@
-"""Text of others (file names, labels, translations, reasons) as text, wherever it is shown."""
+"""Escaping of untrusted text (file names, labels, translations, reasons) for terminals and Markdown."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", "~": "&#126;", "$": "&#36;
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Text without characters that a terminal obeys: controls and line breaks, marks of direction, lone surrogates.
+    r"""Escapes characters that control a terminal: control characters, line breaks, bidi marks, lone surrogates.
 
-    Each is shown as its escape, as ``\x1b`` or ``\u202e``. keep: characters that stay, such as a line break.
+    Each becomes its escape, such as ``\x1b`` or ``\u202e``. keep: characters to leave, such as a line break.
     """
     return _HIDDEN.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
 
 
 def markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is, in one line: no markup, HTML, picture or end of a table's cell."""
+    """Text that Markdown renders literally on one line: no markup, HTML, images or ends of table cells."""
     line = printable(_SPACES.sub(" ", text)).translate(_ENTITIES)
     return re.sub("^>", "&gt;", _BACKSLASHED.sub(r"\\\1", line))
 
 
 class PlainFormatter(logging.Formatter):
-    """Log lines for a terminal; line breaks stay, since a traceback has some."""
+    """Log lines for a terminal; line breaks are kept, since tracebacks have them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line with escapes instead of control characters."""
+        """The formatted record with escaped control characters."""
         return printable(super().format(record), keep="\n\t")
 
 
 def _escaped(character: str) -> str:
     if character in "\n\r\t":
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -1,4 +1,4 @@
-"""Processes that work side by side."""
+"""Parallel processes: signal handling, and a map over forks of this process."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-LATER = 0.05
-"""Seconds after which a signal is sent again that came while this process forked."""
+RESEND_SECONDS = 0.05
+"""Delay in seconds before a signal is sent again that arrived while this process forked."""
 
 
 @contextmanager
 def handled_signals() -> Iterator[None]:
-    """Ends the block by an exception on SIGINT or SIGTERM, so that temporary files are removed and children end.
+    """Raises an exception in the block on SIGINT or SIGTERM, so that temporary files are removed and children end.
 
-    Python drops an exception that is raised in a hook of a fork, such as logging's, so a signal that comes then is sent
-    again. Forked children ignore SIGINT, which a terminal sends to all, and end with this process. Handlers that are
-    not Python's own stay. Does nothing in a thread.
+    Python drops exceptions raised in fork hooks, such as logging's, so a signal that arrives during a fork is sent
+    again. Forked children ignore SIGINT, which a terminal sends to all processes, and end with this process. Handlers
+    other than Python's defaults are kept. Does nothing outside the main thread.
 
     Raises:
         KeyboardInterrupt: on SIGINT.
-        SystemExit: on SIGTERM, with the code 143.
+        SystemExit: on SIGTERM, with exit code 143.
     """
     defaults: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    taken = [signum for signum, handler in defaults.items() if signal.getsignal(signum) == handler]
-    for signum in taken:
+    replaced = [signum for signum, handler in defaults.items() if signal.getsignal(signum) == handler]
+    for signum in replaced:
         signal.signal(signum, _raise)
     _register_at_fork()
-    _handled.append(taken)
+    _handled_signals.append(replaced)
     try:
         yield
     finally:
-        _handled.pop()
-        for signum in taken:
+        _handled_signals.pop()
+        for signum in replaced:
             if signal.getsignal(signum) == _raise:
                 signal.signal(signum, defaults[signum])
 
 
-_handled: list[list[signal.Signals]] = []
-_hooks: list[Callable[[], None]] = []
+_handled_signals: list[list[signal.Signals]] = []
+_fork_hooks: list[Callable[[], None]] = []
 
 
 def _raise(signum: int, frame: FrameType | None) -> None:
-    if _forks(frame):
-        timer = threading.Timer(LATER, os.kill, (os.getpid(), signum))
+    if _is_forking(frame):
+        timer = threading.Timer(RESEND_SECONDS, os.kill, (os.getpid(), signum))
         timer.daemon = True
         timer.start()
     elif signum == signal.SIGINT:
@@ -69,8 +69,8 @@ def _raise(signum: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + signum)
 
 
-def _forks(frame: FrameType | None) -> bool:
-    """Whether a frame belongs to the start of a process by ``multiprocessing``."""
+def _is_forking(frame: FrameType | None) -> bool:
+    """Whether a frame is inside the start of a process by ``multiprocessing``."""
     while frame is not None:
         if frame.f_code.co_name == "_launch" and frame.f_globals.get("__name__") == "multiprocessing.popen_fork":
             return True
@@ -79,80 +79,80 @@ def _forks(frame: FrameType | None) -> bool:
 
 
 def _register_at_fork() -> None:
-    """Hooks of a process cannot be taken back, so there is one, which looks whether it is needed."""
-    if not _hooks and hasattr(os, "register_at_fork"):
-        _hooks.append(_leave_to_parent)
-        os.register_at_fork(after_in_child=_leave_to_parent)
+    """Registers one fork hook; hooks cannot be unregistered, so the hook itself checks whether it is needed."""
+    if not _fork_hooks and hasattr(os, "register_at_fork"):
+        _fork_hooks.append(_reset_in_child)
+        os.register_at_fork(after_in_child=_reset_in_child)
 
 
-def _leave_to_parent() -> None:
-    """In a forked child: the parent alone answers SIGINT, and ends it by SIGTERM."""
-    if _handled:
+def _reset_in_child() -> None:
+    """In a forked child: ignores SIGINT, which the parent handles, and restores the default for SIGTERM."""
+    if _handled_signals:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def can_fork() -> bool:
-    """Whether ``side_by_side`` works here: elsewhere than under Linux a fork that computes may crash."""
+    """Whether ``fork_map`` works here: outside Linux, a forked process that computes may crash."""
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
 
-def side_by_side(work: Callable[[P], R], pieces: Sequence[P], count: int) -> list[R]:
-    """What ``work`` makes of every piece, in their order, by forks of this process.
+def fork_map(work: Callable[[P], R], pieces: Sequence[P], count: int) -> list[R]:
+    """Maps ``work`` over the pieces in forks of this process; returns the results in order.
 
-    They have its memory, so that neither a model nor the pieces are sent to them; what ``work`` gives is sent back.
-    Each computes with one thread: torch's other threads do not survive a fork, and for small products a second process
-    does more than a second thread.
+    Forks share this process's memory, so that only results are sent between processes, not models or pieces. Each
+    fork uses one thread: torch's other threads do not survive a fork, and for small matrix products a second process
+    is faster than a second thread.
 
     Args:
-        work: does not change what it is given.
-        pieces: the longest first, so that no process ends long after the others.
-        count: processes.
+        work: must not change its argument.
+        pieces: in order of decreasing cost, so that all processes finish at about the same time.
+        count: number of processes.
 
     Raises:
-        UserError: one of them was killed; or what ``work`` raises.
+        UserError: a process was killed. Errors of ``work`` are raised here, too.
     """
-    context, others = multiprocessing.get_context("fork"), multiprocessing.active_children()
-    with ProcessPoolExecutor(count, context, initializer=_begin, initargs=(work, pieces)) as pool:
+    context, earlier_children = multiprocessing.get_context("fork"), multiprocessing.active_children()
+    with ProcessPoolExecutor(count, context, initializer=_init_fork, initargs=(work, pieces)) as pool:
         try:
-            return list(pool.map(_answer, range(len(pieces))))
+            return list(pool.map(_run_piece, range(len(pieces))))
         except BrokenProcessPool:
             raise UserError(
-                f"One of {count} processes was killed, perhaps for want of memory: start again with workers=1."
+                f"One of {count} processes was killed, perhaps for lack of memory: start again with workers=1."
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - set(others):
-                child.terminate()  # what it is at may take long, and nobody waits for it
+            for child in set(multiprocessing.active_children()) - set(earlier_children):
+                child.terminate()  # its current piece may take long, and its result is not needed
             raise
 
 
-def begin_worker() -> None:
-    """Lets a worker end with its parent, and by its parent alone."""
-    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+def init_worker() -> None:
+    """Makes a worker ignore SIGINT and exit with its parent."""
+    # Ctrl-C reaches every process of a terminal; the parent ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for work for ever."""
+def _exit_with_parent() -> None:
+    """Exits when the parent has ended; otherwise a worker of a killed parent would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-_ours: dict[str, Any] = {}
+_worker_state: dict[str, Any] = {}
 
 
-def _begin(work: Callable[[P], R], pieces: Sequence[P]) -> None:
+def _init_fork(work: Callable[[P], R], pieces: Sequence[P]) -> None:
     import torch
 
-    begin_worker()
+    init_worker()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
-    _ours.update(work=work, pieces=pieces)
+    _worker_state.update(work=work, pieces=pieces)
 
 
-def _answer(place: int) -> Any:
-    return _ours["work"](_ours["pieces"][place])
+def _run_piece(index: int) -> Any:
+    return _worker_state["work"](_worker_state["pieces"][index])

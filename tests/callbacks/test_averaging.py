@@ -1,4 +1,4 @@
-"""Averages of weights, against averages taken by hand of the weights that every step left."""
+"""Weight averages against averages computed by hand from the weights after each step."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.options import CallbackOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option_errors
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
@@ -29,8 +30,8 @@ def copied(task: pl.LightningModule) -> Weights:
     return {name: weight.detach().clone() for name, weight in task.state_dict().items()}
 
 
-class Noting(TinyTask):
-    """Notes the weights after each step, those that validation and its end have, and the losses."""
+class Recorder(TinyTask):
+    """Records the weights after each step, in each validation step, and at the end of each validation."""
 
     def __init__(self) -> None:
         super().__init__("sgd")
@@ -57,9 +58,9 @@ class Noting(TinyTask):
         self.log("test/loss", self.head(self.body(batch[0])).square().mean())
 
 
-def fitted(folder: Path, monitored: str = "val/loss", **options: Any) -> tuple[Noting, pl.Trainer]:
-    """Three epochs of four steps with a validation after each."""
-    task = Noting()
+def fitted(folder: Path, monitored: str = "val/loss", **options: Any) -> tuple[Recorder, pl.Trainer]:
+    """Trains three epochs of four steps, with a validation after each epoch."""
+    task = Recorder()
     monitor = MonitorOptions(monitored, "min")
     callbacks = build_callbacks(
         CallbackOptions(progress=False, **options), ScheduleOptions(div=100.0), ForcingOptions(), monitor, folder
@@ -70,8 +71,8 @@ def fitted(folder: Path, monitored: str = "val/loss", **options: Any) -> tuple[N
     return task, trainer
 
 
-def mixed(steps: list[Weights], shares: list[float]) -> Weights:
-    """The average after those steps, each taken in with its share."""
+def weighted_average(steps: list[Weights], shares: list[float]) -> Weights:
+    """The average after these steps, each added with its share."""
     average = steps[0]
     for step, share in zip(steps, shares, strict=True):
         average = {name: average[name] + share * (step[name] - average[name]) for name in average}
@@ -82,15 +83,15 @@ def mean(steps: list[Weights]) -> Weights:
     return {name: torch.stack([step[name] for step in steps]).mean(0) for name in steps[0]}
 
 
-def same(found: Weights, wanted: Weights) -> bool:
-    return found.keys() == wanted.keys() and all(
-        torch.allclose(found[name], wanted[name], atol=1e-6, rtol=1e-5) for name in found
+def same(actual: Weights, expected: Weights) -> bool:
+    return actual.keys() == expected.keys() and all(
+        torch.allclose(actual[name], expected[name], atol=1e-6, rtol=1e-5) for name in actual
     )
 
 
 def saved(folder: Path, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(folder / "checkpoints" / name, weights_only=True)
-    return found
+    checkpoint: dict[str, Any] = torch.load(folder / "checkpoints" / name, weights_only=True)
+    return checkpoint
 
 
 def test_shares_by_hand() -> None:
@@ -101,20 +102,20 @@ def test_shares_by_hand() -> None:
 def test_validation_measures_the_moving_average(tmp_path: Path) -> None:
     task, trainer = fitted(tmp_path, average="ema", average_decay=0.4)
     shares = [1.0, 9 / 11, 0.75, 9 / 13, 9 / 14, *[0.6] * 7]
-    assert len(task.validated) == 4  # one before training, which has the first weights
+    assert len(task.validated) == 4  # one before training, with the initial weights
     for epoch in range(3):
-        wanted = mixed(task.steps[: 4 * epoch + 4], shares[: 4 * epoch + 4])
-        assert same(task.validated[epoch + 1], wanted)
-        assert same(task.at_end[epoch + 1], wanted)
-        assert not same(task.steps[4 * epoch + 3], wanted)
+        expected = weighted_average(task.steps[: 4 * epoch + 4], shares[: 4 * epoch + 4])
+        assert same(task.validated[epoch + 1], expected)
+        assert same(task.at_end[epoch + 1], expected)
+        assert not same(task.steps[4 * epoch + 3], expected)
     (batch,) = next(iter(loader(1)))
-    average = mixed(task.steps, shares)
+    average = weighted_average(task.steps, shares)
     hidden = batch @ average["body.weight"].T + average["body.bias"]
     loss = (hidden @ average["head.weight"].T + average["head.bias"]).square().mean()
     assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(float(loss), rel=1e-4)
 
 
-def test_checkpoints_hold_the_average_and_beside_it_what_is_trained(tmp_path: Path) -> None:
+def test_checkpoints_hold_the_average_and_the_trained_weights(tmp_path: Path) -> None:
     task, _ = fitted(tmp_path, average="ema", average_decay=0.4)
     best, last = saved(tmp_path, "best.ckpt"), saved(tmp_path, "last.ckpt")
     assert same(best["state_dict"], task.validated[best["epoch"] + 1])
@@ -122,7 +123,7 @@ def test_checkpoints_hold_the_average_and_beside_it_what_is_trained(tmp_path: Pa
     assert same(last["current_model_state"], task.steps[11])
 
 
-def test_training_goes_on_from_its_own_weights(tmp_path: Path) -> None:
+def test_averaging_does_not_change_training(tmp_path: Path) -> None:
     averaged, _ = fitted(tmp_path / "a", average="swa", average_start=0.0)
     plain, _ = fitted(tmp_path / "b")
     assert same(averaged.steps[11], plain.steps[11])
@@ -138,7 +139,7 @@ def test_the_plain_mean_begins_at_its_start(tmp_path: Path, start: float | None,
 
 
 def test_accumulated_batches_are_one_step(tmp_path: Path) -> None:
-    task = Noting()
+    task = Recorder()
     trainer = trainer_for(tmp_path, WeightAverage(mean_share), max_epochs=2, accumulate_grad_batches=2)
     trainer.fit(task, loader(4), loader(1))
     assert len(task.steps) == 4
@@ -163,7 +164,7 @@ class SavingFirstEpoch(pl.Callback):
 
 
 def test_a_checkpoint_brings_both_sets_of_weights_back(tmp_path: Path) -> None:
-    path, whole, rest = tmp_path / "middle.ckpt", Noting(), Noting()
+    path, whole, rest = tmp_path / "middle.ckpt", Recorder(), Recorder()
     settings: dict[str, Any] = {"max_epochs": 3, "enable_checkpointing": True}
     first = trainer_for(tmp_path, WeightAverage(mean_share), SavingFirstEpoch(path), **settings)
     first.fit(whole, loader(4), loader(1))
@@ -174,19 +175,19 @@ def test_a_checkpoint_brings_both_sets_of_weights_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
-def test_weights_too_coarse_to_be_averaged_are_refused(tmp_path: Path, precision: str) -> None:
+def test_weights_of_too_low_precision_are_refused(tmp_path: Path, precision: str) -> None:
     trainer = trainer_for(tmp_path, WeightAverage(mean_share), max_epochs=1, precision=precision)
-    with pytest.raises(UserError, match=r"torch\.b?float16 weights would round away: set trainer\.precision"):
+    with pytest.raises(UserError, match=r"torch\.b?float16 weights lose to rounding: set trainer\.precision"):
         trainer.fit(TinyTask(), loader(2), loader(1))
 
 
 def test_double_precision_is_averaged(tmp_path: Path) -> None:
-    task = Noting()
+    task = Recorder()
     trainer = trainer_for(tmp_path, WeightAverage(mean_share), max_epochs=1, precision="64-true")
     trainer.fit(task, loader(3), loader(1))
-    wanted = mean(task.steps)
-    assert wanted["body.weight"].dtype == torch.float64
-    assert torch.allclose(copied(task)["body.weight"], wanted["body.weight"], atol=1e-14)
+    expected = mean(task.steps)
+    assert expected["body.weight"].dtype == torch.float64
+    assert torch.allclose(copied(task)["body.weight"], expected["body.weight"], atol=1e-14)
 
 
 def test_lightnings_own_swa_is_refused_beside_a_schedule(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def dotted(kind: type) -> str:
 
 def test_wrong_options_are_told() -> None:
     wrong = CallbackOptions(average="mean", average_decay=1.0, average_start=1.0, keep_last=0)
-    told = list(wrong.problems("callbacks"))
+    told = list(option_errors(wrong, "callbacks"))
     assert [sentence.split()[0] for sentence in told] == [
         "callbacks.keep_last",
         "callbacks.average",
@@ -210,8 +211,8 @@ def test_wrong_options_are_told() -> None:
     ]
 
 
-class Told(Noting):
-    """Validations of given values; averages begin where they stop getting better."""
+class ScriptedValidation(Recorder):
+    """Validations with given values of the monitored metric."""
 
     def __init__(self, values: list[float]) -> None:
         super().__init__()
@@ -223,9 +224,9 @@ class Told(Noting):
         self.log("val/loss", self.values[len(self.validated) - 1])
 
 
-def triggered(folder: Path, values: list[float], patience: int = 2) -> tuple[Told, TriggeredAverage]:
-    """An epoch of four steps for each value."""
-    task, callback = Told(values), TriggeredAverage("val/loss", "min", patience)
+def triggered(folder: Path, values: list[float], patience: int = 2) -> tuple[ScriptedValidation, TriggeredAverage]:
+    """Trains one epoch of four steps per value."""
+    task, callback = ScriptedValidation(values), TriggeredAverage("val/loss", "min", patience)
     settings: dict[str, Any] = {"max_epochs": len(values), "gradient_clip_val": 0.01}
     trainer_for(folder, callback, **settings).fit(task, loader(4), loader(1))
     return task, callback
@@ -241,7 +242,7 @@ def triggered(folder: Path, values: list[float], patience: int = 2) -> tuple[Tol
         ([5, 6, 7, 5, 5], None),
     ],
 )
-def test_averaging_begins_where_validation_is_worse_than_the_best_but_for_the_last(
+def test_averaging_starts_when_a_validation_is_worse_than_the_earlier_best(
     tmp_path: Path, values: list[float], begun: int | None
 ) -> None:
     assert triggered(tmp_path, values)[1].state_dict()["begun"] == begun
@@ -250,7 +251,7 @@ def test_averaging_begins_where_validation_is_worse_than_the_best_but_for_the_la
 def test_a_triggered_average_is_the_mean_since(tmp_path: Path) -> None:
     task, _ = triggered(tmp_path, [5, 6, 7, 5.5, 1, 1])
     assert all(torch.equal(task.validated[3][name], task.steps[15][name]) for name in task.validated[3])
-    for place, steps in ((4, task.steps[16:20]), (5, task.steps[16:24])):
-        for name, found in task.validated[place].items():
-            torch.testing.assert_close(found, torch.stack([step[name] for step in steps]).mean(0))
+    for epoch, steps in ((4, task.steps[16:20]), (5, task.steps[16:24])):
+        for name, average in task.validated[epoch].items():
+            torch.testing.assert_close(average, torch.stack([step[name] for step in steps]).mean(0))
     assert not torch.equal(task.validated[4]["head.weight"], task.steps[19]["head.weight"])

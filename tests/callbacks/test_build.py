@@ -1,4 +1,4 @@
-"""The callbacks of a run, together."""
+"""All callbacks of a run together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.options import CallbackOptions, RangeTestOptions
 from seqvise.errors import UserError
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option_errors
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions
 
@@ -85,10 +86,10 @@ def test_early_stopping_needs_patience(tmp_path: Path) -> None:
     assert (stopping.monitor, stopping.mode, stopping.patience) == ("val/loss", "min", 3)
 
 
-def test_own_callback_is_made_from_its_node(tmp_path: Path) -> None:
+def test_your_own_callback_is_built_from_its_node(tmp_path: Path) -> None:
     node = {"_target_": f"{__name__}.Greeting", "word": "bonjour"}
-    (own,) = (callback for callback in build(tmp_path, extra={"hello": node}) if isinstance(callback, Greeting))
-    assert own.word == "bonjour"
+    (greeting,) = (callback for callback in build(tmp_path, extra={"hello": node}) if isinstance(callback, Greeting))
+    assert greeting.word == "bonjour"
 
 
 @pytest.mark.parametrize(
@@ -103,17 +104,17 @@ def test_own_callback_is_made_from_its_node(tmp_path: Path) -> None:
         ({"_target_": "pathlib.Path"}, r"does not extend pytorch_lightning\.callbacks"),
     ],
 )
-def test_wrong_own_callback_is_refused(tmp_path: Path, node: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_callback_node_is_refused(tmp_path: Path, node: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         build(tmp_path, extra={"mine": node})
 
 
 def test_options_tell_every_problem() -> None:
     callbacks = CallbackOptions(patience=0, samples=-1, save_steps=0, extra={"mine": {"word": 1}})
-    assert len(list(callbacks.problems("callbacks"))) == 4
-    assert len(list(RangeTestOptions(1.0, 0.1, 3, 1.0, 1.0).problems("find_lr"))) == 4
+    assert len(list(option_errors(callbacks, "callbacks"))) == 4
+    assert len(list(option_errors(RangeTestOptions(1.0, 0.1, 3, 1.0, 1.0), "find_lr"))) == 4
     schedule = ScheduleOptions("two_cycles", unit="day", div=0.5, cycle_epochs=0)
-    assert len(list(schedule.problems("schedule"))) == 4
-    assert not list(CallbackOptions().problems("callbacks"))
-    assert not list(ScheduleOptions().problems("schedule"))
-    assert not list(RangeTestOptions().problems("find_lr"))
+    assert len(list(option_errors(schedule, "schedule"))) == 4
+    assert not list(option_errors(CallbackOptions(), "callbacks"))
+    assert not list(option_errors(ScheduleOptions(), "schedule"))
+    assert not list(option_errors(RangeTestOptions(), "find_lr"))

@@ -1,4 +1,4 @@
-"""What a validation leaves in TensorBoard and in samples.txt."""
+"""The results of a validation in TensorBoard and in samples.txt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES = [
 
 
 class Translating(TinyTask):
-    """Leaves samples and entropies after validation, and a metric that gets worse."""
+    """Has samples and entropies after validation, and a metric that gets worse."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def test_attention_maps_are_shown_as_pictures(board: EventAccumulator) -> None:
     assert [image.step for image in board.Images("attention/0")] == [2, 4]
 
 
-def test_entropy_stands_beside_its_uniform_value(board: EventAccumulator) -> None:
+def test_entropy_is_logged_with_its_uniform_value(board: EventAccumulator) -> None:
     values = [board.Scalars(f"attention/{name}")[-1].value for name in ("entropy", "uniform")]
     assert values == pytest.approx([0.4, 1.1])
 
@@ -75,12 +75,12 @@ def test_hyperparameters_have_a_row_with_the_best_value(board: EventAccumulator)
 
 
 @pytest.mark.parametrize("kind", ["csv", "none"])
-def test_other_loggers_are_left_alone(tmp_path: Path, kind: str) -> None:
+def test_other_loggers_are_skipped(tmp_path: Path, kind: str) -> None:
     fit(tmp_path, CSVLogger(tmp_path, name="", version="") if kind == "csv" else False)
     assert (tmp_path / "metrics.csv").exists() == (kind == "csv")
 
 
-def test_sample_file_has_three_lines_a_sentence(tmp_path: Path) -> None:
+def test_sample_file_has_three_lines_per_sentence(tmp_path: Path) -> None:
     fit(tmp_path, False)
     first, second = (tmp_path / "samples.txt").read_text(encoding="utf-8").split("\n\n")
     assert first.splitlines() == ["source     où es-tu ?", "reference  where are you?", "output     where|<unk>?"]
@@ -93,7 +93,7 @@ def test_text_cannot_break_the_table() -> None:
     assert row == r"| où es-tu ? | where are you? | where\|&lt;unk>? |"
 
 
-def test_attention_map_is_labelled_and_dark_where_it_looked() -> None:
+def test_attention_map_is_labelled_and_dark_at_large_weights() -> None:
     figure = attention_figure(WEIGHTS, ["où", "es-tu", "$?$"], ["where", "?"])
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["où", "es-tu", r"\$?\$"]

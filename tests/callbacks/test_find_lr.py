@@ -1,4 +1,4 @@
-"""The range test on a curve that is known, and in a real training."""
+"""The range test on a known curve and in real training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Data(pl.LightningDataModule):
         return loader(1)
 
 
-def test_suggestion_is_where_a_known_curve_falls_fastest() -> None:
+def test_suggestion_is_the_steepest_descent_of_a_known_curve() -> None:
     rates = [10 ** (-5 + index / 10) for index in range(60)]
     falling = [-1 / (1 + math.exp(-5 * (math.log10(rate) + 2.5))) for rate in rates]
     climbing = [0.01 * rate**4 for rate in rates]
@@ -60,7 +60,7 @@ def test_rates_grow_by_a_factor_and_groups_keep_their_ratio(tmp_path: Path) -> N
     assert len(callback.result.losses) == 5
 
 
-def test_weights_are_given_back_and_the_plot_is_there(tmp_path: Path) -> None:
+def test_weights_are_restored_and_the_plot_is_written(tmp_path: Path) -> None:
     task = TinyTask()
     before = {name: weight.clone() for name, weight in task.state_dict().items()}
     trainer = trainer_for(tmp_path, max_epochs=1, max_steps=3)

@@ -1,4 +1,4 @@
-"""Runs that cannot end well are stopped, with the reason."""
+"""Runs with a non-finite loss or a metric that is never logged are stopped with the reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def collate(items: list[int]) -> Rows:
 
 
 class Failing(TinyTask):
-    """Its loss is NaN at one batch of the second epoch."""
+    """Has a NaN loss at one batch of the second epoch."""
 
     @override
     def training_step(self, batch: Rows, batch_idx: int) -> Tensor:  # type: ignore[override]
@@ -42,8 +42,8 @@ def rows_loader() -> DataLoader[int]:
 
 
 def test_nan_loss_names_its_batch_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    saver = ModelCheckpoint(tmp_path, "kept", every_n_train_steps=1, save_top_k=1, enable_version_counter=False)
-    trainer = trainer_for(tmp_path, FiniteLoss(), saver, max_epochs=2, enable_checkpointing=True)
+    checkpoints = ModelCheckpoint(tmp_path, "kept", every_n_train_steps=1, save_top_k=1, enable_version_counter=False)
+    trainer = trainer_for(tmp_path, FiniteLoss(), checkpoints, max_epochs=2, enable_checkpointing=True)
     with pytest.raises(NonFiniteLossError) as caught:
         trainer.fit(Failing(), rows_loader())
     message = str(caught.value)
@@ -54,11 +54,11 @@ def test_nan_loss_names_its_batch_and_keeps_the_last_good_checkpoint(tmp_path: P
     assert all(weight.isfinite().all() for weight in checkpoint["state_dict"].values())
 
 
-def test_unseen_losses_are_looked_at_before_a_checkpoint(tmp_path: Path) -> None:
+def test_unchecked_losses_are_checked_before_a_checkpoint(tmp_path: Path) -> None:
     guard = FiniteLoss()
     trainer = trainer_for(tmp_path, max_epochs=1)
     trainer.fit(TinyTask(), loader(1))
-    guard._unseen = [_Step(0, 0, None, torch.tensor(1.0)), _Step(0, 1, None, torch.tensor(float("inf")))]
+    guard._unchecked = [_Step(0, 0, None, torch.tensor(1.0)), _Step(0, 1, None, torch.tensor(float("inf")))]
     with pytest.raises(NonFiniteLossError, match="became inf in epoch 0, batch 1"):
         guard.on_save_checkpoint(trainer, trainer.lightning_module, {})
 
@@ -78,7 +78,7 @@ def test_metric_that_is_never_logged_is_refused_with_those_that_are(
     assert trainer.current_epoch == 0
 
 
-def test_metric_that_is_logged_is_let_through(tmp_path: Path) -> None:
+def test_metric_that_is_logged_is_accepted(tmp_path: Path) -> None:
     trainer = trainer_for(tmp_path, MonitorIsLogged("val/loss"), max_epochs=1, num_sanity_val_steps=1)
     trainer.fit(TinyTask(), loader(2), loader(1))
     assert trainer.current_epoch == 1

@@ -1,4 +1,4 @@
-"""What is written after each validation."""
+"""The lines written after each validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lines(file: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_line_a_validation_with_its_step_and_its_metrics(tmp_path: Path) -> None:
+def test_one_line_per_validation_with_step_and_metrics(tmp_path: Path) -> None:
     file = tmp_path / "progress.jsonl"
     trainer = trainer_for(tmp_path, ProgressFile(file), max_epochs=2, val_check_interval=2, num_sanity_val_steps=1)
     trainer.fit(TinyTask(), loader(4), loader(1))
@@ -24,7 +24,7 @@ def test_a_line_a_validation_with_its_step_and_its_metrics(tmp_path: Path) -> No
     assert len({line["val/loss"] for line in written}) == 4
 
 
-def test_without_validation_a_line_an_epoch(tmp_path: Path) -> None:
+def test_without_validation_one_line_per_epoch(tmp_path: Path) -> None:
     file = tmp_path / "progress.jsonl"
     trainer_for(tmp_path, ProgressFile(file), max_epochs=2).fit(TinyTask(), loader(3))
     assert [line["step"] for line in lines(file)] == [3, 6]

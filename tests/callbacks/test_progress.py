@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from seqvise.callbacks.banner import Banner, Plan, banner, survey
+from seqvise.callbacks.banner import Banner, Plan, banner, training_plan
 from seqvise.callbacks.progress import EpochLines, TokenBar, epoch_line
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback
 from seqvise.callbacks.training_metrics import TrainingSignals
@@ -17,7 +17,7 @@ from seqvise.schedules.curves import Linear, OneCycle
 from .tiny import TinyTask, loader, trainer_for
 
 
-def test_banner_tells_what_follows_from_the_config() -> None:
+def test_banner_has_the_derived_numbers() -> None:
     plan = Plan(
         parameters=12_345_678,
         trainable=12_000_000,
@@ -36,43 +36,43 @@ def test_banner_tells_what_follows_from_the_config() -> None:
     )
     assert banner(plan).splitlines() == [
         "parameters       12,345,678 (12,000,000 trained)",
-        "sentences        1,000 an epoch",
-        "tokens           13,000 an epoch (target side)",
-        "batches          25 an epoch on each of 4 ranks",
-        "steps            13 an epoch, 156 in 12 epochs",
-        "effective batch  76.92 sentences a step on average (2 batches x 4 ranks)",
+        "sentences        1,000 per epoch",
+        "tokens           13,000 per epoch (target side)",
+        "batches          25 per epoch on each of 4 ranks",
+        "steps            13 per epoch, 156 in 12 epochs",
+        "effective batch  76.92 sentences per step on average (2 batches x 4 ranks)",
         "peak rate        0.003",
         "teacher forcing  1 -> 0.1",
         "precision        bf16, as the processor has AMX",
         "device           cpu (2 threads)",
-        "memory           192 MiB of parameters, gradients and optimizer state, activations apart",
+        "memory           192 MiB for parameters, gradients and optimizer state, without activations",
     ]
 
 
-def test_survey_counts_by_hand(tmp_path: Path) -> None:
+def test_plan_has_counts_by_hand(tmp_path: Path) -> None:
     schedule = ScheduleCallback({"lr": OneCycle(), "teacher_forcing": Linear(1, 0, 4)})
     trainer = trainer_for(tmp_path, schedule, max_epochs=4, accumulate_grad_batches=2, limit_train_batches=5)
     task = TinyTask()
     task.head.bias.requires_grad_(False)
     batches = loader(10)
     batches.dataset.target_tokens = 130  # type: ignore[attr-defined]
-    plan = survey(trainer, task, batches, task.configure_optimizers())
-    # body 2 x 2 + 2, head 2 + 1 with its bias frozen; Adam holds 4 numbers for each trained one.
+    plan = training_plan(trainer, task, batches, task.configure_optimizers())
+    # body 2 x 2 + 2, head 2 + 1 with frozen bias; Adam has 4 numbers per trained parameter.
     assert (plan.parameters, plan.trainable, plan.bytes) == (9, 8, 4 * (8 * 4 + 1))
-    assert (plan.items, plan.tokens, plan.batches, plan.steps_an_epoch) == (10, 65, 5, 3)
+    assert (plan.items, plan.tokens, plan.batches, plan.steps_per_epoch) == (10, 65, 5, 3)
     assert plan.horizon == Horizon(12, 4)
     assert plan.effective_batch == pytest.approx(10 / 3)
     assert (plan.rate, plan.forcing) == (1.0, (1.0, 0.25))
 
 
-def test_banner_comes_before_the_first_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_banner_is_printed_before_the_first_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trainer_for(tmp_path, Banner(), max_epochs=2).fit(TinyTask(), loader(3))
     captured = capsys.readouterr()
-    assert "3 an epoch, 6 in 2 epochs" in captured.err
+    assert "3 per epoch, 6 in 2 epochs" in captured.err
     assert captured.out == ""
 
 
-def test_epoch_line_tells_time_speed_and_quality() -> None:
+def test_epoch_line_has_time_speed_and_metrics() -> None:
     metrics = {name: torch.tensor(value) for name, value in (("val/bleu", 31.25), ("train/loss_smooth", 2.5), ("x", 1))}
     line = epoch_line(3, 12, 41.4, "2,070 tokens/s", metrics, 372.0)
     assert line == "epoch 3/12  41 s  2,070 tokens/s  train loss 2.500  val/bleu 31.250  eta 0:06:12"
@@ -102,7 +102,7 @@ def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureF
         assert "val/loss" in captured.err
 
 
-def test_a_line_has_the_validation_of_its_own_epoch_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_has_only_the_validation_of_its_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     every_other = {"check_val_every_n_epoch": 2, "enable_progress_bar": True, "num_sanity_val_steps": 0}
     trainer = trainer_for(tmp_path, TrainingSignals(), EpochLines(), max_epochs=4, **every_other)
     trainer.fit(TinyTask(), loader(3), loader(1))

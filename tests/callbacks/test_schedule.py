@@ -1,4 +1,4 @@
-"""The schedule callback inside real training, against tables worked out by hand."""
+"""The schedule callback in real training, against tables computed by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqvise.schedules.curves import Constant, Curve, Linear, MomentumMirror, On
 
 from .tiny import TinyTask, loader, trainer_for
 
-# OneCycle(20, 4) over 8 steps: up to the peak at step 2, down over the six after it.
+# OneCycle(20, 4) over 8 steps: up to the peak at step 2, then down over six steps.
 EIGHT = [0.05, 0.525, 1.0, 1 - 0.95 / 6, 1 - 1.9 / 6, 0.525, 1 - 3.8 / 6, 1 - 4.75 / 6]
 
 
@@ -52,7 +52,7 @@ def test_forcing_changes_between_epochs(tmp_path: Path) -> None:
 
 
 def test_accumulated_batches_share_a_position(tmp_path: Path) -> None:
-    # 7 batches by 2 are 4 optimizer steps an epoch: the last one of an epoch has one batch.
+    # 7 batches by 2 are 4 optimizer steps per epoch: the last step of an epoch has one batch.
     task = fit(tmp_path, TinyTask(), {"lr": OneCycle(20, 4)}, batches=7, accumulate_grad_batches=2)
     steps = [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7]
     assert column(task, "lr") == pytest.approx([EIGHT[step] for step in steps])
@@ -76,7 +76,7 @@ def test_applied_numbers_are_logged(tmp_path: Path) -> None:
 
 
 def interrupted(folder: Path, stop: int, callback: ScheduleCallback, **settings: Any) -> tuple[TinyTask, TinyTask]:
-    """A run stopped after some steps and its continuation."""
+    """A run stopped after some steps, and the resumed run."""
     saver = ModelCheckpoint(folder, filename="at", every_n_train_steps=stop, save_top_k=1)
     first, second = TinyTask(), TinyTask()
     saving = trainer_for(folder, ScheduleCallback(callback.schedules), saver, max_epochs=2, enable_checkpointing=True)
@@ -86,7 +86,7 @@ def interrupted(folder: Path, stop: int, callback: ScheduleCallback, **settings:
     return first, second
 
 
-def test_resumed_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
+def test_resumed_run_continues_with_the_same_numbers(tmp_path: Path) -> None:
     schedules: dict[str, Curve] = {
         "lr": OneCycle(20, 4),
         "momentum": MomentumMirror(),
@@ -97,8 +97,8 @@ def test_resumed_run_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
     assert rest.seen == whole.seen[5:]
 
 
-def test_another_horizon_is_refused_unless_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"over 8 steps \(2 epochs\), but would go on with 12 steps \(3 epochs\)"):
+def test_another_horizon_is_refused_without_extend(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"over 8 steps \(2 epochs\), but would continue with 12 steps \(3 epochs\)"):
         interrupted(tmp_path, 5, ScheduleCallback({"lr": OneCycle(20, 4)}), max_epochs=3)
     _, rest = interrupted(tmp_path, 5, ScheduleCallback({"lr": OneCycle(20, 4)}, extend=True), max_epochs=3)
     assert column(rest, "lr")[:2] == pytest.approx([1 - 0.95 * 2 / 9, 1 - 0.95 * 3 / 9])
@@ -117,7 +117,7 @@ def test_rate_of_a_group_without_initial_lr_is_its_configured_one(tmp_path: Path
 
 
 class Unscheduled(TinyTask):
-    """Has nowhere to put a scheduled number."""
+    """Has no dict of scheduled numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,20 +127,20 @@ class Unscheduled(TinyTask):
 @pytest.mark.parametrize(
     ("task", "schedules", "settings", "sentence"),
     [
-        (TinyTask("sgd", 0.0), {"momentum": MomentumMirror()}, {}, "SGD runs without"),
+        (TinyTask("sgd", 0.0), {"momentum": MomentumMirror()}, {}, "SGD has none"),
         (TinyTask(), {"lr": Paced(Constant(), cycle_epochs=3)}, {}, "cycle_epochs is 3, but training has 2 epochs"),
         (TinyTask(), {"teacher_forcing": Linear(1, 0, 10)}, {}, "over is 10 epochs, but training has 2"),
         (TinyTask(), {"lr": Constant()}, {"max_epochs": -1}, "needs an end of training"),
-        (Unscheduled(), {"teacher_forcing": Linear(1, 0)}, {}, "no `scheduled` dict to receive teacher_forcing"),
+        (Unscheduled(), {"teacher_forcing": Linear(1, 0)}, {}, "no `scheduled` dict for teacher_forcing"),
         (
             TinyTask(),
             {"dropuot": Linear(1, 0)},
             {},
-            "no number called dropuot to be scheduled; it has: teacher_forcing",
+            "no scheduled number dropuot; it has: teacher_forcing",
         ),
     ],
 )
-def test_what_cannot_be_served_is_refused(
+def test_conflicts_are_refused(
     tmp_path: Path, task: TinyTask, schedules: dict[str, Curve], settings: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(UserError, match=sentence):
@@ -166,7 +166,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     schedules: dict[str, Curve] = {"momentum": MomentumMirror(), "teacher_forcing": Linear(1, 0, 10)}
     with pytest.raises(UserError) as caught:
         fit(tmp_path, TinyTask("sgd", 0.0), schedules)
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.messages) == 2
 
 
 def test_plateau_belongs_to_the_task(tmp_path: Path) -> None:

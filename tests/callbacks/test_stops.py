@@ -1,4 +1,4 @@
-"""Every way in which Lightning ends training: as many steps with our callbacks as without, also after a kill."""
+"""For every limit of training in Lightning: the same number of steps with these callbacks, also after a kill."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.callbacks.tiny import TinyTask, loader, trainer_for
 
 BATCHES = 4
 Event = tuple[str, int, int, int]
-"""What happened, with epoch, batch of the epoch, and optimizer steps behind it."""
+"""Kind of event, epoch, batch of the epoch, and optimizer steps so far."""
 
 
 class Killed(BaseException):
-    """Ends training without any callback's help."""
+    """Ends training without running callbacks."""
 
 
 class Trace(pl.Callback):
-    """Notes what happens, makes one batch slow, and kills training before a batch.
+    """Records events, makes one batch slow, and kills training before a batch.
 
     Args:
-        kill: the batch, counted over epochs.
-        slow: the batch during which the time of `max_time` runs out.
-        stop: the batch that signals early stopping.
+        kill: the batch to kill before, counted over epochs.
+        slow: the batch during which `max_time` is exceeded.
+        stop: the batch that requests early stopping.
     """
 
     def __init__(self, kill: int | None = None, slow: int | None = None, stop: int | None = None) -> None:
@@ -96,7 +96,7 @@ def fit(folder: Path, trace: Trace, *callbacks: pl.Callback, resumed: bool = Fal
     return trainer
 
 
-def ours(folder: Path) -> list[pl.Callback]:
+def resumable_callbacks(folder: Path) -> list[pl.Callback]:
     monitor = MonitorOptions("val/loss", "min")
     return [ExactResume("val/loss"), *build_checkpoints(CallbackOptions(save_steps=1), monitor, folder)]
 
@@ -110,17 +110,17 @@ Plain = tuple[tuple[int, int], Trace]
 
 
 @pytest.fixture
-def plain(stop: str, plain_folder: Path, plainly: dict[str, Plain]) -> Plain:
-    """What Lightning does by itself until a stop: counts and trace, found once for both tests of it."""
-    if stop not in plainly:
+def plain(stop: str, plain_folder: Path, plain_traces: dict[str, Plain]) -> Plain:
+    """Counts and trace of Lightning without callbacks, computed once for both tests of a limit."""
+    if stop not in plain_traces:
         settings = dict(STOPS[stop])
         trace = Trace(stop=settings.pop("stop", None))
-        plainly[stop] = counts(fit(plain_folder, trace, **settings)), trace
-    return plainly[stop]
+        plain_traces[stop] = counts(fit(plain_folder, trace, **settings)), trace
+    return plain_traces[stop]
 
 
 @pytest.fixture(scope="module")
-def plainly() -> dict[str, Plain]:
+def plain_traces() -> dict[str, Plain]:
     return {}
 
 
@@ -129,58 +129,60 @@ def counts(trainer: pl.Trainer) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_training_is_as_long_as_plain_lightning_makes_it(tmp_path: Path, stop: str, plain: Plain) -> None:
+def test_training_is_as_long_as_with_plain_lightning(tmp_path: Path, stop: str, plain: Plain) -> None:
     settings = dict(STOPS[stop])
     trace = Trace(stop=settings.pop("stop", None))
     expected, former = plain
-    assert counts(fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), **settings)) == expected
+    assert counts(fit(tmp_path / "ours", trace, *resumable_callbacks(tmp_path / "ours"), **settings)) == expected
     assert trace.events == former.events
     assert expected[0] == {"steps within an epoch": 10, "steps of two batches": 5}.get(stop, expected[0])
 
 
 @pytest.mark.filterwarnings("ignore:.*not resumable", "ignore:.*could not find the monitored key")
 @pytest.mark.parametrize("stop", STOPS)
-def test_training_that_was_killed_is_as_long(tmp_path: Path, stop: str, plain: Plain) -> None:
+def test_killed_training_is_as_long(tmp_path: Path, stop: str, plain: Plain) -> None:
     settings = dict(STOPS[stop])
-    at = settings.pop("stop", None)
+    stop_batch = settings.pop("stop", None)
     expected, former = plain
     trained = [event for event in former.events if event[0] == "train"]
     for kill in (2, 4, len(trained) - 1):  # within the first epoch, at its end, and late
         folder = tmp_path / str(kill)
         with pytest.raises(Killed):
-            fit(folder, Trace(kill=kill, stop=at), *ours(folder), **settings)
-        done = 0
+            fit(folder, Trace(kill=kill, stop=stop_batch), *resumable_callbacks(folder), **settings)
+        processed = 0
         if (folder / LAST).is_file():
             saved = torch.load(folder / LAST, weights_only=True)
-            done = saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["processed"]
-        trace = Trace(stop=at)
-        assert counts(fit(folder, trace, *ours(folder), resumed=True, **settings)) == expected, kill
-        assert [event for event in trace.events if event[0] == "train"] == trained[done:], kill
+            processed = saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["processed"]
+        trace = Trace(stop=stop_batch)
+        assert counts(fit(folder, trace, *resumable_callbacks(folder), resumed=True, **settings)) == expected, kill
+        assert [event for event in trace.events if event[0] == "train"] == trained[processed:], kill
         assert trace.events == former.events[len(former.events) - len(trace.events) :], kill
 
 
-def test_a_limit_of_time_ends_training_where_plain_lightning_ends_it(tmp_path: Path) -> None:
+def test_a_time_limit_ends_training_as_with_plain_lightning(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"max_epochs": 3, "max_steps": 100, "max_time": "00:00:00:01"}
     plain, trace = Trace(slow=5), Trace(slow=5)
     expected = counts(fit(tmp_path / "plain", plain, **settings))
     assert expected == (6, 2)
-    assert counts(fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), **settings)) == expected
+    assert counts(fit(tmp_path / "ours", trace, *resumable_callbacks(tmp_path / "ours"), **settings)) == expected
     assert trace.events == plain.events
     later = Trace()
     more: dict[str, Any] = {**settings, "max_time": "00:01:00:00"}
-    resumed = fit(tmp_path / "ours", later, *ours(tmp_path / "ours"), resumed=True, **more)
+    resumed = fit(tmp_path / "ours", later, *resumable_callbacks(tmp_path / "ours"), resumed=True, **more)
     assert counts(resumed) == (12, 3)
     assert [event[:3] for event in later.events if event[0] == "train"][:2] == [("train", 1, 2), ("train", 1, 3)]
 
 
 @pytest.mark.filterwarnings("ignore:.*not resumable", "ignore:.*could not find the monitored key")
 @pytest.mark.parametrize(("first", "more"), [(10, 15), (8, 15), (3, 12)])
-def test_training_that_has_ended_can_be_made_longer(tmp_path: Path, first: int, more: int) -> None:
+def test_finished_training_can_be_extended(tmp_path: Path, first: int, more: int) -> None:
     plain, trace = Trace(), Trace()
     settings: dict[str, Any] = {"max_epochs": -1}
     fit(tmp_path / "plain", plain, max_steps=more, **settings)
-    fit(tmp_path / "ours", Trace(), *ours(tmp_path / "ours"), max_steps=first, **settings)
-    resumed = fit(tmp_path / "ours", trace, *ours(tmp_path / "ours"), resumed=True, max_steps=more, **settings)
+    fit(tmp_path / "ours", Trace(), *resumable_callbacks(tmp_path / "ours"), max_steps=first, **settings)
+    resumed = fit(
+        tmp_path / "ours", trace, *resumable_callbacks(tmp_path / "ours"), resumed=True, max_steps=more, **settings
+    )
     assert resumed.global_step == more
     trained = [event for event in plain.events if event[0] == "train"]
     assert [event for event in trace.events if event[0] == "train"] == trained[first:]

@@ -1,4 +1,4 @@
-"""Smoothed loss, gradient norm and speed against values worked out apart."""
+"""Smoothed loss, gradient norm and speed against independently computed values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.callbacks.tiny import TinyTask, loader, trainer_for
 
 
 class Recorder(TinyTask):
-    """Keeps the loss of every batch and the norm of the gradients before each step."""
+    """Records the loss of every batch and the gradient norm before each step."""
 
     def __init__(self) -> None:
         super().__init__("sgd", 0.0)
@@ -67,15 +67,15 @@ def test_loss_and_gradients_are_logged_as_they_are(tmp_path: Path, accumulation:
     assert len(logged(tmp_path, "speed/tokens_per_second")) == len(ends)
 
 
-def test_smoothing_goes_on_from_a_checkpoint() -> None:
+def test_smoothing_resumes_from_a_checkpoint() -> None:
     first, second = TrainingSignals(0.5), TrainingSignals(0.5)
     first._loss.add(torch.tensor(4.0))
     second.load_state_dict(first.state_dict())
     assert float(second._loss.add(torch.tensor(1.0))) == pytest.approx(2.0)
 
 
-def test_speed_leaves_out_what_is_between_resume_and_the_last_batch() -> None:
-    moments = iter([0.0, 0.0, 2.0, 7.0, 9.0])  # made, reset, batch, (validation) resume, batch
+def test_speed_excludes_the_time_between_the_last_batch_and_resume() -> None:
+    moments = iter([0.0, 0.0, 2.0, 7.0, 9.0])  # creation, reset, batch, resume (after validation), batch
     speed = Speedometer(lambda: next(moments))
     speed.add(100, 10)
     speed.resume()
@@ -84,6 +84,6 @@ def test_speed_leaves_out_what_is_between_resume_and_the_last_batch() -> None:
     assert speed.rates("images") == {"images": 10.0}
 
 
-def test_speed_before_the_first_batch_is_nought() -> None:
+def test_speed_before_the_first_batch_is_zero() -> None:
     ticks = count()
     assert Speedometer(lambda: float(next(ticks))).rates() == {"tokens": 0.0, "sentences": 0.0}

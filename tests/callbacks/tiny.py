@@ -13,7 +13,7 @@ from typing_extensions import override
 
 
 class TinyTask(pl.LightningModule):
-    """Two linear layers in two groups, the second at a tenth of the rate; notes what each step was given."""
+    """Two linear layers in two groups, the second with a tenth of the rate; records the schedule of each step."""
 
     def __init__(self, optimizer: str = "adam", momentum: float = 0.9) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class TinyTask(pl.LightningModule):
 
 
 def loader(batches: int) -> DataLoader[Any]:
-    """So many batches of two rows."""
+    """``batches`` batches of two rows."""
     generator = torch.Generator().manual_seed(0)
     return DataLoader(TensorDataset(torch.randn(2 * batches, 2, generator=generator)), batch_size=2)
 

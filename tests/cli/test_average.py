@@ -23,8 +23,8 @@ def trained(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def weights(path: Path, key: str = "state_dict") -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(path, weights_only=True)[key]
-    return found
+    content: dict[str, torch.Tensor] = torch.load(path, weights_only=True)[key]
+    return content
 
 
 def loaded(run: Path) -> dict[str, torch.Tensor]:
@@ -57,16 +57,16 @@ def test_a_run_translates_with_its_averages(trained: Path, capsys: pytest.Captur
     assert (trained / "out.txt").read_text(encoding="utf-8").count("\n") == 1
 
 
-def test_what_cannot_be_averaged_is_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_averages_are_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (trained / "checkpoints" / sorted(p.name for p in (trained / "checkpoints").glob("epoch*"))[0]).unlink()
-    for words, told in (
+    for words, message in (
         (
             [f"run={trained}", "of=best"],
-            "has 1 of the checkpoints that callbacks.keep_best keeps, but an average is of two",
+            "has 1 checkpoints of callbacks.keep_best, but averaging needs at least two",
         ),
         ([f"run={trained}", "of=worst"], "of is 'worst', but must be one of best, last."),
-        ([f"run={trained}", f"output={trained}"], "is there already"),
+        ([f"run={trained}", f"output={trained}"], "exists: delete it"),
         ([f"run={trained / 'nowhere'}"], "is not a run directory"),
     ):
         assert main(words) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err

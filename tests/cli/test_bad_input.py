@@ -1,4 +1,4 @@
-"""What a person can do wrong: one sentence each, exit code 2, nothing that looks finished."""
+"""Invalid user input: one message per error, exit code 2, and no output that looks complete."""
 
 import gzip
 import json
@@ -13,6 +13,7 @@ import torch
 
 from seqvise.cli.main import main
 from seqvise.config.options import TrainerOptions
+from seqvise.options import option_errors
 
 SOURCE = ["qui es tu ?", "qui est là ?", "où es tu ?", "où est-il ?", "que fais tu ?", "que fait-il ?"]
 TARGET = ["who are you?", "who is there?", "where are you?", "where is he?", "what do you do?", "what does he do?"]
@@ -34,7 +35,7 @@ TINY = [
 # A sweep whose jobs are no processes of their own: tests/apps/test_sweep.py has those.
 WITHIN = ["hydra/launcher=basic"]
 
-Told = Callable[..., tuple[int, list[str]]]
+RunCli = Callable[..., tuple[int, list[str]]]
 
 
 def write_corpus(folder: Path) -> None:
@@ -75,7 +76,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with corpora to stand in; the process's words and variables are put back."""
+    """A working directory with corpora; arguments and variables of the process are restored."""
     write_corpus(tmp_path / "corpus")
     (tmp_path / "in.txt").write_text("qui es tu ?\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -87,8 +88,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def told(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command; gives its exit code and the sentences it told."""
+def run_cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunCli:
+    """Runs a command, and returns its exit code and messages."""
 
     monkeypatch.chdir(here)
 
@@ -111,21 +112,23 @@ WRONG_VALUES = {
     "trainer.max_steps=0": "trainer.max_steps is 0",
     "trainer.max_time=abc": "trainer.max_time is 'abc'",
     "trainer.limit_train_batches=1.5": "trainer.limit_train_batches is 1.5",
-    "trainer.limit_val_batches=0": "trainer.limit_val_batches is 0, so that monitor.metric=val/bleu is never logged",
-    "trainer.check_val_every_n_epoch=3": "longer than training (trainer.max_epochs=2), so that monitor.metric",
+    "trainer.limit_val_batches=0": "trainer.limit_val_batches is 0, so monitor.metric=val/bleu is never logged",
+    "trainer.check_val_every_n_epoch=3": "longer than training (trainer.max_epochs=2), so monitor.metric",
     "model.teacher_forcing.over=5": "model.teacher_forcing.over is 5 (epochs), longer than training",
     "schedule.cycle_epochs=5": "schedule.cycle_epochs is 5, longer than training",
     "model.task=nowhere.Task": "model.task is 'nowhere.Task', but nowhere cannot be imported",
     "logger._target_=collections.OrderedDict": "does not extend pytorch_lightning.loggers.logger.Logger",
-    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, no class",
+    "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, not a class",
     "data.rot=1": "data.rot: there is no such key",
     "optimizer=addam": "optimizer=addam: optimizer has no choice 'addam'; did you mean adam?",
     "trainer.min_epochs=x": "trainer.min_epochs=x: Value 'x' of type 'str' could not be converted",
 }
 
 
-def test_wrong_values_of_every_kind_are_told_together_before_anything_is_made(here: Path, told: Told) -> None:
-    code, sentences = told("train", *TINY, *WRONG_VALUES)
+def test_invalid_values_of_every_kind_are_reported_together_before_anything_is_created(
+    here: Path, run_cli: RunCli
+) -> None:
+    code, sentences = run_cli("train", *TINY, *WRONG_VALUES)
     assert code == 2
     assert len(sentences) == len(WRONG_VALUES)
     assert [part for part in WRONG_VALUES.values() if not any(part in sentence for sentence in sentences)] == []
@@ -138,12 +141,12 @@ def test_wrong_values_of_every_kind_are_told_together_before_anything_is_made(he
         (["model._target_=seqvise.models.recurrent.model.Nope"], "seqvise.models.recurrent.model has no such class"),
         (["model.task=collections.OrderedDict"], "does not extend pytorch_lightning.core.module.LightningModule"),
         (["monitor.metric=val/blue"], "did you mean val/bleu?"),
-        (["paths.outputs=in.txt"], "The run's folder cannot be made"),
-        (["--cfg", "job", "-m"], "--multirun and --cfg do not go together"),
+        (["paths.outputs=in.txt"], "The run directory cannot be created"),
+        (["--cfg", "job", "-m"], "--multirun and --cfg cannot be combined"),
     ],
 )
-def test_a_wrong_word_alone_is_refused(here: Path, told: Told, words: list[str], part: str) -> None:
-    code, sentences = told("train", *words, *TINY)
+def test_a_single_invalid_override_is_refused(here: Path, run_cli: RunCli, words: list[str], part: str) -> None:
+    code, sentences = run_cli("train", *words, *TINY)
     assert code == 2
     assert len(sentences) == 1
     assert part in sentences[0]
@@ -151,32 +154,32 @@ def test_a_wrong_word_alone_is_refused(here: Path, told: Told, words: list[str],
 
 
 @pytest.mark.parametrize("devices", [0, -3, True, 1.5, [], [0, -1], "many", "0"])
-def test_devices_that_cannot_be_are_told(devices: object) -> None:
+def test_invalid_devices_are_reported(devices: object) -> None:
     assert any(problem.startswith("t.devices is") for problem in TrainerOptions(devices=devices).problems("t"))
 
 
 @pytest.mark.parametrize("devices", [1, 4, -1, [1], [0, 2], "auto", "2", "0,1", "-1"])
 def test_devices_that_can_be_are_not(devices: object) -> None:
-    assert list(TrainerOptions(devices=devices).problems("t")) == []
+    assert list(option_errors(TrainerOptions(devices=devices), "t")) == []
 
 
 AT_THE_CORPUS = [
     (["data.root=nowhere"], ["nowhere/train.fr", "nowhere/train.en"]),
     (["data.train=odd"], ["corpus/odd.fr has 6 lines and corpus/odd.en has 4"]),
-    (["data.train=empty"], ["no pair is left for train (data.train: 0 pairs read"]),
+    (["data.train=empty"], ["no pair left for train (data.train: 0 pairs read"]),
     (["data.max_tokens.target=1"], ["dropped: longer than data.max_tokens 6"]),
     (["data.train=latin"], ["corpus/latin.fr, line 2 is not UTF-8"]),
-    (["data.train=short"], ["corpus/short.fr.gz is not a whole gzip file"]),
+    (["data.train=short"], ["corpus/short.fr.gz is not a complete gzip file"]),
     (["data.format=tabbed", "data.train=tab.txt", "data.valid=null", "data.test=null"], ["corpus/tab.txt, line 2"]),
     (["paths.cache=in.txt"], ["paths.cache is in.txt"]),
 ]
 
 
 @pytest.mark.parametrize(("overrides", "parts"), AT_THE_CORPUS)
-def test_a_wrong_corpus_is_told_and_leaves_no_store(
-    here: Path, told: Told, overrides: list[str], parts: list[str]
+def test_an_invalid_corpus_is_reported_and_leaves_no_store(
+    here: Path, run_cli: RunCli, overrides: list[str], parts: list[str]
 ) -> None:
-    code, sentences = told("prepare", *TINY, *overrides)
+    code, sentences = run_cli("prepare", *TINY, *overrides)
     assert code == 2
     assert len(sentences) == len(parts)
     assert all(part in sentence for part, sentence in zip(parts, sentences, strict=True))
@@ -196,10 +199,10 @@ IN_TRAINING = [
 
 
 @pytest.mark.parametrize(("overrides", "part"), IN_TRAINING)
-def test_what_only_training_can_know_is_told_and_recorded(
-    here: Path, told: Told, overrides: list[str], part: str
+def test_errors_found_in_training_are_reported_and_recorded(
+    here: Path, run_cli: RunCli, overrides: list[str], part: str
 ) -> None:
-    code, sentences = told("train", *TINY, *overrides)
+    code, sentences = run_cli("train", *TINY, *overrides)
     assert code == 2
     assert len(sentences) == 1
     assert part in sentences[0]
@@ -212,31 +215,31 @@ def test_what_only_training_can_know_is_told_and_recorded(
 
 
 def test_a_missing_device_is_found_before_the_corpus_is_read(
-    here: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    here: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    code, sentences = told("train", *TINY, "trainer=gpu", "data.train=odd")
+    code, sentences = run_cli("train", *TINY, "trainer=gpu", "data.train=odd")
     assert code == 2
-    assert "trainer node" in sentences[0]
+    assert "trainer.devices" in sentences[0]
     assert not (here / "outputs" / "cache").exists()
 
 
-def test_a_test_that_the_data_does_not_have_is_left_out(here: Path, told: Told) -> None:
-    assert told("train", *TINY, "data.test=null", "trainer.max_epochs=1") == (0, [])
+def test_a_test_that_the_data_does_not_have_is_left_out(here: Path, run_cli: RunCli) -> None:
+    assert run_cli("train", *TINY, "data.test=null", "trainer.max_epochs=1") == (0, [])
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
-    assert "No test" in (run / "train.log").read_text()
+    assert "Test skipped" in (run / "train.log").read_text()
     assert not any(name.startswith("test/") for name in json.loads((run / "metrics.json").read_text()))
 
 
-def test_without_a_best_checkpoint_the_last_weights_are_tested(here: Path, told: Told) -> None:
-    assert told("train", *TINY, "callbacks.keep_best=0", "trainer.max_epochs=1") == (0, [])
+def test_without_a_best_checkpoint_the_last_weights_are_tested(here: Path, run_cli: RunCli) -> None:
+    assert run_cli("train", *TINY, "callbacks.keep_best=0", "trainer.max_epochs=1") == (0, [])
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
     assert "test/bleu" in json.loads((run / "metrics.json").read_text())
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
-    here: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    here: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from seqvise.tasks.translation import TranslationTask
 
@@ -247,7 +250,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
         return loss * float("nan") if self.current_epoch == 1 else loss
 
     monkeypatch.setattr(TranslationTask, "training_step", breaking)
-    code, sentences = told("train", *TINY)
+    code, sentences = run_cli("train", *TINY)
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
     assert code == 1
     (sentence,) = sentences
@@ -273,11 +276,14 @@ def replace(path: Path, old: str, new: str) -> None:
 
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda run: shutil.rmtree(run / "checkpoints"), "no checkpoint yet (status: ok)"),
-    (lambda run: cut(run / "checkpoints/best.ckpt", 5000), "best.ckpt is not a whole checkpoint"),
-    (lambda run: cut(run / "checkpoints/best.ckpt", 0), "best.ckpt is not a whole checkpoint"),
-    (lambda run: torch.save({"epoch": 1}, run / "checkpoints/best.ckpt"), "best.ckpt is not a whole checkpoint"),
-    (lambda run: torch.save({"state_dict": {"x": Path("y")}}, run / "checkpoints/best.ckpt"), "weights alone"),
-    (lambda run: replace(run / "config.yaml", "encoder_hidden: 8", "encoder_hidden: 16"), "weights differ, the first"),
+    (lambda run: cut(run / "checkpoints/best.ckpt", 5000), "best.ckpt is not a complete weights-only checkpoint"),
+    (lambda run: cut(run / "checkpoints/best.ckpt", 0), "best.ckpt is not a complete weights-only checkpoint"),
+    (
+        lambda run: torch.save({"epoch": 1}, run / "checkpoints/best.ckpt"),
+        "best.ckpt is not a complete weights-only checkpoint",
+    ),
+    (lambda run: torch.save({"state_dict": {"x": Path("y")}}, run / "checkpoints/best.ckpt"), "weights-only"),
+    (lambda run: replace(run / "config.yaml", "encoder_hidden: 8", "encoder_hidden: 16"), "weights differ, e.g."),
     (lambda run: replace(run / "config.yaml", "cell: gru", "cell: gro"), "config.yaml: model.cell is 'gro'"),
     (lambda run: replace(run / "config.yaml", "recurrent.Recurrent", "recurrent.Nope"), "has no such class"),
     (
@@ -294,11 +300,11 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
 
 @pytest.mark.parametrize(("damage", "part"), DAMAGES)
 def test_a_damaged_run_translates_nothing(
-    here: Path, told: Told, trained: Path, damage: Callable[[Path], object], part: str
+    here: Path, run_cli: RunCli, trained: Path, damage: Callable[[Path], object], part: str
 ) -> None:
     run = shutil.copytree(trained, here / "run")
     damage(run)
-    code, sentences = told("translate", f"run={run}", "input=in.txt", "output=out.txt", "device=cpu")
+    code, sentences = run_cli("translate", f"run={run}", "input=in.txt", "output=out.txt", "device=cpu")
     assert code == 2
     assert part in sentences[0]
     assert str(run) in sentences[0]
@@ -321,25 +327,25 @@ WRONG_WORDS = [
 
 @pytest.mark.parametrize(("words", "part"), WRONG_WORDS)
 def test_translate_refuses_and_leaves_no_file(
-    here: Path, told: Told, trained: Path, words: list[str], part: str
+    here: Path, run_cli: RunCli, trained: Path, words: list[str], part: str
 ) -> None:
     (here / "latin.txt").write_bytes("qui es tu ?\nl'été\n".encode("latin-1"))
-    code, sentences = told("translate", f"run={trained}", "device=cpu", *words)
+    code, sentences = run_cli("translate", f"run={trained}", "device=cpu", *words)
     assert code == 2
     assert len(sentences) == 1
     assert part in sentences[0]
     assert sorted(path.name for path in here.iterdir()) == ["corpus", "in.txt", "latin.txt"]
 
 
-def test_a_file_that_was_there_stays_when_translating_fails(here: Path, told: Told, trained: Path) -> None:
+def test_a_file_that_was_there_stays_when_translating_fails(here: Path, run_cli: RunCli, trained: Path) -> None:
     (here / "out.txt").write_text("before")
     (here / "latin.txt").write_bytes("qui es tu ?\nl'été\n".encode("latin-1"))
-    assert told("translate", f"run={trained}", "device=cpu", "input=latin.txt", "output=out.txt")[0] == 2
+    assert run_cli("translate", f"run={trained}", "device=cpu", "input=latin.txt", "output=out.txt")[0] == 2
     assert (here / "out.txt").read_text() == "before"
 
 
-def test_a_sweep_over_models_is_one_folder_with_a_job_each(here: Path, told: Told) -> None:
-    assert told("train", "-m", *TINY, *WITHIN, "model=rnn,attention", "debug=fast")[0] == 0
+def test_a_sweep_over_models_is_one_folder_with_a_job_each(here: Path, run_cli: RunCli) -> None:
+    assert run_cli("train", "-m", *TINY, "model=rnn,attention", "debug=fast")[0] == 0
     (sweep,) = (here / "outputs" / "sweeps").glob("*/*")
     assert sweep.parent.name == "models"
     assert sorted(path.name for path in sweep.iterdir()) == ["0", "1", "multirun.yaml"]
@@ -348,13 +354,13 @@ def test_a_sweep_over_models_is_one_folder_with_a_job_each(here: Path, told: Tol
     assert (here / "outputs" / "runs").exists() is False
 
 
-def test_a_sweep_with_one_wrong_job_starts_none(here: Path, told: Told) -> None:
-    code, sentences = told("train", "-m", *TINY, "model=rnn,attention", "optimizer.lr=0.1,-1")
+def test_a_sweep_with_one_wrong_job_starts_none(here: Path, run_cli: RunCli) -> None:
+    code, sentences = run_cli("train", "-m", *TINY, "model=rnn,attention", "optimizer.lr=0.1,-1")
     assert (code, sentences) == (
         2,
         [
             "optimizer.lr is -1.0, but a learning rate must be above 0.",
-            "That is the job model=rnn optimizer.lr=-1 of the sweep.",
+            "This is job model=rnn optimizer.lr=-1 of the sweep.",
         ],
     )
     assert not (here / "outputs").exists()
@@ -369,5 +375,5 @@ def test_a_sweep_in_which_a_job_fails_does_not_end_well(here: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("words", [["prepare", "-m"], ["find_lr", "--cfg", "job"]])
-def test_flags_of_hydra_may_stand_before_the_overrides(told: Told, words: list[str]) -> None:
-    assert told(*words, *TINY)[0] == 0
+def test_flags_of_hydra_can_precede_the_overrides(run_cli: RunCli, words: list[str]) -> None:
+    assert run_cli(*words, *TINY)[0] == 0

@@ -36,10 +36,10 @@ GIVEN = [
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to stand in, with images, word vectors and weights."""
+    """A working directory with images, word vectors and weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    draw_folder(Path("drawn"), each=8)
+    draw_folder(Path("drawn"), count=8)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), "tiny.pt")
     Path("words.vec").write_text("".join([f"{len(WORDS)} 4\n", *(f"{word} {row}\n" for word, row in WORDS.items())]))
@@ -59,15 +59,15 @@ def test_baselines_are_measured_recorded_and_shown(
 ) -> None:
     assert baselines(monkeypatch) == 0
     (file,) = here.glob("outputs/runs/**/metrics.json")
-    found = json.loads(file.read_text())
-    assert (found["command"], found["seed"], found["held_out"]) == ("seqvise baselines", 3, "blue")
-    assert found["chance/held_out_among_all/hit@1"] == pytest.approx(1 / 3)
-    assert found["chance/seen/hit@1"] == 0.5
+    metrics = json.loads(file.read_text())
+    assert (metrics["command"], metrics["seed"], metrics["held_out"]) == ("seqvise baselines", 3, "blue")
+    assert metrics["chance/held_out_among_all/hit@1"] == pytest.approx(1 / 3)
+    assert metrics["chance/seen/hit@1"] == 0.5
     # Red and green lie apart in any features.
-    assert found["ridge/seen/hit@1"] == found["softmax/seen/hit@1"] == 1.0
-    told = capsys.readouterr().out
-    assert "held out among all" in told
-    assert told.splitlines()[-1] == f"run: {file.parent}"
+    assert metrics["ridge/seen/hit@1"] == metrics["softmax/seen/hit@1"] == 1.0
+    output = capsys.readouterr().out
+    assert "held out among all" in output
+    assert output.splitlines()[-1] == f"run: {file.parent}"
 
 
 def test_text_has_no_baselines(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

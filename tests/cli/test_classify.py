@@ -1,4 +1,4 @@
-"""From a table of documents to a run, and from runs to labels; what cannot be is told with the code 2."""
+"""From a table of documents to a run, and from runs to labels; invalid input ends with exit code 2."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
         for run in ("ahead", "back")
     ]
     both = [json.loads(line) for line in classified("run=ahead", "run=back", "format=json")]
-    assert [found["text"] for found in both] == ["good film 1", "\u200b\u200e", "bad story 2", "bad film 5"]
+    assert [prediction["text"] for prediction in both] == ["good film 1", "\u200b\u200e", "bad story 2", "bad film 5"]
     assert both[1]["label"] is None
-    for ahead, back, found in zip(*alone, both, strict=True):
+    for ahead, back, prediction in zip(*alone, both, strict=True):
         for label in ("neg", "pos"):
-            assert found["probabilities"][label] == pytest.approx((ahead[label] + back[label]) / 2, abs=2e-6)
+            assert prediction["probabilities"][label] == pytest.approx((ahead[label] + back[label]) / 2, abs=2e-6)
     assert alone[0][0] != alone[1][0]
 
 
@@ -89,7 +89,7 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["classify", "run=lm", "input=train.tsv"], "lm has no labels (labels.json): give the run of a classifier"),
+        (["classify", "run=lm", "input=train.tsv"], "lm has no labels (labels.json): give a run of a classifier"),
         (["classify", "run=ahead", "batch=0"], "batch is 0"),
         (["classify", "run=ahead", "format=csv"], "format is 'csv'"),
         (["translate", "run=ahead", "input=train.tsv"], "cannot translate"),
@@ -97,11 +97,11 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
         (["train", *CLASSIFIER, "model.encoder=lm", "data.train=other.tsv"], "no word in common"),
         (["train", *CLASSIFIER, "model.encoder=back"], "set data.backwards=true"),
         (["train", *CLASSIFIER, "data.train=missing.tsv"], "line 2 has no label"),
-        (["train", *CLASSIFIER, "data.train=single.tsv"], "a classifier needs two labels"),
+        (["train", *CLASSIFIER, "data.train=single.tsv"], "a classifier needs at least two labels"),
         (["train", *CLASSIFIER, "data.train=empty.tsv"], "line 2 is a document without a word"),
     ],
 )
-def test_what_cannot_be_is_told(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name, line in (("missing", "\tbad"), ("single", "pos\tfine"), ("empty", "neg\t")):
         Path(f"{name}.tsv").write_text(f"pos\tgood x\n{line}\n")
     Path("other.tsv").write_text("pos\tgut\nneg\tschlecht\n")

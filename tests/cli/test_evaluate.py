@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in, with the corpus and the runs."""
+    """A working directory with the corpus and the runs."""
     shutil.copytree(trained / "corpus", tmp_path / "corpus")
     for name in ("one", "two"):
         (tmp_path / name).symlink_to(trained / name)
@@ -49,14 +49,14 @@ def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def test_scores_and_loss_are_those_that_training_measured(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "run=two", *WORDS, "json=out/found.json"]) == 0
     measured = json.loads((here / "two" / "metrics.json").read_text())
-    found = json.loads((here / "out" / "found.json").read_text())
-    run = found["run"]
+    report = json.loads((here / "out" / "found.json").read_text())
+    run = report["run"]
     assert run["scores"]["bleu"]["value"] == pytest.approx(measured["test/bleu"], abs=1e-4)
     assert run["scores"]["chrf"]["value"] == pytest.approx(measured["test/chrf"], abs=1e-4)
     assert run["loss"] == pytest.approx(measured["test/loss"], abs=1e-4)
     assert run["perplexity"] == pytest.approx(measured["test/ppl"], rel=1e-4)
     assert run["signatures"]["bleu"] == measured["signature/bleu"]
-    assert (found["lowercase"], found["sentences"], found["against"]) == (True, 6, None)
+    assert (report["lowercase"], report["sentences"], report["against"]) == (True, 6, None)
     assert f"{measured['test/bleu']:.2f}" in capsys.readouterr().out
 
 
@@ -80,11 +80,11 @@ def test_two_runs_are_compared_as_their_translations_are(here: Path) -> None:
 
 def test_a_run_does_not_differ_from_itself(here: Path) -> None:
     assert main(["evaluate", "run=two", "against=two", *WORDS, "json=found.json", "beam=2"]) == 0
-    found = json.loads((here / "found.json").read_text())
-    assert {one["bootstrap"] for one in found["significance"].values()} == {1}
-    assert {one["randomisation"] for one in found["significance"].values()} == {1}
-    assert found["differences"] == []
-    assert found["beam"] == 2
+    report = json.loads((here / "found.json").read_text())
+    assert {test["bootstrap"] for test in report["significance"].values()} == {1}
+    assert {test["randomisation"] for test in report["significance"].values()} == {1}
+    assert report["differences"] == []
+    assert report["beam"] == 2
 
 
 def test_tokens_are_scored_as_the_model_says_them(here: Path) -> None:
@@ -103,16 +103,16 @@ def test_empty_lines_are_counted_and_do_no_harm(here: Path) -> None:
     (here / "a.en").write_text("\n".join(["where?", *TARGET, ""]) + "\n")
     files = ["source=a.fr", "target=a.en"]
     assert main(["evaluate", "run=two", *files, "device=cpu", "json=found.json", "plot=p.png", "samples=20"]) == 0
-    found = json.loads((here / "found.json").read_text())
+    report = json.loads((here / "found.json").read_text())
     measured = json.loads((here / "two" / "metrics.json").read_text())
-    assert (found["sentences"], found["empty_sources"], found["empty_references"]) == (8, 2, 1)
-    assert found["run"]["loss"] == pytest.approx(measured["test/loss"], abs=1e-4)
-    assert found["by_length"][0] | {"run": None} == {"label": "0", "sentences": 2, "run": None, "against": {}}
+    assert (report["sentences"], report["empty_sources"], report["empty_references"]) == (8, 2, 1)
+    assert report["run"]["loss"] == pytest.approx(measured["test/loss"], abs=1e-4)
+    assert report["by_length"][0] | {"run": None} == {"label": "0", "sentences": 2, "run": None, "against": {}}
     assert (here / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_the_cost_of_fewer_bits_can_be_told(here: Path, precision: str) -> None:
+def test_lower_precision_can_be_evaluated(here: Path, precision: str) -> None:
     assert main(["evaluate", "run=two", *WORDS, f"precision={precision}", "json=found.json"]) == 0
     assert json.loads((here / "found.json").read_text())["run"]["scores"]["bleu"]["value"] >= 0
 
@@ -142,34 +142,34 @@ REFUSED = [
     (["plot=a.pdf"], "plot=a.pdf must end in .png."),
     (["json=corpus"], "json=corpus cannot be written: it is a folder."),
     (["json=one/config.yaml/a"], "config.yaml is a file."),
-    (["json=corpus/train.en"], "json=corpus/train.en is also target: give the name of another file."),
-    (["json=a.png", "plot=./a.png"], "plot=a.png is also json: give the name of another file."),
+    (["json=corpus/train.en"], "json=corpus/train.en is also target: choose another file name."),
+    (["json=a.png", "plot=./a.png"], "plot=a.png is also json: choose another file name."),
     (["bean=3"], "bean: there is no such key; did you mean beam?"),
 ]
 
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED)
-def test_what_cannot_be_is_refused_before_anything_is_translated(
+def test_invalid_input_is_refused_before_translation(
     here: Path,
     words: list[str],
     sentence: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for work in ("runs.translator.Translator.translate", "evaluation.systems.loss_of_references"):
+    for work in ("inference.translator.Translator.translate", "evaluation.systems.loss_of_references"):
         monkeypatch.setattr(f"seqvise.{work}", None)
     before = sorted(path.name for path in here.iterdir())
     assert main(["evaluate", "run=one", *WORDS, *words]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    (line,) = [line for line in told.err.splitlines() if line.startswith("seqvise: ")]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = [line for line in captured.err.splitlines() if line.startswith("seqvise: ")]
     assert sentence in line
-    assert "Traceback" not in told.err
+    assert "Traceback" not in captured.err
     assert sorted(path.name for path in here.iterdir()) == before
 
 
 @pytest.mark.usefixtures("here")
-def test_wrong_options_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_reported_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "run=one", *WORDS, "beam=0", "samples=0", "plot=x"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 3
 
@@ -184,9 +184,7 @@ def test_runs_of_other_languages_are_not_compared(here: Path, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("here")
-def test_moses_that_is_not_installed_is_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_sacremoses_is_reported(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sacremoses", None)
     assert main(["evaluate", "run=one", *WORDS, "tokens=moses"]) == 2
     assert "pip install 'seqvise[moses]'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command: what it says, and what it refuses before it imports torch."""
+"""``seqvise export``: its output, and invalid input that is refused before torch is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqvise.export import options
 from tests.runs.made import make_run
 
 
-def test_files_are_told_and_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_are_printed_and_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, folder = make_run(tmp_path / "run", "model=rnn"), tmp_path / "made"
     assert main([f"run={run}", f"output={folder}", "format=torch"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -21,13 +21,13 @@ def test_files_are_told_and_the_folder_last(tmp_path: Path, capsys: pytest.Captu
     assert lines[-1] == f"folder: {folder}"
 
 
-def test_what_cannot_be_exported_is_told_at_once(
+def test_invalid_exports_are_reported_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path / "run", "model=rnn")
     (tmp_path / "file").touch()
     monkeypatch.setitem(options.PACKAGES, "onnx", ("no_such_onnx", "nor_runtime"))
-    for words, told in (
+    for words, parts in (
         ([f"run={run}", f"output={run}", "format=ONNX"], ["format is 'ONNX', but must be one of", "is there already"]),
         ([f"run={run}", f"output={tmp_path / 'new'}"], ["format=onnx needs no_such_onnx and nor_runtime"]),
         ([f"run={run}", f"output={tmp_path / 'file' / 'new'}", "format=torch"], ["file is a file"]),
@@ -36,7 +36,7 @@ def test_what_cannot_be_exported_is_told_at_once(
     ):
         assert main(words) == 2
         refused = capsys.readouterr().err
-        assert [part for part in told if part not in refused] == []
+        assert [part for part in parts if part not in refused] == []
         assert not (tmp_path / "new").exists()
 
 

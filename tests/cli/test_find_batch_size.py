@@ -1,4 +1,4 @@
-"""The largest batches that fit: the search, and trials with a device that is short of memory in make-believe."""
+"""The search for the largest batch size, and trials with a simulated device that runs out of memory."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from seqvise.tasks.translation import TranslationTask
 
 @given(st.integers(0, 5000), st.integers(1, 5000))
 def test_the_largest_is_found_to_an_eighth_in_few_trials(fits: int, examples: int) -> None:
-    tried: list[int] = []
+    attempts: list[int] = []
 
     def attempt(size: int) -> Trial:
-        tried.append(size)
+        attempts.append(size)
         return Trial(1 if size <= fits else None, whole=size >= examples)
 
-    found = largest(attempt, 8)
-    assert len(tried) == len(set(tried)) <= 18
-    if found is None:
+    batch_size = largest(attempt, 8)
+    assert len(attempts) == len(set(attempts)) <= 18
+    if batch_size is None:
         assert fits < 8
-    elif found < examples:
-        assert found <= fits
-        assert any(found < size <= found + max(1, found // 8) for size in tried if size > fits)
+    elif batch_size < examples:
+        assert batch_size <= fits
+        assert any(batch_size < size <= batch_size + max(1, batch_size // 8) for size in attempts if size > fits)
     else:
-        assert found < max(2 * examples, 16)
+        assert batch_size < max(2 * examples, 16)
 
 
 SMALL = ["data.limit=200", "model=rnn", "model.embedding=8", "model.encoder_hidden=4", "model.decoder_hidden=8"]
@@ -46,9 +46,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("room", "found"), [(50, 48), (10_000, 256)])
+@pytest.mark.parametrize(("room", "batch_size"), [(50, 48), (10_000, 256)])
 def test_steps_are_trained_until_memory_runs_out(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: int, found: int
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: int, batch_size: int
 ) -> None:
     step, sizes = TranslationTask.training_step, list[int]()
 
@@ -61,9 +61,9 @@ def test_steps_are_trained_until_memory_runs_out(
     monkeypatch.setattr(TranslationTask, "training_step", training_step)
     monkeypatch.setattr(find_batch_size, "_refuse", lambda _: None)
     assert main(WORDS) == 0
-    told = capsys.readouterr()
-    assert f"largest that fits: data.batch_size={found} (" in told.out
-    assert ("data.batch_size=64: more memory than there is" in told.err) is (room == 50)
+    captured = capsys.readouterr()
+    assert f"largest that fits: data.batch_size={batch_size} (" in captured.out
+    assert ("data.batch_size=64: out of memory" in captured.err) is (room == 50)
     assert sizes[:4] == [8, 8, 8, 16]
     assert [path.name for path in here.iterdir()] == ["outputs"]
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
@@ -72,11 +72,11 @@ def test_steps_are_trained_until_memory_runs_out(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["trainer=cpu"], "trainer.accelerator=cpu has none here"),
-        (["trainer=ddp_cpu", "trainer.devices=2"], "trainer.devices is 2: find the size with one device"),
-        (["data.batch_size=null", "data.batch_tokens=4000"], "data.batch_tokens sizes batches by their words"),
+        (["trainer=cpu"], "trainer.accelerator=cpu has none on this machine"),
+        (["trainer=ddp_cpu", "trainer.devices=2"], "trainer.devices is 2, but must be 1"),
+        (["data.batch_size=null", "data.batch_tokens=4000"], "data.batch_tokens limits batches by their tokens"),
     ],
 )
-def test_what_cannot_be_found_is_said(capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
+def test_invalid_searches_are_refused(capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
     assert main(words) == 2
     assert sentence in capsys.readouterr().err

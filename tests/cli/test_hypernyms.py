@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     folder = tmp_path_factory.mktemp("smoothed")
-    draw_folder(folder / "drawn", each=4)
+    draw_folder(folder / "drawn", count=4)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]
     (folder / "words.vec").write_text(f"{len(WORDS)} 4\n" + "".join(lines))
@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def search(folder: Path, run: Path) -> dict[str, float]:
-    """The cosines of all nouns to "warm", from a process of its own."""
+    """The cosines of all nouns to "warm", from a separate process."""
     argv = [
         "search",
         f"run={run}",
@@ -84,7 +84,7 @@ def test_labels_that_training_lacked_are_smoothed_alike(
     monkeypatch.setattr(embedder.run.config.data, "wordnet", "nowhere")
     assert embedder.with_labels(["pink"]).vectors[-1] == pytest.approx([0, 0.6, 0, 0.8])
     assert "nowhere has no words.txt and no parent_child.txt" in caplog.text
-    assert "Give wordnet=" in caplog.text
+    assert "Set wordnet=" in caplog.text
 
 
 def test_a_moved_wordnet_is_given_for_labels_as_for_nouns(

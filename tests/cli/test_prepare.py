@@ -1,4 +1,4 @@
-"""What `seqvise prepare` tells of a corpus."""
+"""The statistics and warnings that `seqvise prepare` prints."""
 
 from pathlib import Path
 

@@ -30,17 +30,17 @@ def test_help_is_light(tmp_path: Path) -> None:
 
 def test_evaluate_explains_itself_and_refuses_files_without_torch(tmp_path: Path) -> None:
     assert run(tmp_path, "evaluate", "--help")[0] == {"code": 0, "heavy": []}
-    ended, told = run(tmp_path, "evaluate", "run=x", "source=no.fr", "target=no.en", "json=found.json")
-    assert ended == {"code": 2, "heavy": []}
-    assert len(told.splitlines()) == 2
+    exit_code, errors = run(tmp_path, "evaluate", "run=x", "source=no.fr", "target=no.en", "json=found.json")
+    assert exit_code == {"code": 2, "heavy": []}
+    assert len(errors.splitlines()) == 2
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_config_is_light_complete_and_leaves_nothing(tmp_path: Path) -> None:
-    ended, told = run(tmp_path, "train", "model=attn", "trainer.max_epochs=abc", "optimizer.lr=-1", "data.rot=x")
-    assert ended == {"code": 2, "heavy": []}
-    assert len(told.splitlines()) == 4
-    assert "Traceback" not in told
+    exit_code, errors = run(tmp_path, "train", "model=attn", "trainer.max_epochs=abc", "optimizer.lr=-1", "data.rot=x")
+    assert exit_code == {"code": 2, "heavy": []}
+    assert len(errors.splitlines()) == 4
+    assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,13 +54,13 @@ def test_a_refused_config_is_light_complete_and_leaves_nothing(tmp_path: Path) -
     ],
 )
 def test_every_command_refuses_with_two(tmp_path: Path, words: list[str], sentence: str) -> None:
-    ended, told = run(tmp_path, *words)
-    assert ended["code"] == 2
-    assert sentence in told
-    assert "Traceback" not in told
+    exit_code, errors = run(tmp_path, *words)
+    assert exit_code["code"] == 2
+    assert sentence in errors
+    assert "Traceback" not in errors
 
 
-def test_a_persons_own_conf_folder_is_found(tmp_path: Path) -> None:
+def test_the_users_conf_folder_is_used(tmp_path: Path) -> None:
     (tmp_path / "conf" / "optimizer").mkdir(parents=True)
     (tmp_path / "conf" / "optimizer" / "mine.yaml").write_text("defaults:\n  - adam\n  - _self_\nlr: 0.125\n")
     done = subprocess.run(

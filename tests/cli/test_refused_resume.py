@@ -1,4 +1,4 @@
-"""A refused or dry command leaves every file as it was."""
+"""A refused command or a dry run changes no file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from seqvise.cli.main import main
 from seqvise.config.compose import compose
-from seqvise.runs.resume import begins, has_finished, holds_run
+from seqvise.runs.resume import has_finished, holds_run, is_new_run
 from tests.earlier import copy_of
 
 TRANSLATION = "runs/translation"
@@ -42,20 +42,14 @@ def content(folder: Path) -> dict[str, bytes]:
     [
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (TRANSLATION, ["resume={run}", "trainer.max_epochs=5", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
-        (TRANSLATION, ["resume={run}"], "has come to its end"),
-        (TRANSLATION, ["resume={run}", "trainer.max_epochs=1", "schedule.extend=true"], "but would end after"),
-        (
-            TRANSLATION,
-            ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"],
-            "but would end after 1 (1 epochs)",
-        ),
-        (KILLED, ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"], "but would end after 1 (1 epochs)"),
-        (TRANSLATION, ["hydra.run.dir={run}"], "holds a run already"),
+        (TRANSLATION, ["resume={run}"], "has already finished"),
+        (TRANSLATION, ["hydra.run.dir={run}"], "already has a run"),
         (TRANSLATION, ["hydra.run.dir={run}", "resume=auto", "trainer.max_epochs=5"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "trainer.max_epochs=5", "paths.cache=cache"], "schedule.extend=true"),
         (KILLED, ["resume={run}", "optimizer.lr=1"], "optimizer.lr: 0.02 -> 1.0"),
         (KILLED, ["resume={run}", "callbacks.patience=0"], "callbacks.patience is 0"),
         (KILLED, ["hydra.run.dir={run}", "resume=auto", "model=rnn"], "differ"),
+        (KILLED, ["resume={run}", "dry_run=true"], "dry_run=true shows a new run, but"),
     ],
 )
 def test_a_refused_command_changes_no_run(
@@ -141,7 +135,7 @@ def test_a_dry_sweep_shows_each_plan_and_makes_no_folder(
     assert [path.name for path in here.iterdir()] == ["cache"]
 
 
-def test_what_a_dry_run_of_an_earlier_revision_left_is_no_run(here: Path) -> None:
+def test_the_config_of_an_earlier_dry_run_is_not_a_run(here: Path) -> None:
     copy_of(here, TRANSLATION)
     run = here / TRANSLATION
     assert holds_run(run)
@@ -150,7 +144,7 @@ def test_what_a_dry_run_of_an_earlier_revision_left_is_no_run(here: Path) -> Non
     config.dry_run = True
     OmegaConf.save(config, run / "config.yaml")
     (run / "metrics.json").unlink()
-    assert begins(compose(["resume=auto"]), run)
+    assert is_new_run(compose(["resume=auto"]), run)
     assert not has_finished(run)
 
 

@@ -62,10 +62,10 @@ def test_everything_is_written(sweep: Path, tmp_path: Path, capsys: pytest.Captu
     assert main([f"sweep={sweep}", f"output={output}", "heat=model, optimizer.lr"]) == 0
     figures = {"curves.svg", "parallel.svg", "heat.svg", "importance.svg"}
     assert {path.name for path in output.iterdir()} == FILES | figures
-    told = capsys.readouterr().out
-    assert told.startswith("16 configurations, 15 of 16 jobs done, largest val/bleu first\n")
-    assert told.endswith(f"report: {output / 'report.html'}\n")
-    assert "loss < NaN" in told
+    printed = capsys.readouterr().out
+    assert printed.startswith("16 configurations, 15 of 16 jobs done, largest val/bleu first\n")
+    assert printed.endswith(f"report: {output / 'report.html'}\n")
+    assert "loss < NaN" in printed
     page = Page((output / "report.html").read_text(encoding="utf-8"))
     assert len(page.sources) == 4
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
@@ -99,10 +99,10 @@ def test_a_corrupt_file_is_no_traceback(sweep: Path, capsys: pytest.CaptureFixtu
     (sweep / "0" / "metrics.json").write_text("{'")
     (sweep / "1" / "config.yaml").write_text("a: [")
     assert main([f"sweep={sweep}"]) == 0
-    told = capsys.readouterr()
-    assert "Traceback" not in told.err
-    assert f"{sweep / '0' / 'metrics.json'} cannot be read" in told.out
-    assert f"{sweep / '1' / 'config.yaml'} cannot be read" in told.out
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert f"{sweep / '0' / 'metrics.json'} cannot be read" in captured.out
+    assert f"{sweep / '1' / 'config.yaml'} cannot be read" in captured.out
 
 
 def test_a_folder_without_a_job_that_can_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,31 +117,34 @@ def test_a_folder_without_a_job_that_can_be_read_is_refused(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "sweep=... is missing"),
         (["sweep=nowhere"], "sweep=nowhere does not exist."),
         (["sweep=sweep", "mode=best"], "mode is 'best', but must be one of max, min."),
         (["sweep=sweep", "heat=model"], "heat is 'model', but must be two keys"),
         (["sweep=sweep", "heat=model,lr"], "add output=FOLDER"),
-        (["sweep=sweep", "output=o", "heat=model,seed"], "heat: seed does not differ; model, optimizer.lr"),
+        (
+            ["sweep=sweep", "output=o", "heat=model,seed"],
+            "heat: seed does not differ between jobs; choose from model, optimizer.lr",
+        ),
         (["sweep=sweep", "output=sweep/0/config.yaml"], "is a file, but must be a folder."),
         (["sweep=sweep", "output=sweep/0/config.yaml/o"], "cannot be written"),
         (["sweep=sweep", "metric=val/blue"], "metric=val/blue: no job has it; known are val/bleu, test/bleu."),
     ],
 )
 @pytest.mark.usefixtures("sweep")
-def test_what_cannot_be_reported_is_told(
+def test_invalid_options_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     assert main(words) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
 
 

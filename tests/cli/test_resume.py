@@ -1,4 +1,4 @@
-"""`resume=DIR` with real processes: told to stop, and refused."""
+"""`resume=DIR` with real processes: interrupted, resumed and refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def train(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def stopped(here: Path, words: Sequence[str], step: int, signum: int) -> int:
-    """Sends a signal when training has come to a step, and gives the exit code."""
+    """Sends a signal when training reaches a step, and returns the exit code."""
     slow = ["+callbacks.extra.slow._target_=slow.Slow"]
     process = subprocess.Popen(
         command(*words, *slow),
@@ -93,8 +93,8 @@ def weights(run: Path) -> dict[str, Tensor]:
 
 
 def status(run: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((run / "status.json").read_text())
-    return found
+    status: dict[str, object] = json.loads((run / "status.json").read_text())
+    return status
 
 
 @pytest.fixture(scope="module", params=[[], TWO], ids=["one", "two"])
@@ -107,7 +107,7 @@ def alone(here: Path, request: pytest.FixtureRequest) -> tuple[list[str], Path]:
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_goes_on_to_the_same_weights(
+def test_a_resumed_run_reaches_the_same_weights(
     here: Path, alone: tuple[list[str], Path], signum: int, code: int
 ) -> None:
     words, expected = alone
@@ -127,15 +127,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
         assert torch.equal(weights(run)[name], weight), name
 
 
-def test_what_cannot_go_on_is_refused(
+def test_invalid_resumes_are_refused(
     here: Path, alone: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words, run = alone
     if words:
         pytest.skip("said once")
     refusals: list[tuple[list[str], str]] = [
-        ([f"hydra.run.dir={run}"], "holds a run already"),
-        ([f"resume={run}"], "has come to its end. To train it for longer, add trainer.max_epochs"),
+        ([f"hydra.run.dir={run}"], "already has a run"),
+        ([f"resume={run}"], "has already finished. To train it longer, add trainer.max_epochs"),
         ([f"resume={here}"], "is not a run directory"),
         ([f"resume={run}", "optimizer.lr=0.125", "trainer.max_epochs=3"], "optimizer.lr: 0.002 -> 0.125"),
         ([f"resume={run}", "trainer.max_epochs=3"], "schedule.extend"),
@@ -143,14 +143,14 @@ def test_what_cannot_go_on_is_refused(
     ]
     before = weights(run)
     monkeypatch.chdir(here)
-    for given, sentence in refusals:
-        monkeypatch.setattr(sys, "argv", ["seqvise", "train", *given])
-        assert main() in (1, 2), given
-        assert sentence in capsys.readouterr().err, given
+    for overrides, sentence in refusals:
+        monkeypatch.setattr(sys, "argv", ["seqvise", "train", *overrides])
+        assert main() in (1, 2), overrides
+        assert sentence in capsys.readouterr().err, overrides
     assert all(torch.equal(weight, before[name]) for name, weight in weights(run).items())
 
 
-def test_a_finished_run_can_be_made_longer(here: Path, alone: tuple[list[str], Path]) -> None:
+def test_a_finished_run_can_be_trained_longer(here: Path, alone: tuple[list[str], Path]) -> None:
     words, run = alone
     if words:
         pytest.skip("done once")
@@ -159,7 +159,7 @@ def test_a_finished_run_can_be_made_longer(here: Path, alone: tuple[list[str], P
     assert json.loads((run / "metrics.json").read_text())["epochs"] == 3
 
 
-def test_auto_begins_goes_on_and_leaves_alone(here: Path) -> None:
+def test_auto_starts_resumes_and_skips_finished_runs(here: Path) -> None:
     sweep = ["-m", *SMALL, "trainer.max_epochs=1", "seed=1,2", "resume=auto", f"hydra.sweep.dir={here / 'sweep'}"]
     assert train(here, *sweep).returncode == 0
     first, second = here / "sweep" / "0", here / "sweep" / "1"
@@ -173,7 +173,7 @@ def test_auto_begins_goes_on_and_leaves_alone(here: Path) -> None:
     assert all(torch.equal(weight, expected[name]) for name, weight in weights(second).items())
 
 
-def test_a_folder_in_use_is_left_alone(here: Path) -> None:
+def test_a_locked_folder_is_not_changed(here: Path) -> None:
     run = here / "busy"
     process = subprocess.Popen(
         command(

@@ -39,28 +39,30 @@ def test_the_best_are_listed_first(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("outputs")
-def test_no_run_is_like_that(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_run_matches(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["where=model=full"]) == 0
-    assert capsys.readouterr().out == "No run is like that.\n"
+    assert capsys.readouterr().out == "No run in outputs matches where=model=full.\n"
 
 
 def test_two_runs_are_compared(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"compare={outputs / 'runs/rnn/0'}", f"compare={outputs / 'runs/rnn/1'}"]) == 0
-    told = capsys.readouterr().out
-    assert [line.split()[:3] for line in told.splitlines() if line.startswith("optimizer.lr")] == [
+    output = capsys.readouterr().out
+    assert [line.split()[:3] for line in output.splitlines() if line.startswith("optimizer.lr")] == [
         ["optimizer.lr", "1", "0.1"]
     ]
-    assert "environment: no difference" in told
+    assert "environment: no difference" in output
 
 
-def test_pruning_shows_first_and_removes_only_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pruning_removes_only_with_really(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done, live = trained(tmp_path / "o" / "a"), trained(tmp_path / "o" / "b", running())
     words = [f"folder={tmp_path / 'o'}", "prune=best"]
     assert main(words) == 0
-    told = capsys.readouterr().out
-    assert f"would remove {done / 'checkpoints' / 'last.ckpt'}\n" in told
-    assert f"left alone: {live}: its status is running\n" in told
-    assert told.endswith("would remove 3 checkpoints, 27 bytes\nNothing was removed; really=true removes.\n")
+    output = capsys.readouterr().out
+    assert f"would remove {done / 'checkpoints' / 'last.ckpt'}\n" in output
+    assert f"skipped: {live}: its status is running\n" in output
+    assert output.endswith(
+        "would remove 3 checkpoints, 27 bytes\nNothing was removed. Add really=true to remove them.\n"
+    )
     assert checkpoints_of(done) == checkpoints_of(live) == set(SIZES)
 
     assert main([*words, "really=true", "where=status=running"]) == 0
@@ -73,12 +75,12 @@ def test_pruning_shows_first_and_removes_only_when_told_to(tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("argv", "message"),
     [
         (["folder=nowhere"], "folder=nowhere does not exist: set it to a folder of runs, such as folder=outputs."),
         (["limit=0"], "limit is 0, but must be at least 1."),
-        (["really=true"], "really=true goes with prune= alone"),
-        (["prune=best", "compare=a"], "compare= and prune= do not go together"),
+        (["really=true"], "really=true is only for prune="),
+        (["prune=best", "compare=a"], "compare= and prune= cannot be combined"),
         (["prune=all"], "prune is 'all', but must be one of best, best+last"),
         (["sort=val/blue"], "sort=val/blue: no run has this metric; known are val/bleu"),
         (["where=modell=rnn"], "no run has the key modell; known are model"),
@@ -86,17 +88,17 @@ def test_pruning_shows_first_and_removes_only_when_told_to(tmp_path: Path, capsy
     ],
 )
 @pytest.mark.usefixtures("outputs")
-def test_what_cannot_be_asked_is_told(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
-    assert main(words) == 2
-    assert told in capsys.readouterr().err
+def test_invalid_options_are_refused(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+    assert main(argv) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_corrupt_file_is_no_traceback(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (outputs / "runs" / "rnn" / "0" / "status.json").write_text("{")
     assert main([]) == 0
-    told = capsys.readouterr()
-    assert "unreadable: " in told.out
-    assert "Traceback" not in told.err
+    captured = capsys.readouterr()
+    assert "unreadable: " in captured.out
+    assert "Traceback" not in captured.err
 
 
 def test_the_list_needs_no_torch(outputs: Path) -> None:

@@ -25,7 +25,7 @@ from tests.retrieval.colours import colour_embedder, paint, paint_folder  # noqa
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in, with a run, and with images of three colours in ``images``."""
+    """A working directory with a run, and with images of three colours in ``images``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     embedder = colour_embedder(Path())
@@ -42,8 +42,8 @@ def indexed(here: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return here
 
 
-def found(*words: str) -> list[list[str]]:
-    """The names found for each query."""
+def results(*words: str) -> list[list[str]]:
+    """The names in the results of each query."""
     assert main(["search", "run=run", "json=found.json", *words]) == 0
     content = json.loads(Path("found.json").read_text())
     return [[hit["name"] for hit in answer["hits"]] for answer in content["answers"]]
@@ -53,70 +53,70 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     """The sentences with which the words are refused."""
     capsys.readouterr()
     assert main(list(words)) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    return [line.removeprefix("seqvise: ") for line in told.err.splitlines() if line.startswith("seqvise: ")]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [line.removeprefix("seqvise: ") for line in captured.err.splitlines() if line.startswith("seqvise: ")]
 
 
-def test_an_index_is_made_and_brought_up_to_date(
+def test_an_index_is_built_and_updated(
     here: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (here / "images" / "blue" / "broken.png").write_bytes(b"no image")
     assert main(["index", "run=run", "images=images"]) == 0
-    told = capsys.readouterr().out
-    assert "images: 12 (12 added, 1 unreadable)" in told
+    output = capsys.readouterr().out
+    assert "images: 12 (12 added, 1 unreadable)" in output
     assert "unreadable: images/blue/broken.png: no image that Pillow knows" in caplog.text
     (folder,) = (here / "run" / "indexes").iterdir()
-    assert told.splitlines()[-1] == f"index: run/indexes/{folder.name}"
+    assert output.splitlines()[-1] == f"index: run/indexes/{folder.name}"
     (here / "images" / "blue" / "broken.png").unlink()
     (here / "images" / "red" / "0.png").unlink()
     paint(here / "images" / "red" / "new.png", (1, 0.05, 0))
     assert main(["index", "run=run", "images=images"]) == 0
-    assert "images: 12 (1 added, 1 removed, 11 as before)" in capsys.readouterr().out
-    assert found("query=red", "k=1") == [["red/new.png"]]
+    assert "images: 12 (1 added, 1 removed, 11 unchanged)" in capsys.readouterr().out
+    assert results("query=red", "k=1") == [["red/new.png"]]
 
 
 @pytest.mark.usefixtures("indexed")
 def test_words_find_images_the_nearest_first(capsys: pytest.CaptureFixture[str]) -> None:
-    assert found("query=green", "query=yellow - red", "query=RED", "k=4") == [
+    assert results("query=green", "query=yellow - red", "query=RED", "k=4") == [
         [f"green/{number}.png" for number in range(4)],
         [f"green/{number}.png" for number in range(4)],
         [f"red/{number}.png" for number in range(4)],
     ]
-    told = capsys.readouterr().out
-    assert "yellow - red" in told
-    assert re.search(r"1 +1\.000 +Green +green/0\.png", told)
+    output = capsys.readouterr().out
+    assert "yellow - red" in output
+    assert re.search(r"1 +1\.000 +Green +green/0\.png", output)
 
 
 @pytest.mark.usefixtures("indexed")
 def test_sums_weigh_words_as_combine_says() -> None:
     # yellow is (3, 3, 0): as it is, it outweighs blue (0, 0, 1); as a direction, blue is the largest part of the sum.
-    assert found("query=yellow + blue", "k=1", "combine=unit")[0][0].startswith("blue")
-    assert not found("query=yellow + blue", "k=1", "combine=raw")[0][0].startswith("blue")
+    assert results("query=yellow + blue", "k=1", "combine=unit")[0][0].startswith("blue")
+    assert not results("query=yellow + blue", "k=1", "combine=raw")[0][0].startswith("blue")
 
 
 @pytest.mark.usefixtures("indexed")
 def test_an_image_finds_its_like_and_neither_itself_nor_its_copies() -> None:
     shutil.copy("images/red/0.png", "copy.png")
     paint(Path("other.png"), (1, 0.01, 0))
-    assert found("image=images/red/0.png", "image=copy.png", "image=other.png", "k=3") == [
+    assert results("image=images/red/0.png", "image=copy.png", "image=other.png", "k=3") == [
         ["red/1.png", "red/2.png", "red/3.png"],
         ["red/1.png", "red/2.png", "red/3.png"],
         ["red/0.png", "red/1.png", "red/2.png"],
     ]
-    assert [len(hits) for hits in found("image=images/red/0.png", "k=50")] == [11]
+    assert [len(hits) for hits in results("image=images/red/0.png", "k=50")] == [11]
 
 
 @pytest.mark.usefixtures("indexed")
 def test_k_above_the_count_gives_all_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    assert len(found("query=red", "k=13")[0]) == 12
-    assert "k is 13, but the index has 12 images: all are given." in caplog.text
+    assert len(results("query=red", "k=13")[0]) == 12
+    assert "k is 13, but the index has only 12 images: all are returned." in caplog.text
     caplog.clear()
-    assert len(found("query=red", "k=12")[0]) == 12
-    assert "all are given" not in caplog.text
+    assert len(results("query=red", "k=12")[0]) == 12
+    assert "all are returned" not in caplog.text
 
 
-def test_classes_and_nouns_are_found_with_what_shares_a_vector_as_one(
+def test_classes_and_nouns_with_equal_vectors_are_one_result(
     here: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -126,16 +126,16 @@ def test_classes_and_nouns_are_found_with_what_shares_a_vector_as_one(
     classes = {"0": ["n00000003", "sea_green"], "1": ["n00000001", "red"]}
     (here / "net" / "imagenet_class_index.json").write_text(json.dumps(classes))
     words = ["query=red", "wordnet=net", "k=2"]
-    assert found("to=wordnet", *words) == [["n00000001, n00000002", "n00000003"]]
-    assert "wordnet: 1 of 4 have no vector and cannot be found." in caplog.text
-    assert found("to=imagenet", *words) == [["n00000001", "n00000003"]]
-    assert found("to=imagenet", "image=images/red/0.png", "wordnet=net", "k=1") == [["n00000001"]]
+    assert results("to=wordnet", *words) == [["n00000001, n00000002", "n00000003"]]
+    assert "wordnet: 1 of 4 have no word vector and cannot be found." in caplog.text
+    assert results("to=imagenet", *words) == [["n00000001", "n00000003"]]
+    assert results("to=imagenet", "image=images/red/0.png", "wordnet=net", "k=1") == [["n00000001"]]
     assert refused(capsys, "search", "run=run", "query=red", "to=wordnet") == [
-        "to=wordnet needs the folder of WordNet's files: give wordnet=FOLDER."
+        "to=wordnet needs the folder of WordNet's files: set wordnet=FOLDER."
     ]
     (here / "net" / "imagenet_class_index.json").unlink()
     assert refused(capsys, "search", "run=run", "to=imagenet", *words) == [
-        "to=imagenet needs net/imagenet_class_index.json, which is not there: give wordnet=FOLDER."
+        "to=imagenet needs net/imagenet_class_index.json, which is missing: set wordnet=FOLDER."
     ]
 
 
@@ -153,7 +153,7 @@ def test_an_image_finds_labels_by_the_calibration_of_the_run(
 ) -> None:
     caplog.set_level("INFO")
     # Its cosine to red is 1 / hypot(1, 0.8) = 0.781, to blue 0.625; 0.3 is taken off red's and green's.
-    assert found("to=labels", "image=plum.png", "query=rose", "k=2", "page=p.html") == [
+    assert results("to=labels", "image=plum.png", "query=rose", "k=2", "page=p.html") == [
         ["red", "green"],
         ["blue", "red"],
     ]
@@ -163,7 +163,7 @@ def test_an_image_finds_labels_by_the_calibration_of_the_run(
     assert [hit["score"] for hit in image["hits"]] == pytest.approx([0.625, 0.481], abs=2e-3)
     assert [hit["cosine"] for hit in image["hits"]] == pytest.approx([0.625, 0.781], abs=2e-3)
     assert "score" not in words["hits"][0]
-    sentence = "by the cosine, less 0.3 (model.calibration) for labels that training saw."
+    sentence = "Scores of labels are cosines, minus 0.3 (model.calibration) for labels seen in training."
     assert sentence in caplog.text
     assert sentence in Path("p.html").read_text()
     assert re.search(r"1 +0\.62\d +0\.62\d +Blue +blue", capsys.readouterr().out)
@@ -180,16 +180,16 @@ def test_an_image_is_classified_among_names_that_the_user_gives(
     caplog.set_level("INFO")
     search = ["to=labels", "image=plum.png", "k=3"]
     # Red, as training saw it, has 0.781 - 0.3; rose, (2, 1, 1), has 0.893 and sea green 0.442.
-    assert found(*search, "labels=Red, sea-green, rose,") == [["rose", "Red", "sea-green"]]
+    assert results(*search, "labels=Red, sea-green, rose,") == [["rose", "Red", "sea-green"]]
     assert "model.calibration" in caplog.text
     caplog.clear()
-    assert found(*search, "labels=sea green,rose,blue") == [["rose", "blue", "sea green"]]
+    assert results(*search, "labels=sea green,rose,blue") == [["rose", "blue", "sea green"]]
     assert "model.calibration" not in caplog.text
-    Path("names.txt").write_text("\ufeffred\n\nblue\nred\n", encoding="utf-8")  # as Windows marks it
-    assert found(*search, "labels=names.txt") == [["blue", "red"]]
+    Path("names.txt").write_text("red\n\nblue\nred\n")
+    assert results(*search, "labels=names.txt") == [["blue", "red"]]
     assert refused(capsys, "search", "run=run", *search, "labels=blu, rose, zzzzzz") == [
-        "labels='blu': there is no vector of 'blu'. Spelled nearly so: blue.",
-        "labels='zzzzzz': there is no vector of 'zzzzzz'. No word is spelled nearly so.",
+        "labels='blu': there is no vector of 'blu'. Similar spellings: blue.",
+        "labels='zzzzzz': there is no vector of 'zzzzzz'. No word has a similar spelling.",
     ]
     (sentence,) = refused(capsys, "search", "run=run", *search, "labels= ,")
     assert sentence.startswith("labels= , has no name")
@@ -201,15 +201,15 @@ def test_an_image_is_classified_among_names_that_the_user_gives(
         "labels=folder is a folder, but must be names with commas between them, or a file of names."
     ]
     assert refused(capsys, "search", "run=run", "query=red", "labels=red, blue") == [
-        "labels= names the answers of to=labels, but to is 'images': add to=labels, or leave labels= out."
+        "labels= is only for to=labels, but to is 'images': add to=labels, or remove labels=."
     ]
 
 
 @pytest.mark.usefixtures("indexed")
-def test_a_page_holds_its_images_and_escapes_what_people_write() -> None:
+def test_a_page_includes_its_images_and_escapes_text() -> None:
     paint(Path("images/red/<b>&.png"), (1, 0, 0))
     assert main(["index", "run=run", "images=images"]) == 0
-    found("query=red", "image=images/green/0.png", "k=3", "page=out/found.html")
+    results("query=red", "image=images/green/0.png", "k=3", "page=out/found.html")
     page = Path("out/found.html").read_text()
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     assert len(pictures) == 7  # three answers each, and the image that was looked for
@@ -222,13 +222,13 @@ def test_a_page_holds_its_images_and_escapes_what_people_write() -> None:
 
 @pytest.mark.usefixtures("indexed")
 def test_a_sheet_shows_the_images_in_order() -> None:
-    found("query=blue", "image=images/green/0.png", "k=3", "sheet=sheet.png")
+    results("query=blue", "image=images/green/0.png", "k=3", "sheet=sheet.png")
     with Image.open("sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"), int)
-    from seqvise.retrieval.render.sheet import APART, CAPTION, GAP, HEAD, MARGIN, TILE
+    from seqvise.retrieval.render.sheet import CAPTION, GAP, HEAD, MARGIN, ROW_GAP, TILE
 
     centres = [MARGIN + TILE // 2 + place * (TILE + GAP) for place in range(4)]
-    rows = [MARGIN + HEAD + TILE // 2 + line * (HEAD + TILE + CAPTION + APART) for line in range(2)]
+    rows = [MARGIN + HEAD + TILE // 2 + line * (HEAD + TILE + CAPTION + ROW_GAP) for line in range(2)]
     strongest = [[pixels[row, column].argmax() for column in centres] for row in rows]
     assert strongest[0][:3] == [2, 2, 2]
     assert (pixels[rows[0], centres[3]] == 255).all()
@@ -241,12 +241,12 @@ def test_suspects_are_the_images_in_a_wrong_folder(capsys: pytest.CaptureFixture
     paint(Path("images/purple haze/1.png"), (1, 0, 1))
     paint(Path("images/sea green/1.png"), (0, 1, 1))
     assert main(["index", "run=run", "images=images", "suspects=out/suspects.html"]) == 0
-    told = capsys.readouterr()
-    assert "suspects: 1 of 12 images, in out/suspects.html" in told.out
+    captured = capsys.readouterr()
+    assert "suspects: 1 of 12 images, in out/suspects.html" in captured.out
     page = Path("out/suspects.html").read_text()
     assert "blue/wrong.png" in page
     assert "nearest: <b>Red</b>" in page
-    assert "training did not see their labels: purple haze (1), sea green (1)" in page
+    assert "their labels were not seen in training: purple haze (1), sea green (1)" in page
     assert page.count("<figure") == 1
 
 
@@ -258,21 +258,21 @@ def test_images_of_labels_held_out_are_no_suspects(
     monkeypatch.setattr(embedders.load_embedder(Path("run")).options, "held_out", ["blue"])
     assert main(["index", "run=run", "images=images", "suspects=suspects.html"]) == 0
     assert "suspects: 0 of 7 images" in capsys.readouterr().out
-    assert "Not judged, as training did not see their labels: blue (5)." in caplog.text
+    assert "Not checked, because training did not see their labels: blue (5)." in caplog.text
 
 
 @pytest.mark.usefixtures("indexed")
-def test_what_cannot_be_searched_for_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_queries_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.png").write_bytes(b"x")
     Path("empty.png").write_bytes(b"")
     search = ("search", "run=run")
     assert refused(capsys, *search, "query=reed", "query=blu + zzzzzz") == [
-        "query='reed': there is no vector of 'reed'. Spelled nearly so: red, green.",
-        "query='blu + zzzzzz': there is no vector of 'blu'. Spelled nearly so: blue.",
-        "query='blu + zzzzzz': there is no vector of 'zzzzzz'. No word is spelled nearly so.",
+        "query='reed': there is no vector of 'reed'. Similar spellings: red, green.",
+        "query='blu + zzzzzz': there is no vector of 'blu'. Similar spellings: blue.",
+        "query='blu + zzzzzz': there is no vector of 'zzzzzz'. No word has a similar spelling.",
     ]
     assert refused(capsys, *search, "image=broken.png", "image=empty.png") == [
-        "image=broken.png cannot be read: no image that Pillow knows.",
+        "image=broken.png cannot be read: not an image format that Pillow supports.",
         "image=empty.png cannot be read: the file is empty.",
     ]
     assert refused(capsys, *search, "k=0", "to=dogs", "combine=x", "image=no.png", "sheet=a.jpg", "json=run") == [
@@ -280,27 +280,27 @@ def test_what_cannot_be_searched_for_is_refused(capsys: pytest.CaptureFixture[st
         "to is 'dogs', but must be one of images, labels, imagenet, wordnet.",
         "combine is 'x', but must be one of unit, raw.",
         "image=no.png: there is no such file.",
-        "sheet= shows images, which only to=images finds; page= shows words too.",
+        "sheet= is only for to=images, but to is 'dogs': use page= instead, or remove sheet=.",
         "sheet=a.jpg must end in .png.",
         "json=run must end in .json.",
     ]
-    assert refused(capsys, *search) == ["query= and image= are both missing: say what is looked for."]
+    assert refused(capsys, *search) == ["query= and image= are both missing: set at least one."]
 
 
-def test_what_cannot_be_indexed_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_index_options_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "empty").mkdir()
     (here / "thesis").mkdir()
     (here / "thesis" / "a.txt").write_text("x")
     paint(here / "bad" / "1.png", (1, 0, 0)).write_bytes(b"x")
     (sentence,) = refused(capsys, "index", "run=run", "images=empty")
-    assert sentence.startswith("empty holds no image")
+    assert sentence.startswith("empty contains no image")
     (sentence,) = refused(capsys, "index", "run=run", "images=nowhere")
     assert sentence.startswith("nowhere is not a folder")
     (sentence,) = refused(capsys, "index", "run=run", "images=bad")
     assert sentence.startswith("None of the 1 images")
     assert refused(capsys, "index", "run=run", "images=images", "output=thesis", "index=tree", "suspects=a.txt") == [
         "index is 'tree', but must be one of auto, exact, nmslib, faiss.",
-        "output=thesis is there and is no index: give the name of another folder.",
+        "output=thesis exists and is not an index: choose another folder.",
         "suspects=a.txt must end in .html.",
     ]
     assert (here / "thesis" / "a.txt").is_file()
@@ -318,14 +318,14 @@ def test_no_index_several_and_one_of_another_model(
     assert main(["index", "run=run", "images=images"]) == 0
     assert main(["index", "run=run", "images=images/red"]) == 0
     (sentence,) = refused(capsys, *search)
-    assert sentence.startswith("run has several indexes: give index= one of run/indexes/images-")
+    assert sentence.startswith("run has several indexes: set index= to one of run/indexes/images-")
     (index,) = (indexed / "run" / "indexes").glob("red-*")
-    assert found("query=red", f"index={index}", "k=9")[0][0] == "0.png"
+    assert results("query=red", f"index={index}", "k=9")[0][0] == "0.png"
     (sentence,) = refused(capsys, *search, "index=nowhere")
     assert sentence == "index=nowhere: there is no such folder."
     shutil.rmtree(indexed / "run" / "indexes")
     (sentence,) = refused(capsys, *search)
-    assert sentence == "run has no index of images: make one with `seqvise index run=run images=FOLDER`."
+    assert sentence == "run has no image index: build one with `seqvise index run=run images=FOLDER`."
 
 
 @pytest.mark.usefixtures("indexed")
@@ -334,20 +334,20 @@ def test_images_that_moved(capsys: pytest.CaptureFixture[str]) -> None:
     Path("images").rename("moved")
     (sentence,) = refused(capsys, *search)
     assert "give images= the folder that they are in now" in sentence
-    assert found("query=red", "images=moved", "sheet=s.png", "k=2") == [["red/0.png", "red/1.png"]]
+    assert results("query=red", "images=moved", "sheet=s.png", "k=2") == [["red/0.png", "red/1.png"]]
     Path("images").mkdir()
     (sentence,) = refused(capsys, *search)
-    assert sentence.startswith("None of the images found is in")
+    assert sentence.startswith("None of the images in the results exists in")
 
 
-def test_a_corrupt_index_is_refused_and_made_again(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corrupt_index_is_refused_and_rebuilt(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder,) = (indexed / "run" / "indexes").iterdir()
     content = (folder / "vectors.npy").read_bytes()
     (folder / "vectors.npy").write_bytes(content[:-4])
     (sentence,) = refused(capsys, "search", "run=run", "query=red")
     assert sentence == (
-        f"index=run/indexes/{folder.name} is damaged (vectors.npy is not as it was written): delete that folder and "
-        "make it again with `seqvise index`."
+        f"index=run/indexes/{folder.name} is damaged (vectors.npy differs from what was written): delete that folder "
+        "and make it again with `seqvise index`."
     )
     assert main(["index", "run=run", "images=images"]) == 0
     assert (folder / "vectors.npy").read_bytes() == content

@@ -47,7 +47,7 @@ def hits(*argv: str) -> list[list[tuple[str, float]]]:
 
 
 def hits_without_scan(*argv: str) -> list[list[tuple[str, float]]]:
-    """The same of a search in a process of its own, which follows the graph and logs nothing."""
+    """The same results from a search in a separate process, which uses the graph and logs nothing."""
     program = [sys.executable, "-c", WITHOUT_SCAN, *SEARCH, *argv, "json=apart.json"]
     done = subprocess.run(program, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def hits_without_scan(*argv: str) -> list[list[tuple[str, float]]]:
 
 
 def notes(lines: Sequence[str]) -> list[str]:
-    """What was logged, but for nmslib's advice and the note on the run, which was made before there were checksums."""
+    """The logged messages without nmslib's advice and the note that the earlier run has no checksums."""
     return [line for line in lines if not line.startswith(ADVICE) and "without checksums" not in line]
 
 

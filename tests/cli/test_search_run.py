@@ -49,7 +49,7 @@ TRAIN = [
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images and ``run``, trained on their features, or with the network below."""
     folder = tmp_path_factory.mktemp("searched")
-    draw_folder(folder / "drawn", each=8)
+    draw_folder(folder / "drawn", count=8)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), folder / "tiny.pt")
     lines = [f"{word} {' '.join(map(str, vector))}\n" for word, vector in WORDS.items()]
@@ -70,31 +70,31 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def here(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder with the run, to stand in."""
+    """The working directory with the run."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(sys, "path", [*sys.path])
     shutil.rmtree("run/indexes", ignore_errors=True)
     return trained
 
 
-def found(*words: str) -> list[list[str]]:
+def results(*words: str) -> list[list[str]]:
     assert main(["search", "run=run", "json=found.json", "device=cpu", "trust=true", *words]) == 0
     content = json.loads(Path("found.json").read_text())
     return [[hit["name"] for hit in answer["hits"]] for answer in content["answers"]]
 
 
-def test_a_run_finds_what_it_was_trained_on(here: Path) -> None:
+def test_a_run_finds_its_training_images(here: Path) -> None:
     assert Path("run/assets/labels/seen.txt").read_text() == "blue\ngreen\nred\n"
     assert main(["index", "run=run", "images=drawn", "device=cpu", "trust=true"]) == 0
-    answers = found("query=red", "query=plum - red", "k=8")
+    answers = results("query=red", "query=plum - red", "k=8")
     assert [{name.split("/")[0] for name in names} for names in answers] == [{"red"}, {"blue"}]
     draw(here / "new.png", (25, 190, 70), seed=999)
-    assert {name.split("/")[0] for name in found("image=new.png", "k=8")[0]} == {"green"}
+    assert {name.split("/")[0] for name in results("image=new.png", "k=8")[0]} == {"green"}
 
 
 @pytest.mark.usefixtures("here")
 def test_vectors_are_the_models_own() -> None:
-    """The index's vector of an image is what the network and the trained model give, one image at a time."""
+    """An image's vector in the index equals the output of network and model for this image."""
     from seqvise.images.backbones import load_network
     from seqvise.images.decoding import decode
     from seqvise.images.transforms import evaluation_transform
@@ -114,7 +114,7 @@ def test_vectors_are_the_models_own() -> None:
         with torch.no_grad():
             expected = model(pixels if whole else network.backbone(pixels))[0].numpy()
         np.testing.assert_allclose(images.index.vectors[row], expected, atol=5e-3)
-        np.testing.assert_allclose(embedder.files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
+        np.testing.assert_allclose(embedder.embed_files([images.file(row)])[0], images.index.vectors[row], atol=1e-4)
     shutil.rmtree("own")
 
 

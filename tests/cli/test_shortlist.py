@@ -1,4 +1,4 @@
-"""A short-list from a run's own corpus, and what is translated with it."""
+"""A shortlist from a run's corpus, and translation with it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_a_run_decodes_among_the_words_that_translate_its_source(
     capsys.readouterr()
     path = here / "list.tsv"
     assert main([f"run={run}", f"output={path}", "words=3"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     assert head == "source\ttarget\tprobability"
     rows = [line.split("\t") for line in lines]
-    heard = [source for source, *_ in rows]
-    assert max(heard.count(source) for source in set(heard)) <= 3
-    assert told == f"{len(rows)} target words of {len(set(heard))} source words: {path}\n"
+    source_words = [source for source, *_ in rows]
+    assert max(source_words.count(source) for source in set(source_words)) <= 3
+    assert output == f"{len(rows)} target words of {len(set(source_words))} source words: {path}\n"
     (here / "in.txt").write_text("qui es tu ?\n\noù est elle ?\n", encoding="utf-8")
     words = [f"run={run}", f"input={here / 'in.txt'}", "device=cpu", f"output={here / 'out.txt'}"]
     assert translate([*words, f"shortlist={path}", "beam=2"]) == 0
     assert (here / "out.txt").read_text(encoding="utf-8").count("\n") == 3
 
 
-def test_what_has_no_short_list_is_told(
+def test_invalid_shortlist_options_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -43,11 +43,11 @@ def test_what_has_no_short_list_is_told(
     (tmp_path / "none.tsv").write_text("x\n")
     for words, sentence in (
         ([f"run={run}", f"output={tmp_path}"], "it is a folder"),
-        ([f"run={run}", f"output={tmp_path / 'x'}", "words=0"], "each source word needs one at least"),
+        ([f"run={run}", f"output={tmp_path / 'x'}", "words=0"], "words is 0, but must be at least 1"),
         ([f"run={tmp_path}", f"output={tmp_path / 'x'}"], "is not a run directory"),
-        ([f"run={run}", f"output={tmp_path / 'x'}"], "has other words now"),
+        ([f"run={run}", f"output={tmp_path / 'x'}"], "has another vocabulary than the run"),
     ):
         assert main(words) == 2, words
         assert sentence in capsys.readouterr().err, words
     assert translate([f"run={run}", f"input={tmp_path / 'none.tsv'}", f"shortlist={tmp_path / 'none.tsv'}"]) == 2
-    assert "it is no file of seqvise shortlist" in capsys.readouterr().err
+    assert "it is not a file of seqvise shortlist" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from seqvise.cli.support.hydra_command import for_hydra, joins_others
+from seqvise.cli.support.hydra_command import for_hydra, joins_running_job
 from seqvise.cli.train import main as hydra_main
 
 pytestmark = pytest.mark.timeout(600)  # a dozen processes, each of which loads torch
@@ -87,19 +87,19 @@ class Draws(Sweeper):
                 "group": torch.distributed.is_initialized()}
 
     def sweep(self, arguments):
-        told = {"before": self.state(), "after": [], "values": [], "rates": []}
+        results = {"before": self.state(), "after": [], "values": [], "rates": []}
         for number, (devices, fault) in enumerate(JOBS):
             rate = random.SystemRandom().uniform(1e-4, 1e-2)
             words = [f"optimizer.lr={rate}", "seed=null", f"trainer.devices={devices}"]
             words.append(f"+callbacks.extra.watch.fault={fault}")
             (result,) = self.launcher.launch([[*arguments, *words]], initial_job_idx=number)
             try:
-                told["values"].append(result.return_value)
+                results["values"].append(result.return_value)
             except Exception as error:
-                told["values"].append(str(error))
-            told["rates"].append(rate)
-            told["after"].append(self.state())
-        Path("told.json").write_text(json.dumps(told))
+                results["values"].append(str(error))
+            results["rates"].append(rate)
+            results["after"].append(self.state())
+        Path("results.json").write_text(json.dumps(results))
 """
 
 
@@ -121,11 +121,11 @@ def ranks(here: Path, job: int | str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Swept:
-    """A folder, what the sweep in it said, and what its sweeper took down."""
+    """A folder with a sweep, the sweep's process, and the values that its sweeper recorded."""
 
     here: Path
     done: subprocess.CompletedProcess[str]
-    told: dict[str, Any]
+    results: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -138,16 +138,16 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     (here / "conf" / "hydra" / "sweeper").mkdir(parents=True)
     (here / "conf" / "hydra" / "sweeper" / "draws.yaml").write_text("_target_: hydra_plugins.draws.Draws\n")
     words = ["hydra/sweeper=draws", "hydra/launcher=basic", "hydra.sweep.dir=sweep"]
-    done = train(here, "-m", *QUIET, *words)
-    assert (here / "told.json").exists(), done.stderr
-    return Swept(here, done, read(here / "told.json"))
+    done = train(here, "-m", *SMALL, *words)
+    assert (here / "results.json").exists(), done.stderr
+    return Swept(here, done, read(here / "results.json"))
 
 
 @pytest.mark.parametrize(("job", "world"), [(0, 2), (1, 1), (3, 2)])
-def test_every_rank_has_what_the_sweeper_drew_and_sees_its_own_share(drawn: Swept, job: int, world: int) -> None:
+def test_every_rank_has_the_sampled_values_and_its_shard(drawn: Swept, job: int, world: int) -> None:
     seen = ranks(drawn.here, job)
     assert [rank["world"] for rank in seen] == [world] * world
-    assert {rank["lr"] for rank in seen} == {drawn.told["rates"][job]}
+    assert {rank["lr"] for rank in seen} == {drawn.results["rates"][job]}
     assert len({rank["seed"] for rank in seen}) == 1
     assert {rank["folder"] for rank in seen} == {str(drawn.here / "sweep" / str(job))}
     assert sorted(row for rank in seen for row in rank["rows"]) == list(range(PAIRS))
@@ -160,12 +160,12 @@ def test_there_is_one_folder_a_job_and_no_other(drawn: Swept) -> None:
 
 
 def test_a_job_leaves_nothing_for_the_next(drawn: Swept) -> None:
-    for after in drawn.told["after"]:
-        assert after == drawn.told["before"]
+    for after in drawn.results["after"]:
+        assert after == drawn.results["before"]
 
 
 def test_the_sweeper_gets_the_monitored_metric_and_failures(drawn: Swept) -> None:
-    values = drawn.told["values"]
+    values = drawn.results["values"]
     for job in (0, 1, 3):
         assert values[job] == read(drawn.here / "sweep" / str(job) / "metrics.json")["val/loss"]
     assert "a wheel came off" in values[2]
@@ -199,7 +199,7 @@ def again(here: Path, more: Sequence[str], **variables: str) -> subprocess.Compl
     return train(here, "-m", *LOCAL, *more, **variables)
 
 
-def test_a_killed_rank_ends_its_job_alone(local: Swept) -> None:
+def test_a_killed_rank_ends_only_its_job(local: Swept) -> None:
     assert local.done.returncode == 1
     status = read(local.here / "sweep" / "0" / "status.json")
     assert (status["status"], status["interrupted"]) == ("failed", False)
@@ -209,7 +209,7 @@ def test_a_killed_rank_ends_its_job_alone(local: Swept) -> None:
     assert "job 1 done in" in local.done.stderr
 
 
-def test_jobs_are_told_and_named_by_what_they_override(local: Swept) -> None:
+def test_jobs_are_logged_and_named_by_their_overrides(local: Swept) -> None:
     assert "job 0 starts: +callbacks.extra.watch.fault=kill\n" in local.done.stderr
     links = sorted((local.here / "sweep" / "tensorboard").iterdir())
     assert [link.name for link in links] == [
@@ -223,7 +223,7 @@ def test_nothing_is_chosen_by_the_test_part(local: Swept) -> None:
     assert not any(name.startswith("test/") for name in read(local.here / "sweep" / "1" / "metrics.json"))
 
 
-def test_a_sweep_started_again_does_what_is_asked(
+def test_a_restarted_sweep_follows_resume_and_retry(
     local: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(local.here)
@@ -231,9 +231,9 @@ def test_a_sweep_started_again_does_what_is_asked(
     assert hydra_main(["-m", *LOCAL]) == 2
     assert "already holds a sweep" in capsys.readouterr().err
     assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
-    told = capsys.readouterr().err
-    assert "2 jobs, 0 of them to be run" in told
-    assert "1 of 2 jobs failed. job 0: rank 1 was killed by SIGKILL" in told
+    errors = capsys.readouterr().err
+    assert "2 jobs, 0 of them to be run" in errors
+    assert "1 of 2 jobs failed. job 0: rank 1 was killed by SIGKILL" in errors
 
     written = read(local.here / "sweep" / "1" / "status.json")["written"]
     done = again(local.here, ["resume=auto", "retry=failed"], FAULTLESS="1")
@@ -244,9 +244,9 @@ def test_a_sweep_started_again_does_what_is_asked(
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return int(listener.getsockname()[1])
 
 
 def by_hand(port: int, node: str) -> dict[str, Any]:
@@ -259,7 +259,7 @@ def by_torchrun(port: int, node: str) -> dict[str, Any]:  # noqa: ARG001
 
 
 def by_slurm(port: int, node: str) -> dict[str, Any]:
-    """What srun gives each of its tasks."""
+    """The environment variables that srun sets for each task."""
     tasks = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2", "SLURM_NODELIST": "localhost"}
     mine = {"SLURM_PROCID": node, "SLURM_NODEID": node, "SLURM_LOCALID": "0"}
     job = {"SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "train", "SLURM_STEP_ID": "0"}
@@ -284,7 +284,7 @@ def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], d
     assert {rank["folder"] for rank in seen} == {str(folder)}
     assert sorted(row for rank in seen for row in rank["rows"]) == list(range(PAIRS))
     assert read(folder / "metrics.json")["world_size"] == 2
-    # Only the first tells of the run; which of torchrun's is the first, torchrun decides.
+    # Only rank 0 prints the run; torchrun decides which process has rank 0.
     assert sorted(bool(node.stdout) for node in nodes) == [False, True]
 
 
@@ -292,14 +292,14 @@ def test_two_nodes_train_one_run(tmp_path: Path, started: Callable[[int, str], d
 def test_only_the_first_process_keeps_hydras_files(monkeypatch: pytest.MonkeyPatch, rank: str, joins: bool) -> None:
     for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": "0", "TORCHELASTIC_RUN_ID": "mine"}.items():
         monkeypatch.setenv(name, value)
-    assert joins_others(["seed=1"]) is joins
+    assert joins_running_job(["seed=1"]) is joins
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
-    [(["-m", "seed=1,2"], "A sweep starts the processes of its jobs itself"), ([], "have to share one folder")],
+    [(["-m", "seed=1,2"], "A sweep starts the processes of its jobs itself"), ([], "must share one run directory")],
 )
-def test_processes_started_from_outside_are_told_what_they_need(
+def test_externally_started_processes_need_a_common_folder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -322,7 +322,10 @@ def test_processes_started_from_outside_are_told_what_they_need(
         (["seed=1,2", "hydra/launcher=slurm"], "hydra/launcher=slurm needs hydra-submitit-launcher: pip install"),
         (["seed=1,2", "hydra/launcher=ray"], "hydra/launcher=ray needs hydra-ray-launcher: pip install 'seqvise[ray]'"),
         (["seed=1,2", "retry=all"], "retry is 'all', but must be failed"),
-        (["experiment=seed/rnn,multi30k/transformer", "model.heads=4"], "That is the job experiment=seed/rnn of the"),
+        (
+            ["experiment=lesson11/rnn,multi30k/transformer", "model.heads=4"],
+            "This is job experiment=lesson11/rnn of the",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_before_any_job(
@@ -336,14 +339,20 @@ def test_a_sweep_that_cannot_be_is_refused_before_any_job(
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr("seqvise.launching.grid.find_spec", lambda _: None)
     assert hydra_main(["-m", *words]) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert ("That is the job" in told) is ("experiment" in words[0])
+    errors = capsys.readouterr().err
+    assert sentence in errors
+    assert ("This is job" in errors) is ("experiment" in words[0])
     assert list(tmp_path.glob("outputs/sweeps/*/*/*/")) == []
 
 
-def test_a_key_that_only_the_swept_models_have_may_be_given() -> None:
-    words = ["-m", "experiment=seed/attention,seed/teacher_forcing", "model.heads=4", "seed=3", "optimizer.lr=1,2"]
+def test_a_key_that_only_the_swept_models_have_is_accepted() -> None:
+    words = [
+        "-m",
+        "experiment=lesson11/attention,lesson11/teacher_forcing",
+        "model.heads=4",
+        "seed=3",
+        "optimizer.lr=1,2",
+    ]
     assert for_hydra(words) == [*words[:2], "model.heads=choice(4)", *words[3:]]
     assert for_hydra(["-m", "optimizer.lr=1,2", "model.cell=lstm"]) == ["-m", "optimizer.lr=1,2", "model.cell=lstm"]
     assert for_hydra(["model=rnn", "model.heads=4"]) == ["model=rnn", "model.heads=4"]

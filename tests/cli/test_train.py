@@ -31,7 +31,7 @@ TINY = [
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to stand in, with a corpus in ``corpus``; the process's words and variables are put back."""
+    """A working directory with a corpus in ``corpus``; arguments and variables of the process are restored."""
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "train.fr").write_text("\n".join(SOURCE) + "\n", encoding="utf-8")
     (tmp_path / "corpus" / "train.en").write_text("\n".join(TARGET) + "\n", encoding="utf-8")
@@ -66,7 +66,7 @@ def test_training_leaves_a_run_that_translates(
     assert json.loads((run / "status.json").read_text())["status"] == "ok"
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
 
-    # The run alone is enough: no corpus, no cache, another place.
+    # Only the run is needed: no corpus, no cache, another folder.
     (here / "corpus" / "train.fr").unlink()
     moved = run.rename(here / "moved")
     (here / "in.txt").write_text("qui es tu ?\n\nxyz\nqui es tu ?", encoding="utf-8")
@@ -78,15 +78,15 @@ def test_training_leaves_a_run_that_translates(
 
 
 def test_two_deterministic_runs_are_equal_bit_for_bit(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
+    results = []
     for name in ("first", "second"):
         words = ["trainer.deterministic=true", f"hydra.run.dir={name}", "data.workers=0"]
         assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, *words) == 0
         state = torch.load(here / name / "checkpoints" / "last.ckpt", weights_only=True)
         metrics = json.loads((here / name / "metrics.json").read_text())
-        found.append((state["state_dict"], {key: value for key, value in metrics.items() if key != "seconds"}))
+        results.append((state["state_dict"], {key: value for key, value in metrics.items() if key != "seconds"}))
         torch.manual_seed(99)
-    (first, scores), (second, others) = found
+    (first, scores), (second, others) = results
     assert scores == others
     assert all(torch.equal(weight, second[key]) for key, weight in first.items())
 
@@ -95,8 +95,8 @@ def test_a_dry_run_trains_nothing(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "dry_run=true") == 0
-    told = capsys.readouterr().out
-    assert "2 an epoch, 4 in 2 epochs" in told
+    output = capsys.readouterr().out
+    assert "2 an epoch, 4 in 2 epochs" in output
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
 
 
@@ -114,8 +114,8 @@ def test_prepare_shows_counts_and_makes_no_run(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert seqvise(monkeypatch, "prepare", "data.root=corpus", *TINY) == 0
-    told = capsys.readouterr().out
-    assert told.rstrip().splitlines()[-1].startswith("store: outputs/cache/corpora/files-")
-    assert "99 % of sentences" in told
+    output = capsys.readouterr().out
+    assert output.rstrip().splitlines()[-1].startswith("store: outputs/cache/corpora/files-")
+    assert "99 % of sentences" in output
     assert sorted(path.name for path in here.iterdir()) == ["corpus", "outputs"]
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]

@@ -1,4 +1,4 @@
-"""``seqvise translate``: a line out for each line in, in every form, and mistakes told before work is done."""
+"""``seqvise translate``: one line for each input line, in every format; invalid input is refused first."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def translate(run: Path, *words: str) -> list[str]:
 
 @pytest.mark.parametrize("words", [[], ["beam=3"], ["temperature=1", "top_k=5"], ["batch=1"], ["unknown=copy"]])
 def test_every_line_has_a_line(run: Path, words: list[str]) -> None:
-    found = translate(run, "max_length=20", *words)
-    assert len(found) == len(INPUT)
-    assert [bool(line) for line in found] == [row not in (1, 5) for row in range(len(INPUT))]
+    lines = translate(run, "max_length=20", *words)
+    assert len(lines) == len(INPUT)
+    assert [bool(line) for line in lines] == [row not in (1, 5) for row in range(len(INPUT))]
 
 
-def test_scores_and_numbers_stand_before_the_text(run: Path) -> None:
+def test_scores_and_numbers_precede_the_text(run: Path) -> None:
     plain = translate(run, "beam=3", "max_length=20")
     scored = [line.split("\t") for line in translate(run, "beam=3", "max_length=20", "scores=true")]
     assert [text for _, text in scored] == plain
@@ -56,17 +56,17 @@ def test_scores_and_numbers_stand_before_the_text(run: Path) -> None:
 
 
 def test_json_tells_everything(run: Path) -> None:
-    found = [
+    objects = [
         json.loads(line) for line in translate(run, "beam=2", "nbest=2", "max_length=20", "format=json", "weights=true")
     ]
-    assert [one["source"] for one in found] == INPUT
-    assert found[1]["translations"] == [{"text": "", "score": 0.0, "log_prob": 0.0, "words": [], "attention": None}]
-    first = found[0]
+    assert [item["source"] for item in objects] == INPUT
+    assert objects[1]["translations"] == [{"text": "", "score": 0.0, "log_prob": 0.0, "words": [], "attention": None}]
+    first = objects[0]
     assert first["source_words"] == ["qui", "est", "là", "?", "<eos>"]
     assert len(first["translations"]) == 2
-    for one in first["translations"]:
-        assert set(one) == {"text", "score", "log_prob", "words", "attention"}
-        assert [len(one["attention"]), len(one["attention"][0])] == [len(one["words"]), 5]
+    for translation in first["translations"]:
+        assert set(translation) == {"text", "score", "log_prob", "words", "attention"}
+        assert [len(translation["attention"]), len(translation["attention"][0])] == [len(translation["words"]), 5]
     assert "attention" not in json.loads(translate(run, "format=json", "max_length=20")[0])["translations"][0]
 
 
@@ -95,19 +95,19 @@ def test_weights_of_fewer_bits_change_scores_a_little(here: Path, precision: str
     widths = [f"model.{name}=40" for name in ("embedding", "encoder_hidden", "decoder_hidden")]
     wide = make_run(here / "wide", *widths)
     words = ["format=json", "max_length=2", "min_length=2"]
-    exact, rounded = (
-        [one["translations"][0]["log_prob"] for one in map(json.loads, translate(wide, *words, *more))]
+    exact, quantized = (
+        [item["translations"][0]["log_prob"] for item in map(json.loads, translate(wide, *words, *more))]
         for more in ([], [f"precision={precision}"])
     )
-    assert exact != rounded
-    assert exact == pytest.approx(rounded, rel=0.2)
+    assert exact != quantized
+    assert exact == pytest.approx(quantized, rel=0.2)
 
 
 WRONG = [
-    (["beam=99"], "beam is 99, but there are only 15 words to choose among."),
-    (["beam=2", "nbest=3"], "nbest is 3, but beam=2 finds 2 at most: set beam=3, or temperature=1 to draw them."),
-    (["beam=2", "temperature=1"], "beam=2 searches and temperature=1.0 draws: give one of them."),
-    (["top_p=0.5"], "top_p=0.5 is for drawn words: set temperature=1 with it."),
+    (["beam=99"], "beam is 99, but there are only 15 words to choose from."),
+    (["beam=2", "nbest=3"], "nbest is 3, but beam=2 finds at most 2: set beam=3 or temperature=1."),
+    (["beam=2", "temperature=1"], "beam is 2, which searches, but temperature=1.0 samples: set only one of them."),
+    (["top_p=0.5"], "top_p is 0.5, but only applies to sampling: set temperature=1 with it."),
     (["format=xml"], "format is 'xml', but must be one of text, json."),
     (["ensemble=votes"], "ensemble is 'votes', but must be one of probs, log_probs."),
     (["precision=int4"], "precision is 'int4', but must be one of fp32, bf16, int8."),
@@ -115,15 +115,18 @@ WRONG = [
         ["device=meta", "precision=int8"],
         "precision=int8 is for a CPU, but device=meta: set device=cpu, or precision=bf16.",
     ),
-    (["weights=true"], "weights=true is for format=json; attention=FILE.png draws them."),
+    (
+        ["weights=true"],
+        "weights=true is only for format=json: set format=json, or draw the weights with attention=FILE.png.",
+    ),
     (["attention=map.jpg"], "attention is 'map.jpg', but must be the name of a .png file."),
     (["unknown=table.txt"], "unknown=table.txt cannot be read: No such file or directory; keep and copy need no file."),
-    (["output=in.txt"], "input and output are both in.txt: give the name of another file."),
+    (["output=in.txt"], "input and output are both in.txt: choose another output file."),
 ]
 
 
 @pytest.mark.parametrize(("words", "sentence"), WRONG)
-def test_a_mistake_is_told_and_nothing_written(
+def test_invalid_options_are_refused_and_nothing_is_written(
     run: Path, here: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
     assert main(["translate", f"run={run}", "input=in.txt", "output=out.txt", "device=cpu", *words]) == 2
@@ -131,19 +134,19 @@ def test_a_mistake_is_told_and_nothing_written(
     assert [path.name for path in here.iterdir()] == ["in.txt"]
 
 
-def test_runs_that_do_not_fit_are_told(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_that_do_not_fit_are_refused(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = make_run(here / "other", target=TARGET[::-1])
-    deaf = make_run(here / "deaf", "model=rnn")
+    without_attention = make_run(here / "without_attention", "model=rnn")
     words = ["translate", "input=in.txt", "output=out.txt", "device=cpu"]
     assert main([*words, f"run={run}", f"run={other}"]) == 2
     assert "other cannot decode as one: their vocabularies differ on the target side." in capsys.readouterr().err
-    assert main([*words, f"run={deaf}", "attention=map.png", "coverage=0.1"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
+    assert main([*words, f"run={without_attention}", "attention=map.png", "coverage=0.1"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [
         f"seqvise: {key}: the model has no attention; leave the key out." for key in ("coverage", "attention")
     ]
-    (run_file := deaf / "assets" / "target.vocabulary.tsv").unlink()
-    assert main([*words, f"run={deaf}"]) == 2
+    (run_file := without_attention / "assets" / "target.vocabulary.tsv").unlink()
+    assert main([*words, f"run={without_attention}"]) == 2
     assert str(run_file) in capsys.readouterr().err
     assert not Path("out.txt").exists()
 
@@ -155,10 +158,10 @@ def test_a_mistake_needs_no_torch(here: Path) -> None:
     assert done.splitlines()[-1] == "2 False"
 
 
-def test_lines_come_whole_whatever_the_blocks() -> None:
+def test_lines_are_complete_for_any_block_size() -> None:
     text = "été\r\n\nlast" + "x" * 200_000 + "\nno end"
-    found = list(windows(io.BytesIO(text.encode()), "f", 2))
-    assert found == [["été", ""], ["last" + "x" * 200_000, "no end"]]
+    batches = list(windows(io.BytesIO(text.encode()), "f", 2))
+    assert batches == [["été", ""], ["last" + "x" * 200_000, "no end"]]
     assert list(windows(io.BytesIO(b""), "f", 2)) == []
 
 
@@ -168,7 +171,7 @@ def test_a_line_that_is_no_text_is_named() -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"\r"])
-def test_input_of_carriage_returns_alone_is_refused_and_not_one_line(end: bytes) -> None:
+def test_input_with_carriage_returns_only_is_refused(end: bytes) -> None:
     with pytest.raises(UserError, match="f ends its lines with carriage returns"):
         list(windows(io.BytesIO(b"a\rb\rc" + end), "f", 2))
     assert list(windows(io.BytesIO(b"a\r\nb\rb\r\nc\r"), "f", 9)) == [["a", "b\rb", "c"]]
@@ -188,9 +191,9 @@ def test_a_pipe_is_answered_before_it_ends() -> None:
     thread = threading.Thread(target=write)
     thread.start()
     with os.fdopen(out, "rb") as source:
-        found = []
+        batches = []
         for lines in windows(source, "pipe", 100):
-            found.append(lines)
+            batches.append(lines)
             answered.set()
     thread.join()
-    assert found == [["one", "two"], ["three"]]
+    assert batches == [["one", "two"], ["three"]]

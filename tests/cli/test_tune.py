@@ -24,7 +24,7 @@ from tests.cli.test_sweep import WATCH, ranks
 
 optuna = pytest.importorskip("optuna")
 
-Told = Callable[..., list[str]]
+MessagesOf = Callable[..., list[str]]
 LR = "+tune.space.optimizer.lr={type: float, low: 1e-3, high: 1e-2, log: true}"
 
 
@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
+def messages_of(capsys: pytest.CaptureFixture[str]) -> MessagesOf:
     """The sentences with which words are refused."""
 
     def refused(*words: str) -> list[str]:
@@ -81,8 +81,8 @@ CORNERS = {
 
 
 @pytest.mark.parametrize("wrong", [CLASHES, CORNERS], ids=["fixed", "searched"])
-def test_all_that_cannot_be_is_told_at_once(here: Path, told: Told, wrong: dict[str, str]) -> None:
-    sentences = told(*wrong)
+def test_all_invalid_values_are_reported_together(here: Path, messages_of: MessagesOf, wrong: dict[str, str]) -> None:
+    sentences = messages_of(*wrong)
     parts = [part for part in wrong.values() if part]
     assert [part for part in parts if not any(part in sentence for sentence in sentences)] == []
     assert len(sentences) == len(parts)
@@ -101,8 +101,8 @@ def test_all_that_cannot_be_is_told_at_once(here: Path, told: Told, wrong: dict[
         ([LR, "tune.best=best.yaml"], "tune.best is best.yaml, but must be a .yaml file in a folder named experiment"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_sentence(here: Path, told: Told, words: list[str], part: str) -> None:
-    (sentence,) = told(*words)
+def test_an_invalid_value_has_one_message(here: Path, messages_of: MessagesOf, words: list[str], part: str) -> None:
+    (sentence,) = messages_of(*words)
     assert part in sentence
     assert list(here.iterdir()) == []
 
@@ -115,24 +115,24 @@ def test_what_cannot_be_is_told_in_one_sentence(here: Path, told: Told, words: l
         ("postgresql://me:secret@127.0.0.1:1/x", "tune.storage=postgresql://me:***@127.0.0.1:1/x cannot be reached"),
     ],
 )
-def test_a_storage_that_cannot_be_reached_is_told(here: Path, told: Told, url: str, why: str) -> None:
-    (sentence,) = told(LR, f"tune.storage={url}")
+def test_a_storage_that_cannot_be_reached_is_reported(here: Path, messages_of: MessagesOf, url: str, why: str) -> None:
+    (sentence,) = messages_of(LR, f"tune.storage={url}")
     assert why in sentence
     assert "secret" not in sentence
     assert list(here.iterdir()) == []
 
 
-def test_without_optuna_it_says_what_to_install(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_message_names_the_extra(messages_of: MessagesOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "find_spec", {}.get)
-    assert told("tune=lr_dropout") == ["seqvise tune needs Optuna: pip install 'seqvise[tune]'."]
+    assert messages_of("tune=lr_dropout") == ["seqvise tune needs Optuna: pip install 'seqvise[tune]'."]
 
 
-def test_a_file_that_is_another_is_not_written_over(here: Path, told: Told) -> None:
+def test_a_file_that_is_another_is_not_written_over(here: Path, messages_of: MessagesOf) -> None:
     file = here / "conf" / "experiment" / "mine.yaml"
     file.parent.mkdir(parents=True)
     file.write_text("# @package _global_\nseed: 3\n")
-    (sentence,) = told(LR, f"tune.best={file}")
-    assert "already exists and was not written by seqvise tune" in sentence
+    (sentence,) = messages_of(LR, f"tune.best={file}")
+    assert "is there already, and was not written by seqvise tune" in sentence
 
 
 def searches(*words: str) -> Search:
@@ -145,22 +145,22 @@ BASES = {"devise": ["experiment=pictures"]}
 
 @pytest.mark.parametrize("name", choices("tune"))
 def test_every_shipped_space_is_valid_and_explained(name: str) -> None:
-    found = searches(f"tune={name}", *BASES.get(name, ["model=transformer"]))
-    assert found.name == f"{name}-{'pictures' if name in BASES else 'transformer'}"
+    search = searches(f"tune={name}", *BASES.get(name, ["model=transformer"]))
+    assert search.name == f"{name}-{'pictures' if name in BASES else 'transformer'}"
     text = (conf_folder() / "tune" / f"{name}.yaml").read_text(encoding="utf-8")
-    for each in found.plan.space:
-        above = text[: text.index(f"\n  {each.key}:")].splitlines()
-        assert above[-1].startswith("  #"), each.key
+    for parameter in search.plan.space:
+        above = text[: text.index(f"\n  {parameter.key}:")].splitlines()
+        assert above[-1].startswith("  #"), parameter.key
 
 
 def test_the_words_of_a_trial() -> None:
-    found = searches("tune=lr_dropout", "model=attention", "data.root='a b'", "logger=csv", "tune.seeds=3,1")
-    words = found.command({"optimizer.lr": 1e-05, "optimizer.betas": [0.5, 0.6]}, 3, Path("/o/a, b"))
+    search = searches("tune=lr_dropout", "model=attention", "data.root='a b'", "logger=csv", "tune.seeds=3,1")
+    words = search.command({"optimizer.lr": 1e-05, "optimizer.betas": [0.5, 0.6]}, 3, Path("/o/a, b"))
     start = ["-m", "seqvise.cli.main", "train", "test=false", "model=attention", "data.root='a b'", "logger=csv"]
     values = ["optimizer.lr=1e-05", "optimizer.betas=[0.5,0.6]", "seed=3", "hydra.run.dir='/o/a, b'"]
     assert words[1:] == [*start, *values]
     # Where data lie and what is logged may be another on each machine.
-    assert (found.plan.overrides, found.plan.seeds) == (("model=attention",), (3, 1))
+    assert (search.plan.overrides, search.plan.seeds) == (("model=attention",), (3, 1))
 
 
 NAME = "it's a study, with=signs"
@@ -221,18 +221,18 @@ def test_a_search_with_real_trainings_of_two_processes_each(
     assert (config.model.embedding, config.trainer.max_epochs) == (12, 2)
 
     assert report.main([f"sweep={folder}"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("2 configurations, 2 of 2 jobs done, smallest val/loss first\n")
-    assert "optimizer.lr" in told.splitlines()[1]
+    output = capsys.readouterr().out
+    assert output.startswith("2 configurations, 2 of 2 jobs done, smallest val/loss first\n")
+    assert "optimizer.lr" in output.splitlines()[1]
     assert runs.main(["folder=outputs"]) == 0
     assert NAME in capsys.readouterr().out
 
-    # The same command has nothing left to do.
+    # The same command has no trials left to run.
     assert tune.main(SMALL) == 0
     assert len(study.trials) == 2
 
 
-def test_trials_of_a_lost_database_are_not_mixed_with_others(here: Path, told: Told) -> None:
+def test_trials_of_a_lost_database_are_not_mixed_with_others(here: Path, messages_of: MessagesOf) -> None:
     (here / "outputs" / "tune" / "one" / "0").mkdir(parents=True)
-    (sentence,) = told(LR, "tune.name=one")
-    assert "holds trials of a study that is not in this database (0)" in sentence
+    (sentence,) = messages_of(LR, "tune.name=one")
+    assert "has trials of a study that is not in this database (0)" in sentence

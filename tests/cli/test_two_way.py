@@ -1,4 +1,4 @@
-"""A run that says sentences from the end, and one that is rescored by it."""
+"""A run that decodes from right to left, and one that is rescored by it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from seqvise.cli.translate import main
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.rescoring import rescored
-from seqvise.inference.translator import load_run
+from seqvise.inference.rescoring import with_rescoring
+from seqvise.inference.translator import load_translator
 from tests.cli.test_train import SOURCE, TINY, here, seqvise
 
 __all__ = ["here"]
@@ -29,11 +29,11 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     assert len(store) == 1, "both directions read one store"
 
     beam = DecodingOptions(beam=3, nbest=3)
-    both = rescored(load_run(forward), backward, 1.0)
-    ranked = both.hypotheses(SOURCE, options=beam)
-    alone = load_run(forward).hypotheses(SOURCE, options=beam)
-    assert [{one.text for one in some} for some in ranked] == [{one.text for one in some} for some in alone]
-    assert all(some == sorted(some, key=lambda one: -one.score) for some in ranked)
+    both = with_rescoring(load_translator(forward), backward, 1.0)
+    ranked = both.translate_nbest(SOURCE, options=beam)
+    alone = load_translator(forward).translate_nbest(SOURCE, options=beam)
+    assert [{item.text for item in nbest} for nbest in ranked] == [{item.text for item in nbest} for nbest in alone]
+    assert all(nbest == sorted(nbest, key=lambda item: -item.score) for nbest in ranked)
 
     (here / "in.txt").write_text("".join(f"{text}\n" for text in SOURCE))
     words = ["input=in.txt", "output=out.txt", f"run={forward}", f"rescore={backward}", "rescore_weight=1", "beam=3"]
@@ -41,19 +41,17 @@ def test_a_right_to_left_run_rescores_a_left_to_right_one(here: Path, monkeypatc
     assert (here / "out.txt").read_text().splitlines() == [some[0].text for some in ranked]
 
     other = trained("other", "tokenizer=chars")
-    with pytest.raises(UserError, match=r"rescore=.*other: that run has another target vocabulary"):
-        rescored(load_run(forward), other)
+    with pytest.raises(UserError, match=r"rescore=.*other: this run has a different target vocabulary"):
+        with_rescoring(load_translator(forward), other)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["rescore=there"], "rescore=there ranks several hypotheses, but beam is 1"),
+        (["rescore=there"], "rescore=there needs several hypotheses, but beam is 1"),
         (["rescore=there", "beam=2", "rescore_weight=2"], "rescore_weight is 2.0"),
     ],
 )
-def test_what_cannot_be_rescored_is_refused(
-    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_rescoring_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run=nowhere", *words]) == 2
     assert sentence in capsys.readouterr().err

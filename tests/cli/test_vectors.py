@@ -83,22 +83,24 @@ def test_many_words_are_shown_as_their_nearest_pairs(tmp_path: Path, capsys: pyt
     assert len(lines) - start == 22
 
 
-def test_unknown_words_are_answered_with_spellings(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_words_get_spelling_suggestions(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, file, "words=quen zzzzz", code=2) == [
         "seqvise: words: there is no vector of 'quen' in royal.vec. Spelled nearly so: queen.",
         "seqvise: words: there is no vector of 'zzzzz' in royal.vec. No word is spelled nearly so.",
     ]
-    assert "Spelled nearly so: queen." in printed(capsys, file, "query=quen + man", code=2)[0]
+    assert "Similar spellings: queen." in printed(capsys, file, "query=quen + man", code=2)[0]
 
 
-def test_subwords_stand_for_unknown_words(model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_words_get_subword_vectors(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([f"file={model_file}", f"cache={tmp_path}", "words=catty cat", "k=1"]) == 0
     out = capsys.readouterr().out
     assert "subwords     of 2 to 3 characters" in out
     assert re.search(r"^catty +\(from subwords\) ", out, re.M)
 
 
-def test_wrong_options_are_told_together(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_reported_together(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"file={file.parent / 'gone.vec'}", "k=0", "limit=0", "combine=sum"]) == 2
     assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
         f"seqvise: file is '{file.parent / 'gone.vec'}'",
@@ -112,7 +114,9 @@ def test_wrong_options_are_told_together(file: Path, capsys: pytest.CaptureFixtu
 
 def test_an_empty_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "none.vec").write_text("0 2\n", encoding="utf-8")
-    assert printed(capsys, tmp_path / "none.vec", code=2) == [f"seqvise: {tmp_path / 'none.vec'} holds no words."]
+    assert printed(capsys, tmp_path / "none.vec", code=2) == [
+        f"seqvise: file is '{tmp_path / 'none.vec'}', but has no words."
+    ]
 
 
 def test_lists_of_words() -> None:

@@ -1,5 +1,6 @@
 """Composition: the defaults, what wins over what, and every shipped experiment."""
 
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
@@ -14,10 +15,17 @@ from seqvise.errors import UserError
 from seqvise.models.recurrent.options import RecurrentOptions
 
 EXPERIMENTS = choices("experiment")
-TRANSLATIONS = ("multi30k/", "seed/rnn", "seed/bidirectional", "seed/teacher_forcing", "seed/attention")
-ASKED = {"seed/devise": ("vectors.target=words.vec",)}
+TRANSLATIONS = ("multi30k/", "lesson11/rnn", "lesson11/bidirectional", "lesson11/teacher_forcing", "lesson11/attention")
+ASKED = {"lesson11/devise": ("vectors.target=words.vec",)}
 """Files that an experiment does not name by itself."""
 SMALL_GROUPS = ("data", "tokenizer", "vectors", "model", "optimizer", "schedule", "trainer", "logger", "debug")
+
+
+@pytest.fixture(autouse=True)
+def installed() -> Iterator[None]:
+    """Every optional package, whatever is installed here: what ships is valid without regard to it."""
+    with patch("seqvise.config.validate.find_spec"):
+        yield
 
 
 def config(*overrides: str) -> Config:
@@ -26,16 +34,15 @@ def config(*overrides: str) -> Config:
 
 def test_the_default_is_a_valid_run() -> None:
     assert validate(compose()) == []
-    found = config()
-    assert found.data.name == "phrasebook"
-    assert isinstance(found.model, RecurrentOptions)
-    assert (found.model.bidirectional, found.model.attention) == (True, "additive")
+    composed = config()
+    assert composed.data.name == "phrasebook"
+    assert isinstance(composed.model, RecurrentOptions)
+    assert (composed.model.bidirectional, composed.model.attention) == (True, "additive")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_valid_on_its_own_data(experiment: str) -> None:
-    with patch("seqvise.config.validate.find_spec"):  # whatever is installed here
-        assert validate(compose([f"experiment={experiment}", *ASKED.get(experiment, ())])) == []
+    assert validate(compose([f"experiment={experiment}", *ASKED.get(experiment, ())])) == []
 
 
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith(TRANSLATIONS)])
@@ -53,14 +60,14 @@ def test_every_choice_composes(group: str) -> None:
 
 
 def test_seeds_have_the_numbers_of_the_lesson() -> None:
-    found = config("experiment=seed/attention", "data=multi30k")
-    forcing = found.model.teacher_forcing
-    assert (found.optimizer.lr, found.optimizer.betas, found.trainer.max_epochs) == (2e-3, [0.8, 0.99], 15)
+    composed = config("experiment=lesson11/attention", "data=multi30k")
+    forcing = composed.model.teacher_forcing
+    assert (composed.optimizer.lr, composed.optimizer.betas, composed.trainer.max_epochs) == (2e-3, [0.8, 0.99], 15)
     assert (forcing.start, forcing.end, forcing.over, forcing.unit, forcing.draw) == (1.0, 0.0, 10.0, "epoch", "step")
-    assert (found.schedule.name, found.schedule.div, found.schedule.cut) == ("one_cycle", 20.0, 10.0)
-    assert (found.data.batch_size, found.data.valid_batch_size, found.data.max_tokens.target) == (125, 200, 29)
-    assert found.loss.count_padding
-    assert found.trainer.gradient_clip_val is None
+    assert (composed.schedule.name, composed.schedule.div, composed.schedule.cut) == ("one_cycle", 20.0, 10.0)
+    assert (composed.data.batch_size, composed.data.valid_batch_size, composed.data.max_tokens.target) == (125, 200, 29)
+    assert composed.loss.count_padding
+    assert composed.trainer.gradient_clip_val is None
 
 
 @pytest.mark.parametrize(
@@ -75,22 +82,24 @@ def test_seeds_have_the_numbers_of_the_lesson() -> None:
 def test_seeds_differ_in_one_trick_each(
     name: str, bidirectional: bool, attention: str, forcing: float, state: float, lr: float
 ) -> None:
-    found = config(f"experiment=seed/{name}", "data=tatoeba")
-    model = found.model
+    composed = config(f"experiment=seed/{name}", "data=tatoeba")
+    model = composed.model
     assert (model.bidirectional, model.attention, model.teacher_forcing.start) == (bidirectional, attention, forcing)
-    assert (model.dropout.state, found.optimizer.lr) == (state, lr)
+    assert (model.dropout.state, composed.optimizer.lr) == (state, lr)
 
 
 @pytest.mark.parametrize(("data", "questions"), [("giga_fren", True), ("tatoeba", True), ("multi30k", False)])
 def test_questions_are_asked_of_corpora_that_have_them(data: str, questions: bool) -> None:
-    assert config("experiment=seed/rnn", f"data={data}").data.questions_only is questions
+    assert config("experiment=lesson11/rnn", f"data={data}").data.questions_only is questions
 
 
 def test_the_command_line_wins_over_an_experiment() -> None:
-    found = config("experiment=seed/rnn", "data=tatoeba", "data.batch_size=7", "optimizer=sgd", "trainer.max_epochs=3")
-    assert (found.data.name, found.data.batch_size) == ("tatoeba", 7)
-    assert (found.optimizer.name, found.trainer.max_epochs) == ("sgd", 3)
-    assert found.optimizer.lr == 3e-3, "the experiment's own settings still lie over the group"
+    composed = config(
+        "experiment=lesson11/rnn", "data=tatoeba", "data.batch_size=7", "optimizer=sgd", "trainer.max_epochs=3"
+    )
+    assert (composed.data.name, composed.data.batch_size) == ("tatoeba", 7)
+    assert (composed.optimizer.name, composed.trainer.max_epochs) == ("sgd", 3)
+    assert composed.optimizer.lr == 3e-3, "the experiment's own settings still lie over the group"
 
 
 def test_a_models_own_node_may_have_any_keys() -> None:
@@ -100,7 +109,7 @@ def test_a_models_own_node_may_have_any_keys() -> None:
 
 
 def test_types_survive_plain_yaml() -> None:
-    cfg = compose(["experiment=seed/attention", "data=tatoeba"])
+    cfg = compose(["experiment=lesson11/attention", "data=tatoeba"])
     plain = OmegaConf.create(OmegaConf.to_yaml(cfg, resolve=True))
     assert typed(plain) == typed(cfg)  # type: ignore[arg-type]
 
@@ -125,27 +134,31 @@ def _leaves(node: object) -> set[str]:
 
 
 def test_the_language_models_have_their_published_numbers() -> None:
-    found = config("experiment=lm/ptb_awd")
-    model, dropout = found.model, found.model.dropout
+    composed = config("experiment=lm/ptb_awd")
+    model, dropout = composed.model, composed.model.dropout
     assert (model.embedding, model.hidden, model.layers, model.tie_output) == (400, 1150, 3, True)
     rates = (dropout.output, dropout.hidden, dropout.input, dropout.words, dropout.weights, dropout.scale)
     assert rates == (0.4, 0.25, 0.4, 0.1, 0.5, 1.0)
     assert (model.activation, model.temporal, model.rescale_rate) == (2.0, 1.0, True)
-    assert (found.optimizer.name, found.optimizer.lr, found.optimizer.momentum) == ("sgd", 30.0, 0.0)
-    assert (found.optimizer.weight_decay, found.trainer.gradient_clip_val) == (1.2e-6, 0.25)
-    assert (found.data.bptt, found.data.batch_size, found.trainer.max_epochs) == (70, 20, 500)
-    assert (found.callbacks.average, found.callbacks.average_patience) == ("nt_asgd", 5)
+    assert (composed.optimizer.name, composed.optimizer.lr, composed.optimizer.momentum) == ("sgd", 30.0, 0.0)
+    assert (composed.optimizer.weight_decay, composed.trainer.gradient_clip_val) == (1.2e-6, 0.25)
+    assert (composed.data.bptt, composed.data.batch_size, composed.trainer.max_epochs) == (70, 20, 500)
+    assert (composed.callbacks.average, composed.callbacks.average_patience) == ("nt_asgd", 5)
 
 
 def test_the_lessons_language_model_and_classifier_have_its_numbers() -> None:
-    found = config("experiment=seed/lm")
-    dropout = found.model.dropout
+    composed = config("experiment=lesson10/lm")
+    dropout = composed.model.dropout
     scaled = [dropout.input, dropout.output, dropout.weights, dropout.words, dropout.hidden, dropout.scale]
     assert scaled == [0.25, 0.1, 0.2, 0.02, 0.15, 0.7]
-    assert (found.optimizer.lr, found.optimizer.betas, found.optimizer.weight_decay) == (1e-3, [0.8, 0.99], 1e-7)
-    assert (found.data.batch_size, found.data.bptt, found.trainer.max_epochs) == (52, 70, 15)
-    assert not found.model.rescale_rate
-    judge = config("experiment=seed/classifier")
+    assert (composed.optimizer.lr, composed.optimizer.betas, composed.optimizer.weight_decay) == (
+        1e-3,
+        [0.8, 0.99],
+        1e-7,
+    )
+    assert (composed.data.batch_size, composed.data.bptt, composed.trainer.max_epochs) == (52, 70, 15)
+    assert not composed.model.rescale_rate
+    judge = config("experiment=lesson10/classifier")
     assert [rate * judge.optimizer.lr for rate in judge.model.group_rates] == pytest.approx([1e-4] * 3 + [1e-3, 1e-2])
     assert (judge.model.head, judge.model.window, judge.model.span) == (50, 70, 1400)
     assert (judge.data.batch_size, judge.trainer.gradient_clip_val) == (24, 25.0)
@@ -163,7 +176,7 @@ def test_the_jobs_of_a_sweep_are_composed_as_each_alone() -> None:
         ["model=attention", "optimizer.lr=1e-4", "seed=2", "seed=3"],
         ["model=attention", "optimizer.lr=1e-4", "seed=4", "seed=3"],
     ]
-    found = [(OmegaConf.to_yaml(cfg), problems) for cfg, problems in compose_each(jobs)]
+    in_sweep = [(OmegaConf.to_yaml(cfg), errors) for cfg, errors in compose_each(jobs)]
     alone = [compose_what_fits(words) for words in jobs]
-    assert found == [(OmegaConf.to_yaml(cfg), problems) for cfg, problems in alone]
-    assert [bool(problems) for _, problems in found] == [number == 4 for number in range(len(jobs))]
+    assert in_sweep == [(OmegaConf.to_yaml(cfg), errors) for cfg, errors in alone]
+    assert [bool(errors) for _, errors in in_sweep] == [number == 4 for number in range(len(jobs))]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from torch import nn
 from seqvise.cli.main import main
 from seqvise.config.compose import compose, compose_what_fits
 from seqvise.config.formats import load_config
+from seqvise.config.keys import Key, flatten, is_filled, is_mapping
 from seqvise.config.schema import content, typed
 from seqvise.config.validate import validate
 from seqvise.errors import UserError
@@ -29,6 +31,7 @@ from seqvise.training.trainer import build_trainer
 from tests.earlier import EARLIER, copy_of
 from tests.reports.folders import make_run
 
+PLAIN: dict[str, Any] = {"a": 1, "b": {"c": [2, {"d": 3}], "e": {}, "f": {"g": None}}}
 UNREAD = (
     "foo",
     "optimizer.foo",
@@ -45,19 +48,38 @@ UNREAD = (
 )
 
 
+@pytest.mark.parametrize(
+    ("descend", "leaves"),
+    [
+        (is_mapping, {("a",): 1, ("b", "c"): [2, {"d": 3}], ("b", "f", "g"): None}),
+        (is_filled, {("a",): 1, ("b", "c"): [2, {"d": 3}], ("b", "e"): {}, ("b", "f", "g"): None}),
+        (
+            lambda _, value: isinstance(value, dict | list),
+            {("a",): 1, ("b", "c", "0"): 2, ("b", "c", "1", "d"): 3, ("b", "f", "g"): None},
+        ),
+        (
+            lambda key, _: key == ("b",),
+            {("a",): 1, ("b", "c"): [2, {"d": 3}], ("b", "e"): {}, ("b", "f"): {"g": None}},
+        ),
+    ],
+)
+def test_a_config_is_flattened_as_far_as_wanted(descend: Callable[[Key, Any], bool], leaves: dict[Key, Any]) -> None:
+    assert list(flatten(PLAIN, descend)) == list(leaves.items())
+
+
 def test_all_added_keys_that_nothing_reads_are_refused_together() -> None:
-    problems = validate(compose([f"+{key}=1" for key in UNREAD if key != "logger.foo"]))
-    assert sorted(problem.partition(":")[0] for problem in problems) == sorted(
+    errors = validate(compose([f"+{key}=1" for key in UNREAD if key != "logger.foo"]))
+    assert sorted(message.partition(":")[0] for message in errors) == sorted(
         "monitor.foo" if key == "monitor.foo.bar" else key for key in UNREAD if key != "logger.foo"
     )
-    assert "model.dropout.encoderr: there is no such key; did you mean encoder?" in problems
-    assert "optimizer.foo: torch.optim.adam.Adam has no such argument." in problems
+    assert "model.dropout.encoderr: there is no such key; did you mean encoder?" in errors
+    assert "optimizer.foo: torch.optim.adam.Adam has no such argument." in errors
 
 
 @pytest.mark.parametrize("key", UNREAD)
 def test_each_added_key_that_nothing_reads_is_refused(key: str) -> None:
-    (problem,) = validate(compose([f"+{key}=1"]))
-    assert problem.startswith(key.removesuffix(".bar"))
+    (message,) = validate(compose([f"+{key}=1"]))
+    assert message.startswith(key.removesuffix(".bar"))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +89,7 @@ def test_each_added_key_that_nothing_reads_is_refused(key: str) -> None:
             "trainer.max_epoch=3",
             "trainer.trainer.Trainer has no such argument; did you mean max_epochs?",
         ),
-        ("+trainer.plugins=[]", "trainer.plugins is filled in by seqvise: leave it out."),
+        ("+trainer.plugins=[]", "trainer.plugins is set by seqvise: leave it out."),
         ("+optimizer.nesterov=true", "torch.optim.adam.Adam has no such argument."),
         ("+callbacks.extra.a={_target_: pytorch_lightning.callbacks.Timer, durati: 3}", "did you mean duration?"),
         ("+callbacks.extra.a={_target_: pytorch_lightning.callbacks.EarlyStopping}", "missing a required argument"),
@@ -75,8 +97,8 @@ def test_each_added_key_that_nothing_reads_is_refused(key: str) -> None:
     ],
 )
 def test_arguments_are_checked_against_the_signature(word: str, sentence: str | None) -> None:
-    problems = validate(compose([word]))
-    assert [sentence in problem for problem in problems] == [True] if sentence else problems == []
+    errors = validate(compose([word]))
+    assert [sentence in message for message in errors] == [True] if sentence else errors == []
 
 
 def test_a_refused_argument_needs_no_torch() -> None:
@@ -129,10 +151,10 @@ def test_all_wrong_keys_of_an_own_file_are_told_at_once(
         "schedule: {wramup: 3}\ntrainer: {max_epoch: 3}\n"
     )
     assert main(["train", "experiment=mine"]) == 2
-    told = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     keys = ("optimizer.foo:", "bar:", "model.dropout.encoderr:", "schedule.wramup:", "trainer.max_epoch:")
-    assert sorted(line.split()[1] for line in told if ":" in line.split()[1]) == sorted(keys)
-    assert told[-1].endswith("the first is in experiment/mine.yaml.")
+    assert sorted(line.split()[1] for line in lines if ":" in line.split()[1]) == sorted(keys)
+    assert lines[-1].endswith("the first is in experiment/mine.yaml.")
     file.write_text("# @package _global_\noptimizer: {amsgrad: true}\ntrainer: {overfit_batches: 2}\n")
     assert typed(compose(["experiment=mine"])).optimizer.arguments == {"amsgrad": True}
 

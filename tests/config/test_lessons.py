@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from seqvise.config.compose import compose
 
 NOTEBOOKS: dict[str, dict[str, Any]] = {
-    "seed/rnn": {
+    "lesson11/rnn": {
         "tokenizer.normalise": False,
         "tokenizer.max_words": 40_000,
         "data.deduplicate": False,
@@ -21,8 +21,8 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
         "optimizer.lr": 3e-3,
         "trainer.max_epochs": 12,
     },
-    "seed/attention": {"optimizer.lr": 2e-3, "trainer.max_epochs": 15, "model.teacher_forcing.over": 10},
-    "seed/devise": {
+    "lesson11/attention": {"optimizer.lr": 2e-3, "trainer.max_epochs": 15, "model.teacher_forcing.over": 10},
+    "lesson11/devise": {
         "data.policy": "exact",
         "data.missing": "leave_out",
         "data.batch_size": 256,
@@ -32,7 +32,7 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
         "schedule.cycle_epochs": 20,
         "trainer.max_epochs": 40,
     },
-    "seed/lm": {
+    "lesson10/lm": {
         "tokenizer.min_count": 3,  # c > 2
         "model.dropout.scale": 0.7,
         "model.dropout.input": 0.25,
@@ -40,7 +40,7 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
         "data.batch_size": 52,
         "optimizer.betas": [0.8, 0.99],
     },
-    "seed/classifier": {
+    "lesson10/classifier": {
         "tokenizer.min_count": 3,
         # [0.4, 0.5, 0.05, 0.3, 0.4] * 0.5
         "model.dropout.input": 0.2,

@@ -1,4 +1,4 @@
-"""Overrides as words, and as an experiment file."""
+"""Overrides as text, their parts, and overrides as an experiment file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from seqvise.config.compose import compose
-from seqvise.config.overrides import as_experiment, key_of, override
+from seqvise.config.overrides import as_experiment, key_of, override, split_override
 from seqvise.config.schema import typed
 
 texts = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" '\"\\$={},[]:#~"), max_size=12)
@@ -34,29 +34,47 @@ values = st.recursive(
 @example(value=["a,b", "null", [1.0, None]])
 @example(value=1e-05)
 def test_a_word_gives_back_its_value(value: Any) -> None:
-    word = override("key", value)
-    parsed = OverridesParser.create().parse_override(word)
+    text = override("key", value)
+    parsed = OverridesParser.create().parse_override(text)
     assert not parsed.is_sweep_override()
     config = OmegaConf.create()
     OmegaConf.update(config, "key", parsed.value())
-    found = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(found, dict)
-    assert found["key"] == value
-    assert type(found["key"]) is type(value)
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    assert container["key"] == value
+    assert type(container["key"]) is type(value)
 
 
 @pytest.mark.parametrize(
-    ("word", "key"),
-    [("a.b=c=d", "a.b"), ("+a=1", "a"), ("~a", "a"), ("++a/b@c=1", "a.b"), ("model=rnn", "model")],
+    ("text", "parts", "key", "target"),
+    [
+        ("a.b=c=d", ("", "a.b", "", "c=d"), "a.b", "a.b"),
+        ("+a=1", ("+", "a", "", "1"), "a", "a"),
+        ("~a", ("~", "a", "", ""), "a", "a"),
+        ("++a/b@c.d=1", ("++", "a/b", "c.d", "1"), "a.b", "a/b@c.d"),
+        ("model=rnn", ("", "model", "", "rnn"), "model", "model"),
+        ("paths.data='~/a@b+c'", ("", "paths.data", "", "'~/a@b+c'"), "paths.data", "paths.data"),
+        ("a=", ("", "a", "", ""), "a", "a"),
+    ],
 )
-def test_the_key_of_a_word(word: str, key: str) -> None:
-    assert key_of(word) == key
+def test_the_parts_of_an_override(text: str, parts: tuple[str, ...], key: str, target: str) -> None:
+    split = split_override(text)
+    assert split == parts
+    assert (split.key, split.target, key_of(text)) == (key, target, key)
+
+
+@pytest.mark.parametrize("text", ["a.b=c=d", "+a=1", "~a", "++a/b@c.d=1", "~a/b@c", "paths.data='~/a@b+c'"])
+def test_the_parts_are_those_of_hydra(text: str) -> None:
+    parsed, split = OverridesParser.create().parse_override(text), split_override(text)
+    assert (parsed.key_or_group, parsed.package or "") == (split.name, split.package)
+    assert parsed.get_key_element() == split.sign + split.target
+    assert parsed.get_value_element_as_str() == split.value
 
 
 WORDS = (
     "model=rnn",
     "data=tatoeba",
-    "experiment=seed/attention",
+    "experiment=lesson11/attention",
     "optimizer=adamw",
     "trainer.max_epochs=3",
     "paths.data='a folder, with=signs'",
@@ -68,20 +86,20 @@ VALUES = {"optimizer": "sgd", "optimizer.lr": 1e-05, "optimizer.betas": [0.5, 0.
 
 
 def test_the_file_is_the_command_line(tmp_path: Path) -> None:
-    found = as_experiment(WORDS, VALUES)
-    assert found.left == ("hydra.job.num=3",)
+    experiment = as_experiment(WORDS, VALUES)
+    assert experiment.left == ("hydra.job.num=3",)
     file = tmp_path / "conf" / "experiment" / "tuned" / "mine.yaml"
     file.parent.mkdir(parents=True)
-    file.write_text(found.text, encoding="utf-8")
+    file.write_text(experiment.text, encoding="utf-8")
     with patch("seqvise.config.schema.own_folder", return_value=tmp_path / "conf"):
         by_file = typed(compose(["experiment=tuned/mine"]))
-    words = [word for word in WORDS if not word.startswith("optimizer=")]
+    words = [text for text in WORDS if not text.startswith("optimizer=")]
     assert by_file == typed(compose([*words, *(override(*item) for item in VALUES.items())]))
     assert (by_file.optimizer.name, by_file.optimizer.lr, by_file.trainer.max_epochs) == ("sgd", 1e-05, 3)
 
 
 def test_what_no_file_can_hold_is_left() -> None:
     words = ("~logger", "+tune=devise", "model@other=rnn", "seed=3")
-    found = as_experiment(words, {})
-    assert found.left == words[:3]
-    assert found.text.splitlines()[-1] == "seed: 3"
+    experiment = as_experiment(words, {})
+    assert experiment.left == words[:3]
+    assert experiment.text.splitlines()[-1] == "seed: 3"

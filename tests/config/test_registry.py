@@ -1,4 +1,4 @@
-"""Classes by name: found, or told why not."""
+"""Classes by their dotted path, and errors for those that cannot be imported."""
 
 from pathlib import Path, PurePath
 from typing import cast
@@ -16,8 +16,8 @@ from seqvise.errors import UserError
 def problem(path: str, kind: str = "") -> str:
     with pytest.raises(UserError) as caught:
         find_class("a.key", path, kind)
-    (told,) = caught.value.problems
-    return told
+    (message,) = caught.value.messages
+    return message
 
 
 def test_a_class_is_found_by_its_path() -> None:
@@ -26,16 +26,16 @@ def test_a_class_is_found_by_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("Model", "a.key is 'Model', but must be a class with its module"),
         ("nowhere.Model", "nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'."),
         ("pathlib.Model", "pathlib has no such class."),
-        ("os.getcwd", "no class."),
+        ("os.getcwd", "not a class."),
     ],
 )
-def test_what_is_no_class_is_told(path: str, told: str) -> None:
-    assert told in problem(path)
+def test_what_is_no_class_is_told(path: str, message: str) -> None:
+    assert message in problem(path)
 
 
 def test_a_class_of_another_kind_is_told() -> None:

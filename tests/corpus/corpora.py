@@ -1,4 +1,4 @@
-"""Small corpora for the tests of this room."""
+"""Small corpora for the tests of this package."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ WORDS = TokenizerOptions(name="words")
 
 
 def paired(root: Path, pairs: Pairs, **choices: object) -> DataOptions:
-    """Writes ``train.fr`` and ``train.en`` and gives the options that read them."""
+    """Writes ``train.fr`` and ``train.en``; returns the options that read them."""
     write_side(root / "train.fr", [french for french, _ in pairs])
     write_side(root / "train.en", [english for _, english in pairs])
     return options(root, "paired", "train", choices)
 
 
 def tabbed(root: Path, pairs: Pairs, **choices: object) -> DataOptions:
-    """Writes ``pairs.txt``, English first, and gives the options that read it."""
+    """Writes ``pairs.txt``, English first; returns the options that read it."""
     write_side(root / "pairs.txt", [f"{english}\t{french}\tnotes" for french, english in pairs])
     return options(root, "tabbed", "pairs.txt", choices)
 

@@ -1,4 +1,4 @@
-"""Batches of images: each image once, in an order that the seed and the epoch fix."""
+"""Batches of images: each image once, in an order that depends on seed and epoch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from seqvise.images.decoding import decode
 from seqvise.images.features import FeatureStore, extract
 from seqvise.images.listing import find_images
 from seqvise.images.options import AugmentOptions, ImageOptions
-from seqvise.images.transforms import Preset, drawn, evaluation_transform, training_transform
+from seqvise.images.transforms import Preset, apply_seeded, evaluation_transform, training_transform
 from tests.images.draw import draw_folder, image_options
 
 pytest.importorskip("torchvision")
@@ -41,8 +41,8 @@ PRESET = Preset(20, 16)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for part, each in (("train", 8), ("val", 3), ("test", 2)):
-        draw_folder(tmp_path / "images", each, part)
+    for part, count in (("train", 8), ("val", 3), ("test", 2)):
+        draw_folder(tmp_path / "images", count, part)
     return tmp_path / "images"
 
 
@@ -68,8 +68,8 @@ def test_every_row_once_and_as_many_batches_on_every_rank(
     drawn_at_random = [random_batches(rows, size, seed, epoch, rank, world) for rank in range(world)]
     for ranks in (drawn_at_random, [batches_in_order(rows, size, rank, world) for rank in range(world)]):
         assert len({len(batches) for batches in ranks}) == 1
-        found = np.concatenate([batch for batches in ranks for batch in batches])
-        assert sorted(found.tolist()) == rows.tolist()
+        batched = np.concatenate([batch for batches in ranks for batch in batches])
+        assert sorted(batched.tolist()) == rows.tolist()
         assert all(len(batch) for batches in ranks for batch in batches)
 
 
@@ -108,14 +108,14 @@ def test_batches_hold_the_features_and_labels_of_their_rows(options: ImageOption
         assert names == [split.images.paths[row].split("/")[1] for row in batch.rows.tolist()]
 
 
-def test_held_out_labels_have_loaders_of_their_own(options: ImageOptions, tmp_path: Path) -> None:
+def test_held_out_labels_have_separate_loaders(options: ImageOptions, tmp_path: Path) -> None:
     options = replace(options, held_out=["green"])
     store = stored(options, tmp_path)
     split = find_images(options).split(options)
     module = feature_module(split, store, options, seed=1)
     for loaders, sizes in ((module.val_dataloader(), [6, 11]), (module.test_dataloader(), [4, 2])):
         labels = [np.concatenate([batch.labels.numpy() for batch in loader]) for loader in loaders]
-        assert [len(found) for found in labels] == sizes
+        assert [len(values) for values in labels] == sizes
         assert set(labels[0].tolist()) == {0, 2}
         assert set(labels[1].tolist()) == {1}
     assert {label for batch in module.train_dataloader() for label in batch.labels.tolist()} == {0, 2}
@@ -141,7 +141,7 @@ def test_images_are_changed_in_training_and_not_in_validation(options: ImageOpti
     augmented, plain = training_transform(PRESET, options.augment), evaluation_transform(PRESET)
     for image, row in zip(batch.inputs, batch.rows.tolist(), strict=True):
         decoded = decode(split.images.file(row))
-        assert torch.equal(image, drawn(augmented, decoded, (9, 2, row)))
+        assert torch.equal(image, apply_seeded(augmented, decoded, (9, 2, row)))
         assert not torch.equal(image, plain(decoded))
     (valid,) = module.val_dataloader()
     for batch in valid:
@@ -149,7 +149,7 @@ def test_images_are_changed_in_training_and_not_in_validation(options: ImageOpti
             assert torch.equal(image, plain(decode(split.images.file(row))))
 
 
-def test_decoding_processes_change_nothing(options: ImageOptions) -> None:
+def test_decoding_processes_do_not_change_the_batches(options: ImageOptions) -> None:
     split = find_images(options).split(options)
     alone, together = (
         [batch.inputs for batch in image_module(split, PRESET, replace(options, workers=workers), 1).train_dataloader()]
@@ -158,19 +158,19 @@ def test_decoding_processes_change_nothing(options: ImageOptions) -> None:
     assert all(torch.equal(left, right) for left, right in zip(alone, together, strict=True))
 
 
-def test_unreadable_images_are_left_out_and_named(
+def test_unreadable_images_are_skipped_and_named(
     options: ImageOptions, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (root / "train/red/0.png").write_bytes(b"")
     split = find_images(options).split(options)
     module = image_module(split, PRESET, options, seed=1)
     with caplog.at_level(logging.WARNING):
-        found = [row for _ in range(2) for rows in rows_of(module.train_dataloader()) for row in rows]
-    assert len(found) == 2 * 23
-    assert caplog.text.count("red/0.png is left out: the file is empty (1 so far)") == 1
+        rows = [row for _ in range(2) for batch_rows in rows_of(module.train_dataloader()) for row in batch_rows]
+    assert len(rows) == 2 * 23
+    assert caplog.text.count("red/0.png is skipped: the file is empty (1 so far)") == 1
 
 
-def test_a_batch_without_one_readable_image_is_an_error(options: ImageOptions, root: Path) -> None:
+def test_a_batch_without_readable_images_is_an_error(options: ImageOptions, root: Path) -> None:
     for path in (root / "val").rglob("*.png"):
         path.write_bytes(b"")
     (valid,) = image_module(find_images(options).split(options), PRESET, options, 1).val_dataloader()
@@ -178,7 +178,7 @@ def test_a_batch_without_one_readable_image_is_an_error(options: ImageOptions, r
         next(iter(valid))
 
 
-def test_a_missing_test_part_is_told(options: ImageOptions) -> None:
+def test_a_missing_test_part_is_reported(options: ImageOptions) -> None:
     options = replace(options, test=None)
     module = image_module(find_images(options).split(options), PRESET, options, 1)
     with pytest.raises(UserError, match=r"no test part: set data\.test, or test=false"):
@@ -194,15 +194,15 @@ def test_a_batch_moves_and_a_module_pickles(options: ImageOptions) -> None:
 
 
 class Classifier(pl.LightningModule):
-    """As small as a task can be."""
+    """A minimal task."""
 
     def __init__(self) -> None:
         super().__init__()
         self.head = nn.Linear(8, 3)
-        self.seen: list[list[int]] = []
+        self.batches: list[list[int]] = []
 
     def training_step(self, batch: ImageBatch, _: int) -> Tensor:
-        self.seen.append(batch.rows.tolist())
+        self.batches.append(batch.rows.tolist())
         return nn.functional.cross_entropy(self.head(batch.inputs), batch.labels)
 
     def validation_step(self, batch: ImageBatch, _: int, dataloader_idx: int = 0) -> None:
@@ -230,11 +230,11 @@ def fit(module: ImageDataModule, epochs: int, tmp_path: Path) -> Classifier:
     return task
 
 
-def test_lightning_trains_on_it_and_each_epoch_has_an_order_of_its_own(options: ImageOptions, tmp_path: Path) -> None:
+def test_lightning_trains_on_it_and_each_epoch_has_a_different_order(options: ImageOptions, tmp_path: Path) -> None:
     torch.manual_seed(5)
     store = stored(options, tmp_path)
     split = find_images(options).split(options)
     task = fit(feature_module(split, store, options, seed=4), 20, tmp_path)
     for epoch in (0, 1, 19):
-        wanted = [batch.tolist() for batch in random_batches(split.rows["train"], 5, 4, epoch)]
-        assert task.seen[5 * epoch : 5 * epoch + 5] == wanted
+        expected = [batch.tolist() for batch in random_batches(split.rows["train"], 5, 4, epoch)]
+        assert task.batches[5 * epoch : 5 * epoch + 5] == expected

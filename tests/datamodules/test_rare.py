@@ -1,4 +1,4 @@
-"""Training batches whose rare source words are not known now and then."""
+"""Training batches with random unknown source words."""
 
 from __future__ import annotations
 
@@ -34,41 +34,41 @@ def source_of(batch: PairBatch) -> NDArray[np.int64]:
     return ids
 
 
-def test_a_word_is_unknown_as_often_as_its_count_says(store: TokenStore) -> None:
+def test_the_rate_of_unknowns_follows_the_count_of_the_word(store: TokenStore) -> None:
     data, counts = rare(store), np.asarray(store.source.vocabulary.counts)
     for row in (0, 7):
         stored = np.asarray(data.source[row])
         drawn = np.stack([source_of(data[EpochRows(epoch, [row])]) for epoch in range(EPOCHS)])
         assert np.isin(drawn[drawn != stored], UNK).all()
         assert (drawn[:, -1] == EOS).all()
-        wanted = ALPHA / (ALPHA + counts[stored[:-1]])
-        assert np.abs((drawn[:, :-1] == UNK).mean(0) - wanted).max() < 5 * (0.25 / EPOCHS) ** 0.5
-        assert len(set(wanted)) > 1
+        expected = ALPHA / (ALPHA + counts[stored[:-1]])
+        assert np.abs((drawn[:, :-1] == UNK).mean(0) - expected).max() < 5 * (0.25 / EPOCHS) ** 0.5
+        assert len(set(expected)) > 1
 
 
 def test_draws_depend_on_seed_epoch_and_row_alone(store: TokenStore) -> None:
     data = rare(store)
     together, alone = data[EpochRows(4, [2, 9, 5])], data[EpochRows(4, [9])]
-    assert [one for one in together.source.ids[1].tolist() if one != PAD] == alone.source.ids[0].tolist()
+    assert [index for index in together.source.ids[1].tolist() if index != PAD] == alone.source.ids[0].tolist()
 
-    def said(data: RarePairDataset, epoch: int) -> list[list[int]]:
+    def source_ids(data: RarePairDataset, epoch: int) -> list[list[int]]:
         return data[EpochRows(epoch, list(range(20)))].source.ids.tolist()
 
-    assert said(data, 1) == said(rare(store), 1)
-    assert said(data, 1) != said(data, 2)
-    assert said(data, 1) != said(rare(store, seed=4), 1)
+    assert source_ids(data, 1) == source_ids(rare(store), 1)
+    assert source_ids(data, 1) != source_ids(data, 2)
+    assert source_ids(data, 1) != source_ids(rare(store, seed=4), 1)
 
 
-def test_targets_and_validation_are_read_as_they_are(store: TokenStore) -> None:
+def test_targets_and_validation_are_unchanged(store: TokenStore) -> None:
     data = rare(store)
     for row in range(20):
         assert data[EpochRows(0, [row])].target[0].tolist() == list(data.target[row])
-    found, plain = (
+    replaced, plain = (
         ParallelDataModule(store, DataOptions(batch_size=4, rare_as_unknown=alpha), 1) for alpha in (1e6, None)
     )
-    assert [one.source.ids.tolist() for one in found.val_dataloader()] == [
-        one.source.ids.tolist() for one in plain.val_dataloader()
+    assert [batch.source.ids.tolist() for batch in replaced.val_dataloader()] == [
+        batch.source.ids.tolist() for batch in plain.val_dataloader()
     ]
-    hidden = np.concatenate([one.source.ids.numpy().ravel() for one in found.train_dataloader()])
+    hidden = np.concatenate([batch.source.ids.numpy().ravel() for batch in replaced.train_dataloader()])
     assert set(np.unique(hidden)) <= {UNK, EOS, PAD}
-    assert UNK not in np.concatenate([one.source.ids.numpy().ravel() for one in plain.train_dataloader()])
+    assert UNK not in np.concatenate([batch.source.ids.numpy().ravel() for batch in plain.train_dataloader()])

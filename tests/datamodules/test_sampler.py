@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqvise.datamodules.packing import packed_batches
 from seqvise.datamodules.sampler import (
     BatchSize,
-    Place,
+    TrainingProgress,
     TrainingSampler,
     evaluation_batches,
     sorted_order,
@@ -45,14 +45,14 @@ def test_every_sentence_once_and_as_many_batches_on_every_rank(
 
 
 @given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 3))
-def test_evaluation_is_sorted_and_whole(count: int, size: int, world: int) -> None:
+def test_evaluation_is_sorted_and_complete(count: int, size: int, world: int) -> None:
     count = max(count, world)
     lengths = lengths_of(count, 1)
     ranks = [evaluation_batches(lengths, BatchSize(size), rank, world) for rank in range(world)]
     rows = np.concatenate([batch for batches in ranks for batch in batches])
     assert sorted(rows.tolist()) == list(range(count))
-    one = np.concatenate(evaluation_batches(lengths, BatchSize(size)))
-    assert (np.diff(lengths[one, 1]) <= 0).all()
+    all_rows = np.concatenate(evaluation_batches(lengths, BatchSize(size)))
+    assert (np.diff(lengths[all_rows, 1]) <= 0).all()
 
 
 def test_two_processes_share_the_batches_of_one() -> None:
@@ -75,7 +75,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert rows(0, 0) != rows(1, 0)
 
 
-def test_the_longest_batch_comes_first() -> None:
+def test_the_longest_batch_is_first() -> None:
     lengths = lengths_of(500, 0)
     batches = training_batches(lengths, BatchSize(8), 0, 0)
     assert lengths[batches[0]].max() == lengths.max()
@@ -124,12 +124,12 @@ def test_batches_within_a_budget_by_hand() -> None:
     def in_order(_pool: int, _trial: bool) -> NDArray[np.int64]:
         return np.arange(5)
 
-    one_by_one = packed_batches(widths, 12, 1, 5, in_order)
+    single_process = packed_batches(widths, 12, 1, 5, in_order)
     # Two rows with the columns of the first, 2 * 6 = 12; then three with those of the third, 3 * 4 = 12.
-    assert [batch.tolist() for batch in one_by_one] == [[0, 1], [2, 3, 4]]
-    # Two processes have a row more of the same columns each.
-    together = packed_batches(widths, 12, 2, 5, in_order)
-    assert [batch.tolist() for batch in together] == [[0, 1, 2], [3, 4]]
+    assert [batch.tolist() for batch in single_process] == [[0, 1], [2, 3, 4]]
+    # With two processes, a batch has an additional row for each.
+    two_processes = packed_batches(widths, 12, 2, 5, in_order)
+    assert [batch.tolist() for batch in two_processes] == [[0, 1, 2], [3, 4]]
 
 
 def test_order_by_hand() -> None:
@@ -146,10 +146,10 @@ def test_the_sampler_follows_the_epoch() -> None:
     assert list(sampler) != first
 
 
-def test_an_epoch_that_was_broken_off_goes_on_behind_its_batches() -> None:
+def test_an_interrupted_epoch_resumes_after_its_batches() -> None:
     lengths = np.array([[n % 7 + 1, n % 5 + 1] for n in range(50)], np.int32)
     whole, rest = (TrainingSampler(lengths, BatchSize(4), 3, 0, 1) for _ in range(2))
-    rest.start_at(Place(2, 5))
+    rest.start_at(TrainingProgress(2, 5))
     whole.set_epoch(2)
     assert list(rest) == list(whole)[5:]
     assert len(rest) == len(whole)

@@ -1,4 +1,4 @@
-"""Several models as one."""
+"""Ensembles of models."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_a_step_is_the_mean_of_its_members_whatever_their_kind() -> None:
 def test_an_ensemble_of_two_finds_what_neither_finds_alone() -> None:
     src = tiny.batch(tiny.random_sources(20, 8))
     members = [tiny.model(15, seed) for seed in (1, 2)]
-    found = [
+    outputs = [
         decode(model, src, OPTIONS).tokens[:, 0]
         for model in cast(list[StepModel[Any, Any]], [*members, Ensemble(members)])
     ]
-    texts = [[tiny.said(row) for row in tokens] for tokens in found]
+    texts = [[tiny.words_of(row) for row in tokens] for tokens in outputs]
     assert texts[2] != texts[0]
     assert texts[2] != texts[1]

@@ -1,4 +1,4 @@
-"""Greedy decoding over a model that is a table."""
+"""Greedy decoding with a model that copies its source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Copied(NamedTuple):
 
 
 class Copier:
-    """Says the source's words one after another; attention points at the word said."""
+    """Outputs the source words in order; attention points at the copied word."""
 
     def encode(self, src: SourceBatch) -> Copied:
         return Copied(src.ids)
@@ -27,9 +27,9 @@ class Copier:
         return torch.zeros(len(memory.ids), dtype=torch.long)
 
     def step(self, tokens: Tensor, state: Tensor, memory: Copied) -> StepOutput[Tensor]:
-        place = state.clamp(max=memory.ids.shape[1] - 1)
-        words = memory.ids.gather(1, place.unsqueeze(1)).squeeze(1)
-        attention = torch.nn.functional.one_hot(place, memory.ids.shape[1]).float()
+        position = state.clamp(max=memory.ids.shape[1] - 1)
+        words = memory.ids.gather(1, position.unsqueeze(1)).squeeze(1)
+        attention = torch.nn.functional.one_hot(position, memory.ids.shape[1]).float()
         return StepOutput(torch.nn.functional.one_hot(words, 20).float(), state + 1, attention)
 
     def reorder(self, state: Tensor, rows: Tensor) -> Tensor:
@@ -39,26 +39,26 @@ class Copier:
         return Copied(memory.ids[rows])
 
 
-def test_sentences_end_each_in_its_time() -> None:
+def test_sentences_end_independently() -> None:
     ids = torch.tensor([[5, 6, EOS, PAD], [7, EOS, PAD, PAD], [8, 9, 10, EOS]])
-    found = greedy(Copier(), SourceBatch(ids, torch.tensor([3, 2, 4])), attention=True)
-    assert torch.equal(found.tokens, ids)
-    assert found.attention is not None
-    assert found.attention[2].argmax(1).tolist() == [0, 1, 2, 3]
-    assert not found.attention[1, 2:].any()
+    hypotheses = greedy(Copier(), SourceBatch(ids, torch.tensor([3, 2, 4])), attention=True)
+    assert torch.equal(hypotheses.tokens, ids)
+    assert hypotheses.attention is not None
+    assert hypotheses.attention[2].argmax(1).tolist() == [0, 1, 2, 3]
+    assert not hypotheses.attention[1, 2:].any()
 
 
 def test_a_sentence_that_never_ends_is_stopped() -> None:
     src = SourceBatch(torch.tensor([[5, 5, 5, 5], [5, 5, EOS, PAD]]), torch.tensor([4, 3]))
-    found = greedy(Copier(), src)
+    hypotheses = greedy(Copier(), src)
     assert length_limits(src).tolist() == [16, 14]
-    assert found.tokens.shape == (2, 16)
-    assert (found.tokens[0] == 5).all()
-    assert found.tokens[1].tolist() == [5, 5, EOS] + [PAD] * 13
-    assert found.attention is None
+    assert hypotheses.tokens.shape == (2, 16)
+    assert (hypotheses.tokens[0] == 5).all()
+    assert hypotheses.tokens[1].tolist() == [5, 5, EOS] + [PAD] * 13
+    assert hypotheses.attention is None
 
 
-def test_a_batch_says_what_each_sentence_says_alone() -> None:
+def test_a_batch_decodes_as_each_sentence_alone() -> None:
     torch.manual_seed(0)
     options = RecurrentOptions(
         embedding=8, encoder_hidden=8, decoder_hidden=8, attention="additive", bidirectional=True

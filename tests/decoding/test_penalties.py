@@ -18,9 +18,9 @@ def test_a_hypothesis_of_seven_words_is_divided_by(kind: str, alpha: float, valu
     assert float(length_penalty(torch.tensor(7), options)) == pytest.approx(value)
 
 
-def test_words_that_were_looked_at_too_little_cost() -> None:
-    looked = torch.tensor([[0.5, 2.0, 0.25, 0.0]])
+def test_source_words_with_little_attention_cost() -> None:
+    coverage = torch.tensor([[0.5, 2.0, 0.25, 0.0]])
     mask = torch.tensor([[True, True, True, False]])
-    assert float(coverage_penalty(looked, mask, 0.2)) == pytest.approx(0.2 * (math.log(0.5) + math.log(0.25)))
+    assert float(coverage_penalty(coverage, mask, 0.2)) == pytest.approx(0.2 * (math.log(0.5) + math.log(0.25)))
     assert float(coverage_penalty(torch.ones(1, 4), mask, 0.2)) == 0.0
     assert math.isfinite(float(coverage_penalty(torch.zeros(1, 4), mask, 0.2)))

@@ -1,4 +1,4 @@
-"""Weights of fewer bits: products that are nearly the same, and a model that is otherwise as it was."""
+"""Quantized weights: products are nearly the same, and the original model does not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqvise.decoding import quantization
 from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.quantization import WEIGHTS, Bf16Weight, Int8Weight, Packed, RoundedWeight, rounded
+from seqvise.decoding.quantization import WEIGHTS, Bf16Weight, Int8Weight, Packed, QuantizedWeight, quantized
 from seqvise.decoding.shortlist import Shortlist
 from seqvise.errors import UserError
 from seqvise.models.recurrent.model import Recurrent
@@ -54,8 +54,8 @@ MODELS: dict[str, Callable[[], Recurrent | Transformer]] = {
 }
 
 
-def plainly(inputs: Tensor, weight: Tensor) -> Tensor:
-    """Both rounded first: a row of the weight to 127 steps either way, a row of the inputs to 63."""
+def reference_product(inputs: Tensor, weight: Tensor) -> Tensor:
+    """The product of rounded numbers: 127 levels per sign for a row of the weight, 63 for a row of the inputs."""
     steps = weight.abs().amax(1, keepdim=True) / 127
     step = inputs.abs().amax(1, keepdim=True) / 63
     return ((inputs / step).round() * step) @ ((weight / steps).round() * steps).t()
@@ -69,7 +69,7 @@ def test_a_product_of_8_bits_is_that_of_rounded_numbers(rows: int, inner: int, o
     product = F.linear(inputs, Int8Weight(weight), bias)
     # A number in the middle between two steps may go either way.
     step = float(inputs.abs().max() / 63)
-    off = (product - plainly(inputs, weight) - bias).abs()
+    off = (product - reference_product(inputs, weight) - bias).abs()
     assert off.max() <= 1.01 * step * weight.abs().amax() * inner**0.5
     assert off.median() <= 1e-5 * step * inner + 1e-5
 
@@ -98,7 +98,7 @@ def test_translations_of_8_bits_do_not_depend_on_batch_and_order(kind: str) -> N
     model, sources = MODELS[kind](), tiny.random_sources(300, 5, seed=5)
     for weight in model.parameters():
         weight.data *= 1 + 3 * (weight.dim() == 2)  # a new model's words are nearly the same for all sources
-    model = rounded(model, "int8")
+    model = quantized(model, "int8")
     shuffled = torch.randperm(300, generator=torch.Generator().manual_seed(0)).tolist()
     orders = ((list(range(300)), 32), (list(range(300)), 300), (shuffled, 11))
     first, *others = (translations(model, sources, order, size) for order, size in orders)
@@ -124,53 +124,53 @@ def translations(
 def test_a_product_of_bf16_is_that_of_rounded_numbers(rows: int, inner: int, outer: int, seed: int) -> None:
     torch.manual_seed(seed)
     inputs, weight, bias = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(outer)
-    found = F.linear(inputs, Bf16Weight(weight), bias)
-    whole = inputs.bfloat16().float() @ weight.bfloat16().float().t()
+    product = F.linear(inputs, Bf16Weight(weight), bias)
+    expected = inputs.bfloat16().float() @ weight.bfloat16().float().t()
     # The result alone is rounded once more, to 8 bits of precision.
-    assert ((found - bias - whole).abs() <= 2**-8 * whole.abs() + 1e-4).all()
+    assert ((product - bias - expected).abs() <= 2**-8 * expected.abs() + 1e-4).all()
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Bf16Weight, 0.004), (Int8Weight, 0.025)])
-def test_its_error_is_small_and_not_nothing(kind: type[RoundedWeight], most: float) -> None:
+@pytest.mark.parametrize(("kind", "tolerance"), [(Bf16Weight, 0.004), (Int8Weight, 0.025)])
+def test_its_error_is_small_and_not_nothing(kind: type[QuantizedWeight], tolerance: float) -> None:
     torch.manual_seed(0)
     inputs, weight = torch.randn(64, 300), torch.randn(200, 300)
     off = F.linear(inputs, kind(weight)) - inputs @ weight.t()
-    assert 0 < float(off.square().mean().sqrt()) < most * 300**0.5
+    assert 0 < float(off.square().mean().sqrt()) < tolerance * 300**0.5
 
 
 @pytest.mark.parametrize("kind", WEIGHTS.values())
-def test_all_but_products_sees_the_numbers_themselves(kind: type[RoundedWeight]) -> None:
+def test_other_functions_use_the_original_weight(kind: type[QuantizedWeight]) -> None:
     weight = torch.randn(40, 36)
-    made = kind(weight)
-    assert isinstance(made, nn.Parameter)
-    assert torch.equal(made.t(), weight.t())
-    assert torch.equal(made[torch.tensor([3, 5])], weight[[3, 5]])
-    assert torch.equal(made.detach(), weight)
-    assert type(made.detach()) is Tensor
-    assert made.data_ptr() == weight.data_ptr()
+    quantized_weight = kind(weight)
+    assert isinstance(quantized_weight, nn.Parameter)
+    assert torch.equal(quantized_weight.t(), weight.t())
+    assert torch.equal(quantized_weight[torch.tensor([3, 5])], weight[[3, 5]])
+    assert torch.equal(quantized_weight.detach(), weight)
+    assert type(quantized_weight.detach()) is Tensor
+    assert quantized_weight.data_ptr() == weight.data_ptr()
     inputs = torch.randn(2, 36, dtype=torch.bfloat16)
-    assert torch.equal(F.linear(inputs, made.bfloat16()), F.linear(inputs, weight.bfloat16()))
+    assert torch.equal(F.linear(inputs, quantized_weight.bfloat16()), F.linear(inputs, weight.bfloat16()))
 
 
 @pytest.mark.parametrize("kind", WEIGHTS.values())
-def test_a_slice_is_rounded_too_and_once(kind: type[RoundedWeight]) -> None:
+def test_a_slice_is_quantized_once(kind: type[QuantizedWeight]) -> None:
     weight = torch.randn(40, 70)
-    made, inputs = kind(weight), torch.randn(3, 30)
-    part = made[:, :30]
+    quantized_weight, inputs = kind(weight), torch.randn(3, 30)
+    part = quantized_weight[:, :30]
     assert type(part) is kind
-    assert part is made[:, :30]
-    assert part is not made[:, 30:]
+    assert part is quantized_weight[:, :30]
+    assert part is not quantized_weight[:, 30:]
     assert torch.equal(F.linear(inputs, part), F.linear(inputs, kind(weight[:, :30].contiguous())))
 
 
 @pytest.mark.parametrize("precision", WEIGHTS)
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str, precision: str) -> None:
+def test_outputs_hardly_change_and_the_model_stays_unchanged(kind: str, precision: str) -> None:
     model = MODELS[kind]()
     before = decode(model, SOURCES, DecodingOptions(beam=3))
-    made = rounded(model, precision)
-    after = decode(made, SOURCES, DecodingOptions(beam=3))
-    assert not any(isinstance(weight, RoundedWeight) for weight in model.parameters())
+    quantized_model = quantized(model, precision)
+    after = decode(quantized_model, SOURCES, DecodingOptions(beam=3))
+    assert not any(isinstance(weight, QuantizedWeight) for weight in model.parameters())
     again = decode(model, SOURCES, DecodingOptions(beam=3))
     assert torch.equal(again.tokens, before.tokens)
     assert not torch.equal(after.log_probs, before.log_probs)
@@ -179,28 +179,28 @@ def test_a_model_says_nearly_the_same_and_stays_as_it_was(kind: str, precision: 
 
 @pytest.mark.parametrize("precision", WEIGHTS)
 @pytest.mark.parametrize("kind", MODELS)
-def test_large_weights_but_the_embeddings_are_rounded(kind: str, precision: str) -> None:
-    named = list(rounded(MODELS[kind](), precision).named_parameters(remove_duplicate=False))
-    found = {name for name, weight in named if isinstance(weight, WEIGHTS[precision])}
-    large = {name for name, weight in named if weight.dim() == 2 and min(weight.shape) >= 32}
-    assert {name for name in large if name.endswith("embedding.weight")} == large - found
-    assert {name.split(".")[0] for name in found} >= {"encoder", "decoder", "generator"}
+def test_large_weights_except_embeddings_are_quantized(kind: str, precision: str) -> None:
+    named = list(quantized(MODELS[kind](), precision).named_parameters(remove_duplicate=False))
+    quantized_names = {name for name, weight in named if isinstance(weight, WEIGHTS[precision])}
+    large_names = {name for name, weight in named if weight.dim() == 2 and min(weight.shape) >= 32}
+    assert {name for name in large_names if name.endswith("embedding.weight")} == large_names - quantized_names
+    assert {name.split(".")[0] for name in quantized_names} >= {"encoder", "decoder", "generator"}
 
 
 @pytest.mark.parametrize("precision", WEIGHTS)
 @pytest.mark.parametrize("kind", MODELS)
-def test_every_rounded_weight_is_multiplied_by(kind: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, used = rounded(MODELS[kind](), precision), set()
+def test_every_quantized_weight_is_used(kind: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quantized_model, used = quantized(MODELS[kind](), precision), set()
     product = WEIGHTS[precision].product
 
-    def noted(self: RoundedWeight, inputs: Tensor) -> Tensor:
+    def recorded_product(self: QuantizedWeight, inputs: Tensor) -> Tensor:
         used.add(self.data_ptr())
         return product(self, inputs)
 
-    monkeypatch.setattr(WEIGHTS[precision], "product", noted)
-    decode(made, SOURCES, DecodingOptions(beam=2))
-    # A slice that is multiplied by begins elsewhere.
-    assert used >= {weight.data_ptr() for weight in made.parameters() if isinstance(weight, RoundedWeight)}
+    monkeypatch.setattr(WEIGHTS[precision], "product", recorded_product)
+    decode(quantized_model, SOURCES, DecodingOptions(beam=2))
+    # A slice has another data pointer.
+    assert used >= {weight.data_ptr() for weight in quantized_model.parameters() if isinstance(weight, QuantizedWeight)}
 
 
 @pytest.mark.parametrize("precision", WEIGHTS)
@@ -208,14 +208,14 @@ def test_an_ensemble_with_a_short_list(precision: str) -> None:
     models = Ensemble([recurrent(), recurrent(attention="general")], "probs").eval()
     begins = torch.arange(21).clamp(max=20) * 2
     shortlist = Shortlist(begins, torch.arange(40) % 30 + 10, torch.arange(10))
-    found = decode(rounded(models, precision), SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
+    nbest = decode(quantized(models, precision), SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
     exact = decode(models, SOURCES, DecodingOptions(beam=2), shortlist=shortlist)
-    torch.testing.assert_close(found.log_probs[:, 0], exact.log_probs[:, 0], atol=0.5, rtol=0.05)
+    torch.testing.assert_close(nbest.log_probs[:, 0], exact.log_probs[:, 0], atol=0.5, rtol=0.05)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", WEIGHTS.values())
-def test_rounding_and_products_warn_of_nothing(kind: type[RoundedWeight]) -> None:
+def test_quantization_and_products_do_not_warn(kind: type[QuantizedWeight]) -> None:
     F.linear(torch.randn(2, 40), kind(torch.randn(36, 40)))
 
 
@@ -223,12 +223,12 @@ def missing(*_: object) -> Tensor:
     raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qlinear_pointwise'")
 
 
-def saturated(whole: Tensor, _: Packed) -> Tensor:
-    return (whole.float() @ torch.full((64, 32), -127.0)).clamp(min=-(2.0**15))
+def saturated(integers: Tensor, _: Packed) -> Tensor:
+    return (integers.float() @ torch.full((64, 32), -127.0)).clamp(min=-(2.0**15))
 
 
 @pytest.mark.parametrize("product", [missing, saturated])
 def test_a_torch_without_exact_products_is_refused(monkeypatch: pytest.MonkeyPatch, product: object) -> None:
     monkeypatch.setattr(quantization, "multiply_int8", product)
-    with pytest.raises(UserError, match="no products of 8 bits"):
-        rounded(recurrent(), "int8")
+    with pytest.raises(UserError, match="no int8 products"):
+        quantized(recurrent(), "int8")

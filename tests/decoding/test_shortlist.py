@@ -1,4 +1,4 @@
-"""A short-list: what a model says that is forbidden every other word, whatever the batch."""
+"""Short-lists: the output of a model with every other word masked, independent of the batch."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ OPTIONS = [
 ]
 
 
-def lists(seed: int, most: int = 5) -> dict[int, list[int]]:
+def lists(seed: int, max_count: int = 5) -> dict[int, list[int]]:
     draws = torch.Generator().manual_seed(seed)
     return {
-        source: torch.randint(4, WORDS, (int(torch.randint(0, most, (1,), generator=draws)),), generator=draws).tolist()
+        source: torch.randint(
+            4, WORDS, (int(torch.randint(0, max_count, (1,), generator=draws)),), generator=draws
+        ).tolist()
         for source in range(3, 20)
     }
 
@@ -45,8 +47,8 @@ def shortlist_of(chosen: dict[int, list[int]], always: int = 6) -> Shortlist:
     )
 
 
-class Forbidding(nn.Module):
-    """The whole model, each sentence's other words at minus infinity."""
+class MaskedModel(nn.Module):
+    """The full model with each sentence's other words masked."""
 
     def __init__(self, model: Any, chosen: dict[int, list[int]], always: int) -> None:
         super().__init__()
@@ -78,21 +80,21 @@ class Forbidding(nn.Module):
 @pytest.mark.parametrize("options", OPTIONS[:3], ids=["greedy", "beam", "blocking"])
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000), st.booleans())
-def test_it_finds_what_the_whole_model_finds_that_may_say_nothing_else(
+def test_it_decodes_as_the_full_model_with_other_words_masked(
     options: DecodingOptions, seed: int, several: bool
 ) -> None:
     chosen, src = lists(seed), tiny.batch(tiny.random_sources(9, 8, seed))
     model: Any = tiny.model(WORDS, seed, 2.0)
-    forbidding: Any = Forbidding(model, chosen, 6)
+    masked: Any = MaskedModel(model, chosen, 6)
     if several:
         other = tiny.model(WORDS, seed + 1, 2.0)
-        model, forbidding = Ensemble([model, other]), Ensemble([forbidding, Forbidding(other, chosen, 6)])
-    found = decode(model.eval(), src, options, shortlist=shortlist_of(chosen))
-    plain = decode(forbidding.eval(), src, options)
-    assert torch.equal(found.tokens, plain.tokens)
-    there = plain.scores > float("-inf")
-    assert torch.equal(there, found.scores > float("-inf"))
-    torch.testing.assert_close(found.log_probs[there], plain.log_probs[there], rtol=1e-4, atol=1e-4)
+        model, masked = Ensemble([model, other]), Ensemble([masked, MaskedModel(other, chosen, 6)])
+    nbest = decode(model.eval(), src, options, shortlist=shortlist_of(chosen))
+    plain = decode(masked.eval(), src, options)
+    assert torch.equal(nbest.tokens, plain.tokens)
+    present = plain.scores > float("-inf")
+    assert torch.equal(present, nbest.scores > float("-inf"))
+    torch.testing.assert_close(nbest.log_probs[present], plain.log_probs[present], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["greedy", "beam", "blocking", "sampling"])
@@ -101,17 +103,19 @@ def test_the_other_sentences_of_a_batch_change_nothing(options: DecodingOptions)
     together = decode(model, tiny.batch(sources), options, shortlist=few)
     for row, source in enumerate(sources):
         alone = decode(model, tiny.batch([source]), options, shortlist=few)
-        assert [tiny.said(one) for one in alone.tokens[0]] == [tiny.said(one) for one in together.tokens[row]]
+        assert [tiny.words_of(tokens) for tokens in alone.tokens[0]] == [
+            tiny.words_of(tokens) for tokens in together.tokens[row]
+        ]
 
 
 def test_attention_and_prefixes_are_as_without_it() -> None:
     model, src = tiny.model(WORDS, 5), tiny.batch([[5, EOS], [6, 7, 8, EOS], [9, EOS]])
     prefix = torch.tensor([[44, 55], [57, PAD], [PAD, PAD]])
     none = shortlist_of({}, 6)
-    found = decode(model, src, DecodingOptions(beam=2), attention=True, prefix=prefix, shortlist=none)
-    assert found.tokens[0, 0, :2].tolist() == [44, 55]
-    assert found.tokens[1, 0, 0] == 57
-    assert found.attention is not None
+    nbest = decode(model, src, DecodingOptions(beam=2), attention=True, prefix=prefix, shortlist=none)
+    assert nbest.tokens[0, 0, :2].tolist() == [44, 55]
+    assert nbest.tokens[1, 0, 0] == 57
+    assert nbest.attention is not None
     every = shortlist_of({source: list(range(WORDS)) for source in range(3, 20)})
     whole, wide = decode(model, src, OPTIONS[1], True), decode(model, src, OPTIONS[1], True, shortlist=every)
     assert torch.equal(whole.tokens, wide.tokens)
@@ -155,15 +159,17 @@ def test_a_file_is_read_by_words(tmp_path: Path) -> None:
     assert few.always.tolist() == list(range(FREQUENT + 4))
 
 
-def test_a_file_that_is_none_or_of_other_words_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_format_or_other_words_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.tsv"
     words = vocabulary(*"abcdefgh")
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_shortlist(path, words, words)
     for content in ("", "a\tb\n", "source\ttarget\tprobability\na b\n"):
         path.write_text(content)
-        with pytest.raises(UserError, match="it is no file of seqvise shortlist"):
+        with pytest.raises(UserError, match="it is not a file of seqvise shortlist"):
             read_shortlist(path, words, words)
     write_shortlist(path, (("ein", "a", 1.0), ("zwei", "b", 1.0), ("drei", "c", 1.0), ("a", "a", 1.0)).__iter__())
-    with pytest.raises(UserError, match="of its 4 lines, 1 have words of the run's vocabularies: it is of another run"):
+    with pytest.raises(
+        UserError, match="only 1 of 4 lines have words of this run's vocabulary; the file belongs to another run"
+    ):
         read_shortlist(path, words, words)

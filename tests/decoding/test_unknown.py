@@ -1,4 +1,4 @@
-"""Unknown words replaced by what the source says there."""
+"""Unknown words are replaced by the aligned source words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqvise.decoding.unknown import places_of_unknown, read_table, replaced
+from seqvise.decoding.unknown import attended_positions, read_table, replace_unknown
 from seqvise.errors import UserError
 from seqvise.models.interface import EOS, PAD, UNK
 from tests.decoding import tiny
@@ -17,22 +17,22 @@ SOURCE = ["Zoé", "vit", "à", "Brno"]
 
 def test_a_word_is_copied_or_looked_up() -> None:
     words, unknown = ["<unk>", "lives", "in", "<unk>", "<eos>"], [True, False, False, True, False]
-    assert replaced(words, unknown, [0, 1, 2, 3, 3], SOURCE, {}) == ["Zoé", "lives", "in", "Brno", "<eos>"]
-    assert replaced(words, unknown, [0, 1, 2, 3, 3], SOURCE, {"Brno": "Brünn"})[3] == "Brünn"
+    assert replace_unknown(words, unknown, [0, 1, 2, 3, 3], SOURCE, {}) == ["Zoé", "lives", "in", "Brno", "<eos>"]
+    assert replace_unknown(words, unknown, [0, 1, 2, 3, 3], SOURCE, {"Brno": "Brünn"})[3] == "Brünn"
 
 
 def test_a_word_with_no_source_stays_unknown() -> None:
-    assert replaced(["<unk>"], [True], [4], SOURCE, {}) == ["<unk>"]
+    assert replace_unknown(["<unk>"], [True], [4], SOURCE, {}) == ["<unk>"]
 
 
-def test_the_place_is_where_attention_is_largest_and_never_the_end() -> None:
+def test_the_position_has_the_most_attention_and_is_never_the_end() -> None:
     model, source = tiny.model(12, 3), [5, 6, 7, EOS]
     tokens = torch.tensor([[[4, UNK, 5, UNK, EOS]], [[4, 4, EOS, PAD, PAD]]])
-    places = places_of_unknown(model, tiny.batch([source, source]), tokens)
+    positions = attended_positions(model, tiny.batch([source, source]), tokens)
     with torch.no_grad():
         before, after = (tiny.log_prob_of(model, source, words)[1] for words in ((4,), (4, UNK)))
-    assert int(places[0, 0, 1]) == int((after - before)[:3].argmax())
-    assert not places[1].any()
+    assert int(positions[0, 0, 1]) == int((after - before)[:3].argmax())
+    assert not positions[1].any()
 
 
 def test_tables_are_read(tmp_path: Path) -> None:

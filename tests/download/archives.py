@@ -1,4 +1,4 @@
-"""Archives as they should be, and as nobody should send them."""
+"""Valid and hostile archives."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Member = tuple[str, bytes]
 
 
 def tar(*members: Member | tarfile.TarInfo) -> bytes:
-    """A tar of plain members, and of what a TarInfo says without content."""
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
+    """A tar of plain members, and of TarInfo entries without content."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 archive.addfile(member)
@@ -23,27 +23,27 @@ def tar(*members: Member | tarfile.TarInfo) -> bytes:
             entry = tarfile.TarInfo(member[0])
             entry.size = len(member[1])
             archive.addfile(entry, io.BytesIO(member[1]))
-    return held.getvalue()
+    return stream.getvalue()
 
 
 def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
-    """A link, a device, a folder ... of a tar. target: of a link."""
+    """An entry of a tar: a link, a device, a folder and so on. target: target of a link."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname = kind, target
     return entry
 
 
 def zipped(*members: Member, mode: int = 0) -> bytes:
-    """A zip of members. mode: of the last of them, as Unix has it."""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        for place, (name, content) in enumerate(members, 1):
+    """A zip of members. mode: Unix mode of the last member."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, (name, content) in enumerate(members, 1):
             entry = zipfile.ZipInfo(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            if place == len(members):
+            if number == len(members):
                 entry.external_attr = mode << 16
             archive.writestr(entry, content)
-    return held.getvalue()
+    return stream.getvalue()
 
 
 def link_in_zip(name: str, target: str) -> bytes:
@@ -52,5 +52,5 @@ def link_in_zip(name: str, target: str) -> bytes:
 
 
 def bomb(size: int) -> bytes:
-    """A gzip of so many zeros."""
+    """A gzip file of ``size`` zeros."""
     return gzip.compress(bytes(size))

@@ -1,4 +1,4 @@
-"""A server on this machine, for each test of this room."""
+"""A local server for the tests of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.download.server import Server, running
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server; no proxy stands before it."""
+    """A local server; proxies are disabled."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with running() as started:

@@ -1,4 +1,4 @@
-"""Known addresses: what each leaves is what the shipped configs read."""
+"""Known addresses: their files are those that the shipped configs read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CLOUD = "https://dl.fbaipublicfiles.com/fasttext"
 
 
 def config(corpus: str) -> Any:
-    cfg, problems = compose_what_fits([f"data={corpus}"])
-    assert problems == []
+    cfg, messages = compose_what_fits([f"data={corpus}"])
+    assert messages == []
     return cfg.data
 
 
@@ -30,8 +30,8 @@ def test_every_corpus_has_the_files_that_its_config_reads(corpus: str) -> None:
     assert all(corpus_source(corpus, file) is not None for file in files)
 
 
-def test_addresses_are_safe_and_hashes_are_hashes() -> None:
-    sources = [source for of_one in CORPORA.values() for source in of_one]
+def test_addresses_are_safe_and_hashes_are_valid() -> None:
+    sources = [source for corpus_sources in CORPORA.values() for source in corpus_sources]
     assert len({source.url for source in sources}) == len(sources) == 24
     for source in sources:
         assert source.url.startswith("https://")
@@ -50,14 +50,14 @@ def test_a_known_file() -> None:
     assert corpus_source("files", "val.fr") is None
 
 
-def test_only_what_is_missing_is_wanted_and_each_archive_once(tmp_path: Path) -> None:
+def test_only_missing_files_have_sources_and_each_archive_once(tmp_path: Path) -> None:
     files = ["giga-fren.release2.fixed.fr", "giga-fren.release2.fixed.en"]
     (giga,) = missing_sources(CORPORA["giga_fren"], tmp_path, files)
     assert giga.name == "training-giga-fren.tar"
     (tmp_path / "train.fr").touch()
     (tmp_path / "train.en.gz").touch()
-    found = missing_sources(CORPORA["multi30k"], tmp_path, ["train.fr", "train.en", "val.fr", "mine.fr"])
-    assert [source.name for source in found] == ["val.fr.gz"]
+    sources = missing_sources(CORPORA["multi30k"], tmp_path, ["train.fr", "train.en", "val.fr", "mine.fr"])
+    assert [source.name for source in sources] == ["val.fr.gz"]
 
 
 @pytest.mark.parametrize(

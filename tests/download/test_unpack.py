@@ -1,4 +1,4 @@
-"""Archives give the wanted members and nothing else, or one sentence."""
+"""Archives yield the selected members and nothing else, or a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seqvise.download.unpack import ArchiveError, unpack
 from seqvise.errors import UserError
 from tests.download.archives import TEXT, bomb, link_in_zip, special, tar, zipped
 
-MOST = 10 * len(TEXT)
+MAX_BYTES = 10 * len(TEXT)
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "a.tar": lambda content: tar(("in.txt", content)),
     "a.zip": lambda content: zipped(("in.txt", content)),
@@ -30,7 +30,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder in a folder: what gets out of it is seen."""
+    """A nested folder, so that files outside of it are detected."""
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
     return inner
@@ -41,30 +41,30 @@ def put(folder: Path, name: str, content: bytes) -> Path:
     return folder / name
 
 
-def everything(folder: Path) -> set[str]:
-    """All that lies below the folder's grandparent."""
+def all_files(folder: Path) -> set[str]:
+    """All files below the folder's grandparent."""
     top = folder.parents[1]
     return {path.relative_to(top).as_posix() for path in top.rglob("*") if not path.is_dir()}
 
 
-def refusal(folder: Path, name: str, content: bytes, most: int = MOST) -> str:
-    """The sentence of a refused archive, of which nothing is left."""
+def refusal(folder: Path, name: str, content: bytes, max_bytes: int = MAX_BYTES) -> str:
+    """The message of a refused archive; checks that it leaves no files."""
     archive = put(folder, name, content)
     with pytest.raises(ArchiveError) as error:
-        unpack(archive, ["in.txt"], folder, most)
-    assert everything(folder) == {f"outer/inner/{name}"}
-    (problem,) = error.value.problems
-    assert str(archive) in problem
-    return problem
+        unpack(archive, ["in.txt"], folder, max_bytes)
+    assert all_files(folder) == {f"outer/inner/{name}"}
+    (message,) = error.value.messages
+    assert str(archive) in message
+    return message
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_the_member_comes_out(folder: Path, name: str) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    unpack(put(folder, name, PACKERS[name](TEXT)), ["in.txt"], folder, MOST, lambda *what: told.append(what))
+def test_the_member_is_extracted(folder: Path, name: str) -> None:
+    progress: list[tuple[str, int, int | None]] = []
+    unpack(put(folder, name, PACKERS[name](TEXT)), ["in.txt"], folder, MAX_BYTES, lambda *what: progress.append(what))
     assert (folder / "in.txt").read_bytes() == TEXT
-    assert told[-1][:2] == ("unpacking in.txt", len(TEXT))
-    assert everything(folder) == {f"outer/inner/{name}", "outer/inner/in.txt"}
+    assert progress[-1][:2] == ("unpacking in.txt", len(TEXT))
+    assert all_files(folder) == {f"outer/inner/{name}", "outer/inner/in.txt"}
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.zip"])
@@ -91,17 +91,17 @@ HOSTILE = [
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("pack", [tar, zipped])
-def test_hostile_neighbours_are_left_where_they_are(folder: Path, hostile: str, pack: Callable[..., bytes]) -> None:
+def test_hostile_members_are_not_extracted(folder: Path, hostile: str, pack: Callable[..., bytes]) -> None:
     name = "a.tar" if pack is tar else "a.zip"
-    unpack(put(folder, name, pack((hostile, b"evil"), ("in.txt", TEXT))), ["in.txt"], folder, MOST)
+    unpack(put(folder, name, pack((hostile, b"evil"), ("in.txt", TEXT))), ["in.txt"], folder, MAX_BYTES)
     assert (folder / "in.txt").read_bytes() == TEXT
-    assert everything(folder) == {f"outer/inner/{name}", "outer/inner/in.txt"}
+    assert all_files(folder) == {f"outer/inner/{name}", "outer/inner/in.txt"}
     assert not Path("/tmp/seqvise-hostile.txt").exists()
 
 
 @pytest.mark.parametrize("name", ["/in.txt", "../in.txt", "sub/in.txt", "IN.TXT", "././in.txt"])
 @pytest.mark.parametrize("pack", [tar, zipped])
-def test_a_member_elsewhere_is_not_the_wanted_one(folder: Path, name: str, pack: Callable[..., bytes]) -> None:
+def test_a_member_with_another_path_is_not_selected(folder: Path, name: str, pack: Callable[..., bytes]) -> None:
     archive = "a.tar" if pack is tar else "a.zip"
     assert "has no members named in.txt" in refusal(folder, archive, pack((name, TEXT)))
 
@@ -119,18 +119,18 @@ def test_a_member_elsewhere_is_not_the_wanted_one(folder: Path, name: str, pack:
         (tarfile.DIRTYPE, ""),
     ],
 )
-def test_what_is_no_plain_file_is_refused(folder: Path, kind: bytes, target: str) -> None:
+def test_members_that_are_not_plain_files_are_refused(folder: Path, kind: bytes, target: str) -> None:
     content = tar(("other.txt", TEXT), special("in.txt", kind, target))
     assert "a link or a device, not a plain file" in refusal(folder, "a.tar", content)
 
 
-def test_a_link_that_a_later_member_would_write_through(folder: Path) -> None:
+def test_a_member_behind_a_link_is_not_written(folder: Path) -> None:
     content = tar(special("sub", tarfile.SYMTYPE, "../.."), ("sub/evil.txt", b"evil"), ("in.txt", TEXT))
-    unpack(put(folder, "a.tar", content), ["in.txt"], folder, MOST)
-    assert everything(folder) == {"outer/inner/a.tar", "outer/inner/in.txt"}
+    unpack(put(folder, "a.tar", content), ["in.txt"], folder, MAX_BYTES)
+    assert all_files(folder) == {"outer/inner/a.tar", "outer/inner/in.txt"}
 
 
-def test_a_link_before_the_wanted_member_is_refused(folder: Path) -> None:
+def test_a_link_before_the_selected_member_is_refused(folder: Path) -> None:
     content = tar(special("in.txt", tarfile.SYMTYPE, "../../evil.txt"), ("in.txt", TEXT))
     assert "has 2 members named in.txt" in refusal(folder, "a.tar", content)
 
@@ -139,10 +139,10 @@ def test_a_link_in_a_zip_is_refused(folder: Path) -> None:
     assert "a link or a device" in refusal(folder, "a.zip", link_in_zip("in.txt", "/etc/passwd"))
 
 
-def test_a_link_that_lies_there_is_replaced_and_not_followed(folder: Path) -> None:
+def test_an_existing_link_is_replaced_and_not_followed(folder: Path) -> None:
     outside = put(folder.parent, "precious.txt", b"precious")
     (folder / "in.txt").symlink_to(outside)
-    unpack(put(folder, "a.zip", zipped(("in.txt", TEXT))), ["in.txt"], folder, MOST)
+    unpack(put(folder, "a.zip", zipped(("in.txt", TEXT))), ["in.txt"], folder, MAX_BYTES)
     assert outside.read_bytes() == b"precious"
     assert (folder / "in.txt").read_bytes() == TEXT
     assert not (folder / "in.txt").is_symlink()
@@ -155,28 +155,28 @@ def test_a_name_twice_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_more_than_it_may_have_is_refused(folder: Path, name: str) -> None:
+def test_more_than_the_maximum_size_is_refused(folder: Path, name: str) -> None:
     content = PACKERS[name](bytes(5_000_000) if name != "a.tar" else TEXT)
-    most = 3_000_000 if name != "a.tar" else len(TEXT) - 1
-    assert "has more than the" in refusal(folder, name, content, most)
-    assert refusal(folder, name, content, most)
+    max_bytes = 3_000_000 if name != "a.tar" else len(TEXT) - 1
+    assert "has more than the" in refusal(folder, name, content, max_bytes)
+    assert refusal(folder, name, content, max_bytes)
 
 
 def test_a_bomb_is_stopped_at_the_bound(folder: Path) -> None:
-    told: list[int] = []
+    progress: list[int] = []
     archive = put(folder, "in.txt.gz", bomb(10_000_000))
     with pytest.raises(ArchiveError):
-        unpack(archive, ["in.txt"], folder, 5_000_000, lambda _task, done, _total: told.append(done))
-    assert max(told) <= 5_000_000
+        unpack(archive, ["in.txt"], folder, 5_000_000, lambda _task, done, _total: progress.append(done))
+    assert max(progress) <= 5_000_000
 
 
-def test_a_zip_that_lies_about_its_size_gives_no_more_than_it_said(folder: Path) -> None:
+def test_a_zip_with_a_wrong_size_is_refused(folder: Path) -> None:
     content = bytearray(zipped(("in.txt", bytes(1_000_000))))
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         (entry,) = file.infolist()
-    true, said = entry.file_size.to_bytes(4, "little"), (1_000).to_bytes(4, "little")
-    assert bytes(content).count(true) == 2
-    assert "damaged or not whole" in refusal(folder, "a.zip", bytes(content).replace(true, said))
+    actual, declared = entry.file_size.to_bytes(4, "little"), (1_000).to_bytes(4, "little")
+    assert bytes(content).count(actual) == 2
+    assert "damaged or incomplete" in refusal(folder, "a.zip", bytes(content).replace(actual, declared))
 
 
 def test_all_members_share_the_bound(folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_zero_byte_does_not_hide_the_rest_of_a_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [tar, lambda member: gzip.compress(tar(member))])
-def test_a_tar_that_is_packed_once_more_is_refused(folder: Path, pack: Callable[..., bytes]) -> None:
+def test_a_compressed_tar_is_refused(folder: Path, pack: Callable[..., bytes]) -> None:
     assert refusal(folder, "a.tar", gzip.compress(pack(("in.txt", TEXT))))
 
 
@@ -200,7 +200,7 @@ def test_a_header_of_gigabytes_is_not_read(folder: Path, kind: bytes) -> None:
     entry = special("header", kind)
     entry.size = 5 << 30
     content = entry.tobuf(tarfile.GNU_FORMAT) + tar(("in.txt", TEXT))
-    assert "claims a length that cannot be" in refusal(folder, "a.tar", content)
+    assert "declares an impossible length" in refusal(folder, "a.tar", content)
 
 
 def test_an_empty_member_is_refused(folder: Path) -> None:
@@ -217,21 +217,21 @@ def test_a_sparse_member_is_refused(folder: Path) -> None:
 
 
 def test_too_many_members_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqvise.download.unpack.MEMBERS", 5)
+    monkeypatch.setattr("seqvise.download.unpack.MAX_MEMBERS", 5)
     assert "more than 5 members" in refusal(folder, "a.tar", tar(*((f"{n}", b"") for n in range(6)), ("in.txt", TEXT)))
 
 
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 0.98])
-def test_a_cut_archive_is_refused(folder: Path, name: str, share: float) -> None:
+def test_a_truncated_archive_is_refused(folder: Path, name: str, share: float) -> None:
     content = PACKERS[name](TEXT)
     end = len(content.rstrip(b"\0"))
     assert refusal(folder, name, content[: int(end * share)])
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_a_page_of_the_server_is_no_archive(folder: Path, name: str) -> None:
-    assert "is damaged or not whole" in refusal(folder, name, b"<html>Please sign in</html>" * 100)
+def test_a_page_of_the_server_is_refused(folder: Path, name: str) -> None:
+    assert "is damaged or incomplete" in refusal(folder, name, b"<html>Please sign in</html>" * 100)
 
 
 def test_an_encrypted_zip_is_refused(folder: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_encrypted_zip_is_refused(folder: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from([*PACKERS]), seed=st.integers(0, 2**32), changes=st.integers(1, 6))
-def test_a_damaged_archive_is_a_sentence_or_the_right_bytes(
+def test_a_damaged_archive_is_refused_or_yields_the_right_bytes(
     tmp_path_factory: pytest.TempPathFactory, name: str, seed: int, changes: int
 ) -> None:
     folder = tmp_path_factory.mktemp("damaged")
@@ -257,24 +257,24 @@ def test_a_damaged_archive_is_a_sentence_or_the_right_bytes(
     except UserError:
         assert {path.name for path in folder.iterdir()} == {name}
         return
-    found = (folder / "in.txt").read_bytes()
-    assert found == TEXT[:3_000] or name == "a.tar"  # a tar has no sum over its contents
+    extracted = (folder / "in.txt").read_bytes()
+    assert extracted == TEXT[:3_000] or name == "a.tar"  # a tar has no checksum of its contents
     assert {path.name for path in folder.iterdir()} == {name, "in.txt"}
 
 
-def test_no_room_is_told_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = put(folder, "a.zip", zipped(("in.txt", TEXT)))
     monkeypatch.setattr("seqvise.download.sources.shutil.disk_usage", lambda _path: SimpleNamespace(free=len(TEXT) - 1))
     with pytest.raises(UserError, match=r"in\.txt needs") as error:
-        unpack(archive, ["in.txt"], folder, MOST)
+        unpack(archive, ["in.txt"], folder, MAX_BYTES)
     assert not isinstance(error.value, ArchiveError)
-    assert everything(folder) == {"outer/inner/a.zip"}
+    assert all_files(folder) == {"outer/inner/a.zip"}
 
 
-def test_remains_of_a_killed_process_go(folder: Path) -> None:
+def test_remains_of_a_killed_process_are_removed(folder: Path) -> None:
     put(folder, ".in.txt.12345.tmp", b"half")
     put(folder, ".in.txt.lock", b"")
-    unpack(put(folder, "a.zip", zipped(("in.txt", TEXT))), ["in.txt"], folder, MOST)
+    unpack(put(folder, "a.zip", zipped(("in.txt", TEXT))), ["in.txt"], folder, MAX_BYTES)
     assert {path.name for path in folder.iterdir()} == {"a.zip", "in.txt", ".in.txt.lock"}
 
 
@@ -284,5 +284,5 @@ def test_an_interrupt_leaves_nothing(folder: Path) -> None:
 
     archive = put(folder, "a.zip", zipped(("in.txt", TEXT)))
     with pytest.raises(KeyboardInterrupt):
-        unpack(archive, ["in.txt"], folder, MOST, interrupt)
-    assert everything(folder) == {"outer/inner/a.zip"}
+        unpack(archive, ["in.txt"], folder, MAX_BYTES, interrupt)
+    assert all_files(folder) == {"outer/inner/a.zip"}

@@ -1,4 +1,4 @@
-"""Small systems without a model behind them."""
+"""Small systems without a model."""
 
 from collections.abc import Sequence
 
@@ -20,5 +20,5 @@ def corpus() -> Corpus:
 
 def system(name: str, texts: Sequence[str], loss: float | None = None) -> System:
     tokens = {"own": Tokens(list(texts), REFERENCES, "tokenizer=words, lower")}
-    known = None if loss is None else ReferenceLoss(loss, 20, 3)
-    return System(name, list(texts), tokens, known, None if loss is None else 2.0)
+    reference_loss = None if loss is None else ReferenceLoss(loss, 20, 3)
+    return System(name, list(texts), tokens, reference_loss, None if loss is None else 2.0)

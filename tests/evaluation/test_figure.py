@@ -1,4 +1,4 @@
-"""The drawn points are the report's."""
+"""The plotted points are those of the report."""
 
 import numpy as np
 import pytest
@@ -16,15 +16,15 @@ def test_points_intervals_and_bars(count: int) -> None:
     panels = np.array(figure.axes).reshape(3, 2)
     for column, groups in enumerate((report.by_length, report.by_unknown)):
         for row, name in enumerate(("bleu", "chrf")):
-            drawn = [container[0].get_ydata().tolist() for container in panels[row, column].containers]
-            wanted = [
-                [each.run[name].value for each in groups],
-                [each.against[name].value for each in groups if each.against],
+            plotted = [container[0].get_ydata().tolist() for container in panels[row, column].containers]
+            expected = [
+                [group.run[name].value for group in groups],
+                [group.against[name].value for group in groups if group.against],
             ]
-            assert drawn == wanted[:count]
+            assert plotted == expected[:count]
         bars = panels[2, column].containers[0]
-        assert [bar.get_height() for bar in bars] == [each.sentences for each in groups]
-        assert [label.get_text() for label in panels[2, column].get_xticklabels()] == [each.label for each in groups]
+        assert [bar.get_height() for bar in bars] == [group.sentences for group in groups]
+        assert [label.get_text() for label in panels[2, column].get_xticklabels()] == [group.label for group in groups]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == [r"run: g\$ood\$", "against: bad"][:count]
     figure.canvas.draw()

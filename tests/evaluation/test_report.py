@@ -1,4 +1,4 @@
-"""A report's numbers are those of plain calls, and its JSON holds all of them."""
+"""The numbers of a report are those of direct sacreBLEU calls, and its JSON has all of them."""
 
 import json
 import math
@@ -20,15 +20,15 @@ def report() -> EvaluationReport:
 
 def test_scores_are_those_of_the_corpus(report: EvaluationReport) -> None:
     assert report.against is not None
-    for texts, found in ((GOOD, report.run), (BAD, report.against)):
-        scores = {name: score.value for name, score in found.scores.items()}
+    for texts, system_report in ((GOOD, report.run), (BAD, report.against)):
+        scores = {name: score.value for name, score in system_report.scores.items()}
         assert scores == {
             "bleu": BLEU(lowercase=True).corpus_score(texts, [REFERENCES]).score,
             "chrf": CHRF(lowercase=True).corpus_score(texts, [REFERENCES]).score,
             "ter": TER().corpus_score(texts, [REFERENCES]).score,
             "bleu_on_tokens": BLEU(tokenize="none").corpus_score(texts, [REFERENCES]).score,
         }
-        assert all(score.interval.low <= score.value + 1e-9 for score in found.scores.values())
+        assert all(score.interval.low <= score.value + 1e-9 for score in system_report.scores.values())
     assert report.run.signatures["bleu_on_tokens"].startswith("tokenizer=words, lower; nrefs:1|case:mixed|eff:no|tok:n")
 
 
@@ -40,33 +40,35 @@ def test_loss_and_counts(report: EvaluationReport) -> None:
     assert (report.sentences, report.empty_sources, report.empty_references) == (5, 1, 1)
 
 
-def test_groups_are_scored_by_themselves(report: EvaluationReport) -> None:
+def test_groups_are_scored_separately(report: EvaluationReport) -> None:
     assert [(group.label, group.sentences) for group in report.by_length] == [("0", 1), ("1-5", 3), ("6-10", 1)]
     assert [(group.label, group.sentences) for group in report.by_unknown] == [("0", 2), ("1", 2), ("2", 1)]
     short = report.by_length[1]
-    wanted = CHRF(lowercase=True).corpus_score(GOOD[:3], [REFERENCES[:3]]).score
+    expected = CHRF(lowercase=True).corpus_score(GOOD[:3], [REFERENCES[:3]]).score
     assert (short.run["chrf"].value, set(short.run), set(short.against)) == (
-        wanted,
+        expected,
         {"bleu", "chrf", "ter"},
         {"bleu", "chrf", "ter"},
     )
-    # The two sentences with one unknown word: one word of three is changed, and none of one.
+    # Two sentences with one unknown word: one of three words is changed in one, none in the other.
     assert report.by_unknown[1].run["ter"].value == pytest.approx(100 / 4)
 
 
-def test_differences_come_by_size_and_only_where_there_are_any(report: EvaluationReport) -> None:
+def test_differences_are_sorted_by_size_and_nonzero(report: EvaluationReport) -> None:
     chrf = CHRF(lowercase=True)
-    found = [(each.line, each.run_chrf - each.against_chrf) for each in report.differences]
-    wanted = []
+    differences = [
+        (difference.line, difference.run_chrf - difference.against_chrf) for difference in report.differences
+    ]
+    expected = []
     for row, (good, bad, reference) in enumerate(zip(GOOD, BAD, REFERENCES, strict=True)):
         scores = [chrf.corpus_score([text], [[reference]]).score for text in (good, bad)]
-        wanted.append((row + 1, scores[0] - scores[1]))
-    assert found == sorted((pair for pair in wanted if pair[1]), key=lambda pair: -abs(pair[1]))
-    assert sorted(line for line, _ in found) == [1, 2, 5]
-    assert report.differences[0].against == BAD[found[0][0] - 1]
+        expected.append((row + 1, scores[0] - scores[1]))
+    assert differences == sorted((pair for pair in expected if pair[1]), key=lambda pair: -abs(pair[1]))
+    assert sorted(line for line, _ in differences) == [1, 2, 5]
+    assert report.differences[0].against == BAD[differences[0][0] - 1]
 
 
-def test_no_more_sentences_are_shown_than_asked_for() -> None:
+def test_the_number_of_differences_is_limited() -> None:
     systems = [system("good", GOOD), system("bad", BAD)]
     assert len(build_report(corpus(), systems, True, 1, SAMPLING, 2).differences) == 2
 
@@ -78,18 +80,18 @@ def test_one_system_is_compared_with_nothing() -> None:
     assert "case:mixed" in report.run.signatures["ter"]
 
 
-def test_json_holds_everything(report: EvaluationReport) -> None:
-    found = json.loads(json.dumps(report.as_json(), allow_nan=False))
-    assert found["sampling"] == {"samples": 100, "seed": 7}
-    assert found["run"]["scores"]["bleu"]["value"] == report.run.scores["bleu"].value
-    assert found["run"]["scores"]["bleu"]["interval"] == list(report.run.scores["bleu"].interval)
-    assert found["significance"]["ter"]["difference"] == report.significance["ter"].difference
-    assert found["differences"][0]["source"] == report.differences[0].source
-    assert [group["label"] for group in found["by_length"]] == ["0", "1-5", "6-10"]
+def test_json_has_everything(report: EvaluationReport) -> None:
+    content = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert content["sampling"] == {"samples": 100, "seed": 7}
+    assert content["run"]["scores"]["bleu"]["value"] == report.run.scores["bleu"].value
+    assert content["run"]["scores"]["bleu"]["interval"] == list(report.run.scores["bleu"].interval)
+    assert content["significance"]["ter"]["difference"] == report.significance["ter"].difference
+    assert content["differences"][0]["source"] == report.differences[0].source
+    assert [group["label"] for group in content["by_length"]] == ["0", "1-5", "6-10"]
 
 
-def test_a_loss_that_is_no_number_is_null_in_json() -> None:
+def test_a_non_finite_loss_is_null_in_json() -> None:
     systems = [system("good", GOOD, math.nan)]
-    found = build_report(corpus(), systems, True, 1, SAMPLING, 5).as_json()
-    assert found["run"]["loss"] is None
-    json.dumps(found, allow_nan=False)
+    content = build_report(corpus(), systems, True, 1, SAMPLING, 5).as_json()
+    assert content["run"]["loss"] is None
+    json.dumps(content, allow_nan=False)

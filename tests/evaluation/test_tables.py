@@ -1,4 +1,4 @@
-"""What a person sees."""
+"""The printed tables."""
 
 import io
 
@@ -24,7 +24,7 @@ def two() -> EvaluationReport:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_nothing_is_cut_or_too_wide(two: EvaluationReport, width: int) -> None:
+def test_nothing_is_truncated_or_too_wide(two: EvaluationReport, width: int) -> None:
     text = shown(two, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
@@ -34,19 +34,19 @@ def test_nothing_is_cut_or_too_wide(two: EvaluationReport, width: int) -> None:
         assert any(line.startswith(f"{name} ") for line in text.splitlines())
 
 
-def test_the_numbers_are_there(two: EvaluationReport) -> None:
+def test_tables_have_the_numbers(two: EvaluationReport) -> None:
     lines = [line.split() for line in shown(two, 120).splitlines()]
     row = next(line for line in lines if line[:1] == ["TER"])
     assert two.against is not None
     assert (row[1], row[5]) == (f"{two.run.scores['ter'].value:.2f}", f"{two.against.scores['ter'].value:.2f}")
     difference = next(line for line in lines if line[:1] == ["TER"] and line[1][0] in "+-")
-    found = two.significance["ter"]
-    assert difference[1] == f"{found.difference:+.2f}"
-    assert difference[-2:] == [f"{found.bootstrap:.4f}", f"{found.randomisation:.4f}"]
+    comparison = two.significance["ter"]
+    assert difference[1] == f"{comparison.difference:+.2f}"
+    assert difference[-2:] == [f"{comparison.bootstrap:.4f}", f"{comparison.randomisation:.4f}"]
     assert ["perplexity", "4.482"] in lines
 
 
-def test_one_system_alone_has_no_columns_of_another() -> None:
+def test_a_single_system_has_no_columns_of_another() -> None:
     report = build_report(corpus(), [system("good", GOOD)], False, 1, Sampling(50, 1), 5)
     text = shown(report, 80)
     assert "against" not in text

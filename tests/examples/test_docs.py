@@ -30,7 +30,7 @@ def document(name: str) -> str:
 
 
 def shipped() -> dict[str, set[str]]:
-    """Every group with its choices, as ``experiment`` and ``seed/rnn``."""
+    """Every group with its choices, as ``experiment`` and ``lesson11/rnn``."""
     files = [path.relative_to(conf_folder()).with_suffix("").as_posix() for path in conf_folder().glob("*/**/*.yaml")]
     groups = {file.partition("/")[0] for file in files}
     return {group: {file.partition("/")[2] for file in files if file.startswith(f"{group}/")} for group in groups}
@@ -82,7 +82,7 @@ def test_every_key_of_evaluate_is_named_in_its_section() -> None:
     ]
 
 
-@pytest.mark.parametrize(("title", "options"), [("Reading a sweep", ReportOptions), ("Known runs", RunsOptions)])
+@pytest.mark.parametrize(("title", "options"), [("Reporting a sweep", ReportOptions), ("Listing runs", RunsOptions)])
 def test_every_key_of_report_and_runs_is_named_in_its_section(title: str, options: type[Any]) -> None:
     _, _, section = document("commands.md").partition(f"\n## {title}\n")
     assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
@@ -100,7 +100,7 @@ def test_every_key_of_tune_is_named_in_its_section_and_explained_in_its_file() -
 
 
 def test_every_key_of_vectors_is_named_in_its_section() -> None:
-    _, _, section = document("commands.md").partition("\n## Looking at word vectors\n")
+    _, _, section = document("commands.md").partition("\n## Inspecting word vectors\n")
     assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
         item.name for item in fields(VectorsOptions)
     ]
@@ -115,7 +115,7 @@ def test_every_key_of_classify_is_named_in_its_section() -> None:
 
 @pytest.mark.parametrize(("command", "options"), [("index", IndexOptions), ("search", SearchOptions)])
 def test_every_key_of_index_and_search_is_named_in_its_table(command: str, options: type[Any]) -> None:
-    _, _, table = document("commands.md").partition(f"\nOf `{command}`:\n\n")
+    _, _, table = document("commands.md").partition(f"\nKeys of `{command}`:\n\n")
     assert re.findall(r"^\| `(\w+)=` \|", table.partition("\n\n")[0], re.M) == [item.name for item in fields(options)]
 
 
@@ -126,7 +126,9 @@ def test_every_key_of_export_is_named_in_its_section() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []

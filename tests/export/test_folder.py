@@ -1,4 +1,4 @@
-"""Exported models translate as the run does, for other sizes than they were traced with."""
+"""Exported models translate as the run does, for sizes other than those of the export."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.export import folder as exporting
-from seqvise.export.folder import TRIED, export_run
+from seqvise.export.folder import CHECKED_SIZES, export_run
 from seqvise.export.formats import FORMATS, Format
 from seqvise.export.layers import exportable
 from seqvise.export.options import PACKAGES
 from seqvise.export.parts import ExportPart, make_parts
-from seqvise.inference.translator import load_run, load_seq2seq
+from seqvise.inference.translator import load_seq2seq, load_translator
 from seqvise.models.interface import SourceBatch
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
@@ -46,6 +46,7 @@ MODELS = {
     "rotary": ["model=transformer", "model.positions=rotary", "model.norm=rms"],
 }
 SMALL = ["model.embedding=8", "model.heads=2", "model.feed_forward=12", "model.encoder_layers=2"]
+pytestmark = pytest.mark.skipif(torch.__version__ < "2.9", reason="torch's exporters are too old")
 Program = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
@@ -60,7 +61,7 @@ def small_run(path: Path, kind: str) -> Path:
 
 
 class Exported:
-    """What another program does: it knows the folder and nothing of seqvise's models."""
+    """Uses the exported folder as another program does, without the model classes of seqvise."""
 
     def __init__(self, folder: Path) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -72,13 +73,13 @@ class Exported:
     def _onnx(folder: Path, part: dict[str, Any]) -> Program:
         session = pytest.importorskip("onnxruntime").InferenceSession(str(folder / part["file"]))
         assert [item.name for item in session.get_outputs()] == names(part["outputs"])
-        shown = {item.name: item.shape for item in (*session.get_inputs(), *session.get_outputs())}
-        assert shown == {item["name"]: item["shape"] for item in part["inputs"] + part["outputs"]}
-        wanted = names(part["inputs"])
+        shapes = {item.name: item.shape for item in (*session.get_inputs(), *session.get_outputs())}
+        assert shapes == {item["name"]: item["shape"] for item in part["inputs"] + part["outputs"]}
+        input_names = names(part["inputs"])
 
-        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-            found = session.run(None, {name: given[name] for name in wanted})
-            return dict(zip(names(part["outputs"]), found, strict=True))
+        def run(inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            outputs = session.run(None, {name: inputs[name] for name in input_names})
+            return dict(zip(names(part["outputs"]), outputs, strict=True))
 
         return run
 
@@ -86,47 +87,49 @@ class Exported:
     def _torch(folder: Path, part: dict[str, Any]) -> Program:
         module = torch.export.load(folder / part["file"]).module()
 
-        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-            found = module(**{name: torch.from_numpy(given[name]) for name in names(part["inputs"])})
-            return {name: value.numpy() for name, value in zip(names(part["outputs"]), found, strict=True)}
+        def run(inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            outputs = module(**{name: torch.from_numpy(inputs[name]) for name in names(part["inputs"])})
+            return {name: value.numpy() for name, value in zip(names(part["outputs"]), outputs, strict=True)}
 
         return run
 
     @staticmethod
     def _torchscript(folder: Path, part: dict[str, Any]) -> Program:
-        """A file of an earlier seqvise; torch reads TorchScript as long as it has torch.jit."""
+        """A file of an earlier version of seqvise; torch loads TorchScript as long as it has torch.jit."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated", FutureWarning)
             warnings.filterwarnings("ignore", ".*torch.jit.load.* is deprecated", DeprecationWarning)
             module = torch.jit.load(str(folder / part["file"]))
 
-        def run(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-            outputs = module(*(torch.from_numpy(given[name]) for name in names(part["inputs"])))
+        def run(inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            outputs = module(*(torch.from_numpy(inputs[name]) for name in names(part["inputs"])))
             return {name: value.numpy() for name, value in zip(names(part["outputs"]), outputs, strict=True)}
 
         return run
 
     def translate(self, sources: list[NDArray[np.int32]]) -> list[list[int]]:
-        """Greedy decoding of a batch, by the steps of README.txt."""
+        """Greedy decoding of a batch, following the steps of README.txt."""
         bos, pad, eos = (self.specials[name] for name in ("<bos>", "<pad>", "<eos>"))
         ids = np.full((len(sources), max(map(len, sources))), pad, np.int64)
         for row, source in enumerate(sources):
             ids[row, : len(source)] = source
         lengths = np.array([len(source) for source in sources])
-        kept = self.encoder({"ids": ids, "lengths": lengths})
-        tokens, said = np.full(len(sources), bos), []
+        tensors = self.encoder({"ids": ids, "lengths": lengths})
+        tokens, generated = np.full(len(sources), bos), []
         for _ in range(int(lengths.max() * 3 // 2 + 10)):
-            found = self.step({"tokens": tokens, **kept})
-            found["logits"][:, [bos, pad]] = -np.inf
-            tokens = found["logits"].argmax(1)
-            said.append(tokens)
-            kept |= {name.removeprefix("next_"): value for name, value in found.items() if name.startswith("next_")}
+            outputs = self.step({"tokens": tokens, **tensors})
+            outputs["logits"][:, [bos, pad]] = -np.inf
+            tokens = outputs["logits"].argmax(1)
+            generated.append(tokens)
+            tensors |= {
+                name.removeprefix("next_"): value for name, value in outputs.items() if name.startswith("next_")
+            }
         limits = lengths * 3 // 2 + 10
-        return [until(row, eos, int(limit)) for row, limit in zip(np.stack(said, 1).tolist(), limits, strict=True)]
+        return [until(row, eos, int(limit)) for row, limit in zip(np.stack(generated, 1).tolist(), limits, strict=True)]
 
 
-def names(told: list[dict[str, Any]]) -> list[str]:
-    return [item["name"] for item in told]
+def names(items: list[dict[str, Any]]) -> list[str]:
+    return [item["name"] for item in items]
 
 
 def until(tokens: list[int], eos: int, limit: int) -> list[int]:
@@ -150,12 +153,12 @@ def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: st
     export_run(Run.open(run), tmp_path / "made", form)
     exported, source = Exported(tmp_path / "made"), TextCodec.load(tmp_path / "made", "source")
     target = TextCodec.load(tmp_path / "made", "target")
-    wanted = [one.text for one in load_run(run).translate(TEXTS)]
-    assert len(set(wanted)) > len(TEXTS) // 2
+    expected = [translation.text for translation in load_translator(run).translate(TEXTS)]
+    assert len(set(expected)) > len(TEXTS) // 2
     together = exported.translate(source.encode(TEXTS))
     alone = [exported.translate(source.encode([text]))[0] for text in TEXTS]
-    assert [target.decode(ids) for ids in together] == wanted
-    assert [target.decode(ids) for ids in alone] == wanted
+    assert [target.decode(ids) for ids in together] == expected
+    assert [target.decode(ids) for ids in alone] == expected
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +172,12 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_package_translates_as_the_run_does(packages: Path) -> None:
     source, target = (TextCodec.load(packages / "made", side) for side in ("source", "target"))
     translated = Exported(packages / "made").translate(source.encode(TEXTS))
-    expected = load_run(packages / "run").translate(TEXTS)
+    expected = load_translator(packages / "run").translate(TEXTS)
     assert [target.decode(ids) for ids in translated] == [translation.text for translation in expected]
 
 
 def test_a_package_needs_torch_alone(packages: Path) -> None:
-    """It runs in a process that cannot import seqvise, from another folder."""
+    """It runs from another folder in a process that cannot import seqvise."""
     code = f"""
 import sys
 sys.modules["seqvise"] = None
@@ -196,19 +199,19 @@ print(memory[0].tolist())
 
 def test_hypotheses_share_their_sentence(packages: Path) -> None:
     exported = Exported(packages / "made")
-    kept = exported.encoder({"ids": np.array([[4, 5, 2], [6, 2, 1]]), "lengths": np.array([3, 2])})
+    tensors = exported.encoder({"ids": np.array([[4, 5, 2], [6, 2, 1]]), "lengths": np.array([3, 2])})
     rows = np.array([0, 0, 0, 1, 1, 1])
-    beam = {name: value[rows] if name.startswith("state") else value for name, value in kept.items()}
+    beam = {name: value[rows] if name.startswith("state") else value for name, value in tensors.items()}
     tokens = np.array([4, 5, 6, 4, 5, 6])
     wide = exported.step({"tokens": tokens, **beam})
-    each = exported.step({"tokens": tokens, **{name: value[rows] for name, value in kept.items()}})
+    separate = exported.step({"tokens": tokens, **{name: value[rows] for name, value in tensors.items()}})
     assert wide["attention"].shape == (6, 3)
     assert wide["attention"][3:, 2].tolist() == [0.0] * 3
     for name in wide:
-        np.testing.assert_allclose(wide[name], each[name], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(wide[name], separate[name], rtol=1e-4, atol=1e-5)
 
 
-def test_the_manifest_tells_all_there_is(packages: Path) -> None:
+def test_the_manifest_describes_the_files(packages: Path) -> None:
     assert sorted(path.name for path in (packages / "made").iterdir()) == [
         "README.txt",
         "encoder.pt2",
@@ -239,18 +242,18 @@ def test_the_manifest_tells_all_there_is(packages: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["torch", "onnx"])
-def test_a_file_holds_the_weights_of_its_side_alone(tmp_path: Path, form: str) -> None:
+def test_a_file_has_only_the_weights_of_its_part(tmp_path: Path, form: str) -> None:
     if form == "onnx":
         skip_without_onnx()
     run = Run.open(make_run(tmp_path / "run", "model=rnn", target=tuple(f"w{n}" for n in range(3000))))
     export_run(run, tmp_path / "made", form)
-    target_embedding, ending = 4 * 3004 * 8, FORMATS[form].ending
-    assert (tmp_path / "made" / f"encoder{ending}").stat().st_size < 2 * target_embedding
-    assert target_embedding < (tmp_path / "made" / f"step{ending}").stat().st_size < 2.5 * target_embedding
+    target_embedding, suffix = 4 * 3004 * 8, FORMATS[form].suffix
+    assert (tmp_path / "made" / f"encoder{suffix}").stat().st_size < 2 * target_embedding
+    assert target_embedding < (tmp_path / "made" / f"step{suffix}").stat().st_size < 2.5 * target_embedding
 
 
 class Baked(Recurrent):
-    """Divides by a number that an export cannot follow."""
+    """Divides by a Python number, which an export fixes as a constant."""
 
     def encode(self, src: Any) -> Any:
         memory = super().encode(src)
@@ -258,7 +261,7 @@ class Baked(Recurrent):
 
 
 class Fixed(Recurrent):
-    """Knows how long sentences are when it is exported."""
+    """Uses the sentence length as a Python number, which an export fixes."""
 
     def encode(self, src: Any) -> Any:
         memory = super().encode(src)
@@ -267,7 +270,7 @@ class Fixed(Recurrent):
 
 
 @pytest.mark.parametrize(("form", "kind"), [("torch", Baked), ("onnx", Fixed)])
-def test_numbers_that_an_export_cannot_follow_are_refused(
+def test_python_numbers_from_tensors_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent], form: str
 ) -> None:
     if form == "onnx":
@@ -281,39 +284,39 @@ def test_numbers_that_an_export_cannot_follow_are_refused(
 def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.open(make_run(tmp_path / "run", "model=rnn"))
     monkeypatch.delattr(torch.onnx, "ops")
-    with pytest.raises(UserError, match=r"torch is .*, whose exporters are too old: update torch"):
+    with pytest.raises(UserError, match=r"torch is .*, whose exporters are too old: install torch 2.9 or later"):
         export_run(run, tmp_path / "made", "torch")
     assert not (tmp_path / "made").exists()
 
 
-def test_a_file_that_computes_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_other_values_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.open(small_run(tmp_path / "run", "plain"))
 
     def write(part: ExportPart, _shapes: object, path: Path) -> None:
         path.write_text(part.name)
 
     def load(path: Path) -> Callable[[dict[str, torch.Tensor]], tuple[torch.Tensor, ...]]:
-        parts = make_parts(exportable(load_seq2seq(run)), len(run.source.vocabulary), TRIED[0])
+        parts = make_parts(exportable(load_seq2seq(run)), len(run.source.vocabulary), CHECKED_SIZES[0])
         part = next(part for part in parts if part.name == path.stem)
         return lambda _: tuple(value + 1 for value in part.run().values())
 
     monkeypatch.setitem(FORMATS, "torch", Format(".pt2", write, load))
-    with pytest.raises(UserError, match="The exported encoder does not give the model's memory_start_0, "):
+    with pytest.raises(UserError, match="The exported encoder differs from the model in memory_start_0, "):
         export_run(run, tmp_path / "made", "torch")
 
 
 def replace_model(path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Recurrent]) -> Run:
-    """A run whose model is of another class."""
+    """A run whose model has another class."""
     run = Run.open(make_run(path / "run", "model=attention"))
     options = run.config.model
     assert isinstance(options, RecurrentOptions)
-    made = kind(options, len(run.source.vocabulary), len(run.target.vocabulary)).eval()
-    monkeypatch.setattr(exporting, "load_seq2seq", lambda _: made)
+    model = kind(options, len(run.source.vocabulary), len(run.target.vocabulary)).eval()
+    monkeypatch.setattr(exporting, "load_seq2seq", lambda _: model)
     return run
 
 
 class Counting(Recurrent):
-    """Its state holds a number."""
+    """Has a number in its state."""
 
     def init(self, memory: Any) -> Any:
         return (super().init(memory), 0)
@@ -326,9 +329,9 @@ class Counting(Recurrent):
         return stepped._replace(state=(stepped.state, state[1] + 1))  # type: ignore[arg-type]
 
 
-def test_a_state_of_other_than_tensors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_with_other_objects_than_tensors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = replace_model(tmp_path, monkeypatch, Counting)
-    with pytest.raises(UserError, match="state_1 is a int, but what passes from step to step must be tensors"):
+    with pytest.raises(UserError, match="state_1 is a int, but state and memory must consist of tensors"):
         export_run(run, tmp_path / "made", "torch")
 
 

@@ -1,4 +1,4 @@
-"""Tiny images drawn for tests, and a network small enough to look at them."""
+"""Tiny synthetic images for tests, and a tiny network."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def draw(path: Path, colour: Sequence[int], size: tuple[int, int] = (24, 30), se
     Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(path)
 
 
-def draw_folder(root: Path, each: int = 4, part: str = "") -> Path:
-    """Writes ``root/part/COLOUR/n.png``, so many of each of three colours."""
-    for place, (name, colour) in enumerate(COLOURS.items()):
-        for number in range(each):
-            draw(root / part / name / f"{number}.png", colour, seed=100 * place + number + len(part))
+def draw_folder(root: Path, count: int = 4, part: str = "") -> Path:
+    """Writes ``root/part/COLOUR/n.png``: ``count`` images of each of three colours."""
+    for index, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(count):
+            draw(root / part / name / f"{number}.png", colour, seed=100 * index + number + len(part))
     return root
 
 
 def image_options(root: Path, **choices: object) -> ImageOptions:
-    """Options of a folder of drawn images and the tiny network, in one process."""
-    given = {"root": str(root), "backbone": TINY, "weights": None, "transform": SMALL, "workers": 0, "shard": 5}
-    return ImageOptions(**{**given, "extract_batch_size": 3, **choices})  # type: ignore[arg-type]
+    """Options for a folder of drawn images and the tiny network, without decoding processes."""
+    defaults = {"root": str(root), "backbone": TINY, "weights": None, "transform": SMALL, "workers": 0, "shard": 5}
+    return ImageOptions(**{**defaults, "extract_batch_size": 3, **choices})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Networks without their classifiers, and their weights from files."""
+"""Backbones without classifier heads, and weights from files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def saved(path: Path, content: object) -> str:
         ("regnet_y_400mf", 440, True),
     ],
 )
-def test_torchvision_models_give_a_vector_whatever_the_size(name: str, width: int, has_head: bool) -> None:
+def test_torchvision_models_return_a_vector_for_any_image_size(name: str, width: int, has_head: bool) -> None:
     network = load_network(options(backbone=name, transform=TransformOptions(resize=64, crop=64)))
     assert network.features == width
     assert (network.head is not None) == has_head
@@ -58,19 +58,19 @@ def test_torchvision_models_give_a_vector_whatever_the_size(name: str, width: in
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "shufflenet_v2_x0_5"])
-def test_head_over_features_is_the_whole_model(name: str) -> None:
+def test_head_of_features_equals_the_whole_model(name: str) -> None:
     network = load_network(options(backbone=name), seed=3)
     torch.manual_seed(3)
     model = models.get_model(name).eval()
-    seen = (noise().float() / 255 - torch.tensor(Preset().mean).view(3, 1, 1)) / torch.tensor(Preset().std).view(
+    normalized = (noise().float() / 255 - torch.tensor(Preset().mean).view(3, 1, 1)) / torch.tensor(Preset().std).view(
         3, 1, 1
     )
     assert network.head is not None
     with torch.inference_mode():
-        torch.testing.assert_close(network.head(network.backbone(noise())), model(seen))
+        torch.testing.assert_close(network.head(network.backbone(noise())), model(normalized))
 
 
-def test_random_weights_come_from_the_seed_and_leave_the_generator_alone() -> None:
+def test_random_weights_depend_on_the_seed_and_keep_the_generator_state() -> None:
     state = torch.get_rng_state()
     digests = {seed: load_network(options(), seed).digest for seed in (1, 2)}
     assert torch.equal(torch.get_rng_state(), state)
@@ -90,14 +90,14 @@ def test_weights_come_from_a_file(tmp_path: Path, wrap: Any, kind: torch.dtype) 
     torch.testing.assert_close(network.head.weight, state["classifier.weight"].float())
 
 
-def test_a_file_without_the_classifier_is_enough(tmp_path: Path) -> None:
+def test_a_file_may_lack_the_classifier(tmp_path: Path) -> None:
     state = {key: value for key, value in TinyNetwork().state_dict().items() if not key.startswith("classifier")}
     network = load_network(options(backbone=TINY, weights=saved(tmp_path / "tiny.pt", state)))
     assert network.head is None
     assert network.features == 8
 
 
-def test_a_file_named_as_torchvisions_own_wants_what_those_want(tmp_path: Path) -> None:
+def test_a_file_with_torchvisions_name_has_the_preset_of_those_weights(tmp_path: Path) -> None:
     entry = models.MobileNet_V2_Weights.IMAGENET1K_V2
     file = saved(tmp_path / Path(entry.url).name, models.mobilenet_v2().state_dict())
     assert load_network(options(weights=file, transform=TransformOptions())).preset.resize == 232
@@ -116,23 +116,23 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     saved(tmp_path / "other.pt", state)
     with pytest.raises(UserError) as caught:
         network_of(tmp_path / "other.pt")
-    (sentence,) = caught.value.problems
-    assert "not the weights of tests.images.draw.TinyNetwork" in sentence
-    assert "1 are missing (as features.0.0.bias), 1 are unknown (as strange)" in sentence
-    assert "1 have another shape (as features.2.weight)" in sentence
+    (sentence,) = caught.value.messages
+    assert "does not fit tests.images.draw.TinyNetwork" in sentence
+    assert "1 missing (such as features.0.0.bias), 1 unknown (such as strange)" in sentence
+    assert "1 of another shape (such as features.2.weight)" in sentence
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
-    [(None, "no such file"), (b"junk", "no file of weights"), ([1, 2], "no state_dict"), ({"a": 1}, "no state_dict")],
+    ("content", "message"),
+    [(None, "no such file"), (b"junk", "not a weights file"), ([1, 2], "no state_dict"), ({"a": 1}, "no state_dict")],
 )
-def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, content: object, told: str) -> None:
+def test_files_without_weights_are_refused(tmp_path: Path, content: object, message: str) -> None:
     file = tmp_path / "weights.pt"
     if isinstance(content, bytes):
         file.write_bytes(content)
     elif content is not None:
         saved(file, content)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         network_of(file)
 
 
@@ -144,13 +144,13 @@ class Planted:
 def test_a_pickled_command_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     saved(tmp_path / "weights.pt", Planted())
-    with pytest.raises(UserError, match="no file of weights"):
+    with pytest.raises(UserError, match="not a weights file"):
         network_of(tmp_path / "weights.pt")
     assert not (tmp_path / "planted").exists()
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("choices", "message"),
     [
         ({"backbone": "resnet5"}, "data.backbone is 'resnet5', but must be one of"),
         ({"weights": "IMAGENET"}, "has the weights IMAGENET1K_V1, IMAGENET1K_V2"),
@@ -160,12 +160,12 @@ def test_a_pickled_command_is_refused_and_not_run(tmp_path: Path, monkeypatch: p
         ({"backbone": "vit_b_32"}, r"16 x 16 pixels .*data\.transform\.crop"),
     ],
 )
-def test_unknown_names_are_refused(choices: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_unknown_names_are_refused(choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         load_network(options(**choices))
 
 
-def test_weights_that_cannot_be_fetched_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_downloads_of_weights_suggest_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
@@ -180,13 +180,13 @@ def test_frozen_batch_norm_keeps_its_statistics_in_training() -> None:
         backbone = Backbone(TinyNetwork().features, Preset(), frozen_statistics=frozen).train()
         before = {name: value.clone() for name, value in backbone.named_buffers()}
         backbone(noise())
-        moved = {name for name, value in backbone.named_buffers() if not torch.equal(value, before[name])}
-        assert (not moved) == frozen
+        changed = {name for name, value in backbone.named_buffers() if not torch.equal(value, before[name])}
+        assert (not changed) == frozen
         assert backbone.training
         assert all(weight.requires_grad for weight in backbone.parameters())
 
 
-def test_resnet_is_cut_after_its_second_stage() -> None:
+def test_resnet_is_split_after_its_second_stage() -> None:
     model = models.resnet50()
     model.fc = nn.Identity()
     early, late = layer_groups(model)
@@ -197,16 +197,16 @@ def test_resnet_is_cut_after_its_second_stage() -> None:
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "vgg11", "densenet121", "vit_b_32"])
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_groups_hold_every_weight_once_and_in_order(name: str, count: int) -> None:
+def test_groups_have_every_weight_once_and_in_order(name: str, count: int) -> None:
     with torch.device("meta"):
         model = models.get_model(name)
     groups = layer_groups(model, count)
     assert len(groups) == count
     assert all(groups)
-    found = [id(weight) for group in groups for weight in group]
-    assert sorted(found) == sorted(map(id, model.parameters()))
+    grouped = [id(weight) for group in groups for weight in group]
+    assert sorted(grouped) == sorted(map(id, model.parameters()))
 
 
 def test_more_groups_than_blocks_is_an_error() -> None:
-    with pytest.raises(ValueError, match="cannot be cut into 4 groups"):
+    with pytest.raises(ValueError, match="cannot be split into 4 groups"):
         layer_groups(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), 4)

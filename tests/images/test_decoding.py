@@ -1,4 +1,4 @@
-"""Whatever a folder holds becomes red, green and blue, or is told."""
+"""Decoding of all image modes to RGB, and reports of unreadable files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def palette(transparent: bool) -> Picture:
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "wanted"),
+    ("name", "make", "expected"),
     [
         ("rgb.png", lambda: solid("RGB", (1, 2, 3)), (1, 2, 3)),
         ("grey.png", lambda: solid("L", 77), (77, 77, 77)),
@@ -64,18 +64,16 @@ def palette(transparent: bool) -> Picture:
         ("cmyk.jpg", lambda: solid("CMYK", (0, 0, 0, 0)), (255, 255, 255)),
     ],
 )
-def test_every_mode_becomes_the_colours_that_one_sees(
-    tmp_path: Path, name: str, make: Callable[[], Picture], wanted: tuple[int, ...]
+def test_every_mode_is_converted_to_its_visible_colours(
+    tmp_path: Path, name: str, make: Callable[[], Picture], expected: tuple[int, ...]
 ) -> None:
     make().save(tmp_path / name)
-    assert pixel(tmp_path / name) == wanted
+    assert pixel(tmp_path / name) == expected
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I", "I;16", "F"])
-def test_a_larger_image_is_read_at_a_part_of_its_size(
-    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoding, "STRIP", 300)
+def test_large_images_are_downscaled(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "STRIP_PIXELS", 300)
     noise = np.random.default_rng(1).integers(0, 256, (50, 41), np.uint8)
     image = Image.fromarray(noise.astype(np.uint16) * 256) if mode == "I;16" else Image.fromarray(noise).convert(mode)
     path = tmp_path / f"a.{'tiff' if mode in ('CMYK', 'I', 'F') else 'png'}"
@@ -84,13 +82,13 @@ def test_a_larger_image_is_read_at_a_part_of_its_size(
     assert whole.size == (41, 50)
     half, third = decode(path, 50 * 41 - 1), decode(path, 300)
     assert (half.size, third.size) == ((21, 25), (14, 17))
-    # Odd edges aside, a pixel is the mean of those it stands for.
+    # Except at odd edges, a pixel is the mean of the pixels it replaces.
     expected = np.asarray(whole, np.float64)[:, :40].reshape(25, 2, 20, 2, 3).mean((1, 3))
     assert np.abs(np.asarray(half, np.float64)[:, :20] - expected).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_of_a_larger_photograph_less_is_decoded(tmp_path: Path, orientation: int) -> None:
+def test_large_jpegs_are_decoded_at_reduced_size(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     ramp = np.linspace(0, 255, 900).astype(np.uint8)[None].repeat(600, 0)
@@ -102,8 +100,8 @@ def test_of_a_larger_photograph_less_is_decoded(tmp_path: Path, orientation: int
 
 
 @pytest.mark.parametrize("kind", ["I", "F", "I;16"])
-def test_strips_change_nothing(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "STRIP", 7)
+def test_results_do_not_depend_on_strips(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "STRIP_PIXELS", 7)
     values = np.random.default_rng(2).integers(0, 65_536, (9, 5))
     path = tmp_path / "a.tiff"
     Image.fromarray(values.astype({"I": np.int32, "F": np.float32, "I;16": np.uint16}[kind])).save(path)
@@ -116,22 +114,22 @@ def test_a_grey_image_of_sixteen_bits_takes_little_memory(tmp_path: Path) -> Non
     assert decode(tmp_path / "a.png").size == (4000, 4000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 40_000_000  # of NumPy; Pillow holds two bytes a pixel, then one, then four
+    assert peak < 40_000_000  # of NumPy; Pillow uses two bytes per pixel, then one, then four
 
 
-def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
+def test_the_first_frame_of_an_animation_is_used(tmp_path: Path) -> None:
     red, blue = solid("RGB", (255, 0, 0)), solid("RGB", (0, 0, 255))
     red.save(tmp_path / "a.gif", save_all=True, append_images=[blue])
     assert pixel(tmp_path / "a.gif") == (255, 0, 0)
 
 
-def test_an_image_is_turned_as_its_camera_was(tmp_path: Path) -> None:
+def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10)
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned to the left
     image.save(tmp_path / "turned.png", exif=exif)
-    found = np.asarray(decode(tmp_path / "turned.png"))[:, :, 0]
-    np.testing.assert_array_equal(found, np.rot90(np.asarray(image), -1))
+    decoded = np.asarray(decode(tmp_path / "turned.png"))[:, :, 0]
+    np.testing.assert_array_equal(decoded, np.rot90(np.asarray(image), -1))
 
 
 def jpeg() -> bytes:
@@ -145,18 +143,18 @@ def jpeg() -> bytes:
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no image at all", "no image that Pillow knows"),
+        (b"no image at all", "not an image format that Pillow supports"),
         (jpeg()[:900], "truncated"),
-        (jpeg()[:20], "no image that Pillow knows|truncated|cannot"),
+        (jpeg()[:20], "not an image format that Pillow supports|truncated|cannot"),
     ],
 )
-def test_what_is_no_image_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_files_that_are_not_images_are_reported(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(BadImageError, match=reason):
         decode(tmp_path / "a.jpg")
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(BadImageError, match="No such file"):
         decode(tmp_path / "nowhere.jpg")
     (tmp_path / "folder.jpg").mkdir()
@@ -166,7 +164,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]), st.data())
-def test_a_damaged_file_is_an_image_or_told_and_nothing_else(
+def test_a_damaged_file_is_decoded_or_reported(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ) -> None:
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Features computed once, whatever happens in between."""
+"""Features are computed once, in spite of interruptions and damage."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def one_by_one(images: ImageList, network: Network) -> NDArray[np.float16]:
 
 
 class StoppedError(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 def stop_after(count: int) -> Any:
@@ -63,17 +63,17 @@ def stop_after(count: int) -> Any:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that extraction reads."""
-    found: list[Path] = []
+    paths: list[Path] = []
 
     def counted(path: Path, max_pixels: int) -> Any:
-        found.append(path)
+        paths.append(path)
         return decode(path, max_pixels)
 
     monkeypatch.setattr("seqvise.images.features.decode", counted)
-    return found
+    return paths
 
 
-def test_the_store_holds_what_the_network_says_of_each_image(
+def test_the_store_has_the_networks_features_of_each_image(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path
 ) -> None:
     store = extract(images, network, options, tmp_path)
@@ -86,7 +86,7 @@ def test_the_store_holds_what_the_network_says_of_each_image(
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_decoding_processes_change_nothing(
+def test_features_do_not_depend_on_decoding_processes(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path, workers: int
 ) -> None:
     alone = extract(images, network, options, tmp_path / "a")
@@ -94,70 +94,70 @@ def test_decoding_processes_change_nothing(
     np.testing.assert_array_equal(alone.matrix(), together.matrix())
 
 
-def test_what_is_there_is_not_computed_again(
+def test_existing_features_are_not_computed_again(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path, reads: list[Path]
 ) -> None:
     first = extract(images, network, options, tmp_path)
     reads.clear()
-    # Another shard or batch size is no other content.
+    # Shard and batch size do not change the features.
     again = extract(images, network, replace(options, shard=7, extract_batch_size=2), tmp_path)
     assert reads == []
     assert again.folder == first.folder
     np.testing.assert_array_equal(again.matrix(), first.matrix())
 
 
-def test_a_killed_extraction_goes_on_where_it_was(
+def test_an_interrupted_extraction_resumes(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path, reads: list[Path]
 ) -> None:
     with pytest.raises(StoppedError):
         extract(images, network, options, tmp_path / "a", progress=stop_after(6))
-    told = []
+    reports = []
     reads.clear()
-    store = extract(images, network, options, tmp_path / "a", progress=lambda *done: told.append(done))
-    assert len(reads) == 7  # the first shard of five was whole
-    assert told[-1] == (12, 12)
+    store = extract(images, network, options, tmp_path / "a", progress=lambda *done: reports.append(done))
+    assert len(reads) == 7  # the first shard of five was complete
+    assert reports[-1] == (12, 12)
     whole = extract(images, network, options, tmp_path / "b")
     np.testing.assert_allclose(store.matrix(), whole.matrix(), rtol=2e-3, atol=1e-3)
 
 
-def damage(store: FeatureStore, how: str) -> None:
+def damage(store: FeatureStore, kind: str) -> None:
     array, record = store.folder / "features-00001.npy", store.folder / "features-00001.json"
-    if how == "bytes":
+    if kind == "bytes":
         content = bytearray(array.read_bytes())
         content[-3] ^= 0xFF
         array.write_bytes(bytes(content))
-    elif how == "truncated":
+    elif kind == "truncated":
         array.write_bytes(array.read_bytes()[:50])
-    elif how == "gone":
+    elif kind == "gone":
         array.unlink()
     else:
         record.write_text("{")
 
 
-@pytest.mark.parametrize("how", ["bytes", "truncated", "gone", "record"])
-def test_a_damaged_shard_is_made_again_alone(
+@pytest.mark.parametrize("kind", ["bytes", "truncated", "gone", "record"])
+def test_only_a_damaged_shard_is_computed_again(
     images: ImageList,
     network: Network,
     options: ImageOptions,
     tmp_path: Path,
     reads: list[Path],
-    how: str,
+    kind: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = extract(images, network, options, tmp_path)
     before = store.matrix()
     others = {path: path.stat().st_mtime_ns for path in store.folder.glob("features-0000[02]*")}
-    damage(store, how)
+    damage(store, kind)
     reads.clear()
     with caplog.at_level(logging.WARNING):
         again = extract(images, network, options, tmp_path)
     assert len(reads) == 5
     np.testing.assert_allclose(again.matrix(), before, rtol=2e-3, atol=1e-3)
     assert {path: path.stat().st_mtime_ns for path in others} == others
-    assert ("features-00001.npy is damaged" in caplog.text) == (how != "gone")
+    assert ("features-00001.npy is damaged" in caplog.text) == (kind != "gone")
 
 
-def test_shards_that_no_manifest_explains_are_made_again(
+def test_shards_without_a_valid_manifest_are_computed_again(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path, reads: list[Path]
 ) -> None:
     store = extract(images, network, options, tmp_path)
@@ -191,7 +191,7 @@ def spoil(root: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_bad_files_are_named_and_the_others_are_as_they_were(
+def test_bad_files_are_listed_and_the_others_unchanged(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path, reads: list[Path], workers: int
 ) -> None:
     whole = extract(images, network, options, tmp_path)
@@ -199,35 +199,33 @@ def test_bad_files_are_named_and_the_others_are_as_they_were(
     store = extract(images, network, replace(options, workers=workers), tmp_path)
     assert {path: reason.partition(" ")[0] for path, reason in store.bad_files().items()} == {
         "blue/0.png": "the",
-        "green/2.png": "no",
+        "green/2.png": "not",
         "red/3.png": store.bad_files()["red/3.png"].partition(" ")[0],
     }
     good = store.good(np.arange(12))
     assert len(good) == 9
     np.testing.assert_allclose(store.read(good), whole.read(good), rtol=2e-3, atol=1e-3)
     assert not store.read(np.array(sorted(store.bad))).any()
-    # They are remembered: the next time nothing is read again.
+    # Bad files are stored: the next extraction reads nothing.
     reads.clear()
     assert extract(images, network, options, tmp_path).bad == store.bad
     assert reads == []
 
 
-def test_a_folder_without_one_readable_image_is_refused(
-    tmp_path: Path, network: Network, options: ImageOptions
-) -> None:
+def test_a_folder_without_a_readable_image_is_refused(tmp_path: Path, network: Network, options: ImageOptions) -> None:
     for number in range(4):
         path = tmp_path / f"junk/cat/{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"None of the 4 images .* cat/0\.jpg: no image"):
+    with pytest.raises(UserError, match=r"None of the 4 images .* cat/0\.jpg: not an image"):
         extract(list_folder(tmp_path / "junk"), network, options, tmp_path)
 
 
-def test_features_that_half_precision_cannot_hold_are_told(
+def test_features_that_overflow_half_precision_are_reported(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path
 ) -> None:
-    def overflow(_: object, __: object, found: torch.Tensor) -> torch.Tensor:
-        return torch.cat([found[:1] * 1e9, found[1:]])
+    def overflow(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
+        return torch.cat([output[:1] * 1e9, output[1:]])
 
     network.backbone.register_forward_hook(overflow)
     store = extract(images, network, options, tmp_path)
@@ -235,7 +233,7 @@ def test_features_that_half_precision_cannot_hold_are_told(
     assert set(store.bad.values()) == {"its features are not finite in half precision"}
 
 
-def test_the_manifest_tells_what_made_the_features(
+def test_the_manifest_identifies_network_and_images(
     images: ImageList, network: Network, options: ImageOptions, tmp_path: Path
 ) -> None:
     store = extract(images, network, options, tmp_path)

@@ -1,4 +1,4 @@
-"""Fused networks say what the others say."""
+"""Fused networks have the same outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqvise.images.backbones import fused, load_network
+from seqvise.images.backbones import fuse_batch_norms, load_network
 from seqvise.images.options import ImageOptions, TransformOptions
 from tests.images.draw import TINY
 
@@ -20,7 +20,7 @@ def norms(module: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 def lively(module: nn.Module) -> None:
-    """Gives batch norms statistics that are not those they begin with."""
+    """Sets the parameters and statistics of batch norms to random values."""
     generator = torch.Generator().manual_seed(1)
     for norm in norms(module):
         for value in (norm.running_mean, norm.bias.data, norm.running_var, norm.weight.data):
@@ -29,24 +29,25 @@ def lively(module: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "left"), [(TINY, 0), ("mobilenet_v2", 0), ("resnet18", 0), ("shufflenet_v2_x0_5", 0), ("densenet121", 62)]
+    ("name", "remaining"),
+    [(TINY, 0), ("mobilenet_v2", 0), ("resnet18", 0), ("shufflenet_v2_x0_5", 0), ("densenet121", 62)],
 )
-def test_a_fused_network_says_the_same_with_fewer_modules(name: str, left: int) -> None:
+def test_a_fused_network_has_the_same_output_with_fewer_modules(name: str, remaining: int) -> None:
     transform = TransformOptions(resize=32, crop=32)
     network = load_network(ImageOptions(backbone=name, weights=None, transform=transform)).backbone
     lively(network)
     before = len(norms(network))
-    quick = fused(network, 32)
-    assert len(norms(quick)) == left
-    assert len(norms(network)) == before > left
+    fused = fuse_batch_norms(network, 32)
+    assert len(norms(fused)) == remaining
+    assert len(norms(network)) == before > remaining
     images = torch.randint(0, 256, (3, 3, 48, 40), dtype=torch.uint8)
     with torch.inference_mode():
-        wanted = network(images)
-        torch.testing.assert_close(quick(images), wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+        expected = network(images)
+        torch.testing.assert_close(fused(images), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
 
 
 class Crossed(nn.Module):
-    """Defined in one order and run in another."""
+    """Its modules run in another order than they are defined."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Crossed(nn.Module):
 
 
 @pytest.mark.parametrize("network", [Crossed(), nn.Sequential(nn.Conv2d(3, 4, 3))])
-def test_what_cannot_be_fused_stays_as_it_is(network: nn.Module) -> None:
+def test_unfusable_networks_are_returned_unchanged(network: nn.Module) -> None:
     network.eval()
     lively(network)
-    assert fused(network, 8) is network
+    assert fuse_batch_norms(network, 8) is network

@@ -1,4 +1,4 @@
-"""Label vectors with the words of their hypernyms: worked out by hand, and by a slower computation."""
+"""Label vectors smoothed by hypernyms, compared with values by hand and a slower computation."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_without_a_weight_or_a_hierarchy_labels_keep_their_words() -> None:
         assert coverage.unsmoothed == ()
 
 
-def test_labels_of_one_word_are_told_apart_by_their_hypernyms() -> None:
+def test_labels_with_the_same_word_are_distinguished_by_hypernyms() -> None:
     names = [GALLEY, ROOM]
-    assert label_table(names, "any", LEXICON, WORDNET)[1].alike == ((GALLEY, ROOM),)
+    assert label_table(names, "any", LEXICON, WORDNET)[1].same_vector == ((GALLEY, ROOM),)
     table, coverage = label_table(names, "any", LEXICON, WORDNET, hypernyms=0.7)
-    assert coverage.alike == ()
+    assert coverage.same_vector == ()
     assert coverage.unsmoothed == (ROOM,)
     assert not np.allclose(*table.vectors)
 
@@ -88,7 +88,7 @@ def by_distances(
     lexicon: Lexicon,
     weight: float,
 ) -> np.ndarray:
-    """Relaxes the length of the path to each hypernym until nothing changes."""
+    """Smooths a vector, with distances to hypernyms computed by repeated relaxation."""
     steps = {synset: 0}
     for _ in range(10):
         for parent, child in pairs:
@@ -96,8 +96,8 @@ def by_distances(
                 steps[parent] = min(steps.get(parent, 99), steps[child] + 1)
     total = vector.copy()
     for distance in range(1, LEVELS + 1):
-        level = [one for one, steps_up in steps.items() if steps_up == distance and one is not None]
-        rows = [lexicon.row(word) for one in level for word in wordnet.lemmas(one)]
+        level = [hypernym for hypernym, steps_up in steps.items() if steps_up == distance and hypernym is not None]
+        rows = [lexicon.row(word) for hypernym in level for word in wordnet.lemmas(hypernym)]
         units = [lexicon.units([row])[0] for row in rows if row is not None]
         total = total + (weight**distance * np.mean(units, axis=0) if units else 0)
     return total / np.linalg.norm(total) if vector.any() else vector

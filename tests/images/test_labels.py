@@ -1,4 +1,4 @@
-"""Which words stand for a label, and what is said of those that have none."""
+"""Vectors of labels by each policy, and reports of labels without one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.images.labels import Coverage, How, LabelSource, LabelTable, headword, label_table
+from seqvise.images.labels import Coverage, LabelSource, LabelTable, Method, headword, label_table
 from seqvise.images.wordnet import WordNet
 from seqvise.vectors.lexicon import Lexicon
 
@@ -27,7 +27,7 @@ AXES = {"puma": 0, "big": 1, "cat": 2, "Face": 3, "seahorse": 4, "crane": 5, "no
 
 
 def lexicon(*words: str) -> Lexicon:
-    """Each word lies on an axis of its own, at a length that grows with its place; ``nowhere`` is zero."""
+    """Each word has its own axis and a length that grows with its row; ``nowhere`` is zero."""
     matrix = np.zeros((len(words), len(AXES)), np.float32)
     for row, word in enumerate(words):
         matrix[row, AXES[word]] = 0 if word == "nowhere" else row + 1
@@ -37,39 +37,41 @@ def lexicon(*words: str) -> Lexicon:
 WORDS = lexicon("puma", "big", "cat", "Face", "seahorse", "crane", "nowhere")
 
 
-def found(
+def source_of(
     name: str, policy: str, table: dict[str, str] | None = None, wordnet: WordNet | None = WORDNET
 ) -> LabelSource:
     _, coverage = label_table([name, "cat"], policy, WORDS, wordnet, table, missing="leave_out")
-    return coverage.found[0]
+    return coverage.sources[0]
 
 
 @pytest.mark.parametrize(
-    ("name", "policy", "how", "entries", "unknown"),
+    ("name", "policy", "method", "entries", "unknown"),
     [
-        ("puma", "exact", How.NAME, ("puma",), ()),
-        ("PUMA", "exact", How.NAME, ("puma",), ()),
-        (FACE, "exact", How.NAME, ("Face",), ()),
-        (COUGAR, "exact", How.NONE, (), ()),
-        (COUGAR, "any", How.LEMMA, ("puma",), ()),
-        ("cougar", "any", How.LEMMA, ("puma",), ()),
-        ("sea_horse", "any", How.CLOSED, ("seahorse",), ()),
-        ("sea_horse", "exact", How.NONE, (), ()),
-        ("big_cat", "any", How.LEMMA, ("puma",), ()),
-        ("cat-big", "any", How.NONE, (), ()),
-        ("cat of the big", "mean", How.MEAN, ("cat", "big"), ()),
-        ("cat_in_hat", "mean", How.PART, ("cat",), ("hat",)),
-        ("cat_in_hat", "head", How.HEAD, ("cat",), ()),
-        ("big_dog", "head", How.NONE, (), ()),
-        ("nowhere", "exact", How.NONE, (), ()),
-        ("puma cat", "head", How.HEAD, ("cat",), ()),
+        ("puma", "exact", Method.NAME, ("puma",), ()),
+        ("PUMA", "exact", Method.NAME, ("puma",), ()),
+        (FACE, "exact", Method.NAME, ("Face",), ()),
+        (COUGAR, "exact", Method.NONE, (), ()),
+        (COUGAR, "any", Method.LEMMA, ("puma",), ()),
+        ("cougar", "any", Method.LEMMA, ("puma",), ()),
+        ("sea_horse", "any", Method.CLOSED, ("seahorse",), ()),
+        ("sea_horse", "exact", Method.NONE, (), ()),
+        ("big_cat", "any", Method.LEMMA, ("puma",), ()),
+        ("cat-big", "any", Method.NONE, (), ()),
+        ("cat of the big", "mean", Method.MEAN, ("cat", "big"), ()),
+        ("cat_in_hat", "mean", Method.PART, ("cat",), ("hat",)),
+        ("cat_in_hat", "head", Method.HEAD, ("cat",), ()),
+        ("big_dog", "head", Method.NONE, (), ()),
+        ("nowhere", "exact", Method.NONE, (), ()),
+        ("puma cat", "head", Method.HEAD, ("cat",), ()),
     ],
 )
-def test_each_way(name: str, policy: str, how: How, entries: tuple[str, ...], unknown: tuple[str, ...]) -> None:
-    assert found(name, policy) == LabelSource(name, how, entries, unknown)
+def test_each_method(
+    name: str, policy: str, method: Method, entries: tuple[str, ...], unknown: tuple[str, ...]
+) -> None:
+    assert source_of(name, policy) == LabelSource(name, method, entries, unknown)
 
 
-def test_vectors_have_length_one_and_words_of_a_mean_weigh_alike() -> None:
+def test_vectors_have_length_one_and_words_of_a_mean_have_equal_weights() -> None:
     table, _ = label_table(["cat", "cat_big"], "mean", WORDS)
     expected = np.zeros((2, len(AXES)))
     expected[0, 2] = 1
@@ -77,21 +79,21 @@ def test_vectors_have_length_one_and_words_of_a_mean_weigh_alike() -> None:
     np.testing.assert_allclose(table.vectors, expected, atol=1e-6)
 
 
-def test_a_table_names_the_synset() -> None:
-    assert found("lion", "any", {"lion": COUGAR}) == LabelSource("lion", How.LEMMA, ("puma",))
+def test_a_table_provides_the_synset() -> None:
+    assert source_of("lion", "any", {"lion": COUGAR}) == LabelSource("lion", Method.LEMMA, ("puma",))
     table, coverage = label_table(
         ["cougar", "sea_horse"], "any", WORDS, WORDNET, {"cougar": "", "sea_horse": WALRUS}, "leave_out"
     )
-    assert coverage.without == ("cougar",)
+    assert coverage.without_vector == ("cougar",)
     assert (table.names, table.synsets, table.titles) == (("sea_horse",), (WALRUS,), ("sea horse",))
     assert (coverage.guessed, coverage.ambiguous) == ((), ())
 
 
-def test_a_synset_by_name_alone_is_told() -> None:
+def test_inferred_synsets_are_reported() -> None:
     table, coverage = label_table(["puma", "sea_horse", "cat"], "any", WORDS, WORDNET)
     assert table.synsets == (COUGAR, None, None)
     assert (coverage.guessed, coverage.ambiguous) == (("puma",), ("sea_horse",))
-    assert "since several have the name: sea_horse." in str(coverage)
+    assert "since several synsets have the name: sea_horse." in str(coverage)
     assert "only synset that has the name: puma." in str(coverage)
 
 
@@ -100,22 +102,22 @@ def test_a_file_of_synsets_needs_no_wordnet() -> None:
     table, coverage = label_table([CRANE, COUGAR], "exact", ids)
     assert table.vectors.tolist() == [[0, 1], [1, 0]]
     assert (table.titles, table.synsets) == ((CRANE, COUGAR), (CRANE, COUGAR))
-    assert coverage.count(How.NAME) == 2
+    assert coverage.count(Method.NAME) == 2
     assert label_table([COUGAR], "exact", ids, WORDNET)[0].titles == ("cougar",)
 
 
-def test_labels_with_one_vector_are_told() -> None:
+def test_labels_that_share_a_vector_are_reported() -> None:
     _, coverage = label_table([CRANE, "cat", MACHINE], "exact", WORDS, WORDNET)
-    assert coverage.alike == ((CRANE, MACHINE),)
+    assert coverage.same_vector == ((CRANE, MACHINE),)
     assert f"Sharing a vector: {CRANE} = {MACHINE}." in str(coverage)
 
 
 def test_labels_without_a_vector_are_refused_by_name() -> None:
     with pytest.raises(UserError) as caught:
         label_table(["cat", "dog", "fish"], "any", WORDS, WORDNET, key="data")
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "2 of 3 labels have no vector in words.vec with data.policy=any: dog, fish. Choose another policy (exact, any, "
-        "mean, head) or vector file, or set data.missing=leave_out to go on without these labels and their images.",
+        "mean, head) or vector file, or set data.missing=leave_out to leave out these labels and their images.",
     )
     with pytest.raises(UserError, match=r"set data\.wordnet to its folder"):
         label_table(["cat", COUGAR], "any", WORDS)
@@ -124,8 +126,8 @@ def test_labels_without_a_vector_are_refused_by_name() -> None:
 def test_labels_without_a_vector_are_left_out_by_name() -> None:
     table, coverage = label_table(["dog", "cat", "fish", COUGAR], "any", WORDS, WORDNET, missing="leave_out")
     assert table.names == ("cat", COUGAR)
-    assert coverage.without == ("dog", "fish")
-    assert str(coverage) == ("Of 4 labels (policy any), 2 have a vector: 1 by name, 1 by lemma. Without: dog, fish.")
+    assert coverage.without_vector == ("dog", "fish")
+    assert str(coverage) == ("2 of 4 labels (policy any) have a vector: 1 by name, 1 by lemma. Without: dog, fish.")
     assert coverage.table().splitlines()[1:] == [
         "dog\tnone\t\t",
         "cat\tname\tcat\t",
@@ -137,11 +139,11 @@ def test_labels_without_a_vector_are_left_out_by_name() -> None:
 
 
 def test_an_unknown_synset_has_no_vector() -> None:
-    assert found("n99999999", "any").how is How.NONE
-    assert found("lion", "any", {"lion": "n99999999"}).how is How.NONE
+    assert source_of("n99999999", "any").method is Method.NONE
+    assert source_of("lion", "any", {"lion": "n99999999"}).method is Method.NONE
 
 
-def test_wrong_calls() -> None:
+def test_invalid_arguments_are_refused() -> None:
     for names, policy, missing in (
         (["cat", "cat"], "any", "refuse"),
         (["cat"], "all", "refuse"),
@@ -180,7 +182,7 @@ def test_a_table_is_saved_and_loaded(tmp_path: Path) -> None:
         LabelTable.load(tmp_path / "labels")
 
 
-def test_a_long_report_names_a_hundred_and_counts_the_rest() -> None:
-    coverage = Coverage("any", tuple(LabelSource(f"label{n}", How.NONE) for n in range(130)))
+def test_a_long_report_lists_a_hundred_and_counts_the_rest() -> None:
+    coverage = Coverage("any", tuple(LabelSource(f"label{n}", Method.NONE) for n in range(130)))
     assert str(coverage).endswith("label99 and 30 more.")
     assert coverage.table().count("\n") == 131

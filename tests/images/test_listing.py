@@ -1,4 +1,4 @@
-"""Which images are found, what they show, and what each serves."""
+"""Listing of images, their labels and their split into parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqvise.errors import UserError
-from seqvise.images.listing import NONE, find_images, held_out_labels, list_folder
+from seqvise.images.listing import NO_LABEL, find_images, held_out_labels, list_folder
 from seqvise.images.options import ImageOptions
 
 
@@ -24,11 +24,11 @@ def touch(root: Path, *paths: str) -> Path:
     return root
 
 
-def folder(root: Path, labels: int = 4, each: int = 10, part: str = "") -> Path:
-    return touch(root, *(f"{part}l{label}/{number}.jpg" for label in range(labels) for number in range(each)))
+def folder(root: Path, labels: int = 4, count: int = 10, part: str = "") -> Path:
+    return touch(root, *(f"{part}l{label}/{number}.jpg" for label in range(labels) for number in range(count)))
 
 
-def test_a_folder_without_parts_gives_a_tenth_of_each_label_to_validation(tmp_path: Path) -> None:
+def test_without_parts_a_tenth_of_each_label_is_for_validation(tmp_path: Path) -> None:
     parts = find_images(ImageOptions(root=str(folder(tmp_path))))
     assert parts.images.names == ("l0", "l1", "l2", "l3")
     assert Counter(parts.images.labels[parts.rows["valid"]].tolist()) == dict.fromkeys(range(4), 1)
@@ -38,7 +38,7 @@ def test_a_folder_without_parts_gives_a_tenth_of_each_label_to_validation(tmp_pa
         assert path.startswith(f"l{label}/")
 
 
-def test_the_images_set_aside_stay_when_others_come_or_the_root_moves(tmp_path: Path) -> None:
+def test_the_validation_images_do_not_depend_on_other_images_or_the_root(tmp_path: Path) -> None:
     def set_aside(root: Path) -> set[str]:
         parts = find_images(ImageOptions(root=str(root), valid_fraction=0.3))
         return {parts.images.paths[row] for row in parts.rows["valid"]}
@@ -49,14 +49,14 @@ def test_the_images_set_aside_stay_when_others_come_or_the_root_moves(tmp_path: 
     assert set_aside(touch(tmp_path / "b", "new/1.png", "new/2.png")) - before in ({"new/1.png"}, {"new/2.png"})
 
 
-def test_the_order_of_images_does_not_move_with_what_is_set_aside(tmp_path: Path) -> None:
+def test_the_order_of_images_does_not_depend_on_the_validation_split(tmp_path: Path) -> None:
     options = ImageOptions(root=str(folder(tmp_path)))
     lists = [find_images(replace(options, seed=seed, valid_fraction=seed / 10)).images.paths for seed in (1, 2, 3)]
     assert lists[0] == lists[1] == lists[2]
     assert lists[0] == tuple(sorted(lists[0]))
 
 
-def test_only_images_count_and_what_lies_deeper_belongs_to_its_label(tmp_path: Path) -> None:
+def test_only_images_are_listed_and_subfolders_belong_to_their_label(tmp_path: Path) -> None:
     touch(
         tmp_path, "cat/1.JPEG", "cat/box/2.Png", "cat/notes.txt", "cat/._3.jpg", ".hidden/4.jpg", "dog/5.gif", "6.jpg"
     )
@@ -74,7 +74,7 @@ def test_the_imagenet_layout_finds_both_names_of_the_validation_folder(tmp_path:
     assert {part: rows.tolist() for part, rows in parts.rows.items()} == {"train": [0, 1], "valid": [2]}
 
 
-def test_a_label_of_validation_alone_is_a_label_too(tmp_path: Path) -> None:
+def test_labels_may_occur_in_validation_only(tmp_path: Path) -> None:
     touch(tmp_path, "train/b/1.jpg", "val/a/2.jpg", "test/c/3.jpg")
     parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", test="test"))
     assert parts.images.names == ("a", "b", "c")
@@ -94,36 +94,36 @@ def test_a_csv_file_gives_paths_and_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("path,name\n1.jpg,cat\n", "no column 'label'"),
-        ("path,label\n1.jpg,cat\n2.jpg,\n", "line 3: a path and a label"),
+        ("path,label\n1.jpg,cat\n2.jpg,\n", "line 3: the path or the label is empty"),
         ("path,label\nmissing.jpg,cat\n", "line 2: there is no file"),
         ("path,label\n1.jpg,cat\n1.jpg,cat,dog\n", r"train\.csv, line 3 has 3 fields, but must have 2"),
         ("path,label\n1.jpg\n", "line 2 has 1 field, but must have 2"),
-        ("path,label\n", "names no image"),
+        ("path,label\n", "lists no image"),
         ("", "no column 'path'"),
     ],
 )
-def test_what_is_wrong_with_a_csv_file_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_errors_in_a_csv_file_are_reported_with_the_line(tmp_path: Path, text: str, message: str) -> None:
     touch(tmp_path, "1.jpg", "2.jpg")
     (tmp_path / "train.csv").write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         find_images(ImageOptions(root=str(tmp_path), layout="csv", train="train.csv"))
 
 
-def test_rows_of_another_number_of_fields_are_left_out_and_counted_on_request(
+def test_rows_with_another_number_of_fields_are_skipped_and_counted_on_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     touch(tmp_path, "1.jpg", "2.jpg", "3.jpg")
     (tmp_path / "train.csv").write_text("path,label\n1.jpg,cat\n2.jpg,cat,dog\n\n3.jpg,cat\n2.jpg\n")
     options = ImageOptions(root=str(tmp_path), layout="csv", train="train.csv", on_bad="skip")
     assert find_images(options).images.paths == ("1.jpg", "3.jpg")
-    assert "2 rows of another number of fields are left out" in caplog.text
+    assert "2 rows with another number of fields are skipped" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("paths", "choices", "told"),
+    ("paths", "choices", "message"),
     [
         (("flat.jpg",), {}, "images but no folders"),
         (("cat/notes.txt",), {}, "no image"),
@@ -132,28 +132,28 @@ def test_rows_of_another_number_of_fields_are_left_out_and_counted_on_request(
         (("cat/1.jpg", "dog/1.jpg"), {}, "set data.valid"),
     ],
 )
-def test_what_is_wrong_with_a_folder_is_told(
-    tmp_path: Path, paths: tuple[str, ...], choices: dict[str, str], told: str
+def test_errors_of_a_folder_are_reported(
+    tmp_path: Path, paths: tuple[str, ...], choices: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         find_images(ImageOptions(root=str(touch(tmp_path, *paths)), **choices))  # type: ignore[arg-type]
 
 
-def test_a_missing_root_is_told(tmp_path: Path) -> None:
+def test_a_missing_root_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root is .*nowhere"):
         find_images(ImageOptions(root=str(tmp_path / "nowhere")))
 
 
 def test_the_limit_counts_each_label_and_part(tmp_path: Path) -> None:
-    folder(tmp_path, labels=2, each=5, part="train/")
-    folder(tmp_path, labels=2, each=1, part="val/")
+    folder(tmp_path, labels=2, count=5, part="train/")
+    folder(tmp_path, labels=2, count=1, part="val/")
     parts = find_images(ImageOptions(root=str(tmp_path), train="train", valid="val", limit=2, limit_choice="first"))
     assert parts.images.paths[:4] == ("train/l0/0.jpg", "train/l0/1.jpg", "train/l1/0.jpg", "train/l1/1.jpg")
     assert len(parts.rows["valid"]) == 2
 
 
 def test_a_larger_limit_keeps_the_images_of_a_smaller_one(tmp_path: Path) -> None:
-    folder(tmp_path, labels=3, each=20)
+    folder(tmp_path, labels=3, count=20)
     few, more, other = (
         find_images(ImageOptions(root=str(tmp_path), limit=limit, seed=seed)).images
         for limit, seed in ((4, 0), (9, 0), (4, 1))
@@ -165,10 +165,10 @@ def test_a_larger_limit_keeps_the_images_of_a_smaller_one(tmp_path: Path) -> Non
     assert set(few.paths) not in (first, set(other.paths))
 
 
-def test_held_out_labels_are_in_no_part_but_their_own(tmp_path: Path) -> None:
+def test_held_out_labels_are_only_in_their_own_parts(tmp_path: Path) -> None:
     folder(tmp_path, part="train/")
-    folder(tmp_path, each=2, part="val/")
-    folder(tmp_path, each=3, part="test/")
+    folder(tmp_path, count=2, part="val/")
+    folder(tmp_path, count=3, part="test/")
     options = ImageOptions(root=str(tmp_path), train="train", valid="val", test="test", held_out=["l2", "l1"])
     split = find_images(options).split(options)
     assert split.held_out.tolist() == [1, 2]
@@ -197,11 +197,11 @@ def test_labels_can_be_renumbered_and_left_out(tmp_path: Path) -> None:
     split = parts.split(options, ["l3", "l0", "l1"])
     assert split.images.names == ("l3", "l0", "l1")
     for path, label in zip(split.images.paths, split.images.labels, strict=True):
-        assert label == NONE if path.startswith("l2/") else path.startswith(f"{split.images.names[label]}/")
+        assert label == NO_LABEL if path.startswith("l2/") else path.startswith(f"{split.images.names[label]}/")
     assert split.held_out.tolist() == [1]
     assert sorted(set(split.images.labels[split.rows["train"]].tolist())) == [0, 2]
     assert (split.images.labels[split.rows["valid_held_out"]] == 1).all()
-    # The same images in the same order: one store of features serves every choice of labels.
+    # The images and their order are unchanged: all choices of labels share one feature store.
     assert split.images.paths == parts.images.paths
 
 
@@ -213,10 +213,10 @@ names = st.lists(st.text(min_size=1, max_size=5), min_size=2, max_size=20, uniqu
 def test_a_draw_depends_on_the_seed_and_the_names_alone(names: list[str], data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(names) - 1))
     options = ImageOptions(held_out=count, seed=data.draw(st.integers(0, 5)))
-    drawn = {names[place] for place in held_out_labels(options, names)}
+    drawn = {names[label] for label in held_out_labels(options, names)}
     assert len(drawn) == count
     shuffled = data.draw(st.permutations(names))
-    assert {shuffled[place] for place in held_out_labels(options, shuffled)} == drawn
+    assert {shuffled[label] for label in held_out_labels(options, shuffled)} == drawn
 
 
 def test_seeds_draw_different_labels() -> None:
@@ -234,11 +234,11 @@ def test_labels_come_from_a_file_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held_out", "told"),
+    ("held_out", "message"),
     [(["dg"], "no label 'dg'; the nearest is 'dog'"), (3, "all 3 labels"), ("nowhere.txt", "cannot be read")],
 )
-def test_what_cannot_be_held_out_is_told(held_out: object, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_invalid_held_out_labels_are_refused(held_out: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         held_out_labels(ImageOptions(held_out=held_out), ["ant", "bee", "dog"])
 
 
@@ -246,12 +246,12 @@ def test_any_folder_is_listed_with_or_without_labels(tmp_path: Path) -> None:
     images = list_folder(touch(tmp_path, "b/2.jpg", "a/x/1.jpg", "0.png"))
     assert images.paths == ("0.png", "a/x/1.jpg", "b/2.jpg")
     assert images.names == ("a", "b")
-    assert images.labels.tolist() == [NONE, 0, 1]
-    with pytest.raises(UserError, match="holds no image"):
+    assert images.labels.tolist() == [NO_LABEL, 0, 1]
+    with pytest.raises(UserError, match="contains no image"):
         list_folder(touch(tmp_path / "c", "text.txt"))
 
 
-def test_the_digest_is_of_paths_and_sizes_and_not_of_the_place_or_the_labels(tmp_path: Path) -> None:
+def test_the_digest_depends_on_paths_and_sizes_and_not_on_root_or_labels(tmp_path: Path) -> None:
     images = list_folder(folder(tmp_path / "a"))
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert replace(images, root=tmp_path / "b", names=(), labels=images.labels * 0).digest() == images.digest()
@@ -261,7 +261,7 @@ def test_the_digest_is_of_paths_and_sizes_and_not_of_the_place_or_the_labels(tmp
 
 
 def test_each_real_folder_is_visited_once(tmp_path: Path) -> None:
-    """Links to a parent, to a sibling, to themselves and to a folder elsewhere, by two names."""
+    """Links to a parent, to a sibling, to themselves, and two links to a folder outside the root."""
     for name in ("photos/sea/1.png", "photos/sea/deep/2.png", "photos/zoo/3.png", "elsewhere/4.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""What is refused of the data node of images."""
+"""Values of the `data` node of images that are refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqvise.images.options import AugmentOptions, ImageOptions, TransformOptions
+from seqvise.options import option_errors
 
 
 def options(**choices: Any) -> ImageOptions:
@@ -46,9 +47,9 @@ def options(**choices: Any) -> ImageOptions:
     ],
 )
 def test_each_wrong_value_is_one_sentence_that_names_its_key(choices: dict[str, Any], key: str) -> None:
-    problems = list(options(**choices).problems("data"))
-    assert len(problems) == 1
-    assert problems[0].startswith(f"{key} ")
+    messages = list(option_errors(options(**choices), "data"))
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{key} ")
 
 
 @pytest.mark.parametrize(
@@ -64,4 +65,4 @@ def test_each_wrong_value_is_one_sentence_that_names_its_key(choices: dict[str, 
     ],
 )
 def test_good_values_are_not_refused(choices: dict[str, Any]) -> None:
-    assert list(options(**choices).problems("data")) == []
+    assert list(option_errors(options(**choices), "data")) == []

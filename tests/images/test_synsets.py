@@ -10,7 +10,7 @@ from seqvise.errors import UserError
 from seqvise.images.wordnet import caltech101, is_synset, synset_table
 
 
-def test_all_folders_of_caltech_101_are_there() -> None:
+def test_the_table_has_all_folders_of_caltech_101() -> None:
     table = caltech101()
     assert len(table) == 102
     assert [name for name, synset in table.items() if not synset] == ["BACKGROUND_Google", "garfield", "yin_yang"]
@@ -23,7 +23,7 @@ def test_the_built_in_table_is_for_labels_that_are_all_in_it() -> None:
     assert synset_table(None, ["faces", "dalmatian", "my own"]) == {}
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_table(tmp_path: Path) -> None:
     path = tmp_path / "mine.tsv"
     path.write_text("Bass\tn02803349\r\n\nnothing\t\nother\tn00000001\n", encoding="utf-8")
     assert synset_table(path, ["bass", "nothing", "chair"]) == {"bass": "n02803349", "nothing": ""}
@@ -34,7 +34,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ("bass n02803349\n", "line 1 is 'bass n02803349'"),
         ("a\tn00000001\nb\tdog\n", "line 2 is"),
-        ("a\tn00000001\na\tn00000002\n", "line 2: 'a' stands there for the second time"),
+        ("a\tn00000001\na\tn00000002\n", "line 2: 'a' is a duplicate"),
     ],
 )
 def test_damaged_files_are_refused(content: str, message: str, tmp_path: Path) -> None:

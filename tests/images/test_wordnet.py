@@ -1,4 +1,4 @@
-"""WordNet's nouns and the paths between them."""
+"""WordNet's nouns, their hierarchy and distances."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_lemmas_and_their_synsets(wordnet: WordNet) -> None:
     assert wordnet.find("fish") == ()
 
 
-def test_family(wordnet: WordNet) -> None:
+def test_hypernyms_and_hyponyms(wordnet: WordNet) -> None:
     assert wordnet.parents(DOG) == (ANIMAL, PET)
     assert wordnet.children(ENTITY) == (ANIMAL, PET, STONE)
     assert wordnet.ancestors(PUPPY) == (DOG, ANIMAL, PET, ENTITY)
@@ -66,7 +66,7 @@ def test_family(wordnet: WordNet) -> None:
     assert wordnet.parents(ALONE) == wordnet.children(ALONE) == wordnet.ancestors(ALONE) == ()
 
 
-def test_paths_by_hand(wordnet: WordNet) -> None:
+def test_distances_by_hand(wordnet: WordNet) -> None:
     assert wordnet.distance(DOG, CAT) == 2
     assert wordnet.distance(PET, CAT) == 3
     assert wordnet.distance(DOG, DOG) == 0
@@ -81,32 +81,32 @@ def test_paths_by_hand(wordnet: WordNet) -> None:
     assert wordnet.distances([DOG], []).shape == (1, 0)
 
 
-def one_by_one(count: int, edges: list[tuple[int, int]], start: int) -> list[int]:
-    found = {start: 0}
+def breadth_first(count: int, edges: list[tuple[int, int]], start: int) -> list[int]:
+    distances = {start: 0}
     waiting = deque([start])
     while waiting:
-        here = waiting.popleft()
-        for one, other in [*edges, *((child, parent) for parent, child in edges)]:
-            if one == here and other not in found:
-                found[other] = found[here] + 1
-                waiting.append(other)
-    return [found.get(row, UNREACHABLE) for row in range(count)]
+        node = waiting.popleft()
+        for first, second in [*edges, *((child, parent) for parent, child in edges)]:
+            if first == node and second not in distances:
+                distances[second] = distances[node] + 1
+                waiting.append(second)
+    return [distances.get(row, UNREACHABLE) for row in range(count)]
 
 
 @given(st.integers(1, 80).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
-def test_all_paths_at_once_are_those_one_by_one(graph: tuple[int, list[tuple[int, int]]]) -> None:
+def test_distances_equal_those_of_single_searches(graph: tuple[int, list[tuple[int, int]]]) -> None:
     count, edges = graph
     names = [synset(row) for row in range(count)]
-    wordnet = WordNet(dict.fromkeys(names, "word"), [(names[one], names[other]) for one, other in edges])
-    expected = [one_by_one(count, edges, row) for row in range(count)]
+    wordnet = WordNet(dict.fromkeys(names, "word"), [(names[first], names[second]) for first, second in edges])
+    expected = [breadth_first(count, edges, row) for row in range(count)]
     assert wordnet.distances(names, names).tolist() == expected
 
 
-def test_without_edges_nothing_is_near(tmp_path: Path) -> None:
+def test_without_edges_all_synsets_are_unreachable(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text(WORDS, encoding="utf-8")
-    found = WordNet.read(tmp_path / "words.txt").distances([DOG], [DOG, CAT])
-    assert found.tolist() == [[0, UNREACHABLE]]
-    assert found.dtype == np.int16
+    distances = WordNet.read(tmp_path / "words.txt").distances([DOG], [DOG, CAT])
+    assert distances.tolist() == [[0, UNREACHABLE]]
+    assert distances.dtype == np.int16
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_class_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]x", '["a"]', '{"1": ["n00000001", "a"]}', '{"0": ["tench", "n00000001"]}'])
-def test_what_is_no_class_index_is_refused(content: str, tmp_path: Path) -> None:
+def test_invalid_class_indexes_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match="is not ImageNet's class index"):
         read_class_index(tmp_path / "index.json")

@@ -1,4 +1,4 @@
-"""The likelihood of given sentences, against the sum over single steps."""
+"""Log-probabilities of sentences, compared with the sum over single steps."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def build(attention: str = "additive") -> Recurrent:
 
 
 def stepped(model: Recurrent, source: list[int], target: list[int]) -> float:
-    """The sum over steps, one sentence and one word at a time."""
+    """The sum over steps, computed for a single sentence word by word."""
     memory = model.encode(SourceBatch(torch.tensor([source]), torch.tensor([len(source)])))
     state, word, total = model.init(memory), BOS, 0.0
-    for said in target:
+    for target_word in target:
         output = model.step(torch.tensor([word]), state, memory)
-        total += float(torch.log_softmax(output.logits[0], 0)[said])
-        state, word = output.state, said
+        total += float(torch.log_softmax(output.logits[0], 0)[target_word])
+        state, word = output.state, target_word
     return total
 
 
@@ -45,9 +45,9 @@ def test_it_is_the_sum_over_steps(attention: str, chunk: int) -> None:
     sources = [[4, 5, EOS], [6, EOS], [7, 8, 9, 10, EOS], [EOS]]
     targets = [[4, EOS], [5, 6, 12, 3, EOS], [EOS], [7, 7, EOS]]
     source = SourceBatch(padded(sources), torch.tensor([len(sentence) for sentence in sources]))
-    found = sentence_log_probs(model, PairBatch(source, padded(targets), torch.arange(4)), chunk)
-    assert found.shape == (4,)
-    assert found.tolist() == pytest.approx(
+    log_probs = sentence_log_probs(model, PairBatch(source, padded(targets), torch.arange(4)), chunk)
+    assert log_probs.shape == (4,)
+    assert log_probs.tolist() == pytest.approx(
         [stepped(model, *pair) for pair in zip(sources, targets, strict=True)], rel=1e-4
     )
 

@@ -1,4 +1,4 @@
-"""Translators: what goes in comes out in its place, whatever it is, and one run or several."""
+"""Translators of single runs and ensembles: order of results, empty and long texts, options, refused runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ import torch
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.inference import translator as translators
-from seqvise.inference.translator import LONGEST, USUAL, Translator, batches, count_workers, load_ensemble, load_run
+from seqvise.inference.translator import (
+    MAX_SOURCE_WORDS,
+    TYPICAL_LENGTH,
+    Translator,
+    batches,
+    count_workers,
+    load_ensemble,
+    load_translator,
+)
 from tests.runs.made import TARGET, make_run
 
 TEXTS = ["Qui est là ?", "", "où es-tu ?", "   ", "что это ?", "Que fait-il ?", "qui " * 50, "où est où est -il ?"]
@@ -27,73 +35,75 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def translator(path: Path) -> Translator:
-    return load_run(path)
+    return load_translator(path)
 
 
 @pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(beam=4), DecodingOptions(temperature=1.0)])
-def test_each_text_is_translated_as_it_is_alone(translator: Translator, options: DecodingOptions) -> None:
+def test_batched_translations_equal_single_ones(translator: Translator, options: DecodingOptions) -> None:
     together = translator.translate(TEXTS, options=options)
     alone = [translator.translate([text], options=options)[0] for text in TEXTS]
-    assert [one.words for one in together] == [one.words for one in alone]
-    assert [one.text for one in together] == [one.text for one in alone]
-    assert [bool(one.words) for one in together] == [bool(text.strip()) for text in TEXTS]
+    assert [result.words for result in together] == [result.words for result in alone]
+    assert [result.text for result in together] == [result.text for result in alone]
+    assert [bool(result.words) for result in together] == [bool(text.strip()) for text in TEXTS]
 
 
 def test_the_best_hypothesis_is_the_translation(translator: Translator) -> None:
     options = DecodingOptions(beam=4, nbest=3)
-    found = translator.hypotheses(TEXTS, options=options)
-    assert [one[0].text for one in found] == [one.text for one in translator.translate(TEXTS, options=options)]
-    for text, hypotheses in zip(TEXTS, found, strict=True):
+    nbest = translator.translate_nbest(TEXTS, options=options)
+    assert [result[0].text for result in nbest] == [
+        result.text for result in translator.translate(TEXTS, options=options)
+    ]
+    for text, hypotheses in zip(TEXTS, nbest, strict=True):
         assert len(hypotheses) == (3 if text.strip() else 1)
-        scores = [one.score for one in hypotheses]
+        scores = [result.score for result in hypotheses]
         assert scores == sorted(scores, reverse=True)
-        assert len({tuple(one.words) for one in hypotheses}) == len(hypotheses)
-        for one in hypotheses:
-            assert one.score == pytest.approx(one.log_prob / max(len(one.words), 1), abs=1e-4)
+        assert len({tuple(result.words) for result in hypotheses}) == len(hypotheses)
+        for result in hypotheses:
+            assert result.score == pytest.approx(result.log_prob / max(len(result.words), 1), abs=1e-4)
 
 
 def test_attention_has_a_row_for_each_word(translator: Translator) -> None:
-    for one in translator.translate(TEXTS, attention=True, options=DecodingOptions(beam=3)):
-        if one.words:
-            assert one.attention is not None
-            assert one.attention.shape == (len(one.words), len(one.source_words))
-            assert one.attention.sum(1) == pytest.approx(1.0, abs=1e-4)
+    for result in translator.translate(TEXTS, attention=True, options=DecodingOptions(beam=3)):
+        if result.words:
+            assert result.attention is not None
+            assert result.attention.shape == (len(result.words), len(result.source_words))
+            assert result.attention.sum(1) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_the_rest_of_a_line_too_long_is_left_out(translator: Translator, caplog: pytest.LogCaptureFixture) -> None:
+def test_long_lines_are_truncated(translator: Translator, caplog: pytest.LogCaptureFixture) -> None:
     options = DecodingOptions(max_length=3)
     with caplog.at_level(logging.WARNING):
-        found = translator.translate(["qui " * (LONGEST + 50)], options=options)[0]
-    assert len(found.source_words) == LONGEST
-    assert found.source_words[-2:] == ["qui", "<eos>"]
+        result = translator.translate(["qui " * (MAX_SOURCE_WORDS + 50)], options=options)[0]
+    assert len(result.source_words) == MAX_SOURCE_WORDS
+    assert result.source_words[-2:] == ["qui", "<eos>"]
     assert "1050 words" in caplog.text
 
 
 @pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(beam=4, nbest=2)])
-def test_processes_say_what_one_says(path: Path, options: DecodingOptions) -> None:
-    alone, several = load_run(path, batch_size=2), load_run(path, batch_size=2, workers=3)
+def test_several_processes_translate_like_one(path: Path, options: DecodingOptions) -> None:
+    alone, several = load_translator(path, batch_size=2), load_translator(path, batch_size=2, workers=3)
     assert (alone.workers, several.workers) == (1, 3)
     texts = [*TEXTS, *[f"{text} {text}" for text in TEXTS]] * 2
-    expected = alone.hypotheses(texts, attention=True, options=options)
-    found = several.hypotheses(texts, attention=True, options=options)
-    for one, other in zip(chain(*expected), chain(*found), strict=True):
-        assert (one.text, one.words, one.source_words) == (other.text, other.words, other.source_words)
-        assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
-        assert (one.attention is None) == (other.attention is None)
+    expected = alone.translate_nbest(texts, attention=True, options=options)
+    nbest = several.translate_nbest(texts, attention=True, options=options)
+    for result, other in zip(chain(*expected), chain(*nbest), strict=True):
+        assert (result.text, result.words, result.source_words) == (other.text, other.words, other.source_words)
+        assert result.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+        assert (result.attention is None) == (other.attention is None)
 
 
-def test_translating_reads_nothing_of_training(path: Path) -> None:
+def test_translating_does_not_import_training(path: Path) -> None:
     code = (
-        "import sys; from seqvise.inference.translator import load_run; "
+        "import sys; from seqvise.inference.translator import load_translator; "
         "import seqvise.inference.classifier, seqvise.inference.rescoring, seqvise.evaluation.report; "
-        "load_run(sys.argv[1]).translate(['où es-tu ?']); "
+        "load_translator(sys.argv[1]).translate(['où es-tu ?']); "
         "print(sorted({'pytorch_lightning', 'torchvision', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_processes_are_for_the_processor() -> None:
+def test_several_processes_need_a_cpu() -> None:
     assert count_workers(None, torch.device("cpu")) == torch.get_num_threads()
     assert count_workers(None, torch.device("cuda")) == count_workers(1, torch.device("cuda")) == 1
     with pytest.raises(UserError, match="workers is 2, but device=cuda has one: leave it out"):
@@ -104,13 +114,13 @@ def test_processes_are_for_the_processor() -> None:
 
 def test_batches_are_sorted_and_bounded() -> None:
     lengths = [5, 300, 7, 1, 299, 40, 41, 2000]
-    found = list(batches(range(8), lengths, 16))
-    assert found == [[3, 0, 2, 5, 6], [4, 1], [7]]
-    assert all(len(batch) * max(lengths[row] for row in batch) <= 16 * USUAL for batch in found[:-1])
+    row_batches = list(batches(range(8), lengths, 16))
+    assert row_batches == [[3, 0, 2, 5, 6], [4, 1], [7]]
+    assert all(len(batch) * max(lengths[row] for row in batch) <= 16 * TYPICAL_LENGTH for batch in row_batches[:-1])
 
 
 def test_unknown_words_are_copied_or_looked_up(tmp_path: Path) -> None:
-    translator = load_run(make_run(tmp_path / "run", unknown=6.0))
+    translator = load_translator(make_run(tmp_path / "run", unknown=6.0))
     text, source = "Zoé est Brno", ["zoé", "est", "brno"]
     kept = translator.translate([text])[0]
     assert "<unk>" in kept.words
@@ -135,7 +145,7 @@ def test_unknown_words_are_copied_or_looked_up(tmp_path: Path) -> None:
         (DecodingOptions(unknown="no/such/file"), "unknown=no/such/file cannot be read"),
     ],
 )
-def test_what_cannot_be_is_refused(translator: Translator, options: DecodingOptions, part: str) -> None:
+def test_invalid_options_are_refused(translator: Translator, options: DecodingOptions, part: str) -> None:
     with pytest.raises(UserError, match=part):
         translator.translate(["qui ?"], options=options)
 
@@ -143,8 +153,8 @@ def test_what_cannot_be_is_refused(translator: Translator, options: DecodingOpti
 @pytest.mark.parametrize(
     ("options", "key"), [(DecodingOptions(coverage=0.1), "coverage"), (DecodingOptions(unknown="copy"), "unknown")]
 )
-def test_what_needs_attention_is_refused_without(tmp_path: Path, options: DecodingOptions, key: str) -> None:
-    translator = load_run(make_run(tmp_path / "run", "model=rnn"))
+def test_options_that_need_attention_are_refused_without(tmp_path: Path, options: DecodingOptions, key: str) -> None:
+    translator = load_translator(make_run(tmp_path / "run", "model=rnn"))
     with pytest.raises(UserError, match=f"{key}: the model has no attention"):
         translator.translate(["qui ?"], options=options)
     with pytest.raises(UserError, match="weights: the model has no attention"):
@@ -155,13 +165,15 @@ def test_what_needs_attention_is_refused_without(tmp_path: Path, options: Decodi
 def test_several_runs_are_an_ensemble(tmp_path: Path, path: Path) -> None:
     other = make_run(tmp_path / "other", "model=rnn", seed=5)
     options = DecodingOptions(beam=3)
-    alone = [[one.words for one in load_run(run).translate(TEXTS, options=options)] for run in (path, other)]
+    alone = [
+        [result.words for result in load_translator(run).translate(TEXTS, options=options)] for run in (path, other)
+    ]
     for mean in ("probs", "log_probs"):
         both = load_ensemble([path, other], mean=mean).translate(TEXTS, attention=True, options=options)
-        assert [one.words for one in both] not in alone
+        assert [result.words for result in both] not in alone
         assert both[0].attention is not None
     same = load_ensemble([path, path]).translate(TEXTS, options=options)
-    assert [one.words for one in same] == alone[0]
+    assert [result.words for result in same] == alone[0]
 
 
 def test_runs_of_different_words_are_refused(tmp_path: Path, path: Path) -> None:
@@ -188,13 +200,13 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"model._target_ is 'torch.nn.Identity', but must be a class of seqvise.models"
     ):
-        load_run(other)
+        load_translator(other)
 
 
-def test_bf16_without_units_for_it_is_told(
+def test_bf16_without_hardware_support_is_logged(
     translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for has in (True, False):
         monkeypatch.setattr(translators, "has_bf16", lambda _, has=has: has)
-        translator.rounded("bf16")
-        assert ("the cpu multiplies no bf16 in hardware" in caplog.text) is not has
+        translator.quantized("bf16")
+        assert ("this cpu has no bf16 instructions" in caplog.text) is not has

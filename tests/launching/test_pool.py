@@ -69,8 +69,8 @@ def test_the_devices_that_a_job_needs(node: Any, per_job: int | None, available:
 def test_unavailable_devices_are_refused(node: Any, per_job: int | None, available: int, sentence: str) -> None:
     with pytest.raises(UserError) as refused:
         devices_needed(node, per_job, available)
-    assert sentence in refused.value.problems[0]
-    assert len(refused.value.problems) == 1
+    assert sentence in refused.value.messages[0]
+    assert len(refused.value.messages) == 1
 
 
 def test_only_visible_devices_are_shared() -> None:

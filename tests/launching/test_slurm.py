@@ -127,7 +127,7 @@ def test_a_job_with_mismatched_devices_is_refused_before_submission(
     queue = Queue(monkeypatch)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["trainer.devices=1,2,4"])
-    assert [message.rpartition("=")[2] for message in refused.value.problems] == ["2.", "4."]
+    assert [message.rpartition("=")[2] for message in refused.value.messages] == ["2.", "4."]
     assert queue.rows == []
     assert list(tmp_path.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_without_slurm_the_message_does_not_mention_resuming(tmp_path: Path, mon
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(UserError) as refused:
         sweep(sweeper(tmp_path), ["seed=1,2"])
-    (message,) = refused.value.problems
+    (message,) = refused.value.messages
     assert "this machine has no sbatch and srun: start the sweep on a login node" in message
     assert "resume" not in message
     assert list(tmp_path.iterdir()) == []

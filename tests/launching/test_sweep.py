@@ -21,8 +21,8 @@ from seqvise.launching.sweep import (
     raise_if_failed,
 )
 
-OVERRIDES = ["data.limit=9", "experiment=seed/rnn,seed/attention", "seed=1,2"]
-JOB = ["data.limit=9", "experiment=seed/rnn", "seed=2"]
+OVERRIDES = ["data.limit=9", "experiment=lesson11/rnn,lesson11/attention", "seed=1,2"]
+JOB = ["data.limit=9", "experiment=lesson11/rnn", "seed=2"]
 
 
 def sweep(folder: Path, **more: Any) -> Any:

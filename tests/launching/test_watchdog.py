@@ -105,3 +105,65 @@ def test_a_stopped_rank_ends_the_job(tmp_path: Path, stopped: int, acting: int) 
     assert f"rank {stopped} (" in why
     assert "no heartbeat for 0.1 minutes (trainer.timeout)" in why
     assert ranks[acting].communicate()[1].startswith(f"seqvise: rank {stopped} (")
+
+
+TRAINING = (
+    *("data=phrasebook", "data.limit=60", "data.batch_size=10", "model.embedding=8", "model.encoder_hidden=6"),
+    *("model.decoder_hidden=8", "trainer=ddp_cpu", "trainer.devices=2", "trainer.max_epochs=6", "trainer.timeout=0.05"),
+    *("callbacks.save_steps=2", "callbacks.progress=false", "callbacks.samples=0", "logger=none", "test=false"),
+)
+
+
+def train(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())", "train"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQVISE_OUTPUTS": str(folder)}
+    return subprocess.Popen([*command, *words], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def process_of(run: Path, rank: int, training: subprocess.Popen[str]) -> int:
+    """The process of a rank that has been alive for a while and has a checkpoint to go back to."""
+    file, until = run / FOLDER / str(rank), time.monotonic() + 120
+    while not (
+        (run / "checkpoints" / "last.ckpt").is_file() and file.is_file() and int(file.read_text().split()[2]) > 3
+    ):
+        assert training.poll() is None, training.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return int(file.read_text().split()[1])
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+@pytest.mark.timeout(300)
+def test_a_training_with_a_stopped_rank_ends_and_can_be_resumed(tmp_path: Path, stopped: int) -> None:
+    run = tmp_path / "run"
+    training = train(tmp_path, *TRAINING, f"hydra.run.dir={run}")
+    process = process_of(run, stopped, training)
+    try:
+        os.kill(process, signal.SIGSTOP)
+        assert training.wait(60) == -signal.SIGKILL
+        until = time.monotonic() + 60
+        while any(is_alive(int(file.read_text().split()[1])) for file in (run / FOLDER).iterdir()):
+            assert time.monotonic() < until, "a rank is left"
+            time.sleep(0.1)
+    finally:
+        training.kill()
+        if is_alive(process):
+            os.kill(process, signal.SIGKILL)
+    status = json.loads((run / "status.json").read_text())
+    assert status["status"] == "failed"
+    assert f"rank {stopped} (" in status["why"]
+    assert "no sign of life for 0.05 minutes (trainer.timeout)" in status["why"]
+    assert json.loads((run / "progress.jsonl").read_text().splitlines()[-1]).get("epoch", 0) < 5
+    resumed = train(tmp_path, f"resume={run}", "trainer.timeout=10")
+    _, errors = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, errors
+    assert json.loads((run / "metrics.json").read_text())["epochs"] == 6
+    assert not (run / FOLDER).exists()
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""The loss of references against a loop over single sentences."""
+"""The loss of references in batches against a loop over single sentences."""
 
 import math
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from seqvise.models.recurrent.options import RecurrentOptions
 CPU = torch.device("cpu")
 
 
-def sentences(lengths: Sequence[int], words: int, seed: int) -> list[Ids]:
+def sentences(lengths: Sequence[int], vocab_size: int, seed: int) -> list[Ids]:
     random = np.random.default_rng(seed)
-    return [np.array([*random.integers(UNK, words, length), EOS], np.int32) for length in lengths]
+    return [np.array([*random.integers(UNK, vocab_size, length), EOS], np.int32) for length in lengths]
 
 
 SOURCES, TARGETS = sentences([3, 9, 1, 5, 9, 2], 11, 0), sentences([4, 2, 8, 1, 6, 0], 13, 1)
@@ -31,8 +31,8 @@ def model() -> Recurrent:
     return Recurrent(RecurrentOptions(embedding=6, encoder_hidden=5, decoder_hidden=6), 11, 13).eval()
 
 
-def plain(model: Recurrent) -> float:
-    """Each sentence alone, all probabilities at once."""
+def loss_of_single_sentences(model: Recurrent) -> float:
+    """The mean loss per word, computed by torch for one sentence at a time."""
     total = 0.0
     for source, target in zip(SOURCES, TARGETS, strict=True):
         batch = PairBatch(source_batch([source]), pad([target])[0], torch.tensor([0]))
@@ -41,22 +41,22 @@ def plain(model: Recurrent) -> float:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
-@pytest.mark.parametrize("most_steps", [5, 30, 10_000])
-def test_the_loss_is_that_of_each_sentence_alone(
-    model: Recurrent, batch_size: int, most_steps: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("max_steps", [5, 30, 10_000])
+def test_the_loss_does_not_depend_on_batches(
+    model: Recurrent, batch_size: int, max_steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(perplexity, "MOST_STEPS", most_steps)
+    monkeypatch.setattr(perplexity, "MAX_STEPS", max_steps)
     with torch.no_grad():
-        wanted = plain(model)
-    found = reference_loss(model, SOURCES, TARGETS, batch_size, CPU)
-    assert found.loss == pytest.approx(wanted, rel=1e-5)
-    assert found.perplexity == pytest.approx(math.exp(wanted), rel=1e-5)
-    assert found.words == 4 + 2 + 8 + 1 + 6 + 0 + 6
-    assert found.unknown == sum((ids == UNK).sum() for ids in TARGETS)
+        expected = loss_of_single_sentences(model)
+    result = reference_loss(model, SOURCES, TARGETS, batch_size, CPU)
+    assert result.loss == pytest.approx(expected, rel=1e-5)
+    assert result.perplexity == pytest.approx(math.exp(expected), rel=1e-5)
+    assert result.word_count == 4 + 2 + 8 + 1 + 6 + 0 + 6
+    assert result.unknown == sum((ids == UNK).sum() for ids in TARGETS)
 
 
-def test_batches_hold_every_row_once_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perplexity, "MOST_STEPS", 120)
+def test_batches_contain_every_row_once_and_respect_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perplexity, "MAX_STEPS", 120)
     random = np.random.default_rng(5)
     sources, targets = (sentences(random.integers(0, 30, 50).tolist(), 9, seed) for seed in (1, 2))
     batches = list(perplexity._batches(sources, targets, 3))
@@ -67,6 +67,6 @@ def test_batches_hold_every_row_once_and_no_more_than_they_may(monkeypatch: pyte
     assert {2, 3} == set(map(len, batches))
 
 
-def test_a_loss_beyond_numbers_is_infinite() -> None:
+def test_a_perplexity_that_overflows_is_infinite() -> None:
     assert ReferenceLoss(1000.0, 1, 0).perplexity == math.inf
     assert ReferenceLoss(math.log(8), 1, 0).perplexity == pytest.approx(8)

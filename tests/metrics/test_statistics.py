@@ -1,4 +1,4 @@
-"""The sum of the sentences' counts gives the score of the corpus, for any set of sentences."""
+"""The summed counts of any set of sentences have its corpus score."""
 
 from typing import Any
 
@@ -25,27 +25,32 @@ def test_any_set_of_sentences_has_its_corpus_score(
     outputs, references = map(list, zip(*pairs, strict=True))
     counts = count(METRICS[name], outputs, references)
     assert counts.score() == METRICS[name].corpus_score(outputs, [references]).score
-    chosen = data.draw(st.lists(st.sampled_from(range(len(pairs))), min_size=1))
-    some = [[texts[row] for row in chosen] for texts in (outputs, references)]
-    assert counts.of(np.array(chosen)).score() == METRICS[name].corpus_score(some[0], [some[1]]).score
+    members = data.draw(st.lists(st.sampled_from(range(len(pairs))), min_size=1))
+    texts_of_members = [[texts[row] for row in members] for texts in (outputs, references)]
+    assert (
+        counts.subset(np.array(members)).score()
+        == METRICS[name].corpus_score(texts_of_members[0], [texts_of_members[1]]).score
+    )
 
 
-def test_a_row_is_a_sentence() -> None:
+def test_each_row_has_the_counts_of_one_sentence() -> None:
     outputs, references = ["the cat is here", "dog", ""], ["the cat sat here", "a dog barks", "nothing"]
     chrf = METRICS["chrf"]
     counts = count(chrf, outputs, references)
-    wanted = [chrf.corpus_score([one], [[other]]).score for one, other in zip(outputs, references, strict=True)]
-    assert counts.scores(counts.rows).tolist() == wanted
-    # One of four words differs; two of three are missing; one of one is missing.
+    expected = [
+        chrf.corpus_score([output], [[reference]]).score for output, reference in zip(outputs, references, strict=True)
+    ]
+    assert counts.scores(counts.rows).tolist() == expected
+    # 1 of 4 words differs; 2 of 3 are missing; 1 of 1 is missing.
     assert count(METRICS["ter"], outputs, references).rows.tolist() == [[1, 4], [2, 3], [1, 1]]
 
 
-def test_counting_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs, references = [f"a b c {n}" for n in range(7)], [f"a b {n} c" for n in range(7)]
     whole = [count(metric, outputs, references).rows for metric in METRICS.values()]
     monkeypatch.setattr(statistics, "CHUNK", 3)
     parts = [count(metric, outputs, references).rows for metric in METRICS.values()]
-    assert all(np.array_equal(one, other) for one, other in zip(whole, parts, strict=True))
+    assert all(np.array_equal(rows, chunked) for rows, chunked in zip(whole, parts, strict=True))
 
 
 def test_the_signature_is_sacrebleus() -> None:

@@ -1,4 +1,4 @@
-"""Batches of pairs: padding, and where the words are."""
+"""Batches of pairs: padding, and positions of the target tokens."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def test_rows_are_padded_at_the_end() -> None:
     assert batch.rows.tolist() == [3, 1]
 
 
-def test_the_words_places_go_along_and_belong_to_the_target() -> None:
+def test_token_positions_follow_the_target_and_move_with_the_batch() -> None:
     batch = pair_batch(SOURCES, TARGETS, [3, 1], bucket=1)
     assert batch.real.tolist() == [0, 1, 4, 5, 6, 7]
     moved = batch.to("meta")

@@ -1,4 +1,4 @@
-"""Every combination of choices: a batch at once says what the step interface says word by word."""
+"""Every combination of options: a forward pass over a batch equals the step interface, token by token."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from seqvise.models.interface import BOS, EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import PLACES, STARTS, RecurrentOptions
 from seqvise.models.softmax.chunked import linear_cross_entropy
+from seqvise.options import option_errors
 
 SOURCE = TARGET = 15
 ATTENTIONS = [("none", "before"), *itertools.product(["additive", "dot", "general"], PLACES)]
-BOTH_WAYS: list[bool | str] = [False, True, "first"]
-ENCODERS = list(itertools.product([(1, 1), (1, 3), (3, 2)], BOTH_WAYS, STARTS))
+DIRECTIONS: list[bool | str] = [False, True, "first"]
+ENCODERS = list(itertools.product([(1, 1), (1, 3), (3, 2)], DIRECTIONS, STARTS))
 SWITCHES = ("input_feeding", "residual", "layer_norm", "readout")
 DECODERS = list(itertools.product(["gru", "lstm"], ATTENTIONS, itertools.product([False, True], repeat=len(SWITCHES))))
 Encoder = tuple[tuple[int, int], bool | str, str]
 
 
 def options_of(cell: str, attention: tuple[str, str], switches: tuple[bool, ...], encoder: Encoder) -> RecurrentOptions:
-    """Sizes that fit the choices. encoder: the layers of both sides, ``bidirectional`` and ``start``."""
+    """Options with matching sizes. encoder: the layers of both sides, ``bidirectional`` and ``start``."""
     layers, bidirectional, start = encoder
     chosen: dict[str, Any] = dict(zip(SWITCHES, switches, strict=True))
     hidden = 8 if chosen["readout"] or attention[1] == "after" else 6
@@ -61,32 +62,32 @@ def batch() -> PairBatch:
 
 
 def stepwise(model: Recurrent, pairs: PairBatch, forced: Tensor) -> Tensor:
-    """The logits (B, T, V) word by word, reading the reference where ``forced`` (B, T) and else the likeliest word."""
+    """The logits (B, T, V) token by token; inputs are references where ``forced`` (B, T), else predictions."""
     memory = model.encode(pairs.source)
-    state, words, logits = model.init(memory), torch.full((len(pairs),), BOS), []
+    state, tokens, logits = model.init(memory), torch.full((len(pairs),), BOS), []
     for t in range(pairs.target.shape[1]):
-        stepped = model.step(words, state, memory)
-        logits.append(stepped.logits)
-        state = stepped.state
+        result = model.step(tokens, state, memory)
+        logits.append(result.logits)
+        state = result.state
         if t + 1 < pairs.target.shape[1]:
-            words = torch.where(forced[:, t + 1], pairs.target[:, t], stepped.logits.argmax(1))
+            tokens = torch.where(forced[:, t + 1], pairs.target[:, t], result.logits.argmax(1))
     return torch.stack(logits, 1)
 
 
 def batches_and_steps_agree(options: RecurrentOptions) -> None:
-    assert list(options.problems("model")) == []
+    assert list(option_errors(options, "model")) == []
     torch.manual_seed(0)
     model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
-    every = torch.ones_like(pairs.target, dtype=torch.bool)
-    some = torch.tensor([[True, True, False], [False, False, True], [True, True, True]])
-    for forced, mask in ((None, every), (some, some)):
-        at_once = model.generator(model(pairs, forced))
-        torch.testing.assert_close(at_once, stepwise(model, pairs, mask), rtol=1e-4, atol=1e-5)
+    all_forced = torch.ones_like(pairs.target, dtype=torch.bool)
+    some_forced = torch.tensor([[True, True, False], [False, False, True], [True, True, True]])
+    for forced, mask in ((None, all_forced), (some_forced, some_forced)):
+        batch_logits = model.generator(model(pairs, forced))
+        torch.testing.assert_close(batch_logits, stepwise(model, pairs, mask), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("place", range(len(DECODERS)), ids=lambda place: str(DECODERS[place]))
-def test_batches_and_steps_agree(place: int) -> None:
-    batches_and_steps_agree(options_of(*DECODERS[place], ENCODERS[place % (len(ENCODERS) - 1)]))
+@pytest.mark.parametrize("index", range(len(DECODERS)), ids=lambda index: str(DECODERS[index]))
+def test_batches_and_steps_agree(index: int) -> None:
+    batches_and_steps_agree(options_of(*DECODERS[index], ENCODERS[index % (len(ENCODERS) - 1)]))
 
 
 @settings(max_examples=60, deadline=None)
@@ -102,17 +103,17 @@ def test_any_encoder_goes_with_any_decoder(
     batches_and_steps_agree(options_of(cell, attention, switches, encoder))
 
 
-@pytest.mark.parametrize("place", range(0, len(DECODERS), 13))
-def test_reordered_rows_go_on_as_they_would_have(place: int) -> None:
-    options = options_of(*DECODERS[place], ENCODERS[place % len(ENCODERS)])
+@pytest.mark.parametrize("index", range(0, len(DECODERS), 13))
+def test_reordered_rows_continue_unchanged(index: int) -> None:
+    options = options_of(*DECODERS[index], ENCODERS[index % len(ENCODERS)])
     model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     memory = model.encode(pairs.source)
-    words = torch.tensor([4, 5, 6])
+    tokens = torch.tensor([4, 5, 6])
     state = model.step(torch.full((3,), BOS), model.init(memory), memory).state
     rows = torch.tensor([2, 0, 2])
-    expected = model.step(words, state, memory).logits[rows]
-    chosen = model.reorder(state, rows), model.select(memory, rows)
-    torch.testing.assert_close(model.step(words[rows], *chosen).logits, expected)
+    expected = model.step(tokens, state, memory).logits[rows]
+    reordered = model.reorder(state, rows), model.select(memory, rows)
+    torch.testing.assert_close(model.step(tokens[rows], *reordered).logits, expected)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
@@ -120,12 +121,12 @@ def test_rows_of_a_sentence_share_its_memory(attention: tuple[str, str]) -> None
     options = options_of("gru", attention, (True, False, False, True), ((2, 2), True, "last"))
     model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     memory = model.encode(pairs.source)
-    twice, words = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([4, 5, 6, 7, 8, 9])
+    twice, tokens = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([4, 5, 6, 7, 8, 9])
     state = model.reorder(model.init(memory), twice)
-    expected = model.step(words, state, model.select(memory, twice))
-    found = model.step(words, state, memory)
-    torch.testing.assert_close(found.logits, expected.logits)
-    torch.testing.assert_close(found.attention, expected.attention)
+    expected = model.step(tokens, state, model.select(memory, twice))
+    result = model.step(tokens, state, memory)
+    torch.testing.assert_close(result.logits, expected.logits)
+    torch.testing.assert_close(result.attention, expected.attention)
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -138,7 +139,7 @@ def test_padding_changes_nothing(attention: tuple[str, str], start: str) -> None
     torch.testing.assert_close(model(padded), model(pairs))
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     model, pairs = build(attention="additive").eval(), batch()
     model.options.dropout.words = model.options.dropout.weights = 0.3
     assert torch.equal(model(pairs), model(pairs))
@@ -155,13 +156,13 @@ def test_half_precision_autocast_trains(cell: str, attention: tuple[str, str]) -
     torch.manual_seed(0)
     model, pairs = Recurrent(options, SOURCE, TARGET).eval(), batch()
     exact = model(pairs)
-    seen = torch.randn_like(exact)
-    expected = torch.autograd.grad((exact * seen).sum(), model.bridge.weight)[0]
+    grad_outputs = torch.randn_like(exact)
+    expected = torch.autograd.grad((exact * grad_outputs).sum(), model.bridge.weight)[0]
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(pairs)
-        near = linear_cross_entropy(outputs[:, 0], model.generator.weight, model.generator.bias, pairs.target[:, 0])
-        total = (outputs * seen).sum()
-    near.backward(retain_graph=True)
+        loss = linear_cross_entropy(outputs[:, 0], model.generator.weight, model.generator.bias, pairs.target[:, 0])
+        total = (outputs * grad_outputs).sum()
+    loss.backward(retain_graph=True)
     assert model.encoder.embedding.weight.grad is not None
-    found = torch.autograd.grad(total, model.bridge.weight)[0]
-    assert torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.99
+    gradient = torch.autograd.grad(total, model.bridge.weight)[0]
+    assert torch.nn.functional.cosine_similarity(gradient.flatten(), expected.flatten(), dim=0) > 0.99

@@ -1,4 +1,4 @@
-"""What is refused about a recurrent model, and in which words."""
+"""Error messages for invalid options of a recurrent model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
+from seqvise.options import option_errors
 
 
 @pytest.mark.parametrize(
@@ -24,8 +25,8 @@ from seqvise.models.recurrent.options import DropoutOptions, RecurrentOptions
     ],
 )
 def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) -> None:
-    (found,) = RecurrentOptions(**choices).problems("model")
-    assert found.startswith(start)
+    (message,) = option_errors(RecurrentOptions(**choices), "model")
+    assert message.startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -40,15 +41,15 @@ def test_one_wrong_thing_is_one_sentence(choices: dict[str, Any], start: str) ->
         {"dropout": DropoutOptions(variational=True)},
     ],
 )
-def test_what_fits_is_not_refused(choices: dict[str, Any]) -> None:
-    assert list(RecurrentOptions(**choices).problems("model")) == []
+def test_valid_options_are_accepted(choices: dict[str, Any]) -> None:
+    assert list(option_errors(RecurrentOptions(**choices), "model")) == []
 
 
-def test_scaled_dropouts_are_the_probabilities_that_act() -> None:
+def test_scaled_dropouts_are_the_probabilities_in_use() -> None:
     options = DropoutOptions(source=0.2, words=0.1, output=0.5, variational=True, scale=0.5)
-    found = options.scaled(training=True)
-    assert (found.source, found.words, found.output, found.scale) == (0.1, 0.05, 0.25, 1.0)
-    assert found.variational
+    scaled = options.scaled(training=True)
+    assert (scaled.source, scaled.words, scaled.output, scaled.scale) == (0.1, 0.05, 0.25, 1.0)
+    assert scaled.variational
     still = options.scaled(training=False)
     assert (still.source, still.words, still.output, still.weights) == (0.0, 0.0, 0.0, 0.0)
     assert options.scale == 0.5

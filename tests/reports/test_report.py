@@ -119,7 +119,7 @@ def test_all_folders_that_are_not_sweeps_are_reported(tmp_path: Path, sweep: Pat
     names = ("nowhere", "file", "empty", "sweep/0", ".")
     with pytest.raises(UserError) as refused:
         read_sweeps([tmp_path / name for name in names])
-    messages = refused.value.problems
+    messages = refused.value.messages
     assert [sentence.partition(":")[0].partition(" ")[2] for sentence in messages[1:3]] == [
         "is a file, but must be the folder of a sweep.",
         "is an empty sweep",

@@ -12,6 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from results.page import SUMMARY, pages
 from results.record import Record
 
 METRICS = {
@@ -38,12 +39,12 @@ SCALARS = {
 class Run:
     """A run directory to write; the fields are the contents of its files."""
 
-    overrides: list[str] = field(default_factory=lambda: ["experiment=seed/rnn", "data=tatoeba"])
+    overrides: list[str] = field(default_factory=lambda: ["experiment=lesson11/rnn", "data=tatoeba"])
     status: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "started": 1795247129.5})
     metrics: dict[str, Any] = field(default_factory=lambda: dict(METRICS))
     scalars: Mapping[str, Mapping[int, float]] = field(default_factory=lambda: SCALARS)
     git: dict[str, Any] = field(default_factory=lambda: {"revision": "880f561da68e260a078e", "diff": ""})
-    experiment: str = "seed/rnn"
+    experiment: str = "lesson11/rnn"
     seed: int = 4
 
     def write(self, folder: Path) -> Path:
@@ -95,3 +96,13 @@ def record(experiment: str, bleu: float, loss: float, **changes: Any) -> Record:
         "curves": {"epoch": [1, 2], "val/bleu": [1.0, bleu], "val/free_loss": [5.0, 4.0]},
     }
     return Record(**(usual | changes))
+
+
+def summary_text(results: Path, root: Path) -> str:
+    """The text of RESULTS.md."""
+    return pages(results, root)[root / SUMMARY]
+
+
+def detail_text(results: Path, root: Path) -> str:
+    """The texts of all pages of docs/results."""
+    return "\n".join(text for page, text in pages(results, root).items() if page.name != SUMMARY)

@@ -9,11 +9,10 @@ import pytest
 from results.images import image_section, is_of_images
 from results.intake import file_of, read_run
 from results.overrides import of_data, of_run
-from results.page import page_text
 from results.record import Record
 from seqvise.errors import UserError
 
-from .runs import Run, record
+from .runs import Run, detail_text, record
 
 
 def trained_record(seed: int, hit: float, **changes: object) -> Record:
@@ -47,19 +46,19 @@ def test_means_and_deviations_by_hand() -> None:
 
 def test_images_have_a_separate_part_of_the_page(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    for number, item in enumerate([record("seed/rnn", 3.0, 4.0), trained_record(0, 0.8)]):
+    for number, item in enumerate([record("lesson11/rnn", 3.0, 4.0), trained_record(0, 0.8)]):
         item.save(results / item.experiment / f"{number}.json")
-    text = page_text(results, tmp_path)
+    text = detail_text(results, tmp_path)
     assert text.index("## tatoeba") < text.index("# Images to words") < text.index("## caltech101")
     assert text.count("## caltech101") == 1
 
 
 def test_a_folder_of_baselines_is_stored_under_its_overrides(tmp_path: Path) -> None:
     metrics = {"command": "seqvise baselines", "ridge/seen/hit@1": 0.5, "device": "cpu", "seed": 4}
-    run = Run(overrides=["experiment=seed/rnn", "vectors.whiten=0"], metrics=metrics, scalars={})
+    run = Run(overrides=["experiment=lesson11/rnn", "vectors.whiten=0"], metrics=metrics, scalars={})
     loaded = read_run(run.write(tmp_path / "run"))
     assert is_of_images(loaded)
-    assert loaded.command == "seqvise baselines experiment=seed/rnn vectors.whiten=0"
+    assert loaded.command == "seqvise baselines experiment=lesson11/rnn vectors.whiten=0"
     assert file_of(loaded, tmp_path).name == "tatoeba-baselines-vectors.whiten-0-seed4.json"
 
 
@@ -80,7 +79,7 @@ def test_former_defaults_are_shown_in_rows_and_commands_of_the_runs_that_used_th
     for number, item in enumerate(runs):
         item.save(results / item.experiment / f"{number}.json")
     (results / "former.json").write_text(FORMER)
-    text = page_text(results, tmp_path)
+    text = detail_text(results, tmp_path)
     assert "| devise/caltech101 | 1 | **0.900** |" in text
     assert "| devise/caltech101 data.hypernyms=0 model.calibration=0.3 | 1 | 0.800 |" in text
     assert "| devise/caltech101 model.calibration=0 data.hypernyms=0 | 1 | 0.700 |" in text
@@ -95,7 +94,7 @@ def test_an_invalid_file_of_former_defaults_is_refused(tmp_path: Path) -> None:
     trained_record(0, 0.8).save(results / "devise" / "0.json")
     (results / "former.json").write_text('[{"experiments": []}]')
     with pytest.raises(UserError, match=r"former\.json is not a list of former defaults"):
-        page_text(results, tmp_path)
+        detail_text(results, tmp_path)
 
 
 def test_the_weight_of_hypernyms_belongs_to_the_run_and_not_to_the_data() -> None:

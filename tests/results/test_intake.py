@@ -37,26 +37,27 @@ def test_a_run_without_events_has_no_curves(tmp_path: Path) -> None:
 
 def test_a_finished_run_is_read_and_stored(tmp_path: Path) -> None:
     loaded = read_run(Run().write(tmp_path / "run"), note="slow day")
-    assert (loaded.experiment, loaded.dataset, loaded.overrides, loaded.seed) == ("seed/rnn", "tatoeba", [], 4)
-    assert loaded.command == "python train.py experiment=seed/rnn data=tatoeba"
+    assert (loaded.experiment, loaded.dataset, loaded.overrides, loaded.seed) == ("lesson11/rnn", "tatoeba", [], 4)
+    assert loaded.command == "python train.py experiment=lesson11/rnn data=tatoeba"
     assert (loaded.commit, loaded.dirty, loaded.date) == ("880f561da68e260a078e", False, "2026-11-21")
     assert (loaded.number("val/loss"), loaded.number("parameters"), loaded.note) == (3.6808, 3550512, "slow day")
     file = file_of(loaded, tmp_path)
-    assert file == tmp_path / "seed" / "rnn" / "tatoeba-seed4.json"
+    assert file == tmp_path / "lesson11" / "rnn" / "tatoeba-seed4.json"
     loaded.save(file)
     assert Record.load(file) == loaded
     assert '"val/bleu": [1.0, 2.1235, 1.5]' in file.read_text()
 
 
 def test_no_folder_of_the_machine_is_stored(tmp_path: Path) -> None:
-    overrides = ["experiment=seed/rnn", f"data.root={tmp_path}/my corpus/tatoeba", f"paths.data={tmp_path}"]
+    overrides = ["experiment=lesson11/rnn", f"data.root={tmp_path}/my corpus/tatoeba", f"paths.data={tmp_path}"]
     overrides += [f"+callbacks.extra={{x: [{tmp_path}/a.txt, /b/c.txt]}}", "hydra.sweep.dir=x", "logger.dir=~me/logs"]
     overrides += ["resume=auto"]
     loaded = read_run(Run(overrides=overrides).write(tmp_path / "run"))
     loaded.save(tmp_path / "record.json")
     assert str(tmp_path) not in (tmp_path / "record.json").read_text()
     assert loaded.command == (
-        "python train.py experiment=seed/rnn data.root=tatoeba '+callbacks.extra={x: [a.txt, c.txt]}' logger.dir=logs"
+        "python train.py experiment=lesson11/rnn data.root=tatoeba "
+        "'+callbacks.extra={x: [a.txt, c.txt]}' logger.dir=logs"
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from results.__main__ import PAGE, main
+from results.__main__ import main
+from results.page import SUMMARY
 from results.sweeps import SweepRecord, load_sweeps, read_sweep
 from seqvise.errors import UserError
 from seqvise.reports.grid import results_grid
@@ -53,7 +54,7 @@ def test_a_sweep_is_added_and_shown(tmp_path: Path) -> None:
     results, sweep = tmp_path / "results", write_sweep(tmp_path / "rates")
     assert main(["add", str(sweep), "--name", "mine"], results) == 0
     assert main([], results) == 0
-    page = (tmp_path / PAGE).read_text()
+    page = (tmp_path / SUMMARY).read_text()
     assert "### mine\n\n9 configurations, 16 of 17 jobs done, largest val/bleu first.\n" in page
     assert "| 1 | 1e-08 | 29.50 ± 0.71 |" in page
     assert "| optimizer.lr |" in page

@@ -1,4 +1,4 @@
-"""A run whose network sees nothing but the mean colour of an image, and whose words are colours."""
+"""A run whose backbone computes the mean colour of an image, and whose words are colours."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class MeanColour(nn.Module):
     """(B, 3, H, W) to (B, 3)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """The mean over places, in [0, 1]."""
+        """The mean over pixels, in [0, 1]."""
         return images.float().mean((2, 3)) / 255
 
 
 class AsItIs:
-    """A model that takes features for vectors."""
+    """A model that uses normalized features as vectors."""
 
     def embed(self, features: Tensor) -> Tensor:
-        """(N, 3) of length 1."""
+        """(N, 3) unit vectors."""
         return functional.normalize(features, dim=1)
 
 
 class ColourEmbedder(Embedder):
-    """An embedder that needs no weights."""
+    """An embedder without trained weights."""
 
     @property
     def _model(self) -> Any:
@@ -59,7 +59,7 @@ class ColourEmbedder(Embedder):
 def colour_embedder(
     folder: Path, checkpoint: bytes = b"one", held_out: Sequence[str] = (), calibration: float = 0.0
 ) -> ColourEmbedder:
-    """An embedder over a run directory that is made in the folder; another checkpoint is another model."""
+    """An embedder for a run directory that is created in the folder; another checkpoint is another model."""
     run = folder / "run"
     (run / "checkpoints").mkdir(parents=True, exist_ok=True)
     (run / "checkpoints" / "best.ckpt").write_bytes(checkpoint)
@@ -87,7 +87,7 @@ def paint(path: Path, colour: tuple[float, ...], light: int = 200) -> Path:
 
 
 def paint_folder(root: Path) -> Path:
-    """Folders of red, green and blue images in several shades."""
+    """Creates folders of red, green and blue images in several shades."""
     for name in ("red", "green", "blue"):
         for number in range(4):
             colour = np.array(COLOURS[name], float)

@@ -1,4 +1,4 @@
-"""An index on the disk: bound to its model, refused when anything in it is not as it was."""
+"""Saved indexes: bound to their model, updated, and refused when damaged."""
 
 import json
 import shutil
@@ -11,7 +11,15 @@ import pytest
 from seqvise.errors import UserError
 from seqvise.files import digest_file
 from seqvise.images.listing import ImageList, list_folder
-from seqvise.retrieval.image_index import MANIFEST, Binding, Embedded, ImageIndex, _hash, build_index, labelled
+from seqvise.retrieval.image_index import (
+    MANIFEST,
+    Binding,
+    Embedded,
+    ImageIndex,
+    _hash,
+    build_index,
+    with_folder_labels,
+)
 from seqvise.retrieval.indexes.base import find_kind
 from seqvise.retrieval.options import KINDS, PACKAGES, GraphOptions
 from tests.earlier import EARLIER
@@ -22,7 +30,7 @@ OTHER = Binding("def", "any", "runs/two")
 
 
 def folder_of(root: Path, names: list[str]) -> ImageList:
-    """A folder of files that are listed as images."""
+    """Creates files and lists them as images."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(name.encode())
@@ -30,13 +38,13 @@ def folder_of(root: Path, names: list[str]) -> ImageList:
 
 
 class Embedding:
-    """Vectors by the paths of images; keeps which it was asked for, and cannot read what is called bad."""
+    """Vectors determined by image paths; records the requested images, and cannot read those named bad."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def __call__(self, images: ImageList) -> Embedded:
-        self.asked += images.paths
+        self.requested += images.paths
         good = np.array([row for row, path in enumerate(images.paths) if "bad" not in path], np.int64)
         faults = tuple(f"{path}: broken" for path in images.paths if "bad" in path)
         seeds = [crc32(path.encode()) for path in images.paths]
@@ -50,20 +58,20 @@ def images(tmp_path: Path) -> ImageList:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_index_comes_back_as_it_was(kind: str, images: ImageList, tmp_path: Path) -> None:
+def test_an_index_is_saved_and_loaded_unchanged(kind: str, images: ImageList, tmp_path: Path) -> None:
     if kind in PACKAGES:
         pytest.importorskip(PACKAGES[kind][0])
-    made, changes = build_index(images, Embedding(), BINDING, kind, options=GraphOptions(threads=1))
+    index, changes = build_index(images, Embedding(), BINDING, kind, options=GraphOptions(threads=1))
     assert (changes.added, changes.removed, changes.kept, changes.faults) == (12, 0, 0, ())
-    made.save(tmp_path / "index")
-    found = ImageIndex.load(tmp_path / "index", BINDING)
-    assert (found.kind, found.binding, found.root, found.recall) == (kind, BINDING, images.root, made.recall)
-    assert set(found.recall) == (set() if kind == "exact" else {"images"})
-    assert found.images == made.images
-    assert [(image.path, image.label) for image in found.images.values()][:2] == [("a/0.png", "a"), ("a/1.png", "a")]
-    np.testing.assert_array_equal(found.index.vectors, made.index.vectors)
+    index.save(tmp_path / "index")
+    loaded = ImageIndex.load(tmp_path / "index", BINDING)
+    assert (loaded.kind, loaded.binding, loaded.root, loaded.recall) == (kind, BINDING, images.root, index.recall)
+    assert set(loaded.recall) == (set() if kind == "exact" else {"images"})
+    assert loaded.images == index.images
+    assert [(image.path, image.label) for image in loaded.images.values()][:2] == [("a/0.png", "a"), ("a/1.png", "a")]
+    np.testing.assert_array_equal(loaded.index.vectors, index.index.vectors)
     query = clustered(3, 8, 1, seed=5)
-    np.testing.assert_array_equal(found.index.search(query, 4).ids, made.index.search(query, 4).ids)
+    np.testing.assert_array_equal(loaded.index.search(query, 4).ids, index.index.search(query, 4).ids)
 
 
 def test_another_model_and_another_policy_are_refused(images: ImageList, tmp_path: Path) -> None:
@@ -76,7 +84,7 @@ def test_another_model_and_another_policy_are_refused(images: ImageList, tmp_pat
 
 @pytest.mark.parametrize("name", ["vectors.npy", "images.json", "manifest.json", "index.nmslib"])
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
-def test_damage_is_named_whatever_it_is(name: str, damage: str, images: ImageList, tmp_path: Path) -> None:
+def test_damage_of_any_file_is_refused(name: str, damage: str, images: ImageList, tmp_path: Path) -> None:
     pytest.importorskip("nmslib")
     folder = tmp_path / "index"
     build_index(images, Embedding(), BINDING, "nmslib", options=GraphOptions(threads=1))[0].save(folder)
@@ -87,7 +95,7 @@ def test_damage_is_named_whatever_it_is(name: str, damage: str, images: ImageLis
     else:
         flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
         (folder / name).write_bytes(content[:half] if damage == "cut" else flipped)
-    with pytest.raises(UserError, match=r"damaged|is no index"):
+    with pytest.raises(UserError, match=r"damaged|is not an index"):
         ImageIndex.load(folder, BINDING)
 
 
@@ -97,23 +105,23 @@ def test_a_manifest_that_was_edited_is_refused(images: ImageList, tmp_path: Path
     manifest = json.loads(path.read_text())
     manifest["binding"]["model"] = "def"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match=r"manifest.json is not as it was written"):
+    with pytest.raises(UserError, match=r"manifest.json differs from what was written"):
         ImageIndex.load(tmp_path / "index", OTHER)
 
 
-def test_images_that_moved_are_found_where_they_are_now(images: ImageList, tmp_path: Path) -> None:
+def test_moved_images_are_found_in_their_new_folder(images: ImageList, tmp_path: Path) -> None:
     build_index(images, Embedding(), BINDING, "exact")[0].save(tmp_path / "index")
     images.root.rename(tmp_path / "moved")
-    with pytest.raises(UserError, match="is not there any more: give images= the folder"):
+    with pytest.raises(UserError, match="does not exist: set images= to the folder"):
         ImageIndex.load(tmp_path / "index", BINDING)
     with pytest.raises(UserError, match="images=nowhere: there is no such folder"):
         ImageIndex.load(tmp_path / "index", BINDING, Path("nowhere"))
-    found = ImageIndex.load(tmp_path / "index", BINDING, tmp_path / "moved")
-    assert found.file(0) == tmp_path / "moved" / "a" / "0.png"
+    loaded = ImageIndex.load(tmp_path / "index", BINDING, tmp_path / "moved")
+    assert loaded.file(0) == tmp_path / "moved" / "a" / "0.png"
 
 
 @pytest.mark.parametrize("kind", ["exact", "faiss"])
-def test_only_what_is_new_is_looked_at_again(kind: str, images: ImageList) -> None:
+def test_only_new_images_are_embedded(kind: str, images: ImageList) -> None:
     if kind in PACKAGES:
         pytest.importorskip(PACKAGES[kind][0])
     first, _ = build_index(images, Embedding(), BINDING, kind)
@@ -122,7 +130,7 @@ def test_only_what_is_new_is_looked_at_again(kind: str, images: ImageList) -> No
     changed = folder_of(images.root, ["b/new.png"])
     embedding = Embedding()
     second, changes = build_index(changed, embedding, BINDING, kind, first)
-    assert sorted(embedding.asked) == ["b/1.png", "b/new.png"]
+    assert sorted(embedding.requested) == ["b/1.png", "b/new.png"]
     assert (changes.added, changes.removed, changes.kept) == (2, 2, 10)
     fresh, _ = build_index(changed, Embedding(), BINDING, kind)
     by_path = {image.path: second.index.vectors[row] for row, image in enumerate(second.images.values())}
@@ -130,14 +138,16 @@ def test_only_what_is_new_is_looked_at_again(kind: str, images: ImageList) -> No
     for row, image in enumerate(fresh.images.values()):
         np.testing.assert_allclose(by_path[image.path], fresh.index.vectors[row], rtol=1e-6)
     query = clustered(1, 8, 1, seed=3)
-    names = [[one.images[found].path for found in one.index.search(query, 12).ids[0]] for one in (second, fresh)]
+    names = [
+        [index.images[image_id].path for image_id in index.index.search(query, 12).ids[0]] for index in (second, fresh)
+    ]
     assert names[0] == names[1]
     unchanged, nothing = build_index(changed, embedding, BINDING, kind, second)
     assert (nothing.added, nothing.removed, nothing.kept) == (0, 0, 12)
     assert unchanged.images == second.images
 
 
-def test_unreadable_images_are_named_and_left_out(tmp_path: Path) -> None:
+def test_unreadable_images_are_listed_and_skipped(tmp_path: Path) -> None:
     images = folder_of(tmp_path / "i", ["a/1.png", "a/bad.png", "z.png"])
     made, changes = build_index(images, Embedding(), BINDING, "exact")
     assert [image.path for image in made.images.values()] == ["a/1.png", "z.png"]
@@ -146,11 +156,11 @@ def test_unreadable_images_are_named_and_left_out(tmp_path: Path) -> None:
         build_index(folder_of(tmp_path / "j", ["bad.png"]), Embedding(), BINDING, "exact")
 
 
-def test_nothing_but_an_index_is_replaced(images: ImageList, tmp_path: Path) -> None:
+def test_only_an_index_is_replaced(images: ImageList, tmp_path: Path) -> None:
     made, _ = build_index(images, Embedding(), BINDING, "exact")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(UserError, match="is there and is no index"):
+    with pytest.raises(UserError, match="exists and is not an index"):
         made.save(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").is_file()
     made.save(tmp_path / "index")
@@ -170,11 +180,11 @@ def test_a_failure_while_saving_leaves_the_old_index(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "index"]
 
 
-def test_a_label_is_the_first_folder_that_names_one(tmp_path: Path) -> None:
+def test_a_label_is_the_first_folder_with_a_label_name(tmp_path: Path) -> None:
     images = folder_of(tmp_path / "i", ["train/dog/1.png", "cat/2.png", "odd/3.png", "4.png", "dog/5.png"])
-    found = labelled(images, ["dog", "cat"])
-    names = [found.names[label] if label >= 0 else "" for label in found.labels.tolist()]
-    assert dict(zip(found.paths, names, strict=True)) == {
+    labelled = with_folder_labels(images, ["dog", "cat"])
+    names = [labelled.names[label] if label >= 0 else "" for label in labelled.labels.tolist()]
+    assert dict(zip(labelled.paths, names, strict=True)) == {
         "train/dog/1.png": "dog",
         "cat/2.png": "cat",
         "odd/3.png": "odd",
@@ -199,7 +209,7 @@ def many(folder: Path, kind: str) -> ImageIndex:
 
 
 def altered(folder: Path, **values: object) -> None:
-    """Changes values of the manifest as if it had been written so, and digests of files as they are now."""
+    """Changes values of the manifest, and updates its hash and the digests of the files."""
     manifest = json.loads((folder / MANIFEST).read_text())
     del manifest["hash"]
     manifest |= values
@@ -209,7 +219,7 @@ def altered(folder: Path, **values: object) -> None:
 
 @pytest.mark.parametrize("kind", PACKAGES)
 def test_a_graph_of_other_vectors_is_refused(kind: str, tmp_path: Path) -> None:
-    """Its file is as it was written, but it lacks vectors, or its vectors are others."""
+    """The graph's file is undamaged, but vectors are missing or different."""
     made = many(tmp_path, kind)
     others = clustered(300, 8, 12, seed=8)
     for count, sentence in ((299, "its graph holds 299 of 300 vectors"), (300, r"recall@10 of 20 stored queries is 0")):
@@ -234,7 +244,7 @@ def test_an_empty_graph_is_rebuilt_if_an_earlier_revision_wrote_it(
         ImageIndex.load(folder, BINDING)
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps({key: value for key, value in manifest.items() if key != "check"}))
-    with pytest.raises(UserError, match="is not as it was written"):
+    with pytest.raises(UserError, match="differs from what was written"):
         ImageIndex.load(folder, BINDING)
     altered(folder)
 

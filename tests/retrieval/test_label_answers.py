@@ -1,4 +1,4 @@
-"""Labels found for images rank as the evaluation of the run ranks them."""
+"""Search ranks the labels of an image like the run's evaluation."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,17 +13,17 @@ from tests.retrieval.vectors import clustered
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 2**31), st.floats(0, 1), st.data())
-def test_scores_are_those_of_the_evaluation(count: int, seed: int, calibration: float, data: st.DataObject) -> None:
+def test_scores_equal_those_of_the_evaluation(count: int, seed: int, calibration: float, data: st.DataObject) -> None:
     seen = np.array(data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=count, unique=True)))
-    names = tuple(f"label {place}" for place in range(count))
+    names = tuple(f"label {label}" for label in range(count))
     labels = LabelTable(names, names, (None,) * count, clustered(count, 8, 3, seed=seed))
     images = clustered(4, 8, 3, seed=seed + 1)
     held_out = np.setdiff1d(np.arange(count), seen)
-    expected = ZeroShot(labels, np.sort(seen), held_out, calibration=calibration).among(ALL).scores(images)
+    expected = ZeroShot(labels, np.sort(seen), held_out, calibration=calibration).candidates(ALL).scores(images)
     handicap = np.where(np.isin(np.arange(count), seen), calibration, 0).astype(np.float32)
     candidates = Candidates(names, names, labels.vectors, handicap)
     answers = candidates.answers([Query("", image, image=__file__) for image in images], count)  # type: ignore[arg-type]
     for answer, scores in zip(answers, expected, strict=True):
-        found = {hit.name: hit.score for hit in answer.hits}
-        np.testing.assert_allclose([found[name] for name in names], scores, atol=1e-5)
-        assert sorted(found.values(), reverse=True) == list(found.values())
+        hit_scores = {hit.name: hit.score for hit in answer.hits}
+        np.testing.assert_allclose([hit_scores[name] for name in names], scores, atol=1e-5)
+        assert sorted(hit_scores.values(), reverse=True) == list(hit_scores.values())

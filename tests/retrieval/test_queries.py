@@ -1,4 +1,4 @@
-"""Words, sums and differences as directions."""
+"""Query vectors of words, sums and differences."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ VECTORS = {"boat": (3.0, 0.0), "wing": (0.0, 1.0), "engine": (1.0, 1.0), "t-shir
 
 
 class Words:
-    """Two-dimensional words; of unknown ones in 'ing' a vector from parts."""
+    """Two-dimensional words; unknown words in 'ing' have a vector from subwords."""
 
     def vector(self, word: str) -> np.ndarray | None:
         return np.array(VECTORS[word], np.float32) if word in VECTORS else None
@@ -40,13 +40,13 @@ def test_terms_and_signs(text: str, terms: list[tuple[str, int]]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u3164", "boat +", "boat + \u200b", "+ - boat", "-"])
-def test_what_has_no_word_is_refused(text: str) -> None:
+def test_queries_without_a_word_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="query="):
         parse_query(text)
 
 
 @given(st.text())
-def test_any_text_is_understood_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         terms = parse_query(text)
     except UserError:
@@ -62,25 +62,25 @@ def test_unit_gives_each_word_the_same_weight_and_raw_does_not() -> None:
     np.testing.assert_allclose(word_query("boat - wing", Words(), "raw").vector, [3 / 10**0.5, -1 / 10**0.5], rtol=1e-6)
 
 
-def test_several_words_are_written_as_one_or_their_mean() -> None:
+def test_several_words_become_one_word_or_their_mean() -> None:
     closed = word_query("sail boat", Words(), "unit")
     np.testing.assert_allclose(closed.vector, np.array([5, 0.1]) / np.hypot(5, 0.1), rtol=1e-6)
     assert closed.notes == ("'sail boat' is looked up as 'sailboat'.",)
     mean = word_query("boat wing", Words(), "raw")
     np.testing.assert_allclose(mean.vector, [0.5**0.5, 0.5**0.5], rtol=1e-6)
-    assert mean.notes == ("'boat wing' has no vector of its own; it is the mean of its words.",)
+    assert mean.notes == ("'boat wing' has no vector; the mean of its words is used.",)
 
 
-def test_an_unknown_word_is_made_of_its_parts_or_answered_with_spellings() -> None:
-    found = word_query("flying", Words(), "unit")
-    np.testing.assert_allclose(found.vector, [0, -1])
-    assert found.notes == ("'flying' is not among the words; its vector is made of its parts.",)
+def test_an_unknown_word_uses_subwords_or_is_refused_with_spellings() -> None:
+    query = word_query("flying", Words(), "unit")
+    np.testing.assert_allclose(query.vector, [0, -1])
+    assert query.notes == ("'flying' is out of vocabulary; its vector is composed of subwords.",)
     with pytest.raises(UserError) as caught:
         word_query("boot + wong - xyz", Words(), "unit")
-    assert caught.value.problems == (
-        "query='boot + wong - xyz': there is no vector of 'boot'. Spelled nearly so: boat.",
-        "query='boot + wong - xyz': there is no vector of 'wong'. Spelled nearly so: wing.",
-        "query='boot + wong - xyz': there is no vector of 'xyz'. No word is spelled nearly so.",
+    assert caught.value.messages == (
+        "query='boot + wong - xyz': there is no vector of 'boot'. Similar spellings: boat.",
+        "query='boot + wong - xyz': there is no vector of 'wong'. Similar spellings: wing.",
+        "query='boot + wong - xyz': there is no vector of 'xyz'. No word has a similar spelling.",
     )
 
 
@@ -91,7 +91,7 @@ def test_signs_without_spaces_are_explained() -> None:
 
 @pytest.mark.parametrize("combine", ["unit", "raw"])
 def test_words_that_cancel_are_refused(combine: str) -> None:
-    with pytest.raises(UserError, match="comes to nothing"):
+    with pytest.raises(UserError, match="has no direction"):
         word_query("boat - boat", Words(), combine)
-    with pytest.raises(UserError, match="comes to nothing"):
+    with pytest.raises(UserError, match="has no direction"):
         word_query("engine - engine + wing - wing", Words(), combine)

@@ -1,4 +1,4 @@
-"""Made-up vectors with neighbours, as real ones have."""
+"""Synthetic clustered vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqvise.retrieval.indexes.nearest import Rows
 
 
 def clustered(count: int, dim: int, clusters: int, spread: float = 0.6, seed: int = 0) -> Rows:
-    """(count, dim) unit vectors around so many centres: a mixture of Gaussians on the sphere."""
+    """(count, dim) unit vectors around ``clusters`` centres: a mixture of Gaussians on the sphere."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(clusters, dim))
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Run directories of models that were never trained, made in a moment."""
+"""Run directories of untrained models, which are created quickly."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def make_run(
     unknown: float = 0.0,
     sizes: Sequence[str] = MODEL,
 ) -> Path:
-    """A run whose model says random words. unknown: how much more readily it says ``<unk>``."""
+    """A run whose model generates random words. unknown: added to the logit of ``<unk>``."""
     config = typed(compose([*sizes, *overrides]))
-    source, said = codec("fr", SOURCE), codec("en", target)
+    source, target_codec = codec("fr", SOURCE), codec("en", target)
     torch.manual_seed(seed)
-    model = build_model(config, len(source.vocabulary), len(said.vocabulary))
+    model = build_model(config, len(source.vocabulary), len(target_codec.vocabulary))
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(4.0)
@@ -54,7 +54,7 @@ def make_run(
     path.mkdir(parents=True)
     run.write_config(replace(config, seed=1))
     source.save(run.assets, "source")
-    said.save(run.assets, "target")
+    target_codec.save(run.assets, "target")
     run.checkpoints.mkdir()
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
     torch.save({"state_dict": weights}, run.checkpoints / "best.ckpt")
@@ -63,7 +63,7 @@ def make_run(
 
 
 def plain_codec(words: tuple[str, ...], language: str = "en", backwards: bool = False) -> TextCodec:
-    """Words without spaces between them to know of."""
+    """A word codec without spacing statistics."""
     vocabulary = Vocabulary.from_ranked(words, dict.fromkeys(words, 1), {})
     return TextCodec(language, TokenizerOptions(name="words"), vocabulary, backwards=backwards)
 

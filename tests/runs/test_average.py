@@ -22,19 +22,19 @@ def test_the_mean_by_hand(tmp_path: Path) -> None:
         )
         for n in range(3)
     ]
-    found = mean_weights(paths)
-    assert found["w"].tolist() == pytest.approx([2.0, 5 / 3])
-    assert (found["steps"].item(), found["b"].dtype) == (2, torch.float16)
+    means = mean_weights(paths)
+    assert means["w"].tolist() == pytest.approx([2.0, 5 / 3])
+    assert (means["steps"].item(), means["b"].dtype) == (2, torch.float16)
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     paths = [saved(tmp_path / f"{n}.ckpt", w=torch.zeros(n)) for n in (2, 3)]
-    with pytest.raises(UserError, match=r"3\.ckpt and .*2\.ckpt hold weights of different names or shapes"):
+    with pytest.raises(UserError, match=r"3\.ckpt and .*2\.ckpt have weights of different names or shapes"):
         mean_weights(paths)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     paths = [saved(tmp_path / f"{n}.ckpt", w=torch.zeros(2)) for n in range(2)]
     paths[1].write_bytes(paths[1].read_bytes()[:99])
-    with pytest.raises(UserError, match=r"1\.ckpt is not a whole checkpoint"):
+    with pytest.raises(UserError, match=r"1\.ckpt is not a complete weights-only checkpoint"):
         mean_weights(paths)

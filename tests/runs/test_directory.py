@@ -19,7 +19,7 @@ def read(path: Path) -> Any:
 
 
 def test_a_config_comes_back_with_its_types(tmp_path: Path) -> None:
-    config = typed(compose(["experiment=seed/attention", "data=tatoeba", "vectors=none", "paths.run=here"]))
+    config = typed(compose(["experiment=lesson11/attention", "data=tatoeba", "vectors=none", "paths.run=here"]))
     RunDirectory(tmp_path).write_config(config)
     assert Run.open(tmp_path).config == config
 
@@ -78,20 +78,20 @@ def test_only_the_first_process_writes(
     assert (tmp_path / "metrics.json").exists() is first
 
 
-def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         Run.open(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"no config\.yaml"):
         Run.open(tmp_path)
 
 
-def test_a_config_of_another_shape_is_told(tmp_path: Path) -> None:
+def test_a_config_of_another_shape_is_reported(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("data:\n  wings: 2\n")
     with pytest.raises(UserError, match="cannot be read"):
         Run.open(tmp_path)
 
 
-def test_the_best_checkpoint_is_taken_then_the_last(tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_preferred_to_the_last(tmp_path: Path) -> None:
     config = typed(compose())
     directory = RunDirectory(tmp_path)
     directory.write_config(config)
@@ -103,15 +103,15 @@ def test_the_best_checkpoint_is_taken_then_the_last(tmp_path: Path) -> None:
     assert run.checkpoint().name == "best.ckpt"
 
 
-def test_what_earlier_starts_ran_on_is_kept(tmp_path: Path) -> None:
+def test_environments_of_earlier_starts_are_kept(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     for device in ("cpu", "H200", "H100"):
         directory.write_environment({"device": device})
-    found = json.loads((tmp_path / "env.json").read_text())
-    assert found == {"device": "H100", "before": [{"device": "cpu"}, {"device": "H200"}]}
+    environment = json.loads((tmp_path / "env.json").read_text())
+    assert environment == {"device": "H100", "before": [{"device": "cpu"}, {"device": "H200"}]}
 
 
-def test_a_run_without_checkpoint_says_how_it_stands(tmp_path: Path) -> None:
+def test_a_run_without_checkpoint_reports_its_status(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     with pytest.raises(RuntimeError), directory.recorded():
         raise RuntimeError("no space left")

@@ -1,4 +1,4 @@
-"""What an earlier revision left can be read, used and resumed."""
+"""Runs, stores and indexes of an earlier revision can be read, used and resumed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_classifier_labels_as_it_did(here: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["exact", "nmslib", "faiss"])
-def test_an_index_finds_what_it_found(here: Path, kind: str) -> None:
+def test_an_earlier_index_returns_the_same_results(here: Path, kind: str) -> None:
     pytest.importorskip("torchvision")
     if kind != "exact":
         pytest.importorskip(kind)

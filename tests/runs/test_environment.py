@@ -1,4 +1,4 @@
-"""What a run says of the code that it ran."""
+"""The code revision and changes that a run records."""
 
 import json
 import stat
@@ -51,7 +51,9 @@ def test_changes_since_the_revision_are_kept(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_changes_are_a_file_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
+def test_only_the_owner_can_read_the_file_of_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
     changes = CodeChanges("+password = 'secret'", ("model.py",))
     monkeypatch.setattr("seqvise.training.fit.code_changes", lambda: changes)
     run = tmp_path / "run"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from seqvise.cli.main import main
-from seqvise.config.registry import class_paths, path_problems
+from seqvise.config.registry import class_paths, path_errors
 from tests.earlier import EARLIER, copy_of
 
 EVIL = """
@@ -71,7 +71,7 @@ CALLS: dict[str, tuple[Change, str]] = {
     ),
     "a function of the right module": (
         set_to("logger/_target_", "pytorch_lightning.loggers.csv_logs.rank_zero_only"),
-        "pytorch_lightning.loggers.csv_logs has a function of that name, no class",
+        "pytorch_lightning.loggers.csv_logs has a function of that name, not a class",
     ),
     "another class of Lightning": (
         set_to("logger/_target_", "pytorch_lightning.callbacks.Timer"),
@@ -79,7 +79,7 @@ CALLS: dict[str, tuple[Change, str]] = {
     ),
     "a nested call": (
         set_to("logger/name", {"_target_": "builtins.print"}),
-        "logger.name._target_ is 'builtins.print', but no class can be named there",
+        "logger.name._target_ is 'builtins.print', but this key cannot name a class",
     ),
     "a nested call in a list": (
         set_to("callbacks/extra", {"a": {"_target_": "pytorch_lightning.callbacks.Timer", "b": [{"_target_": "a.b"}]}}),
@@ -119,9 +119,9 @@ def test_a_foreign_config_runs_nothing(here: Path, call: str, capsys: pytest.Cap
         commands.append(["translate", f"run={run}", f"input={EARLIER / 'expected' / 'source.fr'}", "device=cpu"])
     for words in commands:
         assert main(words) == 2
-        told = capsys.readouterr()
-        assert sentence in told.err
-        assert "!" not in told.out
+        captured = capsys.readouterr()
+        assert sentence in captured.err
+        assert "!" not in captured.out
     assert not (here / "ran").exists()
 
 
@@ -147,8 +147,8 @@ def test_every_command_that_loads_a_run_asks_for_trust(
     (here / "runs" / "translation" / "status.json").unlink()
     (here / "in.txt").write_text("où ?\n")
     assert main([command, *COMMANDS[command]]) == 2
-    assert "model._target_ is 'evil.Model'" in (told := capsys.readouterr().err)
-    assert "add trust=true" in told
+    assert "model._target_ is 'evil.Model'" in (errors := capsys.readouterr().err)
+    assert "add trust=true" in errors
     assert not (here / "ran").exists()
     main([command, *COMMANDS[command], "trust=true"])  # fails where it needs the model: this one cannot translate
     assert (here / "ran").exists()
@@ -168,7 +168,7 @@ def test_a_run_that_a_config_starts_from_needs_trust_too(here: Path, capsys: pyt
 
 
 def test_a_resumed_run_of_a_trusted_class_keeps_none_of_the_trust(here: Path) -> None:
-    """A process of its own: the console script, which does not search the working folder by itself."""
+    """Runs the console script in a separate process, whose import path lacks the working directory."""
     run = foreign(here, "translation_killed", set_to("callbacks/extra", {"a": {"_target_": "evil.Callback"}}))
     program = [sys.executable, "-P", "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())", "train"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -186,22 +186,22 @@ def test_a_resumed_run_of_a_trusted_class_keeps_none_of_the_trust(here: Path) ->
 
 
 @pytest.mark.parametrize("path", sorted(EARLIER.glob("runs/*/config.yaml")), ids=lambda path: path.parent.name)
-def test_what_an_earlier_revision_wrote_needs_no_trust(path: Path) -> None:
+def test_configs_of_earlier_revisions_need_no_trust(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     assert {key for key, _, _ in class_paths(content)} >= {"model._target_", "model.task", "logger._target_"}
-    assert path_problems(content, trust=False) == []
+    assert path_errors(content, trust=False) == []
 
 
-def test_own_classes_that_the_command_line_names_are_trusted() -> None:
+def test_classes_that_the_command_line_names_are_trusted() -> None:
     content = {"model": {"_target_": "mine.Model", "task": "mine.Task"}, "logger": None}
-    assert len(path_problems(content, trust=False)) == 2
-    assert len(path_problems(content, trust=False, named=["mine.Model"])) == 1
-    assert path_problems(content) == []
+    assert len(path_errors(content, trust=False)) == 2
+    assert len(path_errors(content, trust=False, named=["mine.Model"])) == 1
+    assert path_errors(content) == []
 
 
-def test_a_config_of_ones_own_refuses_nested_calls_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_users_config_refuses_nested_calls_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "+logger.x._target_=evil.Model", "+trainer.y=[{_target_: evil.Model}]"]) == 2
-    told = capsys.readouterr().err
-    assert "logger.x._target_ is 'evil.Model'" in told
-    assert "trainer.y.0._target_ is 'evil.Model'" in told
+    errors = capsys.readouterr().err
+    assert "logger.x._target_ is 'evil.Model'" in errors
+    assert "trainer.y.0._target_ is 'evil.Model'" in errors
     assert not (here / "ran").exists()

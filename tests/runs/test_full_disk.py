@@ -1,4 +1,4 @@
-"""A full disk: the reason is kept, and what was good stays good."""
+"""A full disk: the reason is recorded, and existing files are unchanged."""
 
 from __future__ import annotations
 

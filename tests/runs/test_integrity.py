@@ -1,4 +1,4 @@
-"""Damage to a run is noticed by whatever opens it. Copies of an earlier revision's runs are the tests' own."""
+"""Damage to a run is detected when it is opened. The tests use copies of an earlier revision's runs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(
 def test_a_shortened_checkpoint_is_noticed(tmp_path_factory: pytest.TempPathFactory, archive: bytes, size: int) -> None:
     file = tmp_path_factory.getbasetemp() / "short.ckpt"
     file.write_bytes(archive[: size % len(archive)])
-    with pytest.raises(UserError, match=r"short\.ckpt is not a whole checkpoint .*restore the file"):
+    with pytest.raises(UserError, match=r"short\.ckpt is not a complete weights-only checkpoint .*restore the file"):
         read_checkpoint(file)
 
 
@@ -84,7 +84,7 @@ def test_checkpoints_are_read_back_with_and_without_a_map(tmp_path: Path) -> Non
     AtomicCheckpointIO().save_checkpoint({"state_dict": {"model.a": torch.ones(3)}, "global_step": 7}, file)
     assert check_archive(file)
     assert step_of(file) == 7
-    assert torch.load(file, weights_only=True)["state_dict"]["model.a"].tolist() == [1, 1, 1]  # torch alone reads it
+    assert torch.load(file, weights_only=True)["state_dict"]["model.a"].tolist() == [1, 1, 1]  # torch itself reads it
     assert AtomicCheckpointIO().load_checkpoint(file)["global_step"] == 7
     flip(file, 300)
     for read in (step_of, AtomicCheckpointIO().load_checkpoint, lambda path: mean_weights([path])):
@@ -101,7 +101,7 @@ def test_a_hole_in_an_earlier_checkpoint_is_noticed_by_the_crc_of_its_entries(tm
     middle = len(content) // 2
     content[middle : middle + 4096] = bytes(4096)
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"best\.ckpt is not a whole checkpoint"):
+    with pytest.raises(UserError, match=r"best\.ckpt is not a complete weights-only checkpoint"):
         load_model(Run.open(folder))
 
 
@@ -128,7 +128,7 @@ def test_an_earlier_run_opens_with_one_line(tmp_path: Path, caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         Run.open(folder)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{folder} is of an earlier revision, without checksums: not all damage to it would be noticed."
+        f"{folder} is from an earlier revision without checksums: damage to it may not be detected."
     ]
 
 
@@ -176,7 +176,7 @@ def test_a_config_without_its_checksum_is_named(run: Path, caplog: pytest.LogCap
     file.write_text("".join(line for line in text.splitlines(keepends=True) if "CRC-32" not in line))
     with caplog.at_level(logging.WARNING):
         Run.open(run)
-    assert "config.yaml does not match the checksum" in caplog.text
+    assert "config.yaml does not match its checksum" in caplog.text
 
 
 def test_verify_reads_everything_of_a_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,13 +187,13 @@ def test_verify_reads_everything_of_a_run(run: Path, capsys: pytest.CaptureFixtu
     assert main(["verify", f"path={run.parent}"]) == 1
     printed = capsys.readouterr()
     assert f"damaged: run {run}\n" in printed.out
-    assert "assets/source.vocabulary.tsv is not as it was written" in printed.out
+    assert "assets/source.vocabulary.tsv differs from what was written" in printed.out
     assert "last.ckpt is damaged (its CRC-32 is" in printed.out
     assert printed.err == "seqvise: 2 damaged files in 1 of the folders above.\n"
 
 
-def test_verify_refuses_what_holds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_refuses_folders_without_checksums(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(tmp_path)]) == 2
     assert main(["verify", str(tmp_path / "gone")]) == 2
     assert main(["verify"]) == 2
-    assert "holds no run" in capsys.readouterr().err
+    assert "contains no run" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A run that is moved or copied: all that it needs and all that it writes lies in its folder."""
+"""A moved or copied run: its folder has all files that it reads and writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXPECTED = EARLIER / "expected"
 
 
 def begun_in(folder: Path) -> None:
-    """Makes a run's config what it is where the run began in this folder."""
+    """Changes a run's config as if the run had been started in this folder."""
     file = folder / "config.yaml"
     config = yaml.safe_load(file.read_text())
     former = config["paths"]["run"]
@@ -28,7 +28,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_resumed_copy_leaves_the_original_alone(here: Path) -> None:
+def test_a_resumed_copy_does_not_change_the_original(here: Path) -> None:
     copy_of(here, "runs/translation_killed", "cache/corpora")
     original, copy = here / "runs" / "translation_killed", here / "copy"
     begun_in(original)
@@ -80,13 +80,13 @@ def test_a_run_of_images_keeps_its_network(here: Path) -> None:
     (here / "network.pt").unlink()
     (here / "words.vec").unlink()
     assert main(["index", "run=moved", "images=images", "output=after", "device=cpu"]) == 0
-    found = []
+    answers = []
     for index in ("before", "after"):
         words = [f"index={index}", "query=red", "image=images/red/0.png", "k=3", "json=out.json", "device=cpu"]
         assert main(["search", "run=moved", *words]) == 0
-        found.append(json.loads((here / "out.json").read_text())["answers"])
+        answers.append(json.loads((here / "out.json").read_text())["answers"])
         (here / "out.json").unlink()
-    assert found[0] == found[1]
+    assert answers[0] == answers[1]
 
 
 def test_a_run_without_its_network_says_where_to_put_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

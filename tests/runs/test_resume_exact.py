@@ -1,4 +1,4 @@
-"""A run that is killed and resumed ends as the one that was left alone, weight for weight."""
+"""A killed and resumed run has the same weights as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -102,21 +102,21 @@ def train(
     }
 
 
-def assert_same(found: Any, expected: Any, path: str = "") -> None:
+def assert_same(actual: Any, expected: Any, path: str = "") -> None:
     """Equality in every bit."""
-    assert type(found) is type(expected), path
+    assert type(actual) is type(expected), path
     if isinstance(expected, dict):
-        assert found.keys() == expected.keys(), path
+        assert actual.keys() == expected.keys(), path
         for name in expected:
-            assert_same(found[name], expected[name], f"{path}.{name}")
+            assert_same(actual[name], expected[name], f"{path}.{name}")
     elif isinstance(expected, list):
-        assert len(found) == len(expected), path
-        for place, pair in enumerate(zip(found, expected, strict=True)):
+        assert len(actual) == len(expected), path
+        for place, pair in enumerate(zip(actual, expected, strict=True)):
             assert_same(*pair, f"{path}[{place}]")
     elif isinstance(expected, torch.Tensor):
-        assert torch.equal(found, expected), path
+        assert torch.equal(actual, expected), path
     else:
-        assert found == expected, path
+        assert actual == expected, path
 
 
 TRANSLATING = ("data.", "model", "vectors.")
@@ -199,7 +199,7 @@ KILLS = [{"batch": 3}, {"batch": 5}, {"batch": 8}, {"validation": 2}]
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=str)
-def test_a_killed_run_ends_as_the_one_left_alone(
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     variant: Variant, kill: dict[str, int], tmp_path: Path, cache: Path
 ) -> None:
     name, expected = variant

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqvise.cli.main import main
 from tests.earlier import EARLIER
@@ -160,7 +161,7 @@ def translation(folder: Path, run: str = "runs/translation") -> CommandResult:
 
 
 def search(folder: Path, run: str = "runs/images") -> CommandResult:
-    """Results of searches in the index, as JSON."""
+    """Results of searches in the index as JSON, without the image files, whose folder differs between copies."""
     argv = (
         "search",
         f"run={run}",
@@ -173,6 +174,14 @@ def search(folder: Path, run: str = "runs/images") -> CommandResult:
     )
     result = command(folder, argv)
     file = folder / "out.json"
-    output = json.dumps(json.loads(file.read_text())["answers"]) if not result.code else ""
+    output = "" if result.code else json.dumps(_without_files(json.loads(file.read_text())["answers"]))
     file.unlink(missing_ok=True)
     return CommandResult(result.code, output, result.errors)
+
+
+def _without_files(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answers without file names: an index made in a copy contains the files of the copy."""
+    hits = [
+        [{name: value for name, value in hit.items() if name != "file"} for hit in answer["hits"]] for answer in answers
+    ]
+    return [{**answer, "hits": kept} for answer, kept in zip(answers, hits, strict=True)]

@@ -1,6 +1,6 @@
-"""Steps over several batches and the same steps over one batch each, for every task; and two processes that make them.
+"""Optimizer steps over several batches and over one merged batch, for every task, in one process and in two.
 
-``python -m tests.tasks.accumulated FOLDER`` is one of the two: Lightning reads its rank from the environment.
+``python -m tests.tasks.accumulated FOLDER`` is one of two processes; Lightning reads its rank from the environment.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ from seqvise.tasks.translation import TranslationTask
 from tests.tasks.made_up import DIM, WIDTH, protocol
 
 SIZES = (5, 2, 9, 4, 3)
-"""Rows of the batches: with two a step, the last step has one."""
-WORDS, WIDE = 30, 12
+"""Rows of the batches; with two batches per step, the last step has one."""
+VOCAB_SIZE, MAX_LENGTH = 30, 12
 SGD = OptimizerOptions(name="sgd", lr=0.5, momentum=0.0)
 MONITOR = MonitorOptions("train/loss", "min")
 Kind = tuple[Callable[[], Task], Callable[[Sequence[int]], Any]]
-"""Makes the task, and a batch of the rows of the data."""
+"""Functions that make the task, and a batch from rows of the data."""
 
 
 def sentence(row: int, side: int) -> np.ndarray:
-    """Words of very different lengths, 2 to ``WIDE``."""
+    """A sentence of 2 to ``MAX_LENGTH`` words."""
     rng = np.random.default_rng([row, side])
-    return rng.integers(4, WORDS, rng.integers(2, WIDE + 1)).astype(np.int32)
+    return rng.integers(4, VOCAB_SIZE, rng.integers(2, MAX_LENGTH + 1)).astype(np.int32)
 
 
 def pairs(rows: Sequence[int], width: int | None = None) -> PairBatch:
-    """Sentence pairs, the targets padded to a width or to the longest."""
+    """Sentence pairs, with targets padded to a width or to the longest."""
     targets = [sentence(row, 1) for row in rows]
     padded = np.full((len(rows), width or max(map(len, targets))), PAD)
-    for place, target in enumerate(targets):
-        padded[place, : len(target)] = target
+    for index, target in enumerate(targets):
+        padded[index, : len(target)] = target
     return PairBatch(source_batch([sentence(row, 0) for row in rows]), torch.from_numpy(padded), torch.tensor(rows))
 
 
@@ -75,14 +75,14 @@ def translation(**loss: Any) -> TranslationTask:
     choices = LossOptions(precision="fp32", **loss)
     store: Any = None
     return TranslationTask(
-        Recurrent(options, WORDS, WORDS), choices, SGD, ScheduleOptions(), ForcingOptions(), MONITOR, store, 1
+        Recurrent(options, VOCAB_SIZE, VOCAB_SIZE), choices, SGD, ScheduleOptions(), ForcingOptions(), MONITOR, store, 1
     )
 
 
 def columns(rows: Sequence[int]) -> StreamBatch:
-    """Columns of the stream. The length is that of the rows' step: all windows of one step are equally long."""
+    """Columns of the stream. Their length depends on the first row, so that all windows of a step have one length."""
     steps = {0: 5, 7: 9, 20: 4}[max(start for start in (0, 7, 20) if start <= rows[0])]
-    words = np.stack([np.random.default_rng([row, 2]).integers(4, WORDS, steps + 1) for row in rows])
+    words = np.stack([np.random.default_rng([row, 2]).integers(4, VOCAB_SIZE, steps + 1) for row in rows])
     ids = torch.from_numpy(words)
     return StreamBatch(ids[:, :-1], ids[:, 1:], True, len(rows) * steps)
 
@@ -91,11 +91,11 @@ def language_model() -> LanguageModel:
     options = LanguageModelOptions(embedding=8, hidden=10, layers=2, dropout=StreamDropoutOptions(scale=0.0))
     store: Any = None
     loss = LossOptions(precision="fp32")
-    return LanguageModel(AwdLstm(options, WORDS), loss, SGD, ScheduleOptions(), MONITOR, store, 1, bptt=6)
+    return LanguageModel(AwdLstm(options, VOCAB_SIZE), loss, SGD, ScheduleOptions(), MONITOR, store, 1, bptt=6)
 
 
 def documents(rows: Sequence[int]) -> LabelBatch:
-    """Documents of two labels."""
+    """Documents with two labels."""
     return LabelBatch(
         source_batch([sentence(row, 3) for row in rows]), torch.tensor([row % 2 for row in rows]), torch.tensor(rows)
     )
@@ -106,12 +106,12 @@ def classification() -> Classification:
         embedding=8, hidden=10, layers=1, head=6, window=5, dropout=ClassifierDropoutOptions(scale=0.0)
     )
     loss = LossOptions(label_smoothing=0.1)
-    model = TextClassifier(options, WORDS, 2)
+    model = TextClassifier(options, VOCAB_SIZE, 2)
     return Classification(model, loss, SGD, ScheduleOptions(), MONITOR, seed=1, labels=("a", "b"))
 
 
 def images(rows: Sequence[int]) -> ImageBatch:
-    """Features and the labels that are trained on."""
+    """Features of images with seen labels."""
     inputs = np.stack([np.random.default_rng([row, 4]).normal(size=WIDTH) for row in rows]).astype(np.float32)
     seen = protocol().seen
     return ImageBatch(
@@ -128,7 +128,7 @@ def devise(loss: str) -> ImageToWord:
 KINDS: dict[str, Kind] = {
     "translation": (translation, pairs),
     "smoothing": (partial(translation, label_smoothing=0.1), pairs),
-    "padding": (partial(translation, count_padding=True), partial(pairs, width=WIDE)),
+    "padding": (partial(translation, count_padding=True), partial(pairs, width=MAX_LENGTH)),
     "language model": (language_model, columns),
     "classification": (classification, documents),
     "cosine": (partial(devise, "cosine"), images),
@@ -137,8 +137,8 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def made(kind: str) -> Task:
-    """The task, the same each time. Batch norm is left out: its statistics are those of each batch."""
+def make_task(kind: str) -> Task:
+    """The task, identical on each call, without batch norm, whose statistics depend on the batches."""
     torch.manual_seed(0)
     task = KINDS[kind][0]()
     for module in list(task.modules()):
@@ -154,17 +154,17 @@ def single_rows() -> list[list[int]]:
     return [list(range(end - size, end)) for size, end in zip(SIZES, ends.tolist(), strict=True)]
 
 
-def joined(parts: list[list[int]], size: int) -> list[list[int]]:
-    """So many batches joined to one."""
-    return [[row for rows in parts[start : start + size] for row in rows] for start in range(0, len(parts), size)]
+def merge(batches: list[list[int]], size: int) -> list[list[int]]:
+    """The batches, ``size`` of them merged into one."""
+    return [[row for rows in batches[start : start + size] for row in rows] for start in range(0, len(batches), size)]
 
 
 def fit(kind: str, batches: list[list[int]], folder: Path, size: int = 1, **settings: Any) -> tuple[Task, pl.Trainer]:
-    """Trains an epoch of batches of rows, ``size`` of them a step."""
+    """Trains for one epoch on batches of rows, ``size`` batches per optimizer step."""
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     quiet |= {"enable_model_summary": False, "accelerator": "cpu", "max_epochs": 1, "default_root_dir": folder}
     trainer = pl.Trainer(**{**quiet, **settings}, accumulate_grad_batches=size, use_distributed_sampler=False)
-    task = made(kind)
+    task = make_task(kind)
     dataset: Any = [KINDS[kind][1](rows) for rows in batches]
     loader: DataLoader[Any] = DataLoader(dataset, batch_size=None)
     trainer.fit(task, CountedLoader(loader, trainer, task.loss_counts))
@@ -176,13 +176,13 @@ def weights(task: Task) -> dict[str, Tensor]:
 
 
 def rank_rows(rows: list[int], rank: int) -> list[int]:
-    """An uneven share of a batch's rows."""
+    """The rows of one process, which gets an uneven share of a batch."""
     cut = -(-2 * len(rows) // 3) if len(rows) > 2 else 1
     return rows[:cut] if rank == 0 else rows[cut:]
 
 
 def main(folder: Path) -> None:
-    """Trains every kind as one of two processes; the first saves the weights."""
+    """Trains every kind of task as one of two processes; rank 0 saves the weights."""
     rank = int(os.environ["LOCAL_RANK"])
     batches = [rank_rows(rows, rank) for rows in single_rows()]
     for kind in KINDS:

@@ -1,4 +1,4 @@
-"""Labels, words and features that are made up: an image's features are a turn of its label's vector, with noise."""
+"""Synthetic labels and features: the features of an image are a linear map of its label's vector, with noise."""
 
 from __future__ import annotations
 
@@ -36,38 +36,42 @@ def wordnet() -> WordNet:
 
 
 def protocol(calibration: float = 0.0, held_out: Sequence[int] = HELD_OUT) -> ZeroShot:
-    apart = np.array(held_out, np.int64)
-    return ZeroShot(label_table(), np.setdiff1d(np.arange(LABELS), apart), apart, wordnet(), None, calibration)
+    held_out_labels = np.array(held_out, np.int64)
+    return ZeroShot(
+        label_table(), np.setdiff1d(np.arange(LABELS), held_out_labels), held_out_labels, wordnet(), None, calibration
+    )
 
 
 class Store:
-    """Stands where a FeatureStore would."""
+    """Replaces a FeatureStore."""
 
     def __init__(self, features: NDArray[np.float16]) -> None:
         self.features = features
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """The features (n, F) of the chosen rows."""
+        """The features (n, F) of the selected rows."""
         return self.features[rows]
 
 
 def features(labels: NDArray[np.int64], noise: float = 0.1) -> NDArray[np.float32]:
     random = np.random.default_rng(1)
-    turn = random.normal(size=(DIM, WIDTH))
-    clean = label_table().vectors[labels] @ turn
+    projection = random.normal(size=(DIM, WIDTH))
+    clean = label_table().vectors[labels] @ projection
     return np.asarray(clean + noise * random.normal(size=clean.shape), np.float32)
 
 
-def data_module(each: int = 12, batch_size: int = 16, held_out: Sequence[int] = HELD_OUT) -> ImageDataModule:
-    """``each`` images of a label, of which three are of validation and three of the test part."""
-    labels = np.repeat(np.arange(LABELS), each)
+def data_module(
+    images_per_label: int = 12, batch_size: int = 16, held_out: Sequence[int] = HELD_OUT
+) -> ImageDataModule:
+    """``images_per_label`` images of each label, of which three are in the validation and three in the test part."""
+    labels = np.repeat(np.arange(LABELS), images_per_label)
     paths = tuple(f"{label}/{row}.png" for row, label in enumerate(labels.tolist()))
     images = ImageList(Path("nowhere"), paths, labels.astype(np.int32), label_table().names)
-    place, apart = np.arange(len(labels)) % each, np.isin(labels, held_out)
-    parts = {"train": place >= 6, "valid": place < 3, "test": (place >= 3) & (place < 6)}
-    rows = {name: np.flatnonzero(chosen & ~apart) for name, chosen in parts.items()}
-    rows["valid_held_out"] = np.flatnonzero(apart & ~parts["test"])
-    rows["test_held_out"] = np.flatnonzero(apart & parts["test"])
+    index, is_held_out = np.arange(len(labels)) % images_per_label, np.isin(labels, held_out)
+    parts = {"train": index >= 6, "valid": index < 3, "test": (index >= 3) & (index < 6)}
+    rows = {name: np.flatnonzero(in_part & ~is_held_out) for name, in_part in parts.items()}
+    rows["valid_held_out"] = np.flatnonzero(is_held_out & ~parts["test"])
+    rows["test_held_out"] = np.flatnonzero(is_held_out & parts["test"])
     split = ImageSplit(images, np.array(held_out, np.int32), rows)
     store = Store(features(labels).astype(np.float16))
     dataset = FeatureDataset(store, torch.from_numpy(labels))  # type: ignore[arg-type]

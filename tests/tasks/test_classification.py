@@ -1,4 +1,4 @@
-"""What the classifier's task trains and logs, against a loop over documents."""
+"""Loss and metrics of the classification task against a loop over documents."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def trained(text: TextStore) -> tuple[Classification, dict[str, float]]:
 
 
 @torch.no_grad()
-def test_scores_are_those_of_a_loop_over_documents(
-    text: TextStore, trained: tuple[Classification, dict[str, float]]
-) -> None:
+def test_metrics_equal_a_loop_over_documents(text: TextStore, trained: tuple[Classification, dict[str, float]]) -> None:
     task, logged = trained
     part = text.part("valid")
     assert part is not None
@@ -66,19 +64,19 @@ def test_scores_are_those_of_a_loop_over_documents(
         counts[part.labels[row], int(logits.argmax())] += 1
     assert logged["val/loss"] == pytest.approx(loss / len(part), rel=1e-4)
     assert logged["val/accuracy"] == pytest.approx(np.trace(counts) / len(part))
-    assert logged["val/accuracy"] > 0.9, "French and English are easily told apart"
+    assert logged["val/accuracy"] > 0.9, "French and English are easy to distinguish"
     assert task.confusion is not None
     assert task.confusion.tolist() == counts.tolist()
 
 
-def test_every_document_is_read_once_an_epoch_in_batches_of_like_lengths(text: TextStore) -> None:
+def test_every_document_occurs_once_per_epoch_in_batches_of_similar_lengths(text: TextStore) -> None:
     loader = LabelDataModule(text, DATA, 1).train_dataloader()
     batches = list(loader)
     assert sorted(row for batch in batches for row in batch.rows.tolist()) == list(range(150))
     part = text.part("train")
     assert part is not None
-    spread = np.mean([batch.documents.lengths.double().std() for batch in batches])
-    assert spread < 0.5 * part.documents.lengths.std()
+    mean_deviation = np.mean([batch.documents.lengths.double().std() for batch in batches])
+    assert mean_deviation < 0.5 * part.documents.lengths.std()
     batch = batches[0]
     for row, ids, length, label in zip(
         batch.rows, batch.documents.ids, batch.documents.lengths, batch.labels, strict=True
@@ -94,16 +92,16 @@ def test_the_training_loss_is_a_mean_over_documents_with_penalties(text: TextSto
     part = text.part("train")
     assert part is not None
     batch = LabelDataset(part)[[0, 1, 2]]
-    found = task.classifier(batch.documents)
-    plain = F.cross_entropy(found.logits, batch.labels)
+    output = task.classifier(batch.documents)
+    cross_entropy = F.cross_entropy(output.logits, batch.labels)
     real = batch.documents.mask()
-    changes = (found.read.raw[:, 1:] - found.read.raw[:, :-1])[real[:, 1:]]
-    penalties = 2.0 * found.read.outputs[real].square().mean() + changes.square().mean()
-    torch.testing.assert_close(task.training_step(batch, 0), plain + penalties)
-    assert logged["train/loss"] == pytest.approx(float(plain))
+    changes = (output.encoded.raw[:, 1:] - output.encoded.raw[:, :-1])[real[:, 1:]]
+    penalties = 2.0 * output.encoded.outputs[real].square().mean() + changes.square().mean()
+    torch.testing.assert_close(task.training_step(batch, 0), cross_entropy + penalties)
+    assert logged["train/loss"] == pytest.approx(float(cross_entropy))
 
 
-def test_the_picture_has_a_cell_for_each_pair_of_labels() -> None:
+def test_the_figure_has_a_cell_for_each_pair_of_labels() -> None:
     figure = confusion_figure(np.array([[5, 1], [0, 7]]), ["no$", "yes"])
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["5", "1", "0", "7"]

@@ -1,4 +1,4 @@
-"""Training on made-up features: what is logged, and where its draws come from."""
+"""The image-to-word task on synthetic features: metrics, losses and random draws."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ def trained() -> tuple[ImageToWord, dict[str, float]]:
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
 
-def test_it_learns_seen_labels(trained: tuple[ImageToWord, dict[str, float]]) -> None:
+def test_training_learns_seen_labels(trained: tuple[ImageToWord, dict[str, float]]) -> None:
     _, logged = trained
     assert logged["val/hit@1"] > 0.9
     assert logged["val/loss"] < 0.1
     assert logged["val/held_out/hit@1"] > 1 / 3
 
 
-def test_validation_is_a_plain_computation(trained: tuple[ImageToWord, dict[str, float]]) -> None:
+def test_validation_metrics_equal_a_simple_computation(trained: tuple[ImageToWord, dict[str, float]]) -> None:
     task, logged = trained
-    data, rounds = data_module(), task.protocol
+    data, zero_shot = data_module(), task.protocol
     (seen, held_out) = (next(iter(loader)) for loader in data.val_dataloader())
     with torch.no_grad():
-        places = torch.from_numpy(np.searchsorted(rounds.seen, seen.labels.numpy()))
-        table = torch.from_numpy(rounds.labels.vectors)
+        columns = torch.from_numpy(np.searchsorted(zero_shot.seen, seen.labels.numpy()))
+        table = torch.from_numpy(zero_shot.labels.vectors)
         raw = task.model.head(seen.inputs)
         assert logged["val/loss"] == pytest.approx(float(losses.cosine(raw, seen.labels, table)), rel=1e-4)
-        answers = (task.model(seen.inputs) @ table[rounds.seen].T).argmax(1)
-        assert logged["val/hit@1"] == pytest.approx(float((answers == places).float().mean()))
-        answers = (task.model(held_out.inputs) @ table.T).argmax(1)
-        plain = float((answers == held_out.labels).float().mean())
-        assert logged["val/held_out_among_all/hit@1"] == pytest.approx(plain)
+        predictions = (task.model(seen.inputs) @ table[zero_shot.seen].T).argmax(1)
+        assert logged["val/hit@1"] == pytest.approx(float((predictions == columns).float().mean()))
+        predictions = (task.model(held_out.inputs) @ table.T).argmax(1)
+        expected = float((predictions == held_out.labels).float().mean())
+        assert logged["val/held_out_among_all/hit@1"] == pytest.approx(expected)
 
 
 def test_every_metric_of_validation_may_be_monitored(trained: tuple[ImageToWord, dict[str, float]]) -> None:
@@ -69,16 +69,16 @@ def test_every_metric_of_validation_may_be_monitored(trained: tuple[ImageToWord,
     assert [name for name in logged if name.startswith("val/") and name not in known] == []
 
 
-def test_the_test_tells_chance_too(trained: tuple[ImageToWord, dict[str, float]]) -> None:
+def test_testing_also_logs_the_chance_level(trained: tuple[ImageToWord, dict[str, float]]) -> None:
     task, _ = trained
     loaders = trainer().test(task, data_module(), verbose=False)
-    found = {name: value for part in loaders for name, value in part.items()}
-    assert found["test/chance/held_out/hit@1"] == pytest.approx(1 / 3)
-    assert found["test/seen/hit@1"] > 0.9
+    metrics = {name: value for part in loaders for name, value in part.items()}
+    assert metrics["test/chance/held_out/hit@1"] == pytest.approx(1 / 3)
+    assert metrics["test/seen/hit@1"] > 0.9
     assert len(task.images["held_out"].labels) == 9
 
 
-def test_no_label_held_out_is_one_loader() -> None:
+def test_without_held_out_labels_there_is_one_loader() -> None:
     task, runner = build(held_out=()), trainer(max_epochs=1)
     runner.fit(task, data_module(held_out=()))
     assert "val/hit@1" in runner.callback_metrics
@@ -92,16 +92,16 @@ def test_every_loss_trains(loss: str) -> None:
     assert float(runner.callback_metrics["val/hit@1"]) > 0.6
 
 
-def test_losses_have_their_numbers() -> None:
+def test_losses_use_their_parameters() -> None:
     outputs, labels, table = torch.randn(3, 4), torch.tensor([0, 1, 1]), torch.eye(2, 4)
     hinge = loss_of(DeviseOptions(loss="hinge", margin=0.7))
     torch.testing.assert_close(hinge(outputs, labels, table), losses.hinge(outputs, labels, table, 0.7))
     contrastive = loss_of(DeviseOptions(loss="contrastive", temperature=0.3))
-    plain = losses.contrastive(outputs, labels, table, 0.3)
-    torch.testing.assert_close(contrastive(outputs, labels, table), plain)
+    expected = losses.contrastive(outputs, labels, table, 0.3)
+    torch.testing.assert_close(contrastive(outputs, labels, table), expected)
 
 
-def test_steps_draw_from_their_place_alone() -> None:
+def test_the_random_draws_of_a_step_depend_only_on_its_index() -> None:
     task = build()
     batch = next(iter(data_module().train_dataloader()))
     draws = []
@@ -112,18 +112,18 @@ def test_steps_draw_from_their_place_alone() -> None:
     assert torch.equal(*draws)
 
 
-def test_checkpoints_hold_the_model_alone() -> None:
+def test_checkpoints_contain_only_the_model() -> None:
     assert all(name.startswith("model.") for name in build().state_dict())
 
 
-def test_plateau_is_torchs_own_scheduler() -> None:
+def test_plateau_uses_torchs_scheduler() -> None:
     task = build()
     task.schedule_options = ScheduleOptions(name="plateau", factor=0.3)
-    found = task.configure_optimizers()["lr_scheduler"]
-    assert (found["scheduler"].factor, found["monitor"]) == (0.3, "val/hit@1")
+    scheduler = task.configure_optimizers()["lr_scheduler"]
+    assert (scheduler["scheduler"].factor, scheduler["monitor"]) == (0.3, "val/hit@1")
 
 
-def test_unfreezing_later_is_refused_where_several_processes_train(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfreezing_after_the_start_is_refused_with_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     task = build(unfreeze=[0, 2])
     task.model.groups = [[], []]
     task._trainer = trainer()

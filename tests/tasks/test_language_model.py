@@ -1,4 +1,4 @@
-"""What the language model's task trains and logs, against plain loops."""
+"""Training and metrics of the language model task against simple loops."""
 
 from __future__ import annotations
 
@@ -60,29 +60,29 @@ def trainer(**options: Any) -> pl.Trainer:
 
 @pytest.fixture(scope="module", params=[None, [9, 25]], ids=["whole", "adaptive"])
 def trained(text: TextStore, request: pytest.FixtureRequest) -> tuple[LanguageModel, dict[str, float]]:
-    """A task after two epochs, and what it logged; with a softmax over all words, and with an adaptive one."""
+    """A task after two epochs and its logged metrics, with a full and with an adaptive softmax."""
     task, runner = build(text, adaptive=request.param), trainer(max_epochs=2, gradient_clip_val=0.3)
     runner.fit(task, StreamDataModule(text, DATA, 5))
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
 
 def plain_window(model: AwdLstm, batch: StreamBatch, state: Any) -> tuple[Tensor, Any]:
-    """A window's loss with the penalties, from whole logits."""
+    """A window's loss with the penalties, from full logits."""
     values, states = model.encoder.embedding(batch.inputs.t()), []
-    for place, layer in enumerate(model.encoder.layers):
-        values, after = layer(values, None if state is None else state[place])
-        states.append(tuple(part.detach() for part in after))
+    for index, layer in enumerate(model.encoder.layers):
+        values, new_state = layer(values, None if state is None else state[index])
+        states.append(tuple(part.detach() for part in new_state))
     logits = model.generator(values).transpose(0, 1)
     loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
     return loss + 2.0 * values.square().mean() + (values[1:] - values[:-1]).square().mean(), states
 
 
-def test_training_is_a_plain_loop_with_carried_state_and_rescaled_rates(
+def test_training_equals_a_loop_with_carried_state_and_rescaled_learning_rates(
     text: TextStore, trained: tuple[LanguageModel, dict[str, float]]
 ) -> None:
     task = trained[0]
-    plain = build(text, adaptive=task.reader.options.adaptive)
-    optimizer = torch.optim.SGD(plain.parameters(), lr=2.0, weight_decay=1e-4)
+    reference = build(text, adaptive=task.language_model.options.adaptive)
+    optimizer = torch.optim.SGD(reference.parameters(), lr=2.0, weight_decay=1e-4)
     loader = StreamDataModule(text, DATA, 5).train_dataloader()
     lengths = set()
     for epoch in range(2):
@@ -92,48 +92,48 @@ def test_training_is_a_plain_loop_with_carried_state_and_rescaled_rates(
             lengths.add(batch.inputs.shape[1])
             optimizer.param_groups[0]["lr"] = 2.0 * batch.inputs.shape[1] / BPTT
             optimizer.zero_grad()
-            loss, state = plain_window(plain.reader, batch, state)
+            loss, state = plain_window(reference.language_model, batch, state)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.3)
+            torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.3)
             optimizer.step()
     assert len(lengths) > 3
-    for (name, mine), theirs in zip(task.named_parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5, msg=name)
+    for (name, weight), expected in zip(task.named_parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, rtol=1e-3, atol=1e-5, msg=name)
 
 
 @torch.no_grad()
-def test_validation_is_the_mean_over_every_word_of_the_stream(
+def test_validation_metrics_are_means_over_all_words_of_the_stream(
     text: TextStore, trained: tuple[LanguageModel, dict[str, float]]
 ) -> None:
     task, logged = trained
     part = text.part("valid")
     assert part is not None
     ids = torch.tensor(part.stream().astype("int64"))
-    cuts = [place * (len(ids) - 1) // 3 for place in range(4)]
-    total, right = 0.0, 0
+    cuts = [position * (len(ids) - 1) // 3 for position in range(4)]
+    total, correct = 0.0, 0
     for start, end in pairwise(cuts):
         state = None
-        for place in range(start, end):  # a word at a time
-            read = task.reader(ids[place].view(1, 1), state)
-            state = read.state
-            scores = task.reader.generator(read.outputs[0])
-            total += float(F.cross_entropy(scores, ids[place + 1].view(1)))
-            right += int(scores.argmax() == ids[place + 1])
+        for position in range(start, end):  # one word at a time
+            output = task.language_model(ids[position].view(1, 1), state)
+            state = output.state
+            logits = task.language_model.generator(output.outputs[0])
+            total += float(F.cross_entropy(logits, ids[position + 1].view(1)))
+            correct += int(logits.argmax() == ids[position + 1])
     assert logged["val/loss"] == pytest.approx(total / (len(ids) - 1), rel=1e-4)
     assert logged["val/ppl"] == pytest.approx(math.exp(total / (len(ids) - 1)), rel=1e-3)
-    assert logged["val/accuracy"] == pytest.approx(right / (len(ids) - 1), rel=1e-5)
+    assert logged["val/accuracy"] == pytest.approx(correct / (len(ids) - 1), rel=1e-5)
 
 
-def test_the_columns_of_validation_do_not_depend_on_its_windows(text: TextStore) -> None:
-    found = []
+def test_the_validation_loss_does_not_depend_on_the_window_length(text: TextStore) -> None:
+    losses = []
     for bptt in (5, 40):
         data = StreamOptions(**{**vars(DATA), "bptt": bptt})
         (logged,) = trainer().validate(build(text), StreamDataModule(text, data, 5), verbose=False)
-        found.append(logged["val/loss"])
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
+        losses.append(logged["val/loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_state_is_carried_reset_and_left_alone_by_validation(text: TextStore) -> None:
+def test_state_is_carried_reset_and_unchanged_by_validation(text: TextStore) -> None:
     task, module = build(text), StreamDataModule(text, DATA, 5)
     task.log = lambda *_, **__: None  # type: ignore[method-assign]
     first, second = list(module.train_dataloader())[:2]
@@ -146,15 +146,17 @@ def test_state_is_carried_reset_and_left_alone_by_validation(text: TextStore) ->
         task.validation_step(batch, 0)
     assert task.state is after_first
     carried = task.training_step(second, 1)
-    whole, _ = plain_window(task.reader, second, [tuple(p.unsqueeze(0) for p in layer) for layer in after_first])
-    torch.testing.assert_close(carried, whole)
-    alone, _ = plain_window(task.reader, second, None)
-    assert abs(float(carried - alone)) > 1e-6
-    again, _ = plain_window(task.reader, first, None)
-    torch.testing.assert_close(task.training_step(first, 0), again)
+    expected, _ = plain_window(
+        task.language_model, second, [tuple(p.unsqueeze(0) for p in layer) for layer in after_first]
+    )
+    torch.testing.assert_close(carried, expected)
+    without_state, _ = plain_window(task.language_model, second, None)
+    assert abs(float(carried - without_state)) > 1e-6
+    expected_first, _ = plain_window(task.language_model, first, None)
+    torch.testing.assert_close(task.training_step(first, 0), expected_first)
 
 
-def test_the_state_is_kept_in_checkpoints_and_not_on_the_model(text: TextStore) -> None:
+def test_the_state_is_saved_in_checkpoints_but_not_in_the_state_dict(text: TextStore) -> None:
     task = build(text)
     task.log = lambda *_, **__: None  # type: ignore[method-assign]
     names = set(task.state_dict())
@@ -165,7 +167,7 @@ def test_the_state_is_kept_in_checkpoints_and_not_on_the_model(text: TextStore) 
     assert [part.shape for layer in saved[STATE] for part in layer] == [(1, 4, 16)] * 2 + [(1, 4, 12)] * 2
 
 
-def test_rates_are_put_back_behind_a_step() -> None:
+def test_learning_rates_are_restored_after_a_step() -> None:
     weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": weights[:1], "lr": 3.0}, {"params": weights[1:], "lr": 0.5}])
     with rescaled(optimizer, 0.5):
@@ -173,7 +175,7 @@ def test_rates_are_put_back_behind_a_step() -> None:
     assert [group["lr"] for group in optimizer.param_groups] == [3.0, 0.5]
 
 
-def test_the_lesson_leaves_rates_alone(text: TextStore) -> None:
+def test_learning_rates_are_rescaled_only_with_rescale_rate(text: TextStore) -> None:
     batch = next(iter(StreamDataModule(text, DATA, 5).train_dataloader()))
     for rescale, factor in ((True, batch.inputs.shape[1] / BPTT), (False, 1.0)):
         task = build(text, rescale_rate=rescale)

@@ -1,4 +1,4 @@
-"""`schedule=plateau`: patience means what callbacks.patience means, and a former run keeps torch's meaning."""
+"""`schedule=plateau`: patience counts like callbacks.patience, and like torch for runs of earlier revisions."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ MAX = MonitorOptions("val/x", "max")
 
 
 def rates(values: list[float], mode: str = "max", **options: Any) -> list[float]:
-    """The rate after each validation, 1 before the first; it is halved."""
+    """The learning rate after each validation; it is 1 at the start, and halved at each fall."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    found = with_plateau(optimizer, ScheduleOptions(name="plateau", **options), MonitorOptions("val/x", mode))
-    after = []
+    configured = with_plateau(optimizer, ScheduleOptions(name="plateau", **options), MonitorOptions("val/x", mode))
+    learning_rates = []
     for value in values:
-        found["lr_scheduler"]["scheduler"].step(value)
-        after.append(optimizer.param_groups[0]["lr"])
-    return after
+        configured["lr_scheduler"]["scheduler"].step(value)
+        learning_rates.append(optimizer.param_groups[0]["lr"])
+    return learning_rates
 
 
-def test_the_rate_falls_at_the_validation_that_patience_names() -> None:
+def test_the_rate_falls_after_patience_validations() -> None:
     assert rates([0.5, 0.5, 0.5, 0.5], patience=1) == [1, 0.5, 0.25, 0.125]
     assert rates([0.5, 0.4, 0.6, 0.6, 0.5, 0.5, 0.5], patience=2) == [1, 1, 1, 1, 0.5, 0.5, 0.25]
     assert rates([5.0, 4.0, 4.0, 4.0, 3.0], mode="min", patience=2) == [1, 1, 1, 0.5, 0.5]
-    assert rates([5.0, 4.99999, 4.99998], mode="min", patience=1) == [1, 1, 1], "any gain is one"
+    assert rates([5.0, 4.99999, 4.99998], mode="min", patience=1) == [1, 1, 1], "any improvement counts"
 
 
-def test_torchs_own_rule_waits_for_one_more_and_for_a_gain() -> None:
+def test_torchs_rule_waits_for_one_more_and_ignores_small_improvements() -> None:
     assert rates([0.5, 0.5, 0.5, 0.5, 0.5], patience=1, patience_rule="torch") == [1, 1, 0.5, 0.5, 0.25]
     assert rates([5.0, 4.99999, 4.99998], mode="min", patience=1, patience_rule="torch") == [1, 1, 0.5]
 
 
 @pytest.mark.parametrize("patience", [1, 2, 3])
 @pytest.mark.parametrize("values", [[1, 2, 1, 1, 1, 3, 1, 1, 1, 1], [3, 2, 2, 2, 2, 2], [1, 1, 2, 2, 2, 2, 2]])
-def test_it_counts_as_early_stopping_counts(values: list[float], patience: int, tmp_path: Path) -> None:
-    """The first fall is at the validation at which early stopping of the same patience ends a training."""
+def test_patience_counts_like_early_stopping(values: list[float], patience: int, tmp_path: Path) -> None:
+    """The first fall is at the validation at which early stopping with the same patience stops training."""
 
     class Task(pl.LightningModule):
         def __init__(self) -> None:
@@ -84,14 +84,14 @@ def test_it_counts_as_early_stopping_counts(values: list[float], patience: int, 
         trainer.fit(task, loader, loader)
         return int(trainer.current_epoch)
 
-    ended = epochs(Task(), pl.callbacks.EarlyStopping("val/x", mode="max", patience=patience))
+    stopped_after = epochs(Task(), pl.callbacks.EarlyStopping("val/x", mode="max", patience=patience))
     task = Task()
     epochs(task)
-    falls = next((number for number, rate in enumerate(task.rates) if rate < 1), len(task.rates))
-    assert falls == ended
+    fell_after = next((epoch for epoch, rate in enumerate(task.rates) if rate < 1), len(task.rates))
+    assert fell_after == stopped_after
 
 
-def test_a_former_run_keeps_the_meaning_that_it_had() -> None:
+def test_earlier_runs_keep_torchs_rule() -> None:
     former = typed(load_config(EARLIER / "runs" / "accumulated" / "config.yaml")).schedule
     assert (former.name, former.patience, former.patience_rule) == ("plateau", 1, "torch")
     other = load_config(EARLIER / "runs" / "translation" / "config.yaml")
@@ -99,7 +99,9 @@ def test_a_former_run_keeps_the_meaning_that_it_had() -> None:
     assert typed(compose(["schedule=plateau"])).schedule.patience_rule == "exact"
 
 
-def test_a_patience_that_cannot_be_is_refused() -> None:
-    assert "patience at least 1" in validate(compose(["schedule=plateau", "schedule.patience=0"]))[0]
+def test_an_invalid_patience_is_refused() -> None:
+    assert validate(compose(["schedule=plateau", "schedule.patience=0"])) == [
+        "schedule.patience is 0, but must be at least 1."
+    ]
     assert validate(compose(["schedule=plateau", "schedule.patience=0", "schedule.patience_rule=torch"])) == []
     assert "must be one of exact, torch" in validate(compose(["schedule.patience_rule=some"]))[0]

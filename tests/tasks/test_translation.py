@@ -1,4 +1,4 @@
-"""What the task logs, against plain computations."""
+"""Loss and metrics of the translation task against simple computations."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from seqvise.schedules.curves import build_schedules
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import seed_of
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.samples import spread
+from seqvise.tasks.samples import evenly_spaced
 from seqvise.tasks.translation import TranslationTask, entropy_of
 
 VALIDATION = DataOptions(batch_size=20, valid_batch_size=50)
-VALIDATED = 3  # batches; the plain loops step through each of their sentences
+VALIDATED = 3  # number of batches, kept small for the loops over single sentences
 
 
 def build(
@@ -61,7 +61,7 @@ def trainer(**options: object) -> pl.Trainer:
 
 @pytest.fixture(scope="module")
 def trained(store: TokenStore) -> tuple[TranslationTask, dict[str, float]]:
-    """A task after a few steps, so that its words are not all alike, and what validation logged."""
+    """A task after a few steps, so that its predictions differ, and its logged metrics."""
     task, data = build(store), ParallelDataModule(store, VALIDATION, 0)
     runner = trainer(max_epochs=8, limit_val_batches=VALIDATED)
     runner.fit(task, data)
@@ -69,52 +69,52 @@ def trained(store: TokenStore) -> tuple[TranslationTask, dict[str, float]]:
 
 
 def batches(store: TokenStore) -> list[PairBatch]:
-    """What validation has read."""
+    """The batches of the validation."""
     return list(islice(ParallelDataModule(store, VALIDATION, 0).val_dataloader(), VALIDATED))
 
 
 def sentences(store: TokenStore) -> Iterator[PairBatch]:
-    """Each of them alone."""
+    """The sentences of the validation, one per batch."""
     part = store.part("valid")
     assert part is not None
     dataset = PairDataset(part, 1)
     return (dataset[[row]] for batch in batches(store) for row in batch.rows.tolist())
 
 
-def stepped(task: TranslationTask, batch: PairBatch, forced: bool, steps: int) -> Tensor:
-    """Logits of one sentence, step by step through the step interface."""
+def stepwise(task: TranslationTask, batch: PairBatch, forced: bool, steps: int) -> Tensor:
+    """Logits of one sentence from the step interface."""
     model = task.seq2seq
     memory = model.encode(batch.source)
-    state, word, logits = model.init(memory), torch.tensor([BOS]), []
+    state, token, logits = model.init(memory), torch.tensor([BOS]), []
     for t in range(steps):
-        output = model.step(word, state, memory)
+        output = model.step(token, state, memory)
         state = output.state
         logits.append(output.logits[0])
-        own = output.logits.argmax(1)
-        word = batch.target[:, t] if forced and t < batch.target.shape[1] else own
+        prediction = output.logits.argmax(1)
+        token = batch.target[:, t] if forced and t < batch.target.shape[1] else prediction
     return torch.stack(logits)
 
 
 @torch.no_grad()
-def test_losses_are_those_of_a_plain_loop(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
+def test_losses_equal_a_loop(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
     task, logged = trained
-    sums, words, right = {"loss": 0.0, "free_loss": 0.0}, 0, 0
+    sums, word_count, correct = {"loss": 0.0, "free_loss": 0.0}, 0, 0
     for batch in sentences(store):
         target, steps = batch.target[0], batch.target.shape[1]
-        forced = stepped(task, batch, True, steps)
+        forced = stepwise(task, batch, True, steps)
         sums["loss"] += float(F.cross_entropy(forced, target, reduction="sum"))
-        free = stepped(task, batch, False, steps)
+        free = stepwise(task, batch, False, steps)
         sums["free_loss"] += float(F.cross_entropy(free, target, reduction="sum"))
-        right += int((forced.argmax(1) == target).sum())
-        words += steps
-    assert logged["val/loss"] == pytest.approx(sums["loss"] / words, rel=1e-4)
-    assert logged["val/free_loss"] == pytest.approx(sums["free_loss"] / words, rel=1e-4)
-    assert logged["val/accuracy"] == pytest.approx(right / words, rel=1e-6)
+        correct += int((forced.argmax(1) == target).sum())
+        word_count += steps
+    assert logged["val/loss"] == pytest.approx(sums["loss"] / word_count, rel=1e-4)
+    assert logged["val/free_loss"] == pytest.approx(sums["free_loss"] / word_count, rel=1e-4)
+    assert logged["val/accuracy"] == pytest.approx(correct / word_count, rel=1e-6)
     assert logged["val/ppl"] == pytest.approx(math.exp(logged["val/loss"]), rel=1e-5)
 
 
 @torch.no_grad()
-def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
+def test_the_lesson_loss_includes_padding_up_to_the_longest_target_of_the_batch(
     trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
@@ -125,13 +125,13 @@ def test_the_lessons_loss_counts_padding_up_to_the_batchs_longest(
             length = int(batch.source.lengths[row])
             source = type(batch.source)(batch.source.ids[row : row + 1, :length], batch.source.lengths[row : row + 1])
             alone = PairBatch(source, batch.target[row : row + 1], batch.rows[row : row + 1])
-            total += float(F.cross_entropy(stepped(task, alone, False, width), alone.target[0], reduction="sum"))
+            total += float(F.cross_entropy(stepwise(task, alone, False, width), alone.target[0], reduction="sum"))
             steps += width
     assert logged["val/lesson_loss"] == pytest.approx(total / steps, rel=1e-4)
     assert any((batch.target == PAD).any() for batch in batches(store))
 
 
-def test_bleu_is_of_detokenised_text_against_the_raw_references(
+def test_bleu_compares_detokenised_text_with_the_raw_references(
     trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
@@ -142,14 +142,14 @@ def test_bleu_is_of_detokenised_text_against_the_raw_references(
         int(batch.rows): store.target.decode(greedy(task.seq2seq, batch.source).tokens[0].tolist())
         for batch in sentences(store)
     }
-    said = [references[row] for row in outputs]
-    plain = sacrebleu.corpus_bleu(list(outputs.values()), [said], lowercase=True).score
-    assert logged["val/bleu"] == pytest.approx(plain, abs=1e-3)
-    assert plain > 0
+    raw_references = [references[row] for row in outputs]
+    expected = sacrebleu.corpus_bleu(list(outputs.values()), [raw_references], lowercase=True).score
+    assert logged["val/bleu"] == pytest.approx(expected, abs=1e-3)
+    assert expected > 0
     assert "case:lc" in task.signatures["bleu"]
 
 
-def test_samples_show_source_reference_output_and_attention(
+def test_samples_have_source_reference_output_and_attention(
     trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, _ = trained
@@ -182,27 +182,27 @@ def test_the_training_loss_is_a_mean_over_words(store: TokenStore, count_padding
     batch = first_batch(store, [0, 1, 2, 3])
     logits = task.seq2seq.generator(task.seq2seq(batch)).flatten(0, 1)  # type: ignore[operator]
     target = batch.target.flatten()
-    keep = torch.ones_like(target, dtype=torch.bool) if count_padding else target != PAD
-    plain = F.cross_entropy(logits[keep], target[keep], label_smoothing=smoothing)
-    torch.testing.assert_close(task.training_step(batch, 0), plain, rtol=1e-4, atol=1e-4)
-    assert task.last_tokens == int(keep.sum())
+    counted = torch.ones_like(target, dtype=torch.bool) if count_padding else target != PAD
+    expected = F.cross_entropy(logits[counted], target[counted], label_smoothing=smoothing)
+    torch.testing.assert_close(task.training_step(batch, 0), expected, rtol=1e-4, atol=1e-4)
+    assert task.last_tokens == int(counted.sum())
 
 
-def test_training_samples_words_where_asked_and_validation_never_does(store: TokenStore) -> None:
-    batch, found = first_batch(store, [0, 1, 2, 3]), []
+def test_only_training_uses_a_sampled_softmax(store: TokenStore) -> None:
+    batch, results = first_batch(store, [0, 1, 2, 3]), []
     for sampled in (None, 1):
         torch.manual_seed(0)
         task = build(store, LossOptions(sampled=sampled, precision="fp32")).eval()
         task.log = lambda *_, **__: None  # type: ignore[method-assign]
         task.on_validation_epoch_start()
         task.validation_step(batch, 0)
-        found.append((task.training_step(batch, 0), task._totals.means(task.device)))
-    (whole, exact), (estimate, same) = found
-    assert estimate != whole
-    assert exact == same
+        results.append((task.training_step(batch, 0), task._totals.means(task.device)))
+    (exact_loss, exact_validation), (sampled_loss, sampled_validation) = results
+    assert sampled_loss != exact_loss
+    assert exact_validation == sampled_validation
 
 
-def test_steps_draw_from_their_place_alone(store: TokenStore) -> None:
+def test_the_random_draws_of_a_step_depend_only_on_its_index(store: TokenStore) -> None:
     task = build(store)
     batch = first_batch(store, [0, 1])
     draws = []
@@ -214,7 +214,7 @@ def test_steps_draw_from_their_place_alone(store: TokenStore) -> None:
     assert len({seed_of(0, 0, epoch, step) for epoch in range(9) for step in range(9)}) == 81
 
 
-def test_frozen_and_slower_word_vectors(store: TokenStore) -> None:
+def test_word_vectors_can_be_frozen_or_have_a_lower_learning_rate(store: TokenStore) -> None:
     task = build(store)
     task.optimizer_options = OptimizerOptions(lr=1e-2, embedding_lr=0.1)
     groups = task.configure_optimizers().param_groups
@@ -225,18 +225,18 @@ def test_frozen_and_slower_word_vectors(store: TokenStore) -> None:
     assert not task.model.encoder.embedding.weight.requires_grad  # type: ignore[union-attr]
 
 
-def test_plateau_is_torchs_own_scheduler(store: TokenStore) -> None:
+def test_plateau_uses_torchs_scheduler(store: TokenStore) -> None:
     task = build(store, schedule=ScheduleOptions(name="plateau", factor=0.3))
-    found = task.configure_optimizers()["lr_scheduler"]
-    assert isinstance(found["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
-    assert found["scheduler"].factor == 0.3
-    assert found["monitor"] == "val/bleu"
+    configured = task.configure_optimizers()["lr_scheduler"]
+    assert isinstance(configured["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
+    assert configured["scheduler"].factor == 0.3
+    assert configured["monitor"] == "val/bleu"
 
 
-def test_spread_and_entropy_by_hand() -> None:
-    assert spread(100, 4) == [0, 25, 50, 75]
-    assert spread(3, 5) == [0, 1, 2]
-    assert spread(3, 0) == []
+def test_evenly_spaced_indices_and_entropy_by_hand() -> None:
+    assert evenly_spaced(100, 4) == [0, 25, 50, 75]
+    assert evenly_spaced(3, 5) == [0, 1, 2]
+    assert evenly_spaced(3, 0) == []
     assert entropy_of([]) is None
 
 
@@ -249,19 +249,19 @@ def test_every_precision_trains_with_clipping(store: TokenStore, precision: str)
     assert math.isfinite(float(runner.callback_metrics["val/loss"]))
 
 
-def test_the_factor_of_all_dropouts_is_scheduled(store: TokenStore) -> None:
+def test_the_scale_of_all_dropouts_is_scheduled(store: TokenStore) -> None:
     options = ScheduleOptions(others={"dropout": {"start": 0.0, "end": 1.0, "over": 2, "unit": "epoch"}})
     task, data = build(store), ParallelDataModule(store, DataOptions(batch_size=100), 0)
-    seen: list[float] = []
+    scales: list[float] = []
     step = task.training_step
 
-    def noting(batch: PairBatch, batch_idx: int) -> Tensor:
+    def recording_step(batch: PairBatch, batch_idx: int) -> Tensor:
         assert task.dropout is not None
-        seen.append(task.dropout.scale)
+        scales.append(task.dropout.scale)
         return step(batch, batch_idx)
 
-    task.training_step = noting  # type: ignore[method-assign]
+    task.training_step = recording_step  # type: ignore[method-assign]
     runner = trainer(max_epochs=3, limit_train_batches=2, limit_val_batches=0)
     runner.callbacks.append(ScheduleCallback(build_schedules(options, ForcingOptions())))  # type: ignore[attr-defined]
     runner.fit(task, data)
-    assert seen == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]
+    assert scales == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]

@@ -1,4 +1,4 @@
-"""A checkpoint is there whole or as it was."""
+"""A checkpoint is either written completely or unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from seqvise.callbacks.checkpoints import COMMON, Checkpoints
 from seqvise.errors import UserError
-from seqvise.files import held
+from seqvise.files import try_lock
 from seqvise.runs.resume import last_checkpoint, step_of
 from seqvise.training.trainer import AtomicCheckpointIO
 
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert step_of(file) == 3
 
 
-def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
+def test_partial_files_of_a_kill_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (folder / ".last.ckpt.123.tmp").write_bytes(b"half")
@@ -42,11 +42,11 @@ def test_what_a_kill_left_half_is_removed(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"PK damaged")
-    with pytest.raises(UserError, match=r"last.ckpt is not a whole checkpoint"):
+    with pytest.raises(UserError, match=r"last.ckpt is not a complete weights-only checkpoint"):
         step_of(tmp_path / "last.ckpt")
 
 
-def test_the_best_are_known_where_the_folder_was_moved(tmp_path: Path) -> None:
+def test_the_best_checkpoints_are_known_after_a_move(tmp_path: Path) -> None:
     before = Checkpoints(tmp_path / "old", "best", monitor="val/bleu", mode="max", **COMMON)
     before.best_k_models = {str(tmp_path / "old" / "best.ckpt"): torch.tensor(31.0)}
     before.best_model_path = before.kth_best_model_path = str(tmp_path / "old" / "best.ckpt")
@@ -59,15 +59,15 @@ def test_the_best_are_known_where_the_folder_was_moved(tmp_path: Path) -> None:
 
 def test_a_lock_is_held_by_one_process(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from seqvise.files import held\n"
-        "with held(Path(sys.argv[1])) as alone: print(alone)"
+        "import sys; from pathlib import Path; from seqvise.files import try_lock\n"
+        "with try_lock(Path(sys.argv[1])) as alone: print(alone)"
     )
 
     def asked() -> str:
         words = [sys.executable, "-c", program, str(tmp_path / ".lock")]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
-    with held(tmp_path / ".lock") as alone:
+    with try_lock(tmp_path / ".lock") as alone:
         assert alone
         assert asked() == "False"
     assert asked() == "True"

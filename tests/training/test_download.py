@@ -1,4 +1,4 @@
-"""`data.download` and `vectors.download`: what they fetch, and what is told without them."""
+"""`data.download` and `vectors.download`: the files they fetch, and the messages without them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAIRS = "".join(f"Who is number {n}?\tQui est le numéro {n} ?\tCC-BY\n" for n i
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to stand in, on a machine without a net."""
+    """A working directory on a machine without a network."""
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
@@ -41,8 +41,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def config(*words: str) -> Config:
-    cfg, problems = compose_what_fits(words)
-    assert problems == []
+    cfg, messages = compose_what_fits(words)
+    assert messages == []
     return typed(cfg)
 
 
@@ -84,7 +84,7 @@ def test_an_archive_put_there_by_hand_is_prepared(
     ],
 )
 @pytest.mark.usefixtures("here")
-def test_without_a_net_it_says_what_to_fetch_by_hand(
+def test_without_a_network_the_message_names_the_url(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
@@ -92,14 +92,14 @@ def test_without_a_net_it_says_what_to_fetch_by_hand(
     place: str,
 ) -> None:
     assert prepare(monkeypatch, *words) == 2
-    told = capsys.readouterr().err
-    assert f"seqvise: {url} cannot be fetched: it cannot be reached" in told
-    assert f"Fetch {url} by hand, put it at {place} and start again." in told
-    assert "Traceback" not in told
+    errors = capsys.readouterr().err
+    assert f"seqvise: {url} cannot be fetched: it cannot be reached" in errors
+    assert f"Fetch {url} by hand, put it at {place} and start again." in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "paths"),
     [
         (["data=multi30k"], [f"data/multi30k/{name}" for name in ("train.fr", "train.en", "val.fr", "val.en")]),
         (["data=multi30k", "data.train=mine"], ["data/multi30k/val.fr", "data/multi30k/val.en"]),
@@ -107,16 +107,16 @@ def test_without_a_net_it_says_what_to_fetch_by_hand(
     ],
 )
 @pytest.mark.usefixtures("here")
-def test_nothing_is_fetched_unasked_but_it_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: list[str]
+def test_without_download_missing_files_are_only_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], paths: list[str]
 ) -> None:
     assert prepare(monkeypatch, *words) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqvise: ")]
     named = [line for line in lines if line.endswith("Put it there, or set data.download=true.")]
-    assert len(named) == len(told)
-    assert all(f"{path} (or " in line for path, line in zip(told, named, strict=True))
+    assert len(named) == len(paths)
+    assert all(f"{path} (or " in line for path, line in zip(paths, named, strict=True))
     assert len(lines) >= 2
-    assert all("is not there" in line for line in lines)
+    assert all("does not exist" in line for line in lines)
 
 
 def test_missing_parts_come_from_the_server_and_nothing_else(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,10 +130,10 @@ def test_missing_parts_come_from_the_server_and_nothing_else(here: Path, capsys:
         (here / "raw").mkdir()
         (here / "raw" / "train.en").write_text("my own\n")
         fetch_missing(options, {"multi30k": sources})
-        assert [path for path, _, _ in server.asked] == ["/train.fr.gz", "/val.fr.gz", "/val.en.gz"]
+        assert [path for path, _, _ in server.requests] == ["/train.fr.gz", "/val.fr.gz", "/val.en.gz"]
         fetch_missing(options, {"multi30k": sources})
-        assert len(server.asked) == 3
-    assert f"fetching {server.url}/train.fr.gz ({len(side)} bytes)" in capsys.readouterr().err
+        assert len(server.requests) == 3
+    assert f"downloading {server.url}/train.fr.gz ({len(side)} bytes)" in capsys.readouterr().err
     assert gzip.decompress((here / "raw" / "val.en.gz").read_bytes()) == b"une phrase\n"
 
 
@@ -142,7 +142,7 @@ def test_without_the_word_no_server_is_asked(here: Path) -> None:
         sources = {"multi30k": [Source(server.serve("/train.fr.gz", file()), ("train.fr.gz",))]}
         fetch_missing(config("data=multi30k"), sources)
         fetch_missing(config("data=phrasebook"), sources)
-        assert server.asked == []
+        assert server.requests == []
     assert list(here.iterdir()) == []
 
 
@@ -154,7 +154,7 @@ def test_files_of_a_corpus() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (
             ["data=files", "data.root=x", "data.train=y", "data.download=true"],
@@ -163,10 +163,10 @@ def test_files_of_a_corpus() -> None:
         (["vectors.download=true"], "vectors.download is true, but vectors=none reads no file"),
     ],
 )
-def test_what_cannot_be_fetched_is_refused_before(words: list[str], told: str) -> None:
-    cfg, problems = compose_what_fits(words)
-    (problem,) = [*problems, *validate_data(cfg)]
-    assert told in problem
+def test_invalid_downloads_are_refused_first(words: list[str], message: str) -> None:
+    cfg, messages = compose_what_fits(words)
+    (refusal,) = [*messages, *validate_data(cfg)]
+    assert message in refusal
 
 
 def test_a_missing_vector_file_names_the_word(tmp_path: Path) -> None:
@@ -176,4 +176,4 @@ def test_a_missing_vector_file_names_the_word(tmp_path: Path) -> None:
     for name, ending in (("wiki.fr.bin", " Put it there, or set vectors.download=true."), ("mine.bin", "")):
         with pytest.raises(UserError) as error:
             check_files(VectorOptions(name="fasttext", source=str(tmp_path / name)), 300)
-        assert error.value.problems[0].endswith(f"there is no such file.{ending}")
+        assert error.value.messages[0].endswith(f"there is no such file.{ending}")

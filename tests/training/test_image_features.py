@@ -31,8 +31,8 @@ WORDS = [
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to stand in, with images and weights; the process's words and variables are put back."""
-    draw_folder(tmp_path / "drawn", each=5)
+    """A working directory with images and weights; arguments and variables of the process are restored."""
+    draw_folder(tmp_path / "drawn", count=5)
     torch.manual_seed(1)
     torch.save(TinyNetwork().state_dict(), tmp_path / "tiny.pt")
     monkeypatch.chdir(tmp_path)
@@ -47,14 +47,14 @@ def prepare(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return main()
 
 
-def test_prepare_computes_features_and_names_what_it_could_not_read(
+def test_prepare_computes_features_and_names_unreadable_files(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "drawn/blue/1.png").write_bytes(b"")
     assert prepare(monkeypatch) == 0
     shown = capsys.readouterr().out
     rows = [re.findall(r"\w+", line) for line in shown.splitlines() if line.startswith("│")]
-    # Of five images of each of two labels, one is set aside.
+    # One of the five images of each label is used for validation.
     assert [row[0:2] for row in rows] == [["train", "2"], ["valid", "2"], ["valid_held_out", "1"]]
     assert [int(row[2]) for row in rows] == [8, 2, 5]
     assert sum(int(row[3]) for row in rows) == 1
@@ -65,7 +65,7 @@ def test_prepare_computes_features_and_names_what_it_could_not_read(
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("data.root=nowhere", "data.root is nowhere, but there is no such folder"),
         ("data.weights=lost.pt", "data.weights is lost.pt, but there is no such file"),
@@ -75,14 +75,14 @@ def test_prepare_computes_features_and_names_what_it_could_not_read(
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, told: str
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, message: str
 ) -> None:
     assert prepare(monkeypatch, word) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(here.rglob("features-*")) == []
 
 
-def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_gpu_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     from seqvise.training.image_features import extraction_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -15,9 +15,7 @@ WORDS = ["data=text_lines", "data.format=phrasebook", "data.limit=60", "model=aw
 SMALL = ["model.embedding=8", "model.hidden=8", "model.layers=1", "vectors=none"]
 
 
-def test_a_cut_behind_the_vocabulary_is_refused(tmp_path: Path) -> None:
+def test_a_cutoff_above_the_vocabulary_size_is_refused(tmp_path: Path) -> None:
     config = typed(compose([*WORDS, *SMALL, "model.adaptive=[9,5000]", f"paths.outputs={tmp_path}"]))
-    with pytest.raises(
-        UserError, match=r"model.adaptive is \[9, 5000\], but the vocabulary has no more than \d+ words"
-    ):
+    with pytest.raises(UserError, match=r"model.adaptive is \[9, 5000\], but must be below the vocabulary size \d+"):
         build(config, 0)

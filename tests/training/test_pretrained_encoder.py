@@ -17,7 +17,7 @@ from seqvise.errors import UserError
 from seqvise.models.awd_lstm.model import AwdLstm
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.runs.directory import RunDirectory
-from seqvise.training.pretrained_encoder import Transfer, load_encoder
+from seqvise.training.pretrained_encoder import VocabularyCoverage, load_encoder
 from tests.runs.made import make_language_run
 from tests.runs.made import plain_codec as codec
 
@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> tuple[Path, AwdLstm]:
 def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, AwdLstm]) -> None:
     path, there = run
     here = AwdLstm(options(encoder=str(path)), 4 + len(HERE))
-    assert load_encoder(here, here.options, codec(HERE)) == Transfer(known=2, words=4)
+    assert load_encoder(here, here.options, codec(HERE)) == VocabularyCoverage(known=2, vocab_size=4)
     old, new = there.encoder.embedding.weight, here.encoder.embedding.weight
     mean = old.mean(0)
     expected = [*old[:4], old[6], mean, old[4], mean]
@@ -54,7 +54,7 @@ def test_words_keep_their_vectors_and_new_ones_get_the_mean(run: tuple[Path, Awd
     torch.testing.assert_close(*read)
 
 
-def test_an_encoder_kept_alone_starts_as_the_run_does(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
+def test_a_saved_encoder_initializes_like_the_run(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
     path, there = run
     assert main([f"run={path}", f"output={tmp_path / 'kept'}"]) == 0
     saved = torch.load(tmp_path / "kept" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
@@ -72,15 +72,15 @@ def refused(path: Path, there: TextCodec, **choices: Any) -> str:
     return str(caught.value)
 
 
-def test_what_does_not_fit_is_named(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
+def test_a_mismatch_is_named(run: tuple[Path, AwdLstm], tmp_path: Path) -> None:
     path, _ = run
-    told = refused(path, codec(HERE), hidden=8, cell="gru")
-    assert "model.cell is gru here and lstm there, model.hidden is 8 here and 6 there" in told
+    message = refused(path, codec(HERE), hidden=8, cell="gru")
+    assert "model.cell is gru here and lstm there, model.hidden is 8 here and 6 there" in message
     assert "no word in common" in refused(path, codec(("x", "y")))
     assert "set data.backwards=false" in refused(path, codec(HERE, backwards=True))
     assert "is not a run directory" in refused(tmp_path / "nowhere", codec(HERE))
     RunDirectory(path).write_config(typed(compose()))
-    assert "is no run of a language model" in refused(path, codec(HERE))
+    assert "is not the run of a language model" in refused(path, codec(HERE))
 
 
 def test_weights_are_those_of_the_best_checkpoint(run: tuple[Path, AwdLstm]) -> None:

@@ -15,8 +15,8 @@ from seqvise.models.awd_lstm.model import AwdLstm
 from seqvise.models.recurrent.layers import LstmLayer
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import PretrainedOptions, RecurrentOptions
-from seqvise.training.pretrained_encoder import Transfer
-from seqvise.training.pretrained_seq2seq import Start, load_language_models
+from seqvise.training.pretrained_encoder import VocabularyCoverage
+from seqvise.training.pretrained_seq2seq import LoadedWeights, load_language_models
 from tests.runs.made import make_language_run, plain_codec
 
 FRENCH, ENGLISH = plain_codec(("qui", "est", "la"), "fr"), plain_codec(("who", "is", "there", "?"))
@@ -44,7 +44,7 @@ def made(tmp_path: Path) -> Made:
     }
 
 
-def load(runs: dict[str, Path], **choices: Any) -> tuple[Recurrent, list[Start]]:
+def load(runs: dict[str, Path], **choices: Any) -> tuple[Recurrent, list[LoadedWeights]]:
     pretrained = PretrainedOptions(**{name: str(path) for name, path in runs.items()})
     options = RecurrentOptions(**{**SIZES, **choices}, pretrained=pretrained)
     torch.manual_seed(1)
@@ -59,7 +59,7 @@ def test_each_side_starts_as_its_language_model(made: Made) -> None:
         ("model.pretrained.source_backwards", 1, 1),
         ("model.pretrained.target", 2, 2),
     ]
-    assert [start.words for start in starts] == [Transfer(2, 3), None, Transfer(2, 4)]
+    assert [start.words for start in starts] == [VocabularyCoverage(2, 3), None, VocabularyCoverage(2, 4)]
     french, backwards, english = (made[name][1] for name in ("source", "source_backwards", "target"))
     pairs = [
         (model.encoder.forwards[0], french.encoder.layers[0]),
@@ -81,9 +81,9 @@ def test_each_side_starts_as_its_language_model(made: Made) -> None:
 def test_an_encoder_that_reads_ahead_only_reads_as_the_language_model_does(made: Made) -> None:
     path, there = made["source"]
     model, (start,) = load({"source": path})
-    assert (start.layers, start.told()) == (
+    assert (start.layers, start.summary()) == (
         2,
-        "model.pretrained.source: 2 of 2 layers; 2 of 3 words, the others the mean",
+        "model.pretrained.source: 2 of 2 layers; 2 of 3 words, the others get the mean",
     )
     there.eval(), model.eval()
     read = there(torch.tensor([[4, 6]])).raw[:, -1]
@@ -100,7 +100,7 @@ def test_layers_that_do_not_fit_stay_as_they_were(made: Made) -> None:
     assert (start.layers, start.of) == (2, 3)
     model, (start,) = load({"source_backwards": made["source_backwards"][0]}, bidirectional=True)
     assert (start.layers, start.of) == (1, 2)
-    assert start.words == Transfer(2, 3)
+    assert start.words == VocabularyCoverage(2, 3)
     assert torch.equal(model.decoder.embedding.weight, fresh.decoder.embedding.weight)
 
 
@@ -110,21 +110,21 @@ def refused(runs: dict[str, Path], **choices: Any) -> str:
     return str(caught.value)
 
 
-def test_what_does_not_fit_is_named(made: Made, tmp_path: Path) -> None:
+def test_a_mismatch_is_named(made: Made, tmp_path: Path) -> None:
     source, target = made["source"][0], made["target"][0]
-    told = refused({"source": source}, cell="gru", embedding=8, decoder_hidden=8)
-    assert "model.cell is gru here and lstm there, model.embedding is 8 here and 6 there" in told
-    assert "no layer of" in (told := refused({"source": source}, encoder_hidden=5))
-    assert "its first has 6, 6 and this model's 6, 5 (inputs, then state)" in told
+    message = refused({"source": source}, cell="gru", embedding=8, decoder_hidden=8)
+    assert "model.cell is gru here and lstm there, model.embedding is 8 here and 6 there" in message
+    assert "no layer of" in (message := refused({"source": source}, encoder_hidden=5))
+    assert "its first layer has 6, 6, this model's 6, 5 (input size, hidden size)" in message
     assert "needs a language model that reads each document from its beginning" in refused(
         {"source": made["source_backwards"][0]}
     )
     assert "data.backwards=true" in refused({"source_backwards": source}, bidirectional=True)
-    assert "or another model.pretrained.source" in refused({"source": target})
+    assert "or choose another model.pretrained.source" in refused({"source": target})
     assert "is not a run directory" in refused({"target": tmp_path / "nowhere"})
 
 
-def test_a_persons_own_encoder_needs_none_of_it_unless_it_is_asked_for(made: Made) -> None:
+def test_the_users_encoder_needs_layers_only_for_pretrained(made: Made) -> None:
     for path in (None, str(made["source"][0])):
         options = RecurrentOptions(**SIZES, pretrained=PretrainedOptions(source=path))
         model = Recurrent(options, len(FRENCH.vocabulary), len(ENGLISH.vocabulary))
@@ -132,7 +132,7 @@ def test_a_persons_own_encoder_needs_none_of_it_unless_it_is_asked_for(made: Mad
         if path is None:
             assert load_language_models(model, options, FRENCH, ENGLISH) == []
         else:
-            with pytest.raises(UserError, match="Linear has no embedding and forwards to be started from"):
+            with pytest.raises(UserError, match="Linear has no embedding and forwards to load from"):
                 load_language_models(model, options, FRENCH, ENGLISH)
 
 
@@ -147,5 +147,5 @@ def test_a_persons_own_encoder_needs_none_of_it_unless_it_is_asked_for(made: Mad
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(words: list[str], sentence: str) -> None:
-    problems = list(validate(compose(words)))
-    assert any(sentence in problem for problem in problems), problems
+    messages = list(validate(compose(words)))
+    assert any(sentence in message for message in messages), messages

@@ -32,13 +32,13 @@ SMALL = ["experiment=pictures", "vectors.dim=16", "vectors.trained.epochs=5", "t
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty folder to stand in; little is drawn, written and trained."""
+    """An empty working directory; only a few pictures are drawn, and training is short."""
     folder = tmp_path_factory.mktemp("pictures")
     before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", [*sys.path])
-        patch.setattr(dataset, "EACH", {"train": 2, "valid": 1, "test": 1})
+        patch.setattr(dataset, "PICTURES_PER_CLASS", {"train": 2, "valid": 1, "test": 1})
         patch.setattr(pictures_vectors, "pictures_text", partial(pictures_text, 1000))
         patch.setattr(network, "train_network", partial(train_network, epochs=1))
         yield folder
@@ -56,21 +56,21 @@ def seqvise(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_is_left_out_is_made_once_and_named() -> None:
+def test_missing_pictures_are_created_once() -> None:
     left_out = config()
     made = with_pictures(left_out)
     named = (Path(made.data.root), Path(made.data.weights), Path(made.vectors.target or ""))
     assert [path.exists() and path.is_absolute() for path in named] == [True] * 3
-    assert left_out.data.root is None, "the person's config stays as it was"
+    assert left_out.data.root is None, "the user's config is not changed"
     assert with_pictures(config()) == made
     assert with_pictures(made) == made
     assert validate(OmegaConf.create(content(made))) == []
 
 
-def test_what_is_given_is_taken(here: Path) -> None:
+def test_explicit_paths_are_kept(here: Path) -> None:
     (here / "my").mkdir()
-    given = with_pictures(config("data.weights=my.pt", "vectors=fasttext", "vectors.target=my.vec", "data.root=my"))
-    assert (given.data.root, given.data.weights, given.vectors.target) == ("my", "my.pt", "my.vec")
+    explicit = with_pictures(config("data.weights=my.pt", "vectors=fasttext", "vectors.target=my.vec", "data.root=my"))
+    assert (explicit.data.root, explicit.data.weights, explicit.vectors.target) == ("my", "my.pt", "my.vec")
     other = with_pictures(config("data.backbone=resnet18", "vectors=fasttext", "vectors.target=my.vec"))
     assert other.data.weights is None
     text = typed(compose([]))

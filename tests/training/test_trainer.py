@@ -1,4 +1,4 @@
-"""The trainer that the config asks for."""
+"""The trainer of a config."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from seqvise.training.trainer import build_trainer
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_fork_find_unused_parameters_true"])
-def test_processes_are_started_anew_and_never_copied(tmp_path: Path, strategy: str) -> None:
+def test_processes_are_started_and_never_copied(tmp_path: Path, strategy: str) -> None:
     config = typed(compose(["trainer=ddp_cpu", f"trainer.strategy={strategy}", "logger=none"]))
-    found = build_trainer(config, RunDirectory(tmp_path), []).strategy
-    assert isinstance(found, DDPStrategy)
-    assert found._start_method == "popen"
-    assert found._ddp_kwargs.get("find_unused_parameters", False) is strategy.endswith("true")
+    built = build_trainer(config, RunDirectory(tmp_path), []).strategy
+    assert isinstance(built, DDPStrategy)
+    assert built._start_method == "popen"
+    assert built._ddp_kwargs.get("find_unused_parameters", False) is strategy.endswith("true")

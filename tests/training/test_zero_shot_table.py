@@ -1,4 +1,4 @@
-"""Where a metric of images stands in the table."""
+"""The table cell of an image metric."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_a_name_tells_images_method_and_metric(name: str, expected: Cell | None)
 
 
 def test_rows_go_from_seen_images_to_nouns() -> None:
-    found: dict[str, object] = {"test/held_out/hit@5": 0.5, "b/seen/hit@1": 0.25, "a/seen/hit@1": 1.0, "epoch": 3}
-    table = rounds_table(found)
+    metrics: dict[str, object] = {"test/held_out/hit@5": 0.5, "b/seen/hit@1": 0.25, "a/seen/hit@1": 1.0, "epoch": 3}
+    table = rounds_table(metrics)
     assert [list(column.cells)[:2] for column in list(table.columns)[:3]] == [
         ["seen", "seen"],
         ["a", "b"],
@@ -34,9 +34,9 @@ def test_rows_go_from_seen_images_to_nouns() -> None:
     ]
     assert table.row_count == 3
     console = Console(width=110)
-    with console.capture() as told:
+    with console.capture() as capture:
         console.print(table)
-    assert all(len(line) <= 110 for line in told.get().splitlines())
+    assert all(len(line) <= 110 for line in capture.get().splitlines())
 
 
 def test_of_no_images_no_table_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

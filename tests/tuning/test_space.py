@@ -144,7 +144,7 @@ FLOAT, INT, CHOICE = {"type": "float"}, {"type": "int"}, {"type": "categorical"}
 def test_an_invalid_parameter_is_refused(node: Any, sentence: str) -> None:
     with pytest.raises(UserError) as refused:
         read_space({"first": {"type": "categorical", "choices": ["a", "b"]}, "k": node}, "s")
-    (message,) = refused.value.problems
+    (message,) = refused.value.messages
     assert sentence in message
     assert message.endswith(".")
 
@@ -152,4 +152,4 @@ def test_an_invalid_parameter_is_refused(node: Any, sentence: str) -> None:
 def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(UserError) as refused:
         read_space({"a": {**FLOAT, "low": 2, "high": 1}, "b": CHOICE, "no key": {**INT, "low": 1, "high": 2}})
-    assert len(refused.value.problems) == 3
+    assert len(refused.value.messages) == 3

@@ -40,10 +40,10 @@ def test_a_different_study_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(UserError, match="The study 'one'") as refused:
             open_in(tmp_path, plan)
-        assert any(part in problem for problem in refused.value.problems), part
+        assert any(part in problem for problem in refused.value.messages), part
         assert all(
             problem.endswith("choose another tune.name, or use the earlier settings.")
-            for problem in refused.value.problems
+            for problem in refused.value.messages
         )
     optuna.create_study(study_name="own", storage=f"sqlite:///{tmp_path / 'study.db'}").ask()
     with pytest.raises(UserError, match="'own' in the database was not made by seqvise tune"):

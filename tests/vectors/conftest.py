@@ -25,7 +25,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def vec_file(tmp_path: Path) -> Path:
-    """Six words of two dimensions; one holds a space, one stands twice, one is written in two other cases."""
+    """Six words of two dimensions; one contains a space, one occurs twice, one has two casings."""
     path = tmp_path / "tiny.vec"
     rows = ("cat 1 2", "New York 3 4", "cat 9 9", "PARIS 5 6", "Paris 7 8", "dog -1 -2.5 ")
     path.write_text("6 2\n" + "\n".join(rows) + "\n", encoding="utf-8")

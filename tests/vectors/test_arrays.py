@@ -33,12 +33,12 @@ def test_words_and_their_vectors(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"vectors": ROWS}, "holds the arrays vectors, but must hold"),
+        ({"vectors": ROWS}, "contains the arrays vectors, but must contain"),
         ({"words": np.array(["a"]), "vectors": ROWS}, "N words and N vectors"),
         ({"words": np.array([1, 2]), "vectors": ROWS}, "N words and N vectors"),
         ({"words": np.array(["a", "b"]), "vectors": ROWS[0]}, "N words and N vectors"),
         ({"words": np.array(["a", "b"], object), "vectors": ROWS}, "cannot be read as a .npz file"),
-        ({"words": np.array(["a", "b"]), "vectors": ROWS * np.array([1, np.nan, 1])}, "the vector of 'a' holds"),
+        ({"words": np.array(["a", "b"]), "vectors": ROWS * np.array([1, np.nan, 1])}, "the vector of 'a' contains"),
     ],
 )
 def test_other_arrays_are_refused(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
         file_dim(tmp_path / "a.npz")
 
 
-def test_an_array_that_promises_more_than_the_memory_holds_is_refused(tmp_path: Path) -> None:
+def test_an_array_that_declares_more_than_the_memory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 300)})

@@ -1,4 +1,4 @@
-"""fastText's own files, whole and damaged."""
+"""fastText's binary files, complete and damaged."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from seqvise.vectors.words import Origin
 def test_vectors_are_those_of_fasttext(model_file: Path) -> None:
     fasttext = pytest.importorskip("fasttext")
     model = fasttext.load_model(str(model_file))
-    found = read_vectors(model_file, ["cat", "Cat", "paris", "catlog"])
-    assert found.origins.tolist() == [Origin.EXACT, Origin.CASE, Origin.CASE, Origin.SUBWORDS]
+    vectors = read_vectors(model_file, ["cat", "Cat", "paris", "catlog"])
+    assert vectors.origins.tolist() == [Origin.EXACT, Origin.CASE, Origin.CASE, Origin.SUBWORDS]
     expected = [model.get_word_vector(word) for word in ("cat", "cat", "Paris", "catlog")]
-    np.testing.assert_array_equal(found.matrix, expected)
+    np.testing.assert_array_equal(vectors.matrix, expected)
     assert file_dim(model_file) == 10
 
 
 @pytest.mark.parametrize("keep", [0, 4, 50, 80, 150, 400, 5000, -5000, -4, -1])
-def test_a_file_that_is_cut_off_is_refused(keep: int, model_file: Path, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(keep: int, model_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.bin"
     path.write_bytes(model_file.read_bytes()[:keep])
-    with pytest.raises(UserError, match="not a whole fastText model"):
+    with pytest.raises(UserError, match="not a complete fastText model"):
         read_vectors(path, ["cat"])
 
 

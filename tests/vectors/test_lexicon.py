@@ -1,4 +1,4 @@
-"""A whole vector file: what is found in it, what is near, and what it is kept as."""
+"""Lexicons: lookup, neighbours and stored files."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from seqvise.vectors import lexicon as module
 from seqvise.vectors.lexicon import Lexicon, fold, words_of
 
 
-def made(*words: str, dim: int = 2) -> Lexicon:
+def numbered_lexicon(*words: str, dim: int = 2) -> Lexicon:
     """Word n has the vector (n + 1, 0, ...)."""
     matrix = np.zeros((len(words), dim), np.float32)
     matrix[:, 0] = np.arange(1, len(words) + 1)
     return Lexicon(words, matrix, "made", len(words))
 
 
-def test_a_file_is_read_once_and_repeats_are_left_out(
+def test_a_file_is_read_once_and_repeats_are_skipped(
     vec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Lexicon.read(vec_file, tmp_path / "cache")
-    assert found.words == ("cat", "New York", "PARIS", "Paris", "dog")
-    assert found.matrix.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [-1, -2.5]]
-    assert (found.name, found.total, found.dim) == ("tiny.vec", 6, 2)
+    loaded = Lexicon.read(vec_file, tmp_path / "cache")
+    assert loaded.words == ("cat", "New York", "PARIS", "Paris", "dog")
+    assert loaded.matrix.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8], [-1, -2.5]]
+    assert (loaded.name, loaded.total, loaded.dim) == ("tiny.vec", 6, 2)
     monkeypatch.setattr("seqvise.vectors.lexicon.read_all", lambda *_: pytest.fail("read again"))
     again = Lexicon.read(vec_file, tmp_path / "cache")
-    assert again.words == found.words
-    np.testing.assert_array_equal(again.matrix, found.matrix)
+    assert again.words == loaded.words
+    np.testing.assert_array_equal(again.matrix, loaded.matrix)
 
 
 def test_a_limit_reads_the_first_words_only(tmp_path: Path) -> None:
     path = tmp_path / "a.vec"
     path.write_text("3 1\nthe 1\nof 2\nbroken x\n", encoding="utf-8")
-    found = Lexicon.read(path, tmp_path, limit=2)
-    assert (found.words, found.total) == (("the", "of"), 3)
-    with pytest.raises(UserError, match="line 4: what follows 'broken'"):
+    loaded = Lexicon.read(path, tmp_path, limit=2)
+    assert (loaded.words, loaded.total) == (("the", "of"), 3)
+    with pytest.raises(UserError, match="line 4: the values after 'broken'"):
         Lexicon.read(path, tmp_path)
     assert len(list((tmp_path / "vectors").glob("a-*"))) == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "asked", "found"),
+    ("words", "query", "expected"),
     [
         (("Turkey", "turkey"), "turkey", "turkey"),
         (("Turkey", "turkey"), "TURKEY", "Turkey"),
@@ -58,59 +58,59 @@ def test_a_limit_reads_the_first_words_only(tmp_path: Path) -> None:
         (("a",), "", None),
     ],
 )
-def test_ways_of_writing_a_word(words: tuple[str, ...], asked: str, found: str | None) -> None:
-    lexicon = made(*words)
-    row = lexicon.row(asked)
-    assert (None if row is None else words[row]) == found
-    assert (asked in lexicon) == (found is not None)
-    vector = lexicon.vector(asked)
-    assert (None if vector is None else vector[0]) == (None if found is None else words.index(found) + 1)
+def test_variants_of_a_word_are_found(words: tuple[str, ...], query: str, expected: str | None) -> None:
+    lexicon = numbered_lexicon(*words)
+    row = lexicon.row(query)
+    assert (None if row is None else words[row]) == expected
+    assert (query in lexicon) == (expected is not None)
+    vector = lexicon.vector(query)
+    assert (None if vector is None else vector[0]) == (None if expected is None else words.index(expected) + 1)
 
 
 def test_neighbours_by_hand() -> None:
     matrix = np.array([[2, 0], [0, 3], [1, 1], [-5, 0], [0, 0]], np.float32)
     lexicon = Lexicon(("east", "north", "northeast", "west", "nowhere"), matrix)
-    found = lexicon.nearest(np.array([10, 0], np.float32), 5)
-    assert [word for word, _ in found] == ["east", "northeast", "north", "nowhere", "west"]
-    np.testing.assert_allclose([cosine for _, cosine in found], [1, 2**-0.5, 0, 0, -1], atol=1e-6)
+    neighbours = lexicon.nearest(np.array([10, 0], np.float32), 5)
+    assert [word for word, _ in neighbours] == ["east", "northeast", "north", "nowhere", "west"]
+    np.testing.assert_allclose([cosine for _, cosine in neighbours], [1, 2**-0.5, 0, 0, -1], atol=1e-6)
     assert [word for word, _ in lexicon.nearest(matrix[0], 1, without=["EAST"])] == ["northeast"]
     assert len(lexicon.nearest(matrix[0], 99)) == 5
 
 
 @pytest.mark.parametrize("vector", [[np.nan, 0], [1, 2, 3], [np.inf, 1]])
-def test_a_vector_that_is_none_is_refused(vector: list[float]) -> None:
+def test_an_invalid_vector_is_refused(vector: list[float]) -> None:
     with pytest.raises(ValueError, match="finite"):
-        made("a").nearest(np.array(vector, np.float32), 1)
+        numbered_lexicon("a").nearest(np.array(vector, np.float32), 1)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_blocks_give_what_the_whole_gives(dtype: type[np.float16], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_blocks(dtype: type[np.float16], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 7)
     matrix = np.random.default_rng(0).normal(size=(40, 5)).astype(dtype)
     lexicon = Lexicon(tuple(f"w{n}" for n in range(40)), matrix)
     plain = matrix.astype(np.float64)
     plain /= np.linalg.norm(plain, axis=1, keepdims=True)
     cosines = plain @ plain.T
-    rows, found = lexicon.nearest_rows(np.asarray(matrix[:3], np.float32), 6)
+    rows, nearest_cosines = lexicon.nearest_rows(np.asarray(matrix[:3], np.float32), 6)
     assert rows.tolist() == np.argsort(-cosines[:3], axis=1)[:, :6].tolist()
-    np.testing.assert_allclose(found, -np.sort(-cosines[:3], axis=1)[:, :6], atol=1e-5)
-    assert lexicon.likeness == pytest.approx(cosines[~np.eye(40, dtype=bool)].mean(), abs=1e-6)
+    np.testing.assert_allclose(nearest_cosines, -np.sort(-cosines[:3], axis=1)[:, :6], atol=1e-5)
+    assert lexicon.mean_cosine == pytest.approx(cosines[~np.eye(40, dtype=bool)].mean(), abs=1e-6)
     np.testing.assert_allclose(lexicon.norms, np.linalg.norm(matrix.astype(np.float32), axis=1), rtol=1e-6)
 
 
-def test_equal_cosines_give_the_commoner_word_first() -> None:
-    lexicon = made("a", "b", "c", "d")
+def test_for_equal_cosines_the_more_frequent_word_is_first() -> None:
+    lexicon = numbered_lexicon("a", "b", "c", "d")
     assert [word for word, _ in lexicon.nearest(np.array([1, 0], np.float32), 4)] == ["a", "b", "c", "d"]
 
 
-def test_zero_vectors_do_not_count_for_likeness() -> None:
+def test_zero_vectors_do_not_count_for_the_mean_cosine() -> None:
     lexicon = Lexicon(("a", "b", "zero"), np.array([[1, 0], [0, 1], [0, 0]], np.float32))
-    assert lexicon.likeness == pytest.approx(0)
-    assert made("a", "b").likeness == pytest.approx(1)
-    assert made("a").likeness == 0
+    assert lexicon.mean_cosine == pytest.approx(0)
+    assert numbered_lexicon("a", "b").mean_cosine == pytest.approx(1)
+    assert numbered_lexicon("a").mean_cosine == 0
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_lexicon_is_loaded(tmp_path: Path) -> None:
     words = ("é", "a b", "\x85", "\u2028", "tab\there")
     lexicon = Lexicon(words, np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32), "file.vec", 9)
     lexicon.save(tmp_path / "half")
@@ -121,37 +121,39 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert (Lexicon.load(tmp_path / "single").matrix == lexicon.matrix).all()
 
 
-def test_numbers_too_large_for_half_precision_stay_whole(tmp_path: Path) -> None:
+def test_numbers_too_large_for_half_precision_are_stored_in_single_precision(tmp_path: Path) -> None:
     Lexicon(("a",), np.array([[1e5, 1]], np.float32)).save(tmp_path / "large")
     assert Lexicon.load(tmp_path / "large").matrix.tolist() == [[1e5, 1]]
 
 
 @pytest.mark.parametrize("damage", ["words.txt", "vectors.npy", "manifest.json"])
 def test_a_damaged_folder_is_refused(damage: str, tmp_path: Path) -> None:
-    made("a", "b").save(tmp_path / "words")
+    numbered_lexicon("a", "b").save(tmp_path / "words")
     (tmp_path / "words" / damage).write_bytes(b"")
-    with pytest.raises(UserError, match="not a whole folder of word vectors"):
+    with pytest.raises(UserError, match="not a complete folder of word vectors"):
         Lexicon.load(tmp_path / "words")
 
 
 @pytest.mark.parametrize("name", ["words.txt", "vectors.npy", "manifest.json"])
 def test_a_flipped_byte_is_refused(name: str, vec_file: Path, tmp_path: Path) -> None:
-    """In every file of the cache, at any place, and in a folder of a run."""
+    """In every file of the cache, at any position, and in a folder of a run."""
     Lexicon.read(vec_file, tmp_path)
     (folder,) = (path for path in (tmp_path / "vectors").iterdir() if path.is_dir())
     content = (folder / name).read_bytes()
-    for place in range(0, len(content), 1 + len(content) // 60):
+    for position in range(0, len(content), 1 + len(content) // 60):
         flipped = bytearray(content)
-        flipped[place] ^= 1
+        flipped[position] ^= 1
         (folder / name).write_bytes(flipped)
-        with pytest.raises(UserError, match="not a whole folder of word vectors"):
+        with pytest.raises(UserError, match="not a complete folder of word vectors"):
             Lexicon.load(folder)
-        with pytest.raises(UserError, match="delete it, and the next command makes it again"):
+        with pytest.raises(UserError, match="delete it; the next command rebuilds it"):
             Lexicon.read(vec_file, tmp_path)
 
 
-def test_a_subset_keeps_the_frequent_and_the_wanted() -> None:
-    subset = made("the", "of", "Cat", "and", "dog_house").subset(2, also=["cat", "dog house", "fish", "the"])
+def test_a_subset_keeps_frequent_and_requested_words() -> None:
+    subset = numbered_lexicon("the", "of", "Cat", "and", "dog_house").subset(
+        2, also=["cat", "dog house", "fish", "the"]
+    )
     assert subset.words == ("the", "of", "Cat", "dog_house")
     assert subset.matrix[:, 0].tolist() == [1, 2, 3, 5]
 
@@ -168,18 +170,18 @@ def test_subwords_of_a_model(model_file: Path, tmp_path: Path) -> None:
     assert lexicon.words == tuple(model.get_words())
     assert (lexicon.matrix[3] == model.get_word_vector(lexicon.words[3])).all()
     for word in ("catty", "Übergröße", "日本"):
-        made_of_parts = lexicon.from_subwords(word)
-        assert made_of_parts is not None
-        np.testing.assert_allclose(made_of_parts, model.get_word_vector(word), rtol=1e-5, atol=1e-7)
+        from_subwords = lexicon.from_subwords(word)
+        assert from_subwords is not None
+        np.testing.assert_allclose(from_subwords, model.get_word_vector(word), rtol=1e-5, atol=1e-7)
     lexicon.subset(1).save(tmp_path / "saved")
     again = Lexicon.load(tmp_path / "saved").from_subwords("catty")
     np.testing.assert_allclose(again, lexicon.from_subwords("catty"), rtol=1e-2, atol=1e-4)  # type: ignore[arg-type]
     assert lexicon.without_subwords().from_subwords("catty") is None
-    assert made("a").from_subwords("catty") is None
+    assert numbered_lexicon("a").from_subwords("catty") is None
 
 
 @given(st.text("aB_- ", max_size=8))
-def test_folding_joins_words_alike(name: str) -> None:
+def test_variants_have_the_same_folded_form(name: str) -> None:
     if words := words_of(name):
         assert {fold(joint.join(words).swapcase()) for joint in ("_", "-", " ")} == {fold(name)}
         assert fold(name) == "_".join(words).lower()

@@ -1,4 +1,4 @@
-"""The store: made once, by content."""
+"""The store: built once per content."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from seqvise.vectors.words import WordVectors
 WORDS = ("cat", "New York", "DOG", "fish\u2028tail")
 
 
-def test_the_second_time_nothing_is_read(vec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_read_once(vec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = stored_vectors(vec_file, WORDS, tmp_path)
 
-    def unread(*_: object) -> WordVectors:
+    def fail(*_: object) -> WordVectors:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(store, "read_vectors", unread)
+    monkeypatch.setattr(store, "read_vectors", fail)
     second = stored_vectors(vec_file, WORDS, tmp_path)
     assert isinstance(second.matrix, np.memmap)
     assert second.words == WORDS
@@ -30,7 +30,7 @@ def test_the_second_time_nothing_is_read(vec_file: Path, tmp_path: Path, monkeyp
     np.testing.assert_array_equal(first.origins, second.origins)
 
 
-def test_other_words_or_content_make_another_store(vec_file: Path, tmp_path: Path) -> None:
+def test_other_words_or_content_have_another_store(vec_file: Path, tmp_path: Path) -> None:
     stored_vectors(vec_file, WORDS, tmp_path)
     stored_vectors(vec_file, WORDS[:2], tmp_path)
     vec_file.write_text("1 2\ncat 8 8\n", encoding="utf-8")
@@ -50,15 +50,15 @@ def test_a_damaged_file_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["words.txt", "vectors.npy", "manifest.json"])
 def test_a_flipped_byte_is_refused(name: str, vec_file: Path, tmp_path: Path) -> None:
-    """In every file of the store, at any place."""
+    """In every file of the store, at any position."""
     stored_vectors(vec_file, WORDS, tmp_path)
     (folder,) = (path for path in (tmp_path / "vectors").iterdir() if path.is_dir())
     content = (folder / name).read_bytes()
-    for place in range(0, len(content), 1 + len(content) // 60):
+    for position in range(0, len(content), 1 + len(content) // 60):
         flipped = bytearray(content)
-        flipped[place] ^= 1
+        flipped[position] ^= 1
         (folder / name).write_bytes(flipped)
-        with pytest.raises(UserError, match=rf"{folder}.*: delete it, and the next command makes it again"):
+        with pytest.raises(UserError, match=rf"{folder}.*: delete it; the next command rebuilds it"):
             stored_vectors(vec_file, WORDS, tmp_path)
     (folder / name).write_bytes(content)
     assert stored_vectors(vec_file, WORDS, tmp_path).words == WORDS
@@ -75,4 +75,5 @@ def test_a_store_of_an_earlier_revision_opens_with_one_line(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     caplog.set_level("INFO")
     assert stored_vectors(vec_file, WORDS, tmp_path).words == WORDS
-    assert caplog.messages == [f"{folder} is of an earlier revision, without checksums: damage to it is not noticed."]
+    message = f"{folder} was written by an earlier revision, without checksums: damage is not detected."
+    assert caplog.messages == [message]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqvise.vectors.binary import read_subwords
-from seqvise.vectors.words import hashed, ngrams
+from seqvise.vectors.words import fnv1a_hash, ngrams
 
 
 def test_ngrams_by_hand() -> None:
@@ -16,7 +16,7 @@ def test_ngrams_by_hand() -> None:
 
 
 def test_the_hash_of_known_texts() -> None:
-    assert (hashed(""), hashed("a"), hashed("foobar")) == (0x811C9DC5, 0xE40C292C, 0xBF9CF968)
+    assert (fnv1a_hash(""), fnv1a_hash("a"), fnv1a_hash("foobar")) == (0x811C9DC5, 0xE40C292C, 0xBF9CF968)
 
 
 @pytest.mark.parametrize("word", ["mat", "naïve", "żółw"])
@@ -27,12 +27,14 @@ def test_the_same_rows_as_fasttext(word: str, model_file: Path) -> None:
     assert subwords is not None
     parts, rows = model.get_subwords(word)
     known = len(model.get_words())
-    theirs = [(part, row - known) for part, row in zip(parts, rows.tolist(), strict=True) if row >= known]
-    ours = [(part, hashed(part) % len(subwords.matrix)) for part in ngrams(word, subwords.shortest, subwords.longest)]
-    assert ours == theirs
+    expected = [(part, row - known) for part, row in zip(parts, rows.tolist(), strict=True) if row >= known]
+    ours = [
+        (part, fnv1a_hash(part) % len(subwords.matrix)) for part in ngrams(word, subwords.shortest, subwords.longest)
+    ]
+    assert ours == expected
 
 
-def test_a_model_of_whole_words_has_none(tmp_path: Path) -> None:
+def test_a_model_of_whole_words_has_no_subwords(tmp_path: Path) -> None:
     fasttext = pytest.importorskip("fasttext")
     (tmp_path / "text.txt").write_text("a b c\n" * 20, encoding="utf-8")
     model = fasttext.train_unsupervised(

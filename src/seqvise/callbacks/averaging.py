@@ -1,4 +1,4 @@
-"""An average of the weights, kept beside those that are trained."""
+"""Weight averaging: EMA, SWA and NT-ASGD, stored beside the trained weights."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 SWA_START = 0.75
 NEVER = sys.maxsize
 Share = Callable[[int], float]
-"""The share of the newest weights in an average of ``k`` earlier ones. It is 1 for the first."""
+"""Maps ``k``, the number of weights averaged so far, to the share of the newest weights; 1 for ``k = 0``."""
 
 
 def ema_share(decay: float) -> Share:
-    """``1 - min(decay, (1 + k) / (10 + k))``: an exponential moving average that forgets faster at its beginning.
+    """``1 - min(decay, (1 + k) / (10 + k))``: an exponential moving average with a decay warm-up.
 
-    Without that climb, the weights of the first step would count for ``1 / (1 - decay)`` steps.
+    Without the warm-up, the weights of the first step would count for ``1 / (1 - decay)`` steps.
     """
     return lambda k: 1 - min(decay, (1 + k) / (10 + k)) if k else 1.0
 
@@ -42,18 +42,18 @@ def mean_share(k: int) -> float:
 
 
 class WeightAverage(WeightAveraging):
-    """Averages the weights after every optimizer step; validation measures, and checkpoints hold, the average.
+    """Averages the weights after every optimizer step; validation and checkpoints use the average.
 
-    Lightning's callback keeps the average, swaps it in and out and stores it. A checkpoint's ``state_dict`` is the
-    average, its ``current_model_state`` the weights that are trained, from which a resumed run goes on. Until
-    ``start``, the average is the weights themselves. Learning rates are left alone.
+    Lightning's callback keeps the average, swaps it in and out and stores it. A checkpoint's ``state_dict`` holds the
+    average, its ``current_model_state`` the trained weights, from which a resumed run continues. Before ``start``, the
+    average equals the trained weights. Learning rates are not changed.
 
     Args:
-        share: of the newest weights.
-        start: share of training, 0 to below 1, after which averaging begins.
+        share: the share of the newest weights.
+        start: fraction of training, in [0, 1), after which averaging starts.
 
     Raises:
-        UserError: at the start of training, where weights are sharded or too coarse to be averaged.
+        UserError: at the start of training, if weights are sharded or in too low a precision to be averaged.
     """
 
     def __init__(self, share: Share, start: float = 0.0) -> None:
@@ -63,17 +63,17 @@ class WeightAverage(WeightAveraging):
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Makes the average, of the weights as they are, where and in the format in which they will be trained."""
-        # At this time the model is still on the CPU and in single precision.
+        """Creates the average from the current weights, on the device and in the precision of training."""
+        # At this point the model is still on the CPU and in single precision.
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
         if stage == "fit" and self._average_model is not None:
             trainer.precision_plugin.convert_module(self._average_model.module)
-            _check(trainer, self._average_model)
+            _check_averageable(trainer, self._average_model)
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Finds the step at which averaging begins."""
+        """Computes the step at which averaging starts."""
         horizon = horizon_of(
             trainer.num_training_batches, trainer.accumulate_grad_batches, trainer.max_epochs, trainer.max_steps
         )
@@ -83,23 +83,23 @@ class WeightAverage(WeightAveraging):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Adds the weights to the average if an optimizer step was made."""
+        """Updates the average after an optimizer step."""
         self._step = trainer.global_step - 1
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     @override
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Puts the average into the model."""
+        """Swaps the average into the model."""
         if is_fit_validation(trainer):
             super().on_validation_epoch_start(trainer, pl_module)
 
     @override
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the average where it is: the task's own hook comes after this one and may translate samples."""
+        """Keeps the average in the model: the task's own hook runs after this one and may translate samples."""
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Puts the trained weights back, before a checkpoint is written."""
+        """Swaps the trained weights back before a checkpoint is written."""
         if is_fit_validation(trainer):
             super().on_validation_epoch_end(trainer, pl_module)
 
@@ -107,7 +107,7 @@ class WeightAverage(WeightAveraging):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Restores both sets of weights for further training; a test keeps the average that was loaded."""
+        """Restores both sets of weights to resume training; a test keeps the loaded average."""
         if trainer.state.fn == "fit":
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
@@ -121,16 +121,16 @@ class WeightAverage(WeightAveraging):
 
 
 class TriggeredAverage(WeightAverage):
-    """Averages from the validation on that shows that training goes to and fro (NT-ASGD).
+    """Non-monotonically triggered averaging (NT-ASGD).
 
-    It begins when a validation is worse than the best of those at least ``patience`` validations before it
-    (Merity et al. 2018, algorithm 1). From then on the average is the plain mean of the weights after every step, as
-    ``torch.optim.ASGD`` has it with ``lambd=0``; the optimizer goes on as it was.
+    Averaging starts when a validation is worse than the best of those at least ``patience`` validations before it
+    (Merity et al. 2018, algorithm 1). From then on the average is the plain mean of the weights after every step, as in
+    ``torch.optim.ASGD`` with ``lambd=0``; the optimizer does not change.
 
     Args:
-        metric: what validations are compared by.
+        metric: name of the metric that is compared.
         mode: ``min`` or ``max``, whether smaller or larger is better.
-        patience: of which validations are not compared with.
+        patience: number of most recent validations that are not compared with.
     """
 
     def __init__(self, metric: str, mode: str, patience: int) -> None:
@@ -141,12 +141,12 @@ class TriggeredAverage(WeightAverage):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the beginning to the validations."""
+        """Restores the start of averaging, if it was triggered before the checkpoint."""
         self._first = NEVER if self._begun is None else self._begun
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Puts the trained weights back, and looks at the validation."""
+        """Swaps the trained weights back, and starts averaging if the metric triggers it."""
         super().on_validation_end(trainer, pl_module)
         if self._begun is not None or not is_fit_validation(trainer) or self._metric not in trainer.callback_metrics:
             return
@@ -155,22 +155,22 @@ class TriggeredAverage(WeightAverage):
         self._values.append(value)
         if earlier and value > min(earlier):
             self._begun = self._first = trainer.global_step
-            log.info("%s has stopped getting better: averaging begins behind step %d.", self._metric, self._begun)
+            log.info("%s has stopped improving: averaging starts after step %d.", self._metric, self._begun)
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """What validations have shown."""
+        """The values of past validations, and the step at which averaging started."""
         return {**super().state_dict(), "values": self._values, "begun": self._begun}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on comparing with the validations before."""
+        """Restores the values of past validations."""
         super().load_state_dict(state_dict)
         self._values, self._begun = list(state_dict["values"]), state_dict["begun"]
 
 
 def build_average(options: CallbackOptions, monitor: MonitorOptions) -> list[pl.Callback]:
-    """The callback that `callbacks.average` names, if it names one."""
+    """The callback of `callbacks.average`; none for `none`."""
     if options.average == "ema":
         return [WeightAverage(ema_share(options.average_decay), options.average_start or 0.0)]
     if options.average == "swa":
@@ -181,18 +181,20 @@ def build_average(options: CallbackOptions, monitor: MonitorOptions) -> list[pl.
     return []
 
 
-def _check(trainer: pl.Trainer, average: nn.Module) -> None:
-    problems = []
+def _check_averageable(trainer: pl.Trainer, average: nn.Module) -> None:
+    messages = []
     if isinstance(trainer.strategy, FSDPStrategy):
-        problems.append(
-            "callbacks.average needs all weights in each process, but trainer.strategy=fsdp shares them out: "
+        messages.append(
+            "callbacks.average needs all weights in each process, but trainer.strategy=fsdp shards them: "
             "choose another strategy, or callbacks.average=none."
         )
-    coarse = {str(w.dtype) for w in average.parameters() if w.is_floating_point() and w.element_size() < 4}
-    if coarse:
-        problems.append(
-            f"callbacks.average adds steps that {coarse.pop()} weights would round away: set trainer.precision to "
-            "32-true, bf16-mixed or 16-mixed, or callbacks.average=none."
+    low_precision = {
+        str(weight.dtype) for weight in average.parameters() if weight.is_floating_point() and weight.element_size() < 4
+    }
+    if low_precision:
+        messages.append(
+            f"callbacks.average makes updates that {low_precision.pop()} weights lose to rounding: set "
+            "trainer.precision to 32-true, bf16-mixed or 16-mixed, or callbacks.average=none."
         )
-    if problems:
-        raise UserError(*problems)
+    if messages:
+        raise UserError(*messages)

@@ -1,4 +1,4 @@
-"""The numbers that follow from a config, told before the first step."""
+"""The training plan: the numbers derived from a config, printed before the first step."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from seqvise.schedules.curves import Position
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will be.
+    """The derived numbers of a training.
 
     Attributes:
-        parameters: numbers in the model.
-        trainable: those that are trained.
-        items: in the training part, None where the loader does not know.
-        unit: what the items are, sentences or images.
-        batches: of an epoch on each rank.
-        accumulation: batches an optimizer step.
-        world: ranks.
+        parameters: number of parameters of the model.
+        trainable: number of trained parameters.
+        items: size of the training set, None if unknown.
+        unit: unit of the items, such as sentences or images.
+        batches: batches per epoch on each rank.
+        accumulation: batches per optimizer step.
+        world: number of ranks.
         horizon: optimizer steps and epochs.
-        tokens: target tokens an epoch, None where unknown.
-        rate: the highest learning rate of a group.
-        forcing: teacher forcing ratio of the first and of the last step, None without.
-        precision: the precision and why.
-        device: where training runs.
-        bytes: parameters, gradients and optimizer state on each rank, replicated.
+        tokens: target tokens per epoch, None if unknown.
+        rate: the highest learning rate of all parameter groups.
+        forcing: teacher forcing ratio of the first and of the last step, None without teacher forcing.
+        precision: the precision and the reason for it.
+        device: the training device.
+        bytes: memory of parameters, gradients and optimizer state on each rank if replicated.
     """
 
     parameters: int
@@ -56,44 +56,44 @@ class Plan:
     bytes: int
 
     @property
-    def steps_an_epoch(self) -> int:
-        """Optimizer steps an epoch."""
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps per epoch."""
         return math.ceil(self.batches / self.accumulation)
 
     @property
     def effective_batch(self) -> float | None:
-        """Mean items an optimizer step, over all ranks."""
-        return None if self.items is None else self.items / self.steps_an_epoch
+        """Mean number of items per optimizer step, over all ranks."""
+        return None if self.items is None else self.items / self.steps_per_epoch
 
 
-def survey(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> Plan:
-    """Derives the plan; training need not have begun, so a dry run may ask.
+def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> Plan:
+    """Derives the plan, also before training has started, as for a dry run.
 
     Args:
-        trainer: its limits, devices and callbacks are read.
-        task: the module; its ``precision_note`` is quoted.
-        loader: the training loader, with a length; its dataset's length and ``target_tokens`` are told, if it has them.
-        optimizer: as the task configured it.
+        trainer: its limits, devices and callbacks are used.
+        task: the module; its ``precision_note`` is used.
+        loader: the training loader, with a length; the length and ``target_tokens`` of its dataset are optional.
+        optimizer: the optimizer that the task configures.
 
     Raises:
         UserError: training has no end.
     """
-    whole = len(loader) if isinstance(loader, Sized) else 0
-    batches = _limited(whole, trainer.limit_train_batches)
+    all_batches = len(loader) if isinstance(loader, Sized) else 0
+    batches = _limited_batches(all_batches, trainer.limit_train_batches)
     horizon = horizon_of(batches, trainer.accumulate_grad_batches, trainer.max_epochs, trainer.max_steps)
-    share = batches / whole if whole else 1.0
+    fraction = batches / all_batches if all_batches else 1.0
     parameters, trainable = _parameters(task)
     dataset = getattr(loader, "dataset", None)
     return Plan(
         parameters=parameters,
         trainable=trainable,
-        items=_share(len(dataset) if isinstance(dataset, Sized) else None, share),
+        items=_scaled(len(dataset) if isinstance(dataset, Sized) else None, fraction),
         unit=unit_of(task),
         batches=batches,
         accumulation=trainer.accumulate_grad_batches,
         world=trainer.world_size,
         horizon=horizon,
-        tokens=_share(getattr(dataset, "target_tokens", None), share),
+        tokens=_scaled(getattr(dataset, "target_tokens", None), fraction),
         rate=max(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups),
         forcing=_forcing(trainer, horizon),
         precision=getattr(task, "precision_note", str(trainer.precision)),
@@ -102,29 +102,29 @@ def survey(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimi
     )
 
 
-def refuse_other_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint: Path) -> None:
-    """Compares the length of a training that would be resumed with that of its checkpoint, before it begins.
+def check_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint: Path) -> None:
+    """Compares the training length of a checkpoint with that of the resumed training, before it starts.
 
     Args:
-        trainer: its limits and its schedule are read.
-        data: the batches.
-        checkpoint: the file.
+        trainer: its limits and its schedule are used.
+        data: the data module.
+        checkpoint: the checkpoint file.
 
     Raises:
-        UserError: they differ, and ``schedule.extend`` is false; or more steps are trained than there would be.
+        UserError: the lengths differ and ``schedule.extend`` is false, or the checkpoint has more steps.
     """
     saved = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
-    states, done = saved.get("callbacks", {}), int(saved.get("global_step", 0))
-    data.trainer = trainer  # among whose ranks the batches are divided
+    states, trained_steps = saved.get("callbacks", {}), int(saved.get("global_step", 0))
+    data.trainer = trainer  # the batches are divided among its ranks
     loader = data.train_dataloader()
-    batches = _limited(len(loader), trainer.limit_train_batches)
+    batches = _limited_batches(len(loader), trainer.limit_train_batches)
     for callback in callbacks_of(trainer):
         if isinstance(callback, ScheduleCallback):
-            callback.refuse_other_horizon(states.get(callback.state_key, {}), batches, trainer, done)
+            callback.check_horizon(states.get(callback.state_key, {}), batches, trainer, trained_steps)
 
 
 def banner(plan: Plan) -> str:
-    """The plan as lines of a name and what it is."""
+    """The plan as text, one name and value per line."""
     rows = list(_rows(plan))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -135,38 +135,38 @@ class Banner(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Surveys and prints, on the first rank only."""
+        """Prints the plan on the first rank only."""
         if trainer.is_global_zero:
-            plan = survey(trainer, pl_module, trainer.train_dataloader, trainer.optimizers[0])
+            plan = training_plan(trainer, pl_module, trainer.train_dataloader, trainer.optimizers[0])
             print(banner(plan), file=sys.stderr, flush=True)
 
 
 def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{plan.parameters:,} ({plan.trainable:,} trained)"
     if plan.items is not None:
-        yield plan.unit, f"{plan.items:,} an epoch"
+        yield plan.unit, f"{plan.items:,} per epoch"
     if plan.tokens is not None:
-        yield "tokens", f"{plan.tokens:,} an epoch (target side)"
-    yield "batches", f"{plan.batches:,} an epoch" + (f" on each of {plan.world} ranks" if plan.world > 1 else "")
+        yield "tokens", f"{plan.tokens:,} per epoch (target side)"
+    yield "batches", f"{plan.batches:,} per epoch" + (f" on each of {plan.world} ranks" if plan.world > 1 else "")
     horizon = plan.horizon
-    yield "steps", f"{plan.steps_an_epoch:,} an epoch, {horizon.steps:,} in {horizon.epochs} epochs"
+    yield "steps", f"{plan.steps_per_epoch:,} per epoch, {horizon.steps:,} in {horizon.epochs} epochs"
     if plan.effective_batch is not None:
         parts = f" ({plan.accumulation} batches x {plan.world} ranks)" if plan.accumulation * plan.world > 1 else ""
-        yield "effective batch", f"{plan.effective_batch:.4g} {plan.unit} a step on average{parts}"
+        yield "effective batch", f"{plan.effective_batch:.4g} {plan.unit} per step on average{parts}"
     yield "peak rate", f"{plan.rate:g}"
     if plan.forcing is not None:
         yield "teacher forcing", "{:g} -> {:g}".format(*plan.forcing)
     yield "precision", plan.precision
     yield "device", plan.device
-    yield "memory", f"{plan.bytes / 2**20:,.0f} MiB of parameters, gradients and optimizer state, activations apart"
+    yield "memory", f"{plan.bytes / 2**20:,.0f} MiB for parameters, gradients and optimizer state, without activations"
 
 
-def _limited(batches: int, limit: float) -> int:
+def _limited_batches(batches: int, limit: float) -> int:
     return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
-def _share(count: int | None, share: float) -> int | None:
-    return None if count is None else round(count * share)
+def _scaled(count: int | None, fraction: float) -> int | None:
+    return None if count is None else round(count * fraction)
 
 
 def _parameters(task: torch.nn.Module) -> tuple[int, int]:
@@ -190,8 +190,8 @@ def _forcing(trainer: pl.Trainer, horizon: Horizon) -> tuple[float, float] | Non
     if "teacher_forcing" not in schedules:
         return None
     ends = ((0, 0), (horizon.steps - 1, horizon.epochs - 1))
-    places = (Position(step, horizon.steps, epoch, horizon.epochs) for step, epoch in ends)
-    return cast(tuple[float, float], tuple(schedules["teacher_forcing"](place) for place in places))
+    positions = (Position(step, horizon.steps, epoch, horizon.epochs) for step, epoch in ends)
+    return cast(tuple[float, float], tuple(schedules["teacher_forcing"](position) for position in positions))
 
 
 def _device_name(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The callbacks of a run, from what a person chose."""
+"""Builds the callbacks of a run from its options."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def build_callbacks(
 ) -> list[pl.Callback]:
     """All callbacks of a run, in the order they must be called.
 
-    The schedule refuses before the banner prints, the guards look before anything is saved. A progress bar of ours is
-    among them if ``options.progress``; without it, the trainer needs ``enable_progress_bar=False``.
+    The schedule raises its errors before the banner is printed, and the guards run before anything is saved. With
+    ``options.progress`` the list includes a progress bar; without, the trainer needs ``enable_progress_bar=False``.
 
     Args:
-        options: which of ours, and a person's own.
-        schedule: the rate and the momentum.
-        forcing: the teacher forcing ratio; None for a model that has none.
-        monitor: what best means.
-        run_dir: receives ``samples.txt``, ``progress.jsonl``, ``confusion.png`` and ``checkpoints/``.
+        options: the built-in callbacks to use, and your own.
+        schedule: schedule of learning rate and momentum.
+        forcing: schedule of the teacher forcing ratio; None for a model without teacher forcing.
+        monitor: metric that defines the best checkpoint.
+        run_dir: folder of ``samples.txt``, ``progress.jsonl``, ``confusion.png`` and ``checkpoints/``.
 
     Raises:
-        UserError: a node of ``options.extra`` names no callback.
+        UserError: a node of ``options.extra`` is not a callback.
     """
     custom = find_class("schedule.name", schedule.name) if "." in schedule.name else None
     return [

@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps, and when they are written: only where training can go on exactly from."""
+"""The checkpoints of a run. They are written only at steps from which training can be resumed exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqvise.tasks.options import MonitorOptions
 
 
 class BestMetrics(pl.Callback):
-    """Keeps the metrics of the validation that was best by the monitored one, for ``metrics.json``.
+    """Keeps all metrics of the best validation by the monitored metric, for ``metrics.json``.
 
     Args:
         metric: the name of the monitored metric.
@@ -25,16 +25,16 @@ class BestMetrics(pl.Callback):
     def __init__(self, metric: str, mode: str) -> None:
         self.metric, self.sign = metric, 1.0 if mode == "max" else -1.0
         self.metrics: dict[str, float] = {}
-        self.validated: int | None = None  # optimizer steps before the last validation
+        self.validated: int | None = None  # optimizer steps at the last validation
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        found = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        if trainer.sanity_checking or self.metric not in found:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        if trainer.sanity_checking or self.metric not in metrics:
             return
         self.validated = trainer.global_step
-        if not self.metrics or self.sign * found[self.metric] > self.sign * self.metrics[self.metric]:
-            self.metrics = {**found, "epoch": trainer.current_epoch + 1}
+        if not self.metrics or self.sign * metrics[self.metric] > self.sign * self.metrics[self.metric]:
+            self.metrics = {**metrics, "epoch": trainer.current_epoch + 1}
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -45,21 +45,22 @@ class BestMetrics(pl.Callback):
         self.metrics = dict(state_dict["metrics"])
         self.validated = state_dict.get("validated")  # earlier revisions lack it
 
-    def unmeasured(self, steps: int) -> str | None:
-        """A sentence on training that ended without a validation of its last steps; None where it had one.
+    def unvalidated_steps_message(self, steps: int) -> str | None:
+        """A warning if training ended without a validation of its last steps; None if they were validated.
 
-        steps: of the whole training.
+        steps: optimizer steps of the whole training.
         """
         if self.validated == steps or (self.validated is None and self.metrics):
             return None
-        before = (
+        last_validation = (
             "before the first validation"
             if self.validated is None
             else f"and the last validation after {self.validated}"
         )
         return (
-            f"Training ended after {steps} steps, {before}: no later step was measured, or can be the best. To "
-            "validate every N batches, set trainer.val_check_interval=N and trainer.check_val_every_n_epoch=null."
+            f"Training ended after {steps} steps, {last_validation}: later steps were not validated and cannot be the "
+            "best. To validate every N batches, set trainer.val_check_interval=N and "
+            "trainer.check_val_every_n_epoch=null."
         )
 
 
@@ -69,44 +70,44 @@ COMMON: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_n
 
 
 class Checkpoints(ModelCheckpoint):
-    """Lightning's, whose state goes with the run's folder when that is moved.
+    """Lightning's callback with a state that stays valid when the run directory is moved.
 
-    Lightning forgets which checkpoints were the best where their folder has another name, and overwrites them.
+    If the folder has another name, Lightning loses track of the best checkpoints and overwrites them.
     """
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores paths as they are now."""
+        """Restores the state with paths in the current folder."""
         folder = Path(str(self.dirpath))
-        moved = {name: _within(folder, state_dict[name]) for name in PATHS}
-        best = {_within(folder, path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {name: _in_folder(folder, state_dict[name]) for name in PATHS}
+        best = {_in_folder(folder, path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
 
 
 class BestCheckpoints(Checkpoints):
-    """Several of the best checkpoints beside ``best.ckpt``; its own class, so that its state has its own key."""
+    """The N best checkpoints beside ``best.ckpt``; a separate class, so that its state has its own key."""
 
 
 class LastCheckpoints(Checkpoints):
-    """Checkpoints of the last validations beside ``last.ckpt``; its own class, so that its state has its own key."""
+    """Checkpoints of the last validations beside ``last.ckpt``; a separate class, so that its state has its own key."""
 
 
 class StepCheckpoint(Checkpoints):
-    """``last.ckpt`` every so many steps; its own class, so that its state has its own key."""
+    """``last.ckpt`` every N steps; a separate class, so that its state has its own key."""
 
     @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Leaves a step to the validation that follows it: what resumes here would leave that out."""
+        """Skips a step that is followed by a validation: a run resumed here would leave out that validation."""
         if not validation_follows(trainer):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
 
 def build_checkpoints(options: CallbackOptions, monitor: MonitorOptions, folder: Path) -> Iterator[pl.Callback]:
-    """The callbacks that write into ``folder``: ``best.ckpt``, ``last.ckpt`` and those asked for beside them."""
+    """The callbacks that write ``best.ckpt``, ``last.ckpt`` and other requested checkpoints into ``folder``."""
     ranked: dict[str, Any] = {"monitor": monitor.metric, "mode": monitor.mode}
-    # Lightning takes its ckpt_path="best" from the first one.
+    # Lightning's ckpt_path="best" refers to the first checkpoint callback.
     yield Checkpoints(folder, "best", save_top_k=min(options.keep_best, 1), **ranked, **COMMON)
     name = "epoch{epoch:03d}-step{step:06d}"
     if options.keep_best > 1:
@@ -114,19 +115,19 @@ def build_checkpoints(options: CallbackOptions, monitor: MonitorOptions, folder:
     if options.keep_last > 1:
         latest: dict[str, Any] = {"monitor": "step", "mode": "max", "save_top_k": options.keep_last}
         yield LastCheckpoints(folder, f"last-{name}", **latest, **COMMON)
-    # Lightning's save_last leaves a validation out that is not among the best. These hold the state of those above.
+    # Lightning's save_last skips validations that are not among the best. This one also holds the state of those above.
     yield Checkpoints(folder, Path(LAST).stem, **COMMON)
     if options.save_steps is not None:
         yield StepCheckpoint(folder, Path(LAST).stem, every_n_train_steps=options.save_steps, **COMMON)
 
 
 def validation_follows(trainer: pl.Trainer) -> bool:
-    """Whether the epoch or a validation ends with the training batch that has just been read."""
+    """Whether the end of the epoch or a validation follows the current training batch."""
     loop = trainer.fit_loop
     fetcher = loop._data_fetcher
     assert fetcher is not None
     return loop.epoch_loop.batch_progress.is_last_batch or loop.epoch_loop._should_check_val_fx(fetcher)
 
 
-def _within(folder: Path, path: str) -> str:
+def _in_folder(folder: Path, path: str) -> str:
     return str(folder / Path(path).name) if path else path

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a validation: translations as text, attention as pictures and as one number."""
+"""Validation results in TensorBoard: sample translations, attention maps, attention entropy, confusion matrices."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class HyperparameterRow(pl.Callback):
-    """Shows the module's hyperparameters beside the best value of a metric so far, as ``hp/<metric>``.
+    """Logs the module's hyperparameters with the best value of a metric so far, as ``hp/<metric>``.
 
-    TensorBoard makes a row only for hyperparameters that come with a metric, so the row starts with a NaN.
+    TensorBoard shows hyperparameters only together with a metric, so the row starts with NaN.
 
     Args:
         metric: a metric logged in validation.
-        mode: ``max`` or ``min``, which is better.
+        mode: ``max`` or ``min``, whether larger or smaller is better.
     """
 
     def __init__(self, metric: str, mode: str) -> None:
@@ -39,14 +39,14 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Opens the row; a module that saved no hyperparameters has none."""
+        """Logs the hyperparameters; a module without saved hyperparameters is skipped."""
         if trainer.is_global_zero and pl_module.hparams_initial:
             for logger in tensorboards(trainer):
                 logger.log_hyperparams(dict(pl_module.hparams_initial), {f"hp/{self._metric}": self._best})
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Brings the row up to date."""
+        """Updates the best value."""
         value = trainer.callback_metrics.get(self._metric)
         if value is None or not pl_module.hparams_initial or not is_fit_validation(trainer):
             return
@@ -62,19 +62,19 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from the checkpoint's best value."""
+        """Restores the best value."""
         self._best = state_dict["best"]
 
 
-WRITTEN = 30
-"""Labels up to which counts are written into the cells."""
+MAX_LABELS_WITH_COUNTS = 30
+"""With more labels, counts are not written into the cells."""
 
 
 class ConfusionPicture(pl.Callback):
-    """Draws the module's ``confusion`` after each validation of a fit. A module without one is left alone.
+    """Draws the module's ``confusion`` matrix after each validation of a fit. A module without one is skipped.
 
     Args:
-        path: of the PNG file.
+        path: the PNG file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class ConfusionPicture(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the file, and shows it in TensorBoard."""
+        """Writes the file and logs it to TensorBoard."""
         counts: Counts | None = getattr(pl_module, "confusion", None)
         if counts is None or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
@@ -93,7 +93,7 @@ class ConfusionPicture(pl.Callback):
 
 
 def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
-    """A row for each true label, a column for each that was found, dark by its share of the row.
+    """A confusion matrix: one row per true label, one column per predicted label, shaded by the share of the row.
 
     Args:
         counts: (L, L).
@@ -109,23 +109,23 @@ def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
     names = [label.replace("$", r"\$")[:20] for label in labels]
     axes.set_xticks(range(len(names)), names, rotation=55, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("found")
+    axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if len(labels) <= WRITTEN:
+    if len(labels) <= MAX_LABELS_WITH_COUNTS:
         for row, column in ((r, c) for r in range(len(labels)) for c in range(len(labels))):
-            dark = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=dark, fontsize=8)
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=color, fontsize=8)
     return figure
 
 
 class Dashboard(pl.Callback):
-    """Shows the module's ``samples`` and ``attention_entropy`` after each validation of a fit.
+    """Logs the module's ``samples`` and ``attention_entropy`` after each validation of a fit.
 
-    A module without them, or a logger that takes no text or pictures, is left alone.
+    Modules without them, and loggers without text or images, are skipped.
 
     Args:
-        samples: translations shown as text.
-        attention_maps: attention maps shown as pictures.
+        samples: number of translations logged as text.
+        attention_maps: number of attention maps logged as images.
     """
 
     def __init__(self, samples: int = 8, attention_maps: int = 4) -> None:
@@ -133,7 +133,7 @@ class Dashboard(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Shows what the validation has left on the module."""
+        """Logs the results that the validation stored on the module."""
         if not trainer.is_global_zero or not is_fit_validation(trainer):
             return
         _log_entropy(trainer, pl_module)
@@ -142,9 +142,9 @@ class Dashboard(pl.Callback):
             self._show(logger, samples, trainer.global_step)
 
     def _show(self, logger: TensorBoardLogger, samples: Sequence[Sample], step: int) -> None:
-        shown = samples[: self._samples]
-        if shown:
-            logger.experiment.add_text("samples", samples_markdown(shown), step)
+        text_samples = samples[: self._samples]
+        if text_samples:
+            logger.experiment.add_text("samples", samples_markdown(text_samples), step)
         mapped = [sample for sample in samples if sample.attention is not None and sample.attention.size]
         for number, sample in enumerate(mapped[: self._maps]):
             assert sample.attention is not None
@@ -153,12 +153,12 @@ class Dashboard(pl.Callback):
 
 
 def samples_of(pl_module: pl.LightningModule) -> Sequence[Sample]:
-    """The translations the last validation kept on the module; none where the task keeps none."""
+    """The translations that the last validation stored on the module; empty if the task stores none."""
     return cast(Sequence[Sample], getattr(pl_module, "samples", ()))
 
 
 def samples_markdown(samples: Sequence[Sample]) -> str:
-    """A table of translations."""
+    """A Markdown table of translations."""
     rows = ((sample.source, sample.reference, sample.output) for sample in samples)
     lines = [" | ".join(map(markdown_text, row)) for row in rows]
     return "\n".join(f"| {line} |" for line in ("source | reference | output", "--- | --- | ---", *lines))
@@ -174,11 +174,11 @@ def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
 
 
 class SampleFile(pl.Callback):
-    """Rewrites a file of translations after each validation of a fit, never half.
+    """Replaces a file of translations atomically after each validation of a fit.
 
     Args:
         path: the file.
-        count: translations written.
+        count: number of translations to write.
     """
 
     def __init__(self, path: Path, count: int = 8) -> None:
@@ -186,14 +186,14 @@ class SampleFile(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the module's ``samples``; a module without leaves the file as it is."""
+        """Writes the module's ``samples``, if it has any."""
         samples = samples_of(pl_module)[: self._count]
         if samples and trainer.is_global_zero and is_fit_validation(trainer):
             write_text(self._path, samples_text(samples))
 
 
 def samples_text(samples: Sequence[Sample]) -> str:
-    """Three labelled lines a sentence, an empty line between sentences."""
+    """Three labelled lines per sentence, with an empty line between sentences."""
     return "\n".join(
         f"source     {sample.source}\nreference  {sample.reference}\noutput     {sample.output}\n" for sample in samples
     )

@@ -1,4 +1,4 @@
-"""Training goes on from a checkpoint exactly where it was written."""
+"""Resumes training exactly at the step at which a checkpoint was written."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STAGES = ("ready", "started", "processed", "completed")
 
 
 class ExactResume(pl.Callback):
-    """Brings the counters of Lightning's loops into one of two forms: within an epoch, or between two.
+    """Normalises the counters of Lightning's loops to one of two states: within an epoch, or between two epochs.
 
-    Lightning has a form for each hook in which a checkpoint can be written. From some of them it leaves out an epoch,
-    or a validation, or the step of a scheduler that looks at a metric. Checkpoints of ours are written behind a step
-    that no validation follows, or behind a validation, which is all that has to be told apart. A validation within an
-    accumulated optimizer step leaves gradients behind, which the checkpoint holds, too, those of every process.
+    In Lightning, the counters depend on the hook that writes the checkpoint. From some hooks, a resumed run skips an
+    epoch, a validation, or the step of a scheduler that monitors a metric. Checkpoints of this project are written
+    after a step without a following validation, or after a validation; only these two cases have to be distinguished.
+    A validation within an accumulated optimizer step leaves gradients, so the checkpoint stores them for all processes.
 
     Args:
-        metric: what a scheduler looks at.
+        metric: the metric that a scheduler monitors.
     """
 
     def __init__(self, metric: str) -> None:
@@ -39,7 +39,7 @@ class ExactResume(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Rewrites the counters before Lightning reads them."""
+        """Normalises the counters before Lightning loads them."""
         if trainer.state.fn != "fit":
             return
         self._value, self._stopping = checkpoint.get(MONITORED), checkpoint.get(STOPPING, False)
@@ -50,7 +50,7 @@ class ExactResume(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begins an epoch as any other; makes the step of a scheduler that the checkpoint did not wait for."""
+        """Restores gradients; after an epoch, starts the next one and makes a scheduler step that is still due."""
         trainer.should_stop = trainer.should_stop or self._stopping
         for name, parameter in pl_module.named_parameters():
             if name in self._gradients:
@@ -58,7 +58,7 @@ class ExactResume(pl.Callback):
         self._gradients = {}
         if not self._between:
             return
-        # Not the fit loop's own: with `trainer.max_steps` Lightning takes any assignment to that one for True.
+        # Not `fit_loop.restarting`: with `trainer.max_steps`, Lightning treats any assignment to it as True.
         trainer.fit_loop.epoch_loop.restarting = False
         for config in trainer.lr_scheduler_configs:
             due = trainer.current_epoch % config.frequency == 0
@@ -68,14 +68,14 @@ class ExactResume(pl.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lets a scheduler make its step at the end of the first epoch, too."""
-        trainer.fit_loop.on_iteration_done()  # as Lightning does itself, after that step
+        """Makes schedulers step at the end of the first epoch, too."""
+        trainer.fit_loop.on_iteration_done()  # as Lightning does after that step
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps the scheduler's metric, gradients, and a signal to stop that waits for `trainer.min_epochs`."""
+        """Stores the scheduler's metric, gradients, and a stop request that waits for `trainer.min_epochs`."""
         checkpoint[STOPPING] = trainer.should_stop and not trainer.fit_loop._can_stop_early
         value = trainer.callback_metrics.get(self._metric)
         checkpoint[MONITORED] = None if value is None else float(value)
@@ -84,13 +84,13 @@ class ExactResume(pl.Callback):
 
 
 def gradients_of(module: torch.nn.Module) -> dict[str, Tensor]:
-    """The gradients of all processes by the parameter's name, (processes, ...)."""
-    found = ((name, parameter.grad) for name, parameter in module.named_parameters())
-    return {name: stack_processes(gradient) for name, gradient in found if gradient is not None}
+    """The gradients of all processes by parameter name, (processes, ...)."""
+    gradients = ((name, parameter.grad) for name, parameter in module.named_parameters())
+    return {name: stack_processes(gradient) for name, gradient in gradients if gradient is not None}
 
 
 def between_epochs(loops: dict[str, Any]) -> None:
-    """Counters of the fit loop, in place: all epochs that were begun are over, and no batch of another is read."""
+    """Sets the counters of the fit loop, in place: all started epochs are complete, no other has started."""
     for span in ("total", "current"):
         epochs = loops[EPOCHS][span]
         loops[EPOCHS][span] = dict.fromkeys(epochs, epochs["started"])
@@ -100,7 +100,7 @@ def between_epochs(loops: dict[str, Any]) -> None:
 
 
 def within_epoch(loops: dict[str, Any]) -> None:
-    """Counters of the fit loop, in place: as behind the step of a batch whose hooks are not over yet."""
+    """Sets the counters of the fit loop, in place, as after the step of a batch and before its last hooks."""
     for span in ("total", "current"):
         epochs, batches = loops[EPOCHS][span], loops[BATCHES][span]
         epochs.update(processed=epochs["started"] - 1, completed=epochs["started"] - 1)

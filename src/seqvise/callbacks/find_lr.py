@@ -22,15 +22,16 @@ from seqvise.figures import save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REACH = 5  # steps on either side of the one whose slope is taken: the first few means are of few losses, and jump
+# Slopes are taken over this many steps on either side: the first smoothed losses average few values and are noisy.
+SLOPE_STEPS = 5
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw.
+    """The result of a range test.
 
     Attributes:
-        rates: n rates, growing, each the highest of its step's groups.
+        rates: n increasing rates, each the highest of the parameter groups at that step.
         losses: n smoothed losses.
     """
 
@@ -38,31 +39,33 @@ class RangeTest:
     losses: list[float]
 
     def suggestion(self) -> float:
-        """The rate at which the smoothed loss falls fastest per factor of the rate, before its lowest point.
+        """The rate with the steepest descent of the smoothed loss over the log rate, before the lowest loss.
 
         Raises:
-            UserError: the loss fell too briefly to tell.
+            UserError: the loss fell for too few steps.
         """
         lowest = int(np.argmin(self.losses)) + 1 if self.losses else 0
-        if lowest <= 2 * REACH:
+        if lowest <= 2 * SLOPE_STEPS:
             raise UserError(
                 f"The loss was lowest after {lowest} of {len(self.losses)} steps of the range test, too early to "
                 "suggest a rate: lower find_lr.start or raise find_lr.steps."
             )
         losses, rates = np.array(self.losses[:lowest]), np.log(self.rates[:lowest])
-        slopes = (losses[2 * REACH :] - losses[: -2 * REACH]) / (rates[2 * REACH :] - rates[: -2 * REACH])
-        return self.rates[REACH + int(np.argmin(slopes))]
+        slopes = (losses[2 * SLOPE_STEPS :] - losses[: -2 * SLOPE_STEPS]) / (
+            rates[2 * SLOPE_STEPS :] - rates[: -2 * SLOPE_STEPS]
+        )
+        return self.rates[SLOPE_STEPS + int(np.argmin(slopes))]
 
 
 class RangeTestCallback(pl.Callback):
     """Multiplies the rate at every optimizer step, from ``start`` to ``end``, and records the smoothed loss.
 
-    Groups keep their ratios; the highest has the rate that is recorded. Training stops at the end, or earlier where
-    the loss is not finite or ``stop`` times its best. (Smith 2017, arXiv:1506.01186, section 3.3; the lesson's
-    ``lr_find``, which stops at four times the best as well.)
+    Parameter groups keep their ratios; the highest rate is recorded. Training stops at the end, or earlier if the loss
+    is not finite or above ``stop`` times its minimum. (Smith 2017, arXiv:1506.01186, section 3.3; ``lr_find`` of
+    fast.ai (2018) also stops at four times the minimum.)
 
     Args:
-        options: the range, its steps, smoothing and stop.
+        options: range, number of steps, smoothing and stop factor.
     """
 
     def __init__(self, options: RangeTestOptions) -> None:
@@ -73,7 +76,7 @@ class RangeTestCallback(pl.Callback):
 
     @override
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Puts aside the task's own rate scheduler, which may watch a metric of a validation that is not run."""
+        """Removes the task's own rate scheduler, which may monitor a metric of a validation that is not run."""
         trainer.strategy.lr_scheduler_configs = []
 
     @override
@@ -92,7 +95,7 @@ class RangeTestCallback(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Records the step's loss once its last batch is done."""
+        """Records the loss of a step after its last batch."""
         self._losses.append(float(batch_loss(trainer, outputs)))
         if trainer.global_step == len(self.result.rates):
             self._record(sum(self._losses) / len(self._losses), trainer)
@@ -116,24 +119,24 @@ def find_lr(
     out: Path,
     options: RangeTestOptions | None = None,
 ) -> float:
-    """Runs a range test, writes its plot, and leaves the task's weights as they were.
+    """Runs a range test, writes its plot and restores the task's weights.
 
     Args:
-        trainer: one for this alone, whose device, precision, accumulation and clipping are used; its callbacks,
-            loggers, validation and limits are put aside.
+        trainer: used for this test only. Its device, precision, accumulation and clipping apply; its callbacks,
+            loggers, validation and limits are removed.
         task: the module.
-        datamodule: gives the training batches, over again where an epoch is shorter than the test.
-        out: the plot, a PNG.
-        options: the range; its defaults if None.
+        datamodule: the training batches, repeated if an epoch is shorter than the test.
+        out: the PNG file of the plot.
+        options: range and steps; None for the defaults.
 
     Returns:
-        The suggested peak rate, where the loss falls fastest.
+        The suggested peak rate, at the steepest descent of the loss.
 
     Raises:
-        UserError: the loss fell too briefly to tell.
+        UserError: the loss fell for too few steps.
     """
     callback = RangeTestCallback(options or RangeTestOptions())
-    put_aside(trainer, callback)
+    strip_trainer(trainer, callback)
     weights = copy.deepcopy(task.state_dict())
     try:
         trainer.fit(task, datamodule=datamodule)
@@ -146,7 +149,7 @@ def find_lr(
 
 
 def range_figure(result: RangeTest, suggestion: float) -> Figure:
-    """The smoothed loss over the rate, the suggestion marked."""
+    """The smoothed loss over the rate, with the suggestion marked."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
@@ -154,10 +157,10 @@ def range_figure(result: RangeTest, suggestion: float) -> Figure:
     axes.plot(result.rates, result.losses, color="tab:blue", linewidth=1.6)
     loss = result.losses[result.rates.index(suggestion)]
     axes.plot([suggestion], [loss], "o", color="tab:red")
-    label = f"falls fastest: {suggestion:.2g}"
+    label = f"steepest descent: {suggestion:.2g}"
     axes.annotate(label, (suggestion, loss), xytext=(8, 6), textcoords="offset points", color="tab:red")
     axes.set_xscale("log")
-    axes.set_ylim(*_visible(result.losses))
+    axes.set_ylim(*_y_limits(result.losses))
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss, smoothed")
     axes.grid(alpha=0.25)
@@ -165,15 +168,15 @@ def range_figure(result: RangeTest, suggestion: float) -> Figure:
     return figure
 
 
-def _visible(losses: list[float]) -> tuple[float, float]:
-    """Limits that show the fall, however high the loss climbed after it."""
+def _y_limits(losses: list[float]) -> tuple[float, float]:
+    """Limits of the y axis that show the descent, however high the loss rises afterwards."""
     low, start = min(losses), losses[0]
-    room = max(start - low, 1e-6)
-    return low - 0.1 * room, min(max(losses), start + 0.6 * room) + 0.1 * room
+    drop = max(start - low, 1e-6)
+    return low - 0.1 * drop, min(max(losses), start + 0.6 * drop) + 0.1 * drop
 
 
-def put_aside(trainer: pl.Trainer, callback: pl.Callback) -> None:
-    """Leaves a trainer nothing but batches and one callback, which ends it."""
+def strip_trainer(trainer: pl.Trainer, callback: pl.Callback) -> None:
+    """Removes callbacks, loggers, validation and limits of a trainer; ``callback`` has to end training."""
     trainer.callbacks = [callback]  # type: ignore[attr-defined]
     trainer.loggers = []
     trainer.limit_val_batches = 0

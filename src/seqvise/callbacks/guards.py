@@ -1,4 +1,4 @@
-"""Callbacks that stop a run which cannot end well."""
+"""Callbacks that stop a run with a non-finite loss or a monitored metric that is never logged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing_extensions import override
 from seqvise.callbacks.hooks import batch_loss, is_fit_validation, is_logged
 from seqvise.errors import UserError
 
-ROWS_NAMED = 8
+MAX_LISTED_ROWS = 8
 
 
 class NonFiniteLossError(RuntimeError):
@@ -30,51 +30,51 @@ class _Step:
 
 
 class FiniteLoss(pl.Callback):
-    """Stops training at a NaN or infinite loss, names the batch, and lets no checkpoint be written after it.
+    """Stops training at a NaN or infinite loss, reports the batch, and prevents later checkpoints.
 
-    On a CPU every step is looked at. Elsewhere that would wait for the device at each step, so losses are looked at
-    together when metrics are logged, at the end of an epoch and before a checkpoint is saved.
+    On CPU every step is checked. On other devices that would synchronise at each step, so losses are checked together
+    when metrics are logged, at the end of an epoch and before a checkpoint is saved.
 
     Raises:
-        NonFiniteLossError: with epoch, batch and the rows of the batch (its ``rows``) in the training part.
+        NonFiniteLossError: with epoch, batch and the rows of the training set in the batch (its ``rows``).
     """
 
     def __init__(self) -> None:
-        self._unseen: list[_Step] = []
+        self._unchecked: list[_Step] = []
 
     @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Remembers the step's loss, and looks where looking is cheap."""
+        """Stores the loss of the step; checks all stored losses where that is cheap."""
         loss = batch_loss(trainer, outputs)
-        self._unseen.append(_Step(trainer.current_epoch, batch_idx, getattr(batch, "rows", None), loss))
+        self._unchecked.append(_Step(trainer.current_epoch, batch_idx, getattr(batch, "rows", None), loss))
         if loss.device.type == "cpu" or is_logged(trainer, trainer.global_step):
-            self._look(trainer)
+            self._check(trainer)
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Looks at what is left of the epoch."""
-        self._look(trainer)
+        """Checks the remaining losses of the epoch."""
+        self._check(trainer)
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Looks before the checkpoint is written."""
-        self._look(trainer)
+        """Checks before the checkpoint is written."""
+        self._check(trainer)
 
-    def _look(self, trainer: pl.Trainer) -> None:
-        if not self._unseen:
+    def _check(self, trainer: pl.Trainer) -> None:
+        if not self._unchecked:
             return
-        finite = torch.isfinite(torch.stack([step.loss for step in self._unseen])).tolist()
+        finite = torch.isfinite(torch.stack([step.loss for step in self._unchecked])).tolist()
         if not all(finite):
-            raise NonFiniteLossError(_sentence(self._unseen[finite.index(False)], trainer))
-        self._unseen.clear()
+            raise NonFiniteLossError(_message(self._unchecked[finite.index(False)], trainer))
+        self._unchecked.clear()
 
 
 class MonitorIsLogged(pl.Callback):
-    """Refuses a monitored metric that no validation logs, at the end of the first one.
+    """Raises an error after the first validation if it did not log the monitored metric.
 
     Args:
         metric: ``monitor.metric``.
@@ -85,17 +85,17 @@ class MonitorIsLogged(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Looks for the metric among those logged."""
+        """Checks that the metric was logged."""
         if is_fit_validation(trainer):
-            self._look(trainer)
+            self._check(trainer)
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The same for a training without validation."""
+        """Checks after the epoch if there is no validation."""
         if not trainer.enable_validation:
-            self._look(trainer)
+            self._check(trainer)
 
-    def _look(self, trainer: pl.Trainer) -> None:
+    def _check(self, trainer: pl.Trainer) -> None:
         if self._metric not in trainer.callback_metrics:
             names = ", ".join(sorted(trainer.callback_metrics)) or "none"
             raise UserError(
@@ -103,21 +103,21 @@ class MonitorIsLogged(pl.Callback):
             )
 
 
-def _sentence(step: _Step, trainer: pl.Trainer) -> str:
-    rows = "" if step.rows is None else f" (rows {_names(step.rows.tolist())} of the training part)"
+def _message(step: _Step, trainer: pl.Trainer) -> str:
+    rows = "" if step.rows is None else f" (rows {_row_list(step.rows.tolist())} of the training part)"
     return (
         f"The training loss became {step.loss.item()} in epoch {step.epoch}, batch {step.batch}{rows}. "
-        f"{_kept(trainer)} Try a lower optimizer.lr or trainer.gradient_clip_val=1."
+        f"{_last_checkpoint_note(trainer)} Try a lower optimizer.lr or trainer.gradient_clip_val=1."
     )
 
 
-def _names(rows: list[int]) -> str:
-    named = ", ".join(str(row) for row in rows[:ROWS_NAMED])
-    return named if len(rows) <= ROWS_NAMED else f"{named} and {len(rows) - ROWS_NAMED} more"
+def _row_list(rows: list[int]) -> str:
+    listed = ", ".join(str(row) for row in rows[:MAX_LISTED_ROWS])
+    return listed if len(rows) <= MAX_LISTED_ROWS else f"{listed} and {len(rows) - MAX_LISTED_ROWS} more"
 
 
-def _kept(trainer: pl.Trainer) -> str:
-    saver = trainer.checkpoint_callback
-    paths = (getattr(saver, name, "") for name in ("last_model_path", "best_model_path"))
-    kept = next((path for path in paths if path and Path(path).exists()), None)
-    return f"The last good checkpoint is kept: {kept}." if kept else "No checkpoint had been written yet."
+def _last_checkpoint_note(trainer: pl.Trainer) -> str:
+    checkpoints = trainer.checkpoint_callback
+    paths = (getattr(checkpoints, name, "") for name in ("last_model_path", "best_model_path"))
+    existing = next((path for path in paths if path and Path(path).exists()), None)
+    return f"The last good checkpoint is kept: {existing}." if existing else "No checkpoint had been written yet."

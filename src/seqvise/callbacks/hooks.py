@@ -1,4 +1,4 @@
-"""What hooks ask of a trainer."""
+"""Helpers of callbacks: state of the trainer and numbers of the current step."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
 
 
 def tensorboards(trainer: pl.Trainer) -> Iterator[TensorBoardLogger]:
-    """Those of the trainer's loggers that take text and pictures."""
+    """The trainer's TensorBoard loggers, which accept text and images."""
     return (logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger))
 
 
 def is_fit_validation(trainer: pl.Trainer) -> bool:
-    """Whether a validation belongs to training, and is not the sanity check before it."""
+    """Whether the current validation is part of training and not the sanity check before it."""
     return trainer.state.fn == "fit" and not trainer.sanity_checking
 
 
 def is_logged(trainer: pl.Trainer, step: int) -> bool:
-    """Whether the trainer hands metrics to its loggers after so many optimizer steps."""
-    every = trainer.log_every_n_steps  # type: ignore[attr-defined]
-    return bool(every) and step % every == 0
+    """Whether the trainer logs metrics after ``step`` optimizer steps."""
+    interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return bool(interval) and step % interval == 0
 
 
 def batch_loss(trainer: pl.Trainer, outputs: Any) -> Tensor:
-    """The mean loss of a batch, (), detached, from the share of it that a training step returned.
+    """The detached mean loss of a batch, (), from the scaled loss that a training step returned.
 
-    The trainer has divided it by the accumulated batches, and a task of ours has multiplied it by its ``last_share``.
+    The trainer divides the loss by the number of accumulated batches; a task multiplies it by its ``last_share``.
     """
     loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
     return loss.detach() * trainer.accumulate_grad_batches / getattr(trainer.lightning_module, "last_share", 1.0)
 
 
 def unit_of(pl_module: pl.LightningModule) -> str:
-    """What the task's batches are made of: its ``unit``, such as images; else sentences."""
+    """The unit of the task's batches: its ``unit``, such as images; by default sentences."""
     return str(getattr(pl_module, "unit", SENTENCES))
 
 
-def counts(pl_module: pl.LightningModule, batch: object) -> tuple[int, int]:
-    """Tokens and items of the step that has just ended; 0 where the task or the batch does not tell."""
+def step_counts(pl_module: pl.LightningModule, batch: object) -> tuple[int, int]:
+    """Tokens and items of the last step; 0 if unknown."""
     return int(getattr(pl_module, "last_tokens", 0)), len(batch) if isinstance(batch, Sized) else 0

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of images among words: queries with their nearest images, and both in the projector."""
+"""Images and words in TensorBoard: queries with their nearest images, and embeddings in the projector."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from seqvise.tasks.samples import EmbeddedImages
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIDE = 96
-NEAREST = 6
-WORD, LETTERS = 140, 12
-"""Pixels of the column that names the query, and letters of a line there."""
-PROJECTED = 2000
+TILE_SIZE = 96
+NEAREST_COUNT = 6
+TITLE_WIDTH, TITLE_LETTERS = 140, 12
+"""Width in pixels of the title column, and maximum number of letters per line of a title."""
+MAX_PROJECTED = 2000
+"""Maximum number of labels, and of images, in the projector."""
 
 
 class ImageBoard(pl.Callback):
-    """Shows the module's ``placed`` images after each validation of a fit, and in the projector after its last.
+    """Logs the module's ``embedded_images`` after each validation of a fit, and to the projector at its end.
 
-    A module that places none, or a logger that takes no pictures, is left alone.
+    Modules without such images, and loggers without images, are skipped.
 
     Args:
-        queries: labels asked for images.
+        queries: number of labels used as queries.
     """
 
     def __init__(self, queries: int = 8) -> None:
@@ -38,72 +39,72 @@ class ImageBoard(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws the grid."""
-        placed = placed_of(pl_module)
-        if placed is None or not self._queries or not trainer.is_global_zero or not is_fit_validation(trainer):
+        """Logs the grid of queries."""
+        embedded = embedded_images_of(pl_module)
+        if embedded is None or not self._queries or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
-        boards = list(tensorboards(trainer))
-        if boards:
-            grid = query_grid(placed, self._queries)
-            for logger in boards:
+        loggers = list(tensorboards(trainer))
+        if loggers:
+            grid = query_grid(embedded, self._queries)
+            for logger in loggers:
                 logger.experiment.add_image("queries", grid, trainer.global_step, dataformats="HWC")
 
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes words and images for the projector."""
-        placed = placed_of(pl_module)
-        if placed is None or not trainer.is_global_zero:
+        """Writes embeddings of words and images for the projector."""
+        embedded = embedded_images_of(pl_module)
+        if embedded is None or not trainer.is_global_zero:
             return
         for logger in tensorboards(trainer):
-            vectors, rows = projection(placed)
+            vectors, rows = projection(embedded)
             logger.experiment.add_embedding(
                 vectors, metadata=rows, metadata_header=["label", "kind"], tag="words and images"
             )
 
 
-def placed_of(pl_module: pl.LightningModule) -> EmbeddedImages | None:
-    """What the module has placed; None where it places no images."""
-    return cast(EmbeddedImages | None, getattr(pl_module, "placed", None))
+def embedded_images_of(pl_module: pl.LightningModule) -> EmbeddedImages | None:
+    """The module's embedded images; None if it has none."""
+    return cast(EmbeddedImages | None, getattr(pl_module, "embedded_images", None))
 
 
-def projection(placed: EmbeddedImages, limit: int = PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:
-    """Vectors of at most so many labels and images each, and label and kind of every one."""
-    chosen = np.linspace(0, len(placed.labels) - 1, min(limit, len(placed.labels))).astype(np.int64)
-    rows = [[title, "word"] for title in placed.titles[:limit]]
-    rows += [[placed.titles[label], "image"] for label in placed.labels[chosen]]
-    return np.concatenate([placed.words[:limit], placed.vectors[chosen]]), rows
+def projection(embedded: EmbeddedImages, limit: int = MAX_PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:
+    """Vectors of at most ``limit`` labels and ``limit`` images, with the label and kind of each vector."""
+    chosen_images = np.linspace(0, len(embedded.labels) - 1, min(limit, len(embedded.labels))).astype(np.int64)
+    rows = [[title, "word"] for title in embedded.titles[:limit]]
+    rows += [[embedded.titles[label], "image"] for label in embedded.labels[chosen_images]]
+    return np.concatenate([embedded.words[:limit], embedded.vectors[chosen_images]]), rows
 
 
-def nearest_images(placed: EmbeddedImages, label: int, count: int) -> NDArray[np.int64]:
-    """(n,) the images nearest to a label's word."""
-    return np.argsort(-(placed.vectors @ placed.words[label]), kind="stable")[:count]
+def nearest_images(embedded: EmbeddedImages, label: int, count: int) -> NDArray[np.int64]:
+    """(n,) the images nearest to a label's word, nearest first."""
+    return np.argsort(-(embedded.vectors @ embedded.words[label]), kind="stable")[:count]
 
 
-def query_grid(placed: EmbeddedImages, queries: int) -> NDArray[np.uint8]:
-    """(H, W, 3) a row for each of some labels: its title, and the images nearest to it; a green frame is its own."""
+def query_grid(embedded: EmbeddedImages, queries: int) -> NDArray[np.uint8]:
+    """(H, W, 3) one row per query label: its title and nearest images, with a green frame if the label is correct."""
     from PIL import Image, ImageDraw, ImageFont
 
-    shown = np.unique(placed.labels)
-    chosen = shown[np.linspace(0, len(shown) - 1, min(queries, len(shown))).astype(np.int64)]
-    grid = Image.new("RGB", (WORD + SIDE * NEAREST, SIDE * len(chosen)), "white")
-    pen, font = ImageDraw.Draw(grid), ImageFont.load_default(20)
-    for row, label in enumerate(chosen.tolist()):
-        title = "\n".join(wrap(placed.titles[label], LETTERS)[:3])
-        pen.text((6, row * SIDE + SIDE // 2), title, fill="black", font=font, anchor="lm")
-        for column, image in enumerate(nearest_images(placed, label, NEAREST).tolist()):
-            tile = _tile(placed.files[image], right=int(placed.labels[image]) == label)
-            grid.paste(tile, (WORD + column * SIDE, row * SIDE))
+    labels = np.unique(embedded.labels)
+    chosen_labels = labels[np.linspace(0, len(labels) - 1, min(queries, len(labels))).astype(np.int64)]
+    grid = Image.new("RGB", (TITLE_WIDTH + TILE_SIZE * NEAREST_COUNT, TILE_SIZE * len(chosen_labels)), "white")
+    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(20)
+    for row, label in enumerate(chosen_labels.tolist()):
+        title = "\n".join(wrap(embedded.titles[label], TITLE_LETTERS)[:3])
+        draw.text((6, row * TILE_SIZE + TILE_SIZE // 2), title, fill="black", font=font, anchor="lm")
+        for column, image in enumerate(nearest_images(embedded, label, NEAREST_COUNT).tolist()):
+            tile = _tile(embedded.files[image], correct=int(embedded.labels[image]) == label)
+            grid.paste(tile, (TITLE_WIDTH + column * TILE_SIZE, row * TILE_SIZE))
     return np.asarray(grid, np.uint8)
 
 
-def _tile(file: Path, right: bool) -> Image:
+def _tile(file: Path, correct: bool) -> Image:
     from PIL import Image, ImageOps
 
     from seqvise.images.decoding import BadImageError, decode
 
-    inner: Any = (SIDE - 6, SIDE - 6)
+    inner: Any = (TILE_SIZE - 6, TILE_SIZE - 6)
     try:
-        picture = ImageOps.fit(decode(file), inner)
+        image = ImageOps.fit(decode(file), inner)
     except BadImageError:
-        picture = Image.new("RGB", inner, "grey")
-    return ImageOps.expand(picture, border=3, fill="green" if right else "red")
+        image = Image.new("RGB", inner, "grey")
+    return ImageOps.expand(image, border=3, fill="green" if correct else "red")

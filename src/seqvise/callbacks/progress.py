@@ -1,4 +1,4 @@
-"""Progress: a bar in a terminal, a line an epoch elsewhere."""
+"""Training progress: a bar in a terminal, one line per epoch elsewhere, and a file of validation metrics."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTh
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import counts, is_fit_validation, unit_of
+from seqvise.callbacks.hooks import is_fit_validation, step_counts, unit_of
 from seqvise.callbacks.throughput import Speedometer
 
 
 class ProgressFile(pl.Callback):
-    """Adds a line to a file after each validation: ``{"epoch": 0, "step": 250, "val/loss": 3.1, ...}``.
+    """Appends a line to a file after each validation: ``{"epoch": 0, "step": 250, "val/loss": 3.1, ...}``.
 
-    Without a validation, after each epoch. A step may come twice where a run goes on behind a kill.
+    Without validation, a line is appended after each epoch. A step can appear twice if a killed run is resumed.
 
     Args:
-        file: made at the first line, with its folder.
+        file: created with its folder at the first line.
     """
 
     def __init__(self, file: Path) -> None:
@@ -34,13 +34,13 @@ class ProgressFile(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes what is known after a validation of training."""
+        """Writes the metrics after a validation of training."""
         if is_fit_validation(trainer):
             self._write(trainer)
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The same for a training without validation."""
+        """Writes the metrics after an epoch if there is no validation."""
         if not trainer.enable_validation:
             self._write(trainer)
 
@@ -72,7 +72,7 @@ THEME = RichProgressBarTheme(
 
 
 class TokenBar(RichProgressBar):
-    """Lightning's Rich bar on standard error, with tokens or images a second and the losses as they stand."""
+    """Lightning's Rich bar on standard error, with tokens or images per second and the current losses."""
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=10, theme=THEME, console_kwargs={"stderr": True})
@@ -82,7 +82,7 @@ class TokenBar(RichProgressBar):
 
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the epoch's bar and its mean speed."""
+        """Starts the bar of the epoch and resets the speed."""
         self._speed.reset()
         super().on_train_epoch_start(trainer, pl_module)
 
@@ -91,12 +91,12 @@ class TokenBar(RichProgressBar):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts the batch."""
-        self._speed.add(*counts(pl_module, batch))
+        self._speed.add(*step_counts(pl_module, batch))
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the validation's time out of the speed."""
+        """Excludes the validation time from the speed."""
         self._speed.resume()
         super().on_validation_end(trainer, pl_module)
 
@@ -104,17 +104,17 @@ class TokenBar(RichProgressBar):
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """What the bar shows, at most twice a second: reading a loss waits for the device."""
+        """The metrics of the bar, updated at most twice a second, because reading a loss waits for the device."""
         now = time.monotonic()
         if now - self._shown_at >= REFRESH_SECONDS:
             self._shown_at = now
-            unit, rate = first_rate(self._speed, trainer, pl_module)
+            unit, rate = progress_rate(self._speed, trainer, pl_module)
             self._shown = {f"{unit}/s": f"{rate:,.0f}", **shown_metrics(trainer.callback_metrics)}
         return self._shown
 
 
 class EpochLines(ProgressBar):
-    """A plain line on standard error for each epoch: how long it took, how fast, how well, and when training ends."""
+    """One plain line per epoch on standard error: duration, speed, metrics and estimated time left."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,12 +126,12 @@ class EpochLines(ProgressBar):
 
     @override
     def disable(self) -> None:
-        """Prints nothing from now on; Lightning calls it on every rank but the first."""
+        """Disables printing; Lightning calls it on every rank but the first."""
         self._enabled = False
 
     @override
     def enable(self) -> None:
-        """Prints again."""
+        """Enables printing."""
         self._enabled = True
 
     @override
@@ -147,11 +147,11 @@ class EpochLines(ProgressBar):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts the batch."""
-        self._speed.add(*counts(pl_module, batch))
+        self._speed.add(*step_counts(pl_module, batch))
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the validation's time out of the speed, not out of the epoch's seconds."""
+        """Excludes the validation time from the speed, but not from the duration of the epoch."""
         self._speed.resume()
         self._validated = True
         super().on_validation_end(trainer, pl_module)
@@ -164,45 +164,45 @@ class EpochLines(ProgressBar):
 
     def _line(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> str:
         now, epoch = time.monotonic(), trainer.current_epoch + 1
-        first, began = self._first or (trainer.current_epoch, self._began)
-        left = ((trainer.max_epochs or 0) - epoch) * (now - began) / (epoch - first)
-        unit, rate = first_rate(self._speed, trainer, pl_module)
+        first_epoch, start = self._first or (trainer.current_epoch, self._began)
+        seconds_left = ((trainer.max_epochs or 0) - epoch) * (now - start) / (epoch - first_epoch)
+        unit, rate = progress_rate(self._speed, trainer, pl_module)
         speed = f"{rate:,.0f} {unit}/s"
-        # Lightning keeps an earlier epoch's validation where this one had none.
+        # Lightning keeps validation metrics of an earlier epoch if this epoch had no validation.
         metrics = {
             name: value
             for name, value in trainer.callback_metrics.items()
             if self._validated or not name.startswith("val/")
         }
-        return epoch_line(epoch, trainer.max_epochs, now - self._began, speed, metrics, left)
+        return epoch_line(epoch, trainer.max_epochs, now - self._began, speed, metrics, seconds_left)
 
 
-def first_rate(speed: Speedometer, trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[str, float]:
-    """The unit that progress is told in, and how many a second all ranks do together."""
+def progress_rate(speed: Speedometer, trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[str, float]:
+    """The unit of the displayed speed, and the units per second of all ranks together."""
     unit, rate = next(iter(speed.rates(unit_of(pl_module)).items()))
     return unit, rate * trainer.world_size
 
 
 def epoch_line(
-    epoch: int, epochs: int | None, seconds: float, speed: str, metrics: Mapping[str, Tensor], left: float
+    epoch: int, epochs: int | None, seconds: float, speed: str, metrics: Mapping[str, Tensor], seconds_left: float
 ) -> str:
-    """One epoch in one line.
+    """The line of one epoch.
 
     Args:
-        epoch: its number, from 1.
-        epochs: how many there will be; None or below 1 where training ends otherwise.
-        seconds: how long it took, validation included.
-        speed: items a second, with their unit.
-        metrics: all that is logged; the losses and BLEU are shown.
-        left: seconds until the last epoch ends.
+        epoch: number of the epoch, from 1.
+        epochs: total number of epochs; None or below 1 if training has another limit.
+        seconds: duration of the epoch, including validation.
+        speed: items per second, with their unit.
+        metrics: all logged metrics; those of ``SHOWN`` are displayed.
+        seconds_left: estimated seconds until training ends.
     """
     bounded = epochs is not None and epochs > 0
     shown = [f"{name} {value}" for name, value in shown_metrics(metrics).items()]
-    end = [f"eta {timedelta(seconds=round(left))}"] if bounded and left > 0 else []
+    end = [f"eta {timedelta(seconds=round(seconds_left))}"] if bounded and seconds_left > 0 else []
     number = f"epoch {epoch}/{epochs}" if bounded else f"epoch {epoch}"
     return "  ".join([number, f"{seconds:.0f} s", speed, *shown, *end])
 
 
 def shown_metrics(metrics: Mapping[str, Tensor]) -> dict[str, str]:
-    """The metrics that progress shows, those logged so far, by the name shown."""
+    """The displayed metrics that have been logged, by display name."""
     return {label: f"{float(metrics[name]):.3f}" for name, label in SHOWN.items() if name in metrics}

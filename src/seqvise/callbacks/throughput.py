@@ -1,4 +1,4 @@
-"""How fast training goes, validation left out."""
+"""Training throughput, without validation, and exponential smoothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ValueT = TypeVar("ValueT", float, Tensor)
 
 @dataclass
 class Smoothed(Generic[ValueT]):
-    """An exponential mean, debiased: m ← β·m + (1 - β)·x, read as m / (1 - βⁿ).
+    """A debiased exponential moving average: m ← β·m + (1 - β)·x, returned as m / (1 - βⁿ).
 
-    Over numbers or over tensors; tensors stay on their device, so that adding does not wait for it.
-    (Kingma and Ba 2015, arXiv:1412.6980, section 3; the lesson shows its training loss this way, β = .98.)
+    Values are numbers or tensors; tensors stay on their device, so that adding does not synchronise.
+    (Kingma and Ba 2015, arXiv:1412.6980, section 3; fast.ai (2018) smooths its training loss with β = .98.)
 
     Attributes:
-        beta: the weight of the past, in [0, 1).
+        beta: decay β, in [0, 1).
         mean: m, biased towards 0.
-        count: n, the values added.
+        count: n, number of added values.
     """
 
     beta: float = 0.98
@@ -32,17 +32,17 @@ class Smoothed(Generic[ValueT]):
     count: int = 0
 
     def add(self, value: ValueT) -> ValueT:
-        """Takes a value in; returns the debiased mean."""
+        """Adds a value; returns the debiased mean."""
         self.mean = self.beta * self.mean + (1 - self.beta) * value
         self.count += 1
         return self.mean / (1 - self.beta**self.count)
 
 
 class Speedometer:
-    """Counts tokens and items, such as sentences, over the time between laps; data loading counts, validation does not.
+    """Counts tokens and items, such as sentences, per second, including data loading and excluding validation.
 
     Args:
-        clock: seconds from some fixed moment.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -51,16 +51,16 @@ class Speedometer:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets what was counted, and counts time from now."""
+        """Resets all counts and starts the clock."""
         self.seconds, self.tokens, self.items = 0.0, 0, 0
         self.resume()
 
     def resume(self) -> None:
-        """Leaves out the time since the last batch."""
+        """Excludes the time since the last batch."""
         self._mark = self._clock()
 
     def add(self, tokens: int, items: int) -> None:
-        """Counts a batch that has just ended."""
+        """Adds a completed batch."""
         now = self._clock()
         self.seconds += now - self._mark
         self._mark = now
@@ -68,7 +68,9 @@ class Speedometer:
         self.items += items
 
     def rates(self, unit: str = SENTENCES) -> dict[str, float]:
-        """Items a second since the last reset, by the name of their unit, behind the tokens of sentences; 0 before the
-        first batch."""
-        found = {"tokens": self.tokens, unit: self.items} if unit == SENTENCES else {unit: self.items}
-        return {name: count / self.seconds if self.seconds else 0.0 for name, count in found.items()}
+        """Items per second since the last reset, by unit; for sentences, tokens per second come first.
+
+        Rates are 0 before the first batch.
+        """
+        counts = {"tokens": self.tokens, unit: self.items} if unit == SENTENCES else {unit: self.items}
+        return {name: count / self.seconds if self.seconds else 0.0 for name, count in counts.items()}

@@ -1,4 +1,4 @@
-"""``seqvise average``: several checkpoints of a run become one."""
+"""``seqvise average``: averages the weights of several checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 
 
 @dataclass(frozen=True)
 class AverageOptions:
-    """What `seqvise average` is told."""
+    """Options of `seqvise average`."""
 
     run: Annotated[Path, "the run directory, trained with callbacks.keep_best or callbacks.keep_last above 1"]
-    of: Annotated[str, "best | last, the checkpoints averaged"] = "best"
-    output: Annotated[str, "the new run directory; by default, averaged-best or averaged-last in the run's"] = ""
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    of: Annotated[str, "best | last: which checkpoints are averaged"] = "best"
+    output: Annotated[str, "the new run directory; by default averaged-best or averaged-last in the run directory"] = ""
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Averages as the words say and gives the exit code."""
-    return words_command("average", AverageOptions, average, argv)
+    """Runs ``seqvise average`` and returns its exit code."""
+    return plain_command("average", AverageOptions, average, argv)
 
 
 def average(options: AverageOptions) -> None:
-    """Makes the run directory and prints what was averaged, and last where it is.
+    """Creates the run directory, and prints the averaged checkpoints and the path.
 
     Raises:
-        UserError: a wrong option, no run, or too few checkpoints.
+        UserError: an option is invalid, the run does not exist, or it has too few checkpoints.
     """
     from seqvise.runs.average import average_run
     from seqvise.runs.load import Run

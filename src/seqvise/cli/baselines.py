@@ -1,4 +1,4 @@
-"""``seqvise baselines``: what the features of a data set of images can do without a trained head."""
+"""``seqvise baselines``: zero-shot baselines on image features, without a trained head."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ COMMAND = "seqvise baselines"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures with the given Hydra overrides and gives the exit code."""
-    return hydra_command(_baselines, argv, check=_problems)
+    """Runs ``seqvise baselines`` and returns its exit code."""
+    return hydra_command(_baselines, argv, check=_errors)
 
 
-def _problems(cfg: DictConfig) -> list[str]:
+def _errors(cfg: DictConfig) -> list[str]:
     if cfg.data.get("kind") != "images":
-        return ["Baselines are of images, but these data are not: choose data=image_folder."]
-    # Nothing is watched here, and what is watched by default is of translations.
+        return [f"data.kind is '{cfg.data.get('kind')}', but baselines need images: choose data=image_folder."]
+    # No metric is monitored here, and the default one belongs to translation.
     return validate(cast(DictConfig, OmegaConf.merge(cfg, {"monitor": {"metric": "val/hit@1", "mode": "max"}})))
 
 
@@ -48,21 +48,21 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
 
     config = typed(cfg)
     run = RunDirectory(Path(cfg.paths.run))
-    with run.owned(), run.recorded():
+    with run.locked(), run.recorded():
         config = with_pictures(config)
         run.write_config(config)
         trainer = build_trainer(config, run, [])
         job = read_job(config, cfg.seed)
-        found = dict(measure_baselines(job, contest_of(job)))
+        metrics = dict(measure_baselines(job, contest_of(job)))
         write_environment(run, config, trainer)
         device = device_name(trainer.strategy.root_device)
-        run.write_metrics({"command": COMMAND, **found, **job.told(), "device": device, "seed": cfg.seed})
-    show_rounds(found)
+        run.write_metrics({"command": COMMAND, **metrics, **job.summary(), "device": device, "seed": cfg.seed})
+    show_rounds(metrics)
     print(f"run: {run.path}")
 
 
 def contest_of(job: ImageJob) -> Contest:
-    """The features of training, validation and test, the last two being one where there is no test part."""
+    """The features of training, validation and test data; without a test part, validation data serve as test data."""
     import numpy as np
 
     from seqvise.tasks.baselines import Contest, Features
@@ -71,17 +71,17 @@ def contest_of(job: ImageJob) -> Contest:
     store, rows = job.features(), job.split.rows
 
     def features(part: str) -> Features:
-        good = store.good(rows[part])
-        return Features(store.read(good).astype(np.float32), job.split.images.labels[good].astype(np.int64))
+        readable = store.good(rows[part])
+        return Features(store.read(readable).astype(np.float32), job.split.images.labels[readable].astype(np.int64))
 
-    last = "test" if "test" in rows else "valid"
-    parts = {SEEN: last, HELD_OUT: f"{last}_held_out"}
+    test_part = "test" if "test" in rows else "valid"
+    parts = {SEEN: test_part, HELD_OUT: f"{test_part}_held_out"}
     test = {kind: features(part) for kind, part in parts.items() if len(rows[part])}
     return Contest(features("train"), features("valid"), test, job.protocol())
 
 
 def measure_baselines(job: ImageJob, contest: Contest) -> Iterator[tuple[str, float]]:
-    """``<baseline>/<round>/hit@k`` and the like, and ``chance/<round>/...``."""
+    """Yields metrics as ``<baseline>/<round>/hit@k``, and the chance level as ``chance/<round>/...``."""
     from seqvise.tasks import baselines
 
     logits = baselines.train_softmax(contest, job.seed)
@@ -94,8 +94,8 @@ def measure_baselines(job: ImageJob, contest: Contest) -> Iterator[tuple[str, fl
         "chance": contest.chances(),
     }
     if job.network.head is not None and job.words.wordnet is not None:
-        own = baselines.logits_of(job.network.head)
-        classes = job.words.classes(own(contest.valid.inputs[:1]).shape[1])
-        rounds["conse_backbone"] = baselines.conse_metrics(contest, own, classes)
+        backbone_logits = baselines.logits_of(job.network.head)
+        classes = job.words.classes(backbone_logits(contest.valid.inputs[:1]).shape[1])
+        rounds["conse_backbone"] = baselines.conse_metrics(contest, backbone_logits, classes)
     for name, metrics in rounds.items():
         yield from ((f"{name}/{metric}", value) for metric, value in metrics)

@@ -1,4 +1,4 @@
-"""``seqvise classify``: a label for each line."""
+"""``seqvise classify``: predicts a label for each line."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.cli.support.lines import STREAM, reading, windows, writing
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 
 if TYPE_CHECKING:
-    from seqvise.inference.classifier import Labelled, Labeller
+    from seqvise.inference.classifier import Classification, Classifier
 
 FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyOptions:
-    """What `seqvise classify` is told."""
+    """Options of `seqvise classify`."""
 
-    run: Annotated[tuple[Path, ...], "the run directory whose best checkpoint classifies; of several the mean is taken"]
-    input: Annotated[str, "a file of one document a line, or - for standard input"] = STREAM
-    output: Annotated[str, "a file to write, or - for standard output"] = STREAM
-    format: Annotated[str, "text | json, an object a line"] = "text"
+    run: Annotated[tuple[Path, ...], "the run directory whose best checkpoint is used; several runs are averaged"]
+    input: Annotated[str, "a file with one document per line, or - for standard input"] = STREAM
+    output: Annotated[str, "the output file, or - for standard output"] = STREAM
+    format: Annotated[str, "text | json (one object per line)"] = "text"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
-    batch: Annotated[int, "documents read at once"] = 64
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    batch: Annotated[int, "documents per batch"] = 64
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
-    def refusals(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         if self.batch < 1:
-            yield f"batch is {self.batch}, but at least one document must be read at once."
+            yield f"batch is {self.batch}, but must be at least 1."
         if self.format not in FORMATS:
             yield f"format is '{self.format}', but must be one of {', '.join(FORMATS)}."
         if self.input != STREAM and self.input == self.output:
-            yield f"input and output are both {self.input}: give the name of another file."
+            yield f"input and output are both {self.input}: choose another output file."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Classifies as the words say and gives the exit code."""
-    return words_command("classify", ClassifyOptions, classify, argv)
+    """Runs ``seqvise classify`` and returns its exit code."""
+    return plain_command("classify", ClassifyOptions, classify, argv)
 
 
 def classify(options: ClassifyOptions) -> None:
-    """Writes a label for each line: order is kept, and an empty line stays empty.
+    """Writes a label for each line, in order. An empty line has no label.
 
     Raises:
-        UserError: a wrong option, a missing file or run, an output that cannot be written, a line that is not UTF-8, or
-            runs that cannot work as one.
+        UserError: an option is invalid, a file or run is missing, the output cannot be written, a line is not UTF-8,
+            or the runs cannot be averaged.
     """
-    if problems := list(options.refusals()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     with reading(options.input) as source, writing(options.output) as target:
-        from seqvise.inference.classifier import load_labeller
+        from seqvise.inference.classifier import load_classifier
 
-        labeller = load_labeller(options.run, options.device, options.batch, options.trust)
+        labeller = load_classifier(options.run, options.device, options.batch, options.trust)
         name = "standard input" if options.input == STREAM else options.input
         for texts in windows(source, name, 16 * options.batch):
-            for text, found in zip(texts, labeller.classify(texts), strict=True):
-                target.write(f"{line(options, labeller, text, found)}\n".encode())
+            for text, prediction in zip(texts, labeller.classify(texts), strict=True):
+                target.write(f"{line(options, labeller, text, prediction)}\n".encode())
             target.flush()
 
 
-def line(options: ClassifyOptions, labeller: Labeller, text: str, found: Labelled) -> str:
-    """What is written for one document."""
+def line(options: ClassifyOptions, classifier: Classifier, text: str, prediction: Classification) -> str:
+    """The output line of one document."""
     if options.format == "text":
-        return found.label or ""
-    chances = dict(zip(labeller.labels, found.probabilities.round(6).tolist(), strict=True))
-    return json.dumps({"text": text, "label": found.label, "probabilities": chances}, ensure_ascii=False)
+        return prediction.label or ""
+    probabilities = dict(zip(classifier.labels, prediction.probabilities.round(6).tolist(), strict=True))
+    return json.dumps({"text": text, "label": prediction.label, "probabilities": probabilities}, ensure_ascii=False)

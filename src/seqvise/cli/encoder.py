@@ -1,4 +1,4 @@
-"""``seqvise encoder``: the encoder of a language model alone, for other runs to start from."""
+"""``seqvise encoder``: saves the encoder of a language model, for the initial weights of other runs."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderWords:
-    """What `seqvise encoder` is told."""
+class SaveEncoderOptions:
+    """Options of `seqvise encoder`."""
 
     run: Annotated[Path, "the run directory of a language model or a classifier"]
-    output: Annotated[Path, "a new folder, for model.encoder"]
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    output: Annotated[Path, "the new folder, to use as model.encoder of another run"]
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the encoder and gives the exit code."""
-    return words_command("encoder", EncoderWords, keep, argv)
+    """Runs ``seqvise encoder`` and returns its exit code."""
+    return plain_command("encoder", SaveEncoderOptions, save, argv)
 
 
-def keep(options: EncoderWords) -> None:
-    """Writes the folder, and prints how to use it.
+def save(options: SaveEncoderOptions) -> None:
+    """Writes the folder, and prints the override that uses it.
 
     Raises:
-        UserError: the run has no encoder, or the folder is there already.
+        UserError: the run has no encoder, or the folder exists.
     """
     from seqvise.runs.load import Run
     from seqvise.training.pretrained_encoder import save_encoder
 
-    numbers = save_encoder(Run.open(options.run, options.trust), options.output)
-    print(f"encoder: {numbers:,} numbers; model.encoder={options.output}")
+    parameters = save_encoder(Run.open(options.run, options.trust), options.output)
+    print(f"encoder: {parameters:,} parameters; model.encoder={options.output}")

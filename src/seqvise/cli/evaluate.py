@@ -1,4 +1,4 @@
-"""``seqvise evaluate``: scores of a run's translations, by themselves and against another's."""
+"""``seqvise evaluate``: scores a run's translations, and compares them with those of another system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.cli.translate import PRECISIONS, adapted
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
@@ -20,48 +20,48 @@ if TYPE_CHECKING:
     from seqvise.evaluation.report import EvaluationReport
     from seqvise.inference.translator import Translator
 
-TOKENS = ("own", "moses")
+TOKENIZATIONS = ("own", "moses")
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What `seqvise evaluate` is told."""
+    """Options of `seqvise evaluate`."""
 
     run: Annotated[Path, "the run directory whose best checkpoint is evaluated"]
-    source: Annotated[Path, "a file of one sentence a line, plain or .gz"]
-    target: Annotated[Path, "the references, a line for each of the source"]
-    translations: Annotated[Path | None, "a file of the run's translations, scored instead of translating"] = None
-    against: Annotated[Path | None, "another run directory, or a file of another system's translations"] = None
-    beam: Annotated[int, "hypotheses kept at each step; 1 is greedy"] = 1
-    tokens: Annotated[str, "own: BLEU also on the run's tokens; moses: and on those of Moses (sacremoses)"] = "own"
-    n: Annotated[int, "sentences shown where the two differ most"] = 5
-    samples: Annotated[int, "draws of each significance test"] = 1000
-    seed: Annotated[int, "of these draws"] = 12345
-    json: Annotated[Path | None, "a file for everything as one JSON object"] = None
-    plot: Annotated[Path | None, "a PNG file for scores by length and by unknown words"] = None
+    source: Annotated[Path, "the source text, one sentence per line, plain or .gz"]
+    target: Annotated[Path, "the references, one line for each source sentence"]
+    translations: Annotated[Path | None, "the run's translations, scored instead of translating the source"] = None
+    against: Annotated[Path | None, "another run directory, or a file with another system's translations"] = None
+    beam: Annotated[int, "beam size; 1 is greedy search"] = 1
+    tokens: Annotated[str, "own: BLEU also on the run's tokens; moses: also on Moses tokens (needs sacremoses)"] = "own"
+    n: Annotated[int, "number of printed sentences where the two systems differ most"] = 5
+    samples: Annotated[int, "resamples of each significance test"] = 1000
+    seed: Annotated[int, "seed of the resampling"] = 12345
+    json: Annotated[Path | None, "write all results to this file as one JSON object"] = None
+    plot: Annotated[Path | None, "write a PNG of the scores by sentence length and by out-of-vocabulary words"] = None
     source_vectors: Annotated[
-        Path | None, "word vectors of the source language, for words that the run's training did not have"
+        Path | None, "word vectors of the source language, for words that the run's training data did not contain"
     ] = None
-    shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that the run can say"] = None
-    precision: Annotated[str, "fp32 | bf16 | int8, of the run's products"] = "fp32"
+    shortlist: Annotated[Path | None, "a file of seqvise shortlist that limits the generated words"] = None
+    precision: Annotated[str, "fp32 | bf16 | int8: precision of the run's matrix products"] = "fp32"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
-    batch: Annotated[int, "sentences translated at once"] = 64
-    workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    batch: Annotated[int, "sentences per batch"] = 64
+    workers: Annotated[int | None, "parallel processes on a CPU; by default one per core"] = None
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         yield from self.decoding.problems("")
-        for name, least in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                yield f"{name} is {getattr(self, name)}, but must be at least {least}."
+        for name, minimum in (("n", 0), ("samples", 1), ("seed", 0), ("batch", 1)):
+            if getattr(self, name) < minimum:
+                yield f"{name} is {getattr(self, name)}, but must be at least {minimum}."
         if self.precision not in PRECISIONS:
             yield f"precision is '{self.precision}', but must be one of {', '.join(PRECISIONS)}."
-        if self.tokens not in TOKENS:
-            yield f"tokens is '{self.tokens}', but must be one of {', '.join(TOKENS)}."
+        if self.tokens not in TOKENIZATIONS:
+            yield f"tokens is '{self.tokens}', but must be one of {', '.join(TOKENIZATIONS)}."
         elif self.tokens == "moses" and find_spec("sacremoses") is None:
             yield (
-                "tokens=moses needs sacremoses, which is not installed: `pip install 'seqvise[moses]'`, "
+                "tokens=moses needs sacremoses, which is not installed: run `pip install 'seqvise[moses]'`, "
                 "or use tokens=own."
             )
         if self.plot is not None and self.plot.suffix != ".png":
@@ -74,42 +74,44 @@ class EvaluateOptions:
 
     @property
     def decoding(self) -> DecodingOptions:
-        """How words are searched for."""
+        """Options of the beam search."""
         return DecodingOptions(beam=self.beam)
 
     def files(self) -> dict[str, Path]:
-        """The text files that are read, by their keys."""
-        given = {"source": self.source, "target": self.target, "translations": self.translations}
+        """The input text files by key."""
+        files = {"source": self.source, "target": self.target, "translations": self.translations}
         if self.against is not None and not self.against.is_dir():
-            given["against"] = self.against
-        return {key: path for key, path in given.items() if path is not None}
+            files["against"] = self.against
+        return {key: path for key, path in files.items() if path is not None}
 
     def _overwritten(self) -> Iterator[str]:
         seen = {path.resolve(): key for key, path in self.files().items()}
         for name in ("json", "plot"):
             path = getattr(self, name)
             if path is not None and path.resolve() in seen:
-                yield f"{name}={path} is also {seen[path.resolve()]}: give the name of another file."
+                yield f"{name}={path} is also {seen[path.resolve()]}: choose another file name."
             elif path is not None:
                 seen[path.resolve()] = name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Evaluates as the words say and gives the exit code."""
-    return words_command("evaluate", EvaluateOptions, evaluate, argv, logging.WARNING)
+    """Runs ``seqvise evaluate`` and returns its exit code."""
+    return plain_command("evaluate", EvaluateOptions, evaluate, argv, logging.WARNING)
 
 
 def evaluate(options: EvaluateOptions) -> None:
-    """Prints scores and comparisons, and writes what is asked for.
+    """Prints scores and comparisons, and writes the requested files.
 
     Raises:
-        UserError: a wrong option, a missing or uneven file, a run that cannot be read; before anything is translated.
+        UserError: an option is invalid, a file is missing or has another number of lines, or a run cannot be read. All
+            are checked before translation starts.
     """
-    from seqvise.evaluation.corpus import read_alike
 
-    if problems := list(options.problems()):
-        raise UserError(*problems)
-    texts = read_alike(options.files())
+    if messages := list(options.errors()):
+        raise UserError(*messages)
+    from seqvise.evaluation.corpus import read_parallel
+
+    texts = read_parallel(options.files())
 
     from rich.console import Console
 
@@ -134,27 +136,27 @@ def _report(options: EvaluateOptions, texts: dict[str, list[str]]) -> Evaluation
         systems.append(run_system(other, str(options.against), corpus, moses, options.decoding, None))
     elif options.against is not None:
         systems.append(file_system(run.target, str(options.against), corpus, moses, texts["against"]))
-    lowercase = any(compares_without_case(each) for each in (run, other) if each is not None)
+    lowercase = any(compares_without_case(translator) for translator in (run, other) if translator is not None)
     sampling = Sampling(options.samples, options.seed)
     return build_report(corpus, systems, lowercase, options.beam, sampling, options.n)
 
 
 def _translators(options: EvaluateOptions) -> tuple[Translator, Translator | None]:
-    """The run's and, where that is a run too, the other's; both are read before the first translates.
+    """The translators of ``run`` and, if it is a run directory, of ``against``; both are loaded before translation.
 
     Raises:
-        UserError: a run cannot be read, or the two are of different languages.
+        UserError: a run cannot be read, or the runs have different languages.
     """
-    from seqvise.inference.translator import load_run
+    from seqvise.inference.translator import load_translator
 
-    run = load_run(options.run, options.device, options.batch, options.workers, options.trust)
+    run = load_translator(options.run, options.device, options.batch, options.workers, options.trust)
     run = adapted(run, options.source_vectors, options.shortlist, options.precision)
     run.check(options.decoding)
     if options.against is None or not options.against.is_dir():
         return run, None
-    other = load_run(options.against, options.device, options.batch, options.workers, options.trust)
+    other = load_translator(options.against, options.device, options.batch, options.workers, options.trust)
     other.check(options.decoding)
-    pairs = [f"{each.source.language} to {each.target.language}" for each in (run, other)]
+    pairs = [f"{item.source.language} to {item.target.language}" for item in (run, other)]
     if pairs[0] != pairs[1]:
         raise UserError(
             f"run={options.run} translates {pairs[0]}, but against={options.against} {pairs[1]}: "

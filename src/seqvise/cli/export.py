@@ -1,31 +1,32 @@
-"""``seqvise export``: a run's model as files for other programs."""
+"""``seqvise export``: exports a run's model for other programs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 from seqvise.export.options import ExportOptions
+from seqvise.options import option_errors
 from seqvise.outputs import unwritable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exports as the words say and gives the exit code."""
-    return words_command("export", ExportOptions, export, argv)
+    """Runs ``seqvise export`` and returns its exit code."""
+    return plain_command("export", ExportOptions, export, argv)
 
 
 def export(options: ExportOptions) -> None:
-    """Makes the folder, and prints its files and last where it is.
+    """Creates the folder, and prints its files and its path.
 
     Raises:
-        UserError: a wrong option, no run, a package is missing, or the model cannot be exported.
+        UserError: an option is invalid, the run or a package is missing, or the model cannot be exported.
     """
-    problems = list(options.problems())
-    if not problems and (why := unwritable(options.output)):
-        problems.append(f"output={options.output} cannot be made: {why}.")
-    if problems:
-        raise UserError(*problems)
+    messages = list(option_errors(options))
+    if not messages and (reason := unwritable(options.output)):
+        messages.append(f"output={options.output} cannot be created: {reason}.")
+    if messages:
+        raise UserError(*messages)
     from seqvise.export.folder import export_run
     from seqvise.runs.load import Run
 

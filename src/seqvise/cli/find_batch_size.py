@@ -1,4 +1,4 @@
-"""``seqvise find_batch_size``: the largest batches that a CUDA device has memory for."""
+"""``seqvise find_batch_size``: finds the largest batch size that fits in the memory of a CUDA device."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from seqvise.config.schema import typed
 from seqvise.errors import UserError
 
 STEPS = 3
-"""Optimizer steps of a trial: the first has the longest sentences; behind it the optimizer has its state."""
-FIRST = 8
+"""Optimizer steps of a trial: the first has the longest sentences, the later ones include the optimizer's state."""
+FIRST_SIZE = 8
 log = logging.getLogger(__name__)
 
 
 class Trial(NamedTuple):
-    """What became of a size.
+    """The result of one batch size.
 
     Attributes:
-        peak: bytes of the device at the most; None where it had not enough.
-        whole: whether a batch held all there is to train on.
+        peak: peak memory in bytes; None if the device ran out of memory.
+        whole: whether one batch held all training data.
     """
 
     peak: int | None
     whole: bool = False
 
-    def told(self) -> str:
-        """It in words."""
-        return "more memory than there is" if self.peak is None else f"{self.peak / 2**30:.2f} GiB at the peak"
+    def summary(self) -> str:
+        """The peak memory as text."""
+        return "out of memory" if self.peak is None else f"peak memory {self.peak / 2**30:.2f} GiB"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Tries batch sizes with the given Hydra overrides and gives the exit code."""
+    """Runs ``seqvise find_batch_size`` and returns its exit code."""
     return hydra_command(_find, argv, fixed=["hydra=bare"])
 
 
@@ -53,60 +53,62 @@ def _find(cfg: DictConfig, _start: list[str]) -> None:
     trials: dict[int, Trial] = {}
 
     def attempt(size: int) -> Trial:
-        trials[size] = attempted(config, size)
-        log.info("data.batch_size=%d: %s", size, trials[size].told())
+        trials[size] = run_trial(config, size)
+        log.info("data.batch_size=%d: %s", size, trials[size].summary())
         return trials[size]
 
-    found = largest(attempt, FIRST)
-    if found is None:
+    batch_size = largest(attempt, FIRST_SIZE)
+    if batch_size is None:
         raise UserError(
-            f"Not even data.batch_size={FIRST} fits: choose a smaller model, shorter sentences, or trainer.precision="
-            "bf16-mixed."
+            f"data.batch_size={FIRST_SIZE} does not fit in memory: choose a smaller model, shorter sentences, or "
+            "trainer.precision=bf16-mixed."
         )
-    print(f"largest that fits: data.batch_size={found} ({trials[found].told()})")
+    print(f"largest that fits: data.batch_size={batch_size} ({trials[batch_size].summary()})")
 
 
 def largest(attempt: Callable[[int], Trial], first: int) -> int | None:
-    """The largest size that fits, to an eighth: doubled until one does not, or holds all, then halved in between.
+    """The largest batch size that fits, within one eighth: doubles the size until it fails, then bisects.
+
+    Doubling also stops when one batch holds all training data.
 
     Args:
-        attempt: tries a size. Where one fits, so do all smaller ones.
-        first: is tried first.
+        attempt: tries a size. If a size fits, all smaller sizes fit.
+        first: the first size.
 
     Returns:
-        None where the first does not fit.
+        None if the first size does not fit.
     """
-    good, bad = 0, first
-    while (trial := attempt(bad)).peak is not None:
-        good, bad = bad, 2 * bad
+    fitting, too_large = 0, first
+    while (trial := attempt(too_large)).peak is not None:
+        fitting, too_large = too_large, 2 * too_large
         if trial.whole:
-            return good
-    while good and bad - good > max(1, good // 8):
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if attempt(middle).peak is not None else (good, middle)
-    return good or None
+            return fitting
+    while fitting and too_large - fitting > max(1, fitting // 8):
+        middle = (fitting + too_large) // 2
+        fitting, too_large = (middle, too_large) if attempt(middle).peak is not None else (fitting, middle)
+    return fitting or None
 
 
-def attempted(config: Config, size: int) -> Trial:
+def run_trial(config: Config, size: int) -> Trial:
     """Trains a few steps.
 
     Args:
-        config: every choice; its seed is a number.
-        size: of the batches.
+        config: the resolved config; its seed is a number.
+        size: the batch size.
     """
     import torch
 
     from seqvise.runs.directory import RunDirectory
     from seqvise.training.build import build_job
 
-    tried: Any = deepcopy(config)
-    tried.data.batch_size, tried.logger, tried.callbacks.progress = size, None, False
+    trial_config: Any = deepcopy(config)
+    trial_config.data.batch_size, trial_config.logger, trial_config.callbacks.progress = size, None, False
     device = _Device()
     with tempfile.TemporaryDirectory() as folder:
-        tried.paths.run = folder
+        trial_config.paths.run = folder
         device.begin()
         try:
-            job = build_job(tried, RunDirectory(Path(folder)))
+            job = build_job(trial_config, RunDirectory(Path(folder)))
             _steps(job.trainer, job.parts.task, job.parts.data)
             return Trial(device.peak(), whole=job.trainer.num_training_batches == 1)
         except torch.OutOfMemoryError:
@@ -117,12 +119,12 @@ def attempted(config: Config, size: int) -> Trial:
 
 
 def _steps(trainer: Any, task: Any, data: Any) -> None:
-    """Trains a few steps, and nothing else."""
+    """Trains a few steps without validation and checkpoints."""
     import pytorch_lightning as pl
 
-    from seqvise.callbacks.find_lr import put_aside
+    from seqvise.callbacks.find_lr import strip_trainer
 
-    put_aside(trainer, pl.Callback())
+    strip_trainer(trainer, pl.Callback())
     trainer.fit_loop.epoch_loop.max_steps = STEPS
     trainer.fit(task, data)
 
@@ -150,18 +152,18 @@ class _Device:
 
 
 def _refuse(config: Config) -> None:
-    """Raises UserError where no batch size can be found."""
+    """Raises UserError if the config or the machine does not allow a search."""
     import torch
 
     trainer = config.trainer
     if getattr(config.data, "batch_tokens", None) is not None:
-        raise UserError("data.batch_tokens sizes batches by their words: set it to null to find data.batch_size.")
+        raise UserError("data.batch_tokens limits batches by their tokens: set it to null to find data.batch_size.")
     if trainer.devices not in (1, "1") or trainer.num_nodes != 1:
         raise UserError(
-            f"trainer.devices is {trainer.devices}: find the size with one device; with several, each has it."
+            f"trainer.devices is {trainer.devices}, but must be 1: the size that is found applies to each device."
         )
     if trainer.accelerator not in ("gpu", "cuda", "auto") or not torch.cuda.is_available():
         raise UserError(
-            "seqvise find_batch_size fills the memory of a CUDA device, but "
-            f"trainer.accelerator={trainer.accelerator} has none here."
+            "seqvise find_batch_size needs a CUDA device, but "
+            f"trainer.accelerator={trainer.accelerator} has none on this machine."
         )

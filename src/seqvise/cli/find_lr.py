@@ -1,4 +1,4 @@
-"""``seqvise find_lr``: the loss of each learning rate, and a rate to start from."""
+"""``seqvise find_lr``: learning-rate range test, with a plot and a suggested rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqvise.launching.processes import job_directory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Tries rates with the given Hydra overrides and gives the exit code."""
+    """Runs ``seqvise find_lr`` and returns its exit code."""
     return hydra_command(_find, argv, fixed=["hydra=find_lr"])
 
 
@@ -30,6 +30,6 @@ def _find(cfg: DictConfig, _start: list[str]) -> None:
     config = typed(cfg)
     plot = Path(cfg.paths.run) / "find_lr.png"
     job = build_job(config, RunDirectory(plot.parent))
-    found = find_lr(job.trainer, job.parts.task, job.parts.data, plot, config.find_lr)
-    print(f"the loss falls fastest at optimizer.lr={found:.2g}")
+    rate = find_lr(job.trainer, job.parts.task, job.parts.data, plot, config.find_lr)
+    print(f"the loss falls fastest at optimizer.lr={rate:.2g}")
     print(f"plot: {plot}")

@@ -1,4 +1,4 @@
-"""``seqvise index``: the images of a folder become searchable by the words of a run."""
+"""``seqvise index``: builds a search index of the images in a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.outputs import unwritable
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 INDEXES = "indexes"
-"""The folder in a run directory that its indexes are in."""
-WORDS = 500
-"""Words that an approximate index's recall is measured with."""
-SHOWN = 20
-"""Unreadable images that are named."""
+"""The folder of a run's indexes, in its run directory."""
+QUERIES = 500
+"""Words used as queries to measure the recall of an approximate index."""
+MAX_SHOWN = 20
+"""Maximum number of unreadable images that are logged by name."""
 
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """What `seqvise index` is told."""
+    """Options of `seqvise index`."""
 
-    run: Annotated[Path, "the run directory whose model looks at the images"]
-    images: Annotated[Path, "a folder of images; the folders in it are their labels"]
-    index: Annotated[str, "exact | nmslib | faiss; auto: exact below 100,000 images"] = AUTO
-    output: Annotated[Path | None, "the index's folder; by default one in the run's indexes/"] = None
-    suspects: Annotated[Path | None, "an HTML file for images that are likely mislabelled"] = None
-    cache: Annotated[Path | None, "the folder of features; by default the run's paths.cache"] = None
+    run: Annotated[Path, "the run directory whose model embeds the images"]
+    images: Annotated[Path, "a folder of images; its subfolders are the labels"]
+    index: Annotated[str, "auto | exact | nmslib | faiss; auto is exact below 100,000 images"] = AUTO
+    output: Annotated[Path | None, "the folder of the index; by default in the run's indexes/"] = None
+    suspects: Annotated[Path | None, "write an HTML page of images that are probably mislabelled"] = None
+    cache: Annotated[Path | None, "the cache folder of image features; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         from seqvise.retrieval.image_index import is_index
         from seqvise.retrieval.render.thumbnails import pillow_problem
 
@@ -52,16 +52,16 @@ class IndexOptions:
         if problem := pillow_problem("images"):
             yield problem
         if self.output is not None and self.output.exists() and not is_index(self.output):
-            yield f"output={self.output} is there and is no index: give the name of another folder."
+            yield f"output={self.output} exists and is not an index: choose another folder."
         elif self.output is not None and not self.output.exists() and (reason := unwritable(self.output)):
-            yield f"output={self.output} cannot be made: {reason}."
+            yield f"output={self.output} cannot be created: {reason}."
         if self.suspects is not None and self.suspects.suffix.lower() not in (".html", ".htm"):
             yield f"suspects={self.suspects} must end in .html."
         elif self.suspects is not None and (reason := unwritable(self.suspects)):
             yield f"suspects={self.suspects} cannot be written: {reason}."
 
     def folder(self) -> Path:
-        """Where the index goes: two folders of one name have two indexes."""
+        """The folder of the index. Image folders with the same name but different paths have different indexes."""
         if self.output is not None:
             return self.output
         images = self.images.resolve()
@@ -69,37 +69,38 @@ class IndexOptions:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Makes an index as the words say and gives the exit code."""
-    return words_command("index", IndexOptions, index, argv)
+    """Runs ``seqvise index`` and returns its exit code."""
+    return plain_command("index", IndexOptions, index, argv)
 
 
 def index(options: IndexOptions) -> None:
-    """Makes or brings up to date the index, and prints what it holds and last where it is.
+    """Builds or updates the index, and prints its content and its path.
 
     Raises:
-        UserError: a wrong option, no run of images and words, or no image that can be read.
+        UserError: an option is invalid, the run has no image model, or no image can be read.
     """
     from seqvise.images.listing import list_folder
-    from seqvise.retrieval.image_index import labelled
 
-    if problems := list(options.problems()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     listed = list_folder(options.images)
 
     from seqvise.inference.embedder import load_embedder
 
     started = perf_counter()
     embedder = load_embedder(options.run, options.device, options.trust)
-    images = labelled(listed, embedder.labels.names)
-    found, changes = _built(options, embedder, images)
-    found.save(options.folder())
+    from seqvise.retrieval.image_index import with_folder_labels
+
+    images = with_folder_labels(listed, embedder.labels.names)
+    built, changes = _build(options, embedder, images)
+    built.save(options.folder())
     if options.suspects is not None:
-        write_suspects(options.suspects, embedder, found)
-    _report(found, changes, perf_counter() - started)
+        write_suspects(options.suspects, embedder, built)
+    _report(built, changes, perf_counter() - started)
     print(f"index: {printable(str(options.folder()))}")
 
 
-def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:
+def _build(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:
     from seqvise.retrieval.image_index import build_index
     from seqvise.training.image_features import counting_images
 
@@ -107,14 +108,14 @@ def _built(options: IndexOptions, embedder: Embedder, images: ImageList) -> tupl
 
     def embed(fresh: ImageList) -> Embedded:
         with counting_images() as progress:
-            return embedder.images(fresh, cache, progress)
+            return embedder.embed_images(fresh, cache, progress)
 
-    earlier, words = _earlier(options.folder(), embedder), embedder.sample_words(WORDS)
-    return build_index(images, embed, embedder.binding, options.index, earlier, words)
+    existing, words = _existing(options.folder(), embedder), embedder.sample_words(QUERIES)
+    return build_index(images, embed, embedder.binding, options.index, existing, words)
 
 
-def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
-    """The index that is there, if its vectors can be used again."""
+def _existing(folder: Path, embedder: Embedder) -> ImageIndex | None:
+    """The existing index, if its vectors can be reused."""
     from seqvise.retrieval.image_index import ImageIndex
 
     if not folder.exists():
@@ -122,40 +123,40 @@ def _earlier(folder: Path, embedder: Embedder) -> ImageIndex | None:
     try:
         return ImageIndex.load_vectors(folder, embedder.binding)
     except UserError as error:
-        log.info("Made anew: %s", error.problems[0])
+        log.info("The index is built again: %s", error.messages[0])
         return None
 
 
 def write_suspects(path: Path, embedder: Embedder, images: ImageIndex) -> None:
-    """Writes the page of images that are likely mislabelled, and prints how many there are."""
+    """Writes the page of images that are probably mislabelled, and prints their number."""
     from seqvise.retrieval.mislabelled import find_suspects
     from seqvise.retrieval.render.page import write_suspects as write
 
     labels = embedder.labels.chosen([row for row, name in enumerate(embedder.labels.names) if name in embedder.seen])
-    found = find_suspects(images, labels.names, labels.vectors)
-    write(images, found, embedder.titles, path)
-    if found.unseen:
-        counts = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in found.unseen.items())
-        log.warning("Not judged, as training did not see their labels: %s.", printable(counts))
-    print(f"suspects: {len(found.suspects):,} of {found.judged:,} images, in {printable(str(path))}")
+    suspects = find_suspects(images, labels.names, labels.vectors)
+    write(images, suspects, embedder.titles, path)
+    if suspects.unseen:
+        counts = ", ".join(f"{label or '(no label)'} ({count:,})" for label, count in suspects.unseen.items())
+        log.warning("Not checked, because training did not see their labels: %s.", printable(counts))
+    print(f"suspects: {len(suspects.suspects):,} of {suspects.judged:,} images, in {printable(str(path))}")
 
 
-def _report(found: ImageIndex, changes: Changes, seconds: float) -> None:
-    for fault in changes.faults[:SHOWN]:
+def _report(index: ImageIndex, changes: Changes, seconds: float) -> None:
+    for fault in changes.faults[:MAX_SHOWN]:
         log.warning("unreadable: %s", printable(str(fault)))
-    if len(changes.faults) > SHOWN:
-        log.warning("... and %s more", f"{len(changes.faults) - SHOWN:,}")
-    print(f"images: {len(found.images):,} ({_told(changes)})")
-    recall = ", ".join(f"{value:.3f} for {name}" for name, value in found.recall.items())
-    print(f"kind: {found.kind}{f', recall@10 {recall}, efSearch {found.index.width}' if recall else ''}")
+    if len(changes.faults) > MAX_SHOWN:
+        log.warning("... and %s more", f"{len(changes.faults) - MAX_SHOWN:,}")
+    print(f"images: {len(index.images):,} ({_counts(changes)})")
+    recall = ", ".join(f"{value:.3f} for {name}" for name, value in index.recall.items())
+    print(f"kind: {index.kind}{f', recall@10 {recall}, efSearch {index.index.width}' if recall else ''}")
     print(f"seconds: {seconds:.1f}")
 
 
-def _told(changes: Changes) -> str:
+def _counts(changes: Changes) -> str:
     counts = {
         "added": changes.added,
         "removed": changes.removed,
-        "as before": changes.kept,
+        "unchanged": changes.kept,
         "unreadable": len(changes.faults),
     }
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "added")

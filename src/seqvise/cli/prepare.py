@@ -1,4 +1,4 @@
-"""``seqvise prepare``: a corpus becomes a token store, images become features, and one sees what was kept."""
+"""``seqvise prepare``: tokenizes a corpus or extracts image features, and prints statistics."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from seqvise.training.image_features import prepare_images
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prepares the corpus of the given Hydra overrides and gives the exit code."""
-    return hydra_command(_prepare, argv, fixed=["hydra=bare"], check=validate_data, accept=_absent)
+    """Runs ``seqvise prepare`` and returns its exit code."""
+    return hydra_command(_prepare, argv, fixed=["hydra=bare"], check=validate_data, accept=_missing)
 
 
-def _absent(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]) -> list[str]:
+def _missing(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]) -> list[str]:
     return missing_data(typed(cfg))
 
 
@@ -44,10 +44,10 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
         prepare_images(config)
         return
     if isinstance(config.data, TextOptions):
-        with counting("documents read") as progress:
+        with show_progress("documents read") as progress:
             prepare_documents(config, progress)
         return
-    with counting("pairs read") as progress:
+    with show_progress("pairs read") as progress:
         store = prepare_corpus(
             config.data, config.tokenizer, cache_folder(config.paths), progress=progress, verify=True
         )
@@ -55,7 +55,7 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
 
 
 def show(report: CorpusReport, path: Path) -> None:
-    """Prints counts, length percentiles and warnings on standard output, and last the store's folder."""
+    """Prints counts, length percentiles, warnings and the store's folder on standard output."""
     console = Console(soft_wrap=True, highlight=False)
     for table in (_inputs(report), _parts(report), _sides(report)):
         console.print(table)
@@ -67,9 +67,12 @@ def show(report: CorpusReport, path: Path) -> None:
 def _inputs(report: CorpusReport) -> Table:
     dropped, noticed = list(report.dropped), list(report.noticed)
     table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in dropped), *noticed)
-    for name, tally in report.inputs.items():
-        counts = [*(tally.dropped.get(reason, 0) for reason in dropped), *(tally.noticed.get(f, 0) for f in noticed)]
-        table.add_row(f"data.{name}", f"{tally.read:,}", *(f"{count:,}" for count in counts))
+    for name, filtered in report.inputs.items():
+        counts = [
+            *(filtered.dropped.get(reason, 0) for reason in dropped),
+            *(filtered.noticed.get(f, 0) for f in noticed),
+        ]
+        table.add_row(f"data.{name}", f"{filtered.read:,}", *(f"{count:,}" for count in counts))
     return table
 
 
@@ -88,30 +91,30 @@ def _sides(report: CorpusReport) -> Table:
 
 
 def names(side: SideReport) -> Iterator[str]:
-    """What is told of a side, in the order of ``values_of``."""
-    yield from ("words in the vocabulary", "distinct words", "unknown words of validation")
+    """Names of the statistics of one side, in the order of ``values_of``."""
+    yield from ("vocabulary size", "distinct words", "out-of-vocabulary words in validation")
     yield from (f"length, {percentile} % of sentences up to" for percentile in side.lengths)
-    yield "cut at"
+    yield "truncated at"
 
 
 def values_of(side: SideReport) -> Iterator[str]:
-    """A side's numbers, as a person reads them."""
+    """Formatted statistics of one side."""
     yield from (f"{side.words:,}", f"{side.distinct:,}", f"{side.unknown:.1%}")
     yield from map(str, side.lengths.values())
     yield "-" if side.cut is None else str(side.cut)
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """Shows on standard error how many were read."""
+def show_progress(description: str) -> Iterator[Callable[[int], None]]:
+    """Shows a running count on standard error."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(description, total=None)
         yield lambda pairs: progress.update(task, completed=pairs)
 
 
 def prepare_documents(config: Config, progress: Callable[[int], None]) -> None:
-    """Prepares the documents of a config, and prints counts on standard output, and last the store's folder."""
+    """Prepares the documents of a config, and prints counts and the store's folder on standard output."""
     from seqvise.corpus.documents.prepare import prepare_text
 
     store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), progress=progress, verify=True)
@@ -122,11 +125,13 @@ def prepare_documents(config: Config, progress: Callable[[int], None]) -> None:
 
 
 def _document_inputs(report: TextReport) -> Table:
-    reasons = sorted({reason for tally in report.inputs.values() for reason in (*tally.dropped, *tally.noticed)})
+    reasons = sorted(
+        {reason for filtered in report.inputs.values() for reason in (*filtered.dropped, *filtered.noticed)}
+    )
     table = Table("input", "documents read", *reasons)
-    for name, tally in report.inputs.items():
-        counts = {**tally.dropped, **tally.noticed}
-        table.add_row(f"data.{name}", f"{tally.read:,}", *(f"{counts.get(reason, 0):,}" for reason in reasons))
+    for name, filtered in report.inputs.items():
+        counts = {**filtered.dropped, **filtered.noticed}
+        table.add_row(f"data.{name}", f"{filtered.read:,}", *(f"{counts.get(reason, 0):,}" for reason in reasons))
     return table
 
 

@@ -1,4 +1,4 @@
-"""``seqvise runs``: the runs that are known, how they differ, and what they take up."""
+"""``seqvise runs``: lists runs, compares them, and prunes their checkpoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,62 +18,62 @@ if TYPE_CHECKING:
     from seqvise.reports.prune import Pruning
 
 WIDE = 4096
-"""Columns of a table that is not read in a terminal, so that no line of it is folded."""
+"""Width of tables that are not printed to a terminal, so that no line is wrapped."""
 
 
 @dataclass(frozen=True)
 class RunsOptions:
-    """What `seqvise runs` is told."""
+    """Options of `seqvise runs`."""
 
-    folder: Annotated[Path, "the folder that is looked through"] = Path("outputs")
-    where: Annotated[tuple[str, ...], "only runs with these values, as model=attention,data=tatoeba,status=ok"] = ()
-    sort: Annotated[str, "date | duration | a metric, the best first"] = "date"
-    limit: Annotated[int | None, "so many at most"] = None
-    compare: Annotated[tuple[Path, ...], "a run directory; given twice or more: how these differ"] = ()
-    prune: Annotated[str | None, "best | best+last, the checkpoints that stay; all others of the runs go"] = None
-    really: Annotated[bool, "true: prune removes; otherwise it shows what would go"] = False
+    folder: Annotated[Path, "the folder that is searched for runs"] = Path("outputs")
+    where: Annotated[tuple[str, ...], "only runs with these values, e.g. model=attention,data=tatoeba,status=ok"] = ()
+    sort: Annotated[str, "date | duration | a metric (best first)"] = "date"
+    limit: Annotated[int | None, "maximum number of runs"] = None
+    compare: Annotated[tuple[Path, ...], "a run directory; repeat it to compare two or more runs"] = ()
+    prune: Annotated[str | None, "best | best+last: the checkpoints to keep; all others are removed"] = None
+    really: Annotated[bool, "true: prune removes checkpoints; false: it lists them"] = False
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         if self.limit is not None and self.limit < 1:
             yield f"limit is {self.limit}, but must be at least 1."
         if self.compare and self.prune is not None:
-            yield "compare= and prune= do not go together: leave one out."
+            yield "compare= and prune= cannot be combined: remove one."
         if self.really and self.prune is None:
-            yield "really=true goes with prune= alone: add prune=best or prune=best+last, or leave it out."
+            yield "really=true is only for prune=: add prune=best or prune=best+last, or remove really=true."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Lists, compares or prunes as the words say and gives the exit code."""
-    return words_command("runs", RunsOptions, runs, argv)
+    """Runs ``seqvise runs`` and returns its exit code."""
+    return plain_command("runs", RunsOptions, runs, argv)
 
 
 def runs(options: RunsOptions) -> None:
-    """Prints a table of runs, of their differences, or of what goes.
+    """Prints a table of runs or of their differences, or lists removed checkpoints.
 
     Raises:
-        UserError: a wrong option, no run, or a key or metric that no run has.
+        UserError: an option is invalid, a run does not exist, or no run has the key or metric.
     """
-    if problems := list(options.problems()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     if options.compare:
         _compare(options.compare, console)
         return
-    jobs = _chosen(options)
+    jobs = _select(options)
     if options.prune is not None:
         _prune(jobs, options.prune, options.really, console)
         return
     _list(jobs, options, console)
 
 
-def _chosen(options: RunsOptions) -> list[Job]:
+def _select(options: RunsOptions) -> list[Job]:
     from seqvise.reports.listing import conditions, filter_runs, find_runs, sort_runs
 
-    asked = conditions(options.where)
-    return sort_runs(filter_runs(find_runs(options.folder), asked), options.sort)[: options.limit]
+    wanted = conditions(options.where)
+    return sort_runs(filter_runs(find_runs(options.folder), wanted), options.sort)[: options.limit]
 
 
 def _list(jobs: Sequence[Job], options: RunsOptions, console: Console) -> None:
@@ -83,7 +83,8 @@ def _list(jobs: Sequence[Job], options: RunsOptions, console: Console) -> None:
     if jobs:
         console.print(grid_table(runs_grid(jobs, options.folder, options.sort)))
     else:
-        console.print("No run is like that.")
+        where = f" matches where={','.join(options.where)}" if options.where else ""
+        console.print(f"No run in {options.folder}{where}.", markup=False)
 
 
 def _compare(folders: Sequence[Path], console: Console) -> None:
@@ -103,18 +104,18 @@ def _prune(jobs: Sequence[Job], keep: str, really: bool, console: Console) -> No
     from seqvise.reports.prune import carry_out, plan
 
     planned = plan(jobs, keep)
-    done = carry_out(planned, keep) if really else planned
-    for each in done:
-        for line in _told(each, really):
+    prunings = carry_out(planned, keep) if really else planned
+    for pruning in prunings:
+        for line in _lines(pruning, really):
             console.print(line, markup=False)
-    files, size = sum(len(each.files) for each in done), sum(each.size for each in done)
+    files, size = sum(len(pruning.files) for pruning in prunings), sum(pruning.size for pruning in prunings)
     console.print(f"{'removed' if really else 'would remove'} {files} checkpoints, {size:,} bytes")
     if files and not really:
-        console.print("Nothing was removed; really=true removes.")
+        console.print("Nothing was removed. Add really=true to remove them.")
 
 
-def _told(each: Pruning, really: bool) -> Iterator[str]:
-    if each.skipped:
-        yield f"left alone: {each.job.path}: {each.skipped}"
-    for path in each.files:
+def _lines(pruning: Pruning, really: bool) -> Iterator[str]:
+    if pruning.skipped:
+        yield f"skipped: {pruning.job.path}: {pruning.skipped}"
+    for path in pruning.files:
         yield f"{'removed' if really else 'would remove'} {path}"

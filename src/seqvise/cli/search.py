@@ -1,4 +1,4 @@
-"""``python search.py`` and ``seqvise search``: images for words, images for images, and classes for either."""
+"""``python search.py`` and ``seqvise search``: finds images, labels or classes for words or images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 from seqvise.outputs import unwritable, write_output
 from seqvise.plain_text import printable
@@ -28,47 +28,47 @@ ENDINGS = {"sheet": (".png",), "page": (".html", ".htm"), "json": (".json",)}
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What `seqvise search` is told."""
+    """Options of `seqvise search`."""
 
-    run: Annotated[Path, "the run directory whose model and words are used"]
-    query: Annotated[tuple[str, ...], 'words, as "engine + boat - wing"; may be given several times'] = ()
-    image: Annotated[tuple[Path, ...], "an image file to find the like of; may be given several times"] = ()
+    run: Annotated[Path, "the run directory whose model and word vectors are used"]
+    query: Annotated[tuple[str, ...], 'words, e.g. "sail boat" or "engine + boat - wing"; can be repeated'] = ()
+    image: Annotated[tuple[Path, ...], "an image file, to find similar images or its classes; can be repeated"] = ()
     to: Annotated[str, "images | labels | imagenet (its 1,000 classes) | wordnet (all nouns)"] = IMAGES
-    labels: Annotated[str | None, "for to=labels, names with commas between, or a file of one per line"] = None
-    k: Annotated[int, "answers to each query; all where there are fewer"] = 10
-    index: Annotated[Path | None, "the index's folder; by default the only one in the run's indexes/"] = None
-    images: Annotated[Path | None, "where the index's images are now, if they were moved"] = None
-    combine: Annotated[str, "unit: each word of a sum has the same weight; raw: its vector as it is"] = "unit"
-    sheet: Annotated[Path | None, "a PNG file for a contact sheet"] = None
-    page: Annotated[Path | None, "an HTML file for the answers, images included"] = None
-    json: Annotated[Path | None, "a file for the answers as one JSON object"] = None
-    wordnet: Annotated[Path | None, "the folder of WordNet's files; by default the run's data.wordnet"] = None
-    cache: Annotated[Path | None, "the folder of what is made once; by default the run's paths.cache"] = None
+    labels: Annotated[str | None, "with to=labels: comma-separated names, or a file with one name per line"] = None
+    k: Annotated[int, "maximum number of results for each query"] = 10
+    index: Annotated[Path | None, "the folder of the index; by default the only one in the run's indexes/"] = None
+    images: Annotated[Path | None, "the current folder of the indexed images, if it was moved"] = None
+    combine: Annotated[str, "unit: words of a sum have equal weight; raw: word vectors keep their lengths"] = "unit"
+    sheet: Annotated[Path | None, "write a contact sheet to this PNG file"] = None
+    page: Annotated[Path | None, "write the results, with images, to this HTML file"] = None
+    json: Annotated[Path | None, "write the results to this file as one JSON object"] = None
+    wordnet: Annotated[Path | None, "the folder of the WordNet files; by default the run's data.wordnet"] = None
+    cache: Annotated[Path | None, "the cache folder; by default the run's paths.cache"] = None
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         from seqvise.retrieval.render.thumbnails import pillow_problem
 
         if not self.query and not self.image:
-            yield "query= and image= are both missing: say what is looked for."
+            yield "query= and image= are both missing: set at least one."
         if self.k < 1:
             yield f"k is {self.k}, but must be at least 1."
         for name, allowed in (("to", GOALS), ("combine", COMBINATIONS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         if self.labels is not None and self.to != LABELS:
-            yield f"labels= names the answers of to=labels, but to is '{self.to}': add to=labels, or leave labels= out."
+            yield f"labels= is only for to=labels, but to is '{self.to}': add to=labels, or remove labels=."
         yield from (f"image={path}: there is no such file." for path in self.image if not path.is_file())
         if self.sheet is not None and self.to != IMAGES:
-            yield "sheet= shows images, which only to=images finds; page= shows words too."
+            yield f"sheet= is only for to=images, but to is '{self.to}': use page= instead, or remove sheet=."
         for name in ("image", "sheet", "page"):
             if getattr(self, name) and (problem := pillow_problem(name)):
                 yield problem
-        yield from self._problems_of_files()
+        yield from self._file_errors()
 
-    def _problems_of_files(self) -> Iterator[str]:
+    def _file_errors(self) -> Iterator[str]:
         for name, endings in ENDINGS.items():
             path = getattr(self, name)
             if path is None:
@@ -80,21 +80,21 @@ class SearchOptions:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Searches as the words say and gives the exit code."""
-    return words_command("search", SearchOptions, search, argv)
+    """Runs ``seqvise search`` and returns its exit code."""
+    return plain_command("search", SearchOptions, search, argv)
 
 
 def search(options: SearchOptions) -> None:
-    """Prints what is found, and writes what is asked for.
+    """Prints the results, and writes the requested files.
 
     Raises:
-        UserError: a wrong option, a word without a vector, an image that cannot be read, no index or one of another
-            model, or a run of another kind.
+        UserError: an option is invalid, a word has no vector, an image cannot be read, the index is missing or belongs
+            to another model, or the run is not an image model.
     """
     from seqvise.inference.embedder import load_embedder
 
-    if problems := list(options.problems()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     embedder = replace(load_embedder(options.run, options.device, options.trust), wordnet=options.wordnet)
     words = _word_queries(options, embedder)
     find = {IMAGES: _images, LABELS: _labels}.get(options.to, _classes)
@@ -105,14 +105,14 @@ def _word_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
     from seqvise.retrieval.queries import word_query
 
     queries: list[Query] = []
-    problems: list[str] = []
+    messages: list[str] = []
     for text in options.query:
         try:
             queries.append(word_query(text, embedder, options.combine))
         except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(*problems)
+            messages += error.messages
+    if messages:
+        raise UserError(*messages)
     return queries
 
 
@@ -121,7 +121,7 @@ def _image_queries(options: SearchOptions, embedder: Embedder) -> list[Query]:
 
     if not options.image:
         return []
-    vectors = embedder.files(options.image)
+    vectors = embedder.embed_files(options.image)
     return [Query(str(path), vector, image=path) for path, vector in zip(options.image, vectors, strict=True)]
 
 
@@ -129,10 +129,10 @@ def _images(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
     from seqvise.retrieval.results import image_answers
 
     images = _open_index(options, embedder)
-    _say_fewer(options.k, len(images.index), "the index", "images")
-    found = image_answers(images, [*words, *_image_queries(options, embedder)], options.k, embedder.titles)
-    _check_there(images, found)
-    return found
+    _warn_if_fewer(options.k, len(images.index), "the index", "images")
+    answers = image_answers(images, [*words, *_image_queries(options, embedder)], options.k, embedder.titles)
+    _check_files(images, answers)
+    return answers
 
 
 def _labels(options: SearchOptions, embedder: Embedder, words: list[Query]) -> list[Answer]:
@@ -140,7 +140,7 @@ def _labels(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
 
     names = None if options.labels is None else read_names(options.labels)
     candidates = label_candidates(embedder, names)
-    _say_fewer(options.k, len(candidates.names), options.to, "names")
+    _warn_if_fewer(options.k, len(candidates.names), options.to, "names")
     return candidates.answers([*words, *_image_queries(options, embedder)], options.k)
 
 
@@ -148,16 +148,16 @@ def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> 
     from seqvise.retrieval.classes import class_problems, find_classes
 
     folder = embedder.wordnet_folder
-    if problems := class_problems(options.to, folder, embedder.hypernyms):
-        raise UserError(*problems)
+    if messages := class_problems(options.to, folder, embedder.hypernyms):
+        raise UserError(*messages)
     assert folder is not None
     cache = options.cache or embedder.run.cache
-    candidates, total, without = find_classes(
+    candidates, total, missing = find_classes(
         options.to, folder, embedder.options.policy, embedder.lexicon, cache, embedder.hypernyms
     )
-    if without:
-        log.info("%s: %s of %s have no vector and cannot be found.", options.to, f"{without:,}", f"{total:,}")
-    _say_fewer(options.k, len(candidates.names), options.to, "names")
+    if missing:
+        log.info("%s: %s of %s have no word vector and cannot be found.", options.to, f"{missing:,}", f"{total:,}")
+    _warn_if_fewer(options.k, len(candidates.names), options.to, "names")
     return candidates.answers([*words, *_image_queries(options, embedder)], options.k)
 
 
@@ -174,37 +174,36 @@ def _only_index(run: Path) -> Path:
 
     folders = [folder for folder in sorted((run / INDEXES).glob("*")) if is_index(folder)]
     if not folders:
-        raise UserError(f"{run} has no index of images: make one with `seqvise index run={run} images=FOLDER`.")
+        raise UserError(f"{run} has no image index: build one with `seqvise index run={run} images=FOLDER`.")
     if len(folders) > 1:
-        raise UserError(f"{run} has several indexes: give index= one of {', '.join(map(str, folders))}.")
+        raise UserError(f"{run} has several indexes: set index= to one of {', '.join(map(str, folders))}.")
     return folders[0]
 
 
-def _say_fewer(k: int, count: int, name: str, what: str) -> None:
+def _warn_if_fewer(k: int, count: int, name: str, unit: str) -> None:
     if k > count:
-        log.warning("k is %d, but %s has %d %s: all are given.", k, name, count, what)
+        log.warning("k is %d, but %s has only %d %s: all are returned.", k, name, count, unit)
 
 
-def _check_there(images: ImageIndex, answers: Sequence[Answer]) -> None:
+def _check_files(images: ImageIndex, answers: Sequence[Answer]) -> None:
     files = {hit.file for answer in answers for hit in answer.hits if hit.file is not None}
-    gone = sorted(file for file in files if not file.is_file())
-    if gone and len(gone) == len(files):
+    missing = sorted(file for file in files if not file.is_file())
+    if missing and len(missing) == len(files):
         raise UserError(
-            f"None of the images found is in {images.root} any more, not even {gone[0].relative_to(images.root)}: give "
-            "images= the folder that they are in now."
+            f"None of the images in the results exists in {images.root} any more, e.g. "
+            f"{missing[0].relative_to(images.root)}: set images= to their current folder."
         )
-    if gone:
-        first = printable(str(gone[0]))
-        log.warning("%d of %d images found are not there any more, as %s.", len(gone), len(files), first)
+    if missing:
+        first = printable(str(missing[0]))
+        log.warning("%d of %d images in the results no longer exist, e.g. %s.", len(missing), len(files), first)
 
 
 def _calibration(embedder: Embedder, answers: Sequence[Answer]) -> str:
-    """A sentence on scores that are not cosines; empty where all are."""
+    """A sentence about scores that are not cosines; empty if all scores are cosines."""
     if not any(answer.calibrated for answer in answers):
         return ""
     return (
-        f"Images are scored among labels by the cosine, less {embedder.calibration:g} (model.calibration) for labels "
-        "that training saw."
+        f"Scores of labels are cosines, minus {embedder.calibration:g} (model.calibration) for labels seen in training."
     )
 
 
@@ -217,9 +216,9 @@ def _write(options: SearchOptions, embedder: Embedder, answers: list[Answer]) ->
     if calibration:
         log.info("%s", calibration)
     if options.json is not None:
-        about = {"run": str(options.run), "to": options.to, "combine": options.combine, "k": options.k}
-        about |= {"calibration": embedder.calibration} if calibration else {}
-        content = {**about, "answers": [answer.as_json() for answer in answers]}
+        metadata = {"run": str(options.run), "to": options.to, "combine": options.combine, "k": options.k}
+        metadata |= {"calibration": embedder.calibration} if calibration else {}
+        content = {**metadata, "answers": [answer.as_json() for answer in answers]}
         write_output(options.json, json.dumps(content, indent=2) + "\n")
     if options.sheet is not None:
         from seqvise.retrieval.render.sheet import write_sheet
@@ -228,6 +227,6 @@ def _write(options: SearchOptions, embedder: Embedder, answers: list[Answer]) ->
     if options.page is not None:
         from seqvise.retrieval.render.page import write_page
 
-        about_page = f"The nearest {options.to} by {options.run}, by the cosine to the query. {calibration}"
-        write_page(answers, options.page, about_page.strip())
+        page_title = f"Nearest {options.to} by cosine similarity, with the model of {options.run}. {calibration}"
+        write_page(answers, options.page, page_title.strip())
     show(answers, Console(highlight=False, soft_wrap=not sys.stdout.isatty()))

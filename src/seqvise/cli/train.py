@@ -1,4 +1,4 @@
-"""``seqvise train`` and ``train.py``: fit a model, and test it."""
+"""``seqvise train`` and ``train.py``: trains and tests a model."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from seqvise.files import digest
 from seqvise.launching.processes import in_sweep, job_directory, launching
 from seqvise.launching.sweep import failed_before
 from seqvise.runs.directory import METRICS
-from seqvise.runs.resume import AUTO, FAILED, begins, has_finished, is_longer, resumed_config, warn_of_changes
+from seqvise.runs.resume import AUTO, FAILED, changes_length, has_finished, is_new_run, resumed_config, warn_of_changes
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Trains with the given Hydra overrides, or those of the process, and gives the exit code."""
-    return hydra_command(_train, argv, accept=_refusals, scratch=True)
+    """Runs ``seqvise train`` and returns its exit code."""
+    return hydra_command(_train, argv, accept=_errors, scratch=True)
 
 
-def _refusals(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -> list[str]:
-    """Why the job that `_train` would run is refused, as far as that is known before Hydra makes any file.
+def _errors(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -> list[str]:
+    """The reasons why `_train` cannot run the job, as far as known before Hydra creates any file.
 
     Args:
-        cfg: composed from the overrides.
-        directory: the run's; None if it is new, or one of a sweep.
-        overrides: of the command line.
+        cfg: the config composed from the overrides.
+        directory: the run directory; None for a new run or a job of a sweep.
+        overrides: the overrides of the command line.
 
     Raises:
-        UserError: the run in the directory cannot be resumed so.
+        UserError: the run in the directory cannot be resumed with these overrides.
     """
-    if directory is None or begins(cfg, directory):
+    if directory is None or is_new_run(cfg, directory):
         return [] if cfg.resume == AUTO else missing_inputs(typed(cfg))
-    if has_finished(directory) and not is_longer(cfg, directory, overrides):
+    if has_finished(directory) and not changes_length(cfg, directory, overrides):
         _check_finished(cfg, directory, overrides)
         return []
     resumed = resumed_config(cfg, directory, overrides)
@@ -52,25 +52,25 @@ def _refusals(cfg: DictConfig, directory: Path | None, overrides: Sequence[str])
 
 
 def _train(cfg: DictConfig, start: list[str]) -> float | None:
-    """Gives the monitored metric, which is what a sweeper that searches looks at; None where there is none."""
-    directory, words = job_directory(), list(HydraConfig.get().overrides.task)
-    if begins(cfg, directory):
-        return _begin(cfg, directory, start)
-    if has_finished(directory) and not is_longer(cfg, directory, words):
-        return _already_done(cfg, directory, words)
-    if in_sweep() and cfg.retry != FAILED and (why := failed_before(directory)):
-        raise RunFailedError(f"{directory} failed before ({why}): retry=failed goes on with it.")
-    cfg = resumed_config(cfg, directory, words)
+    """Returns the monitored metric, which a sweeper optimizes; None if the run has none."""
+    directory, overrides = job_directory(), list(HydraConfig.get().overrides.task)
+    if is_new_run(cfg, directory):
+        return _start(cfg, directory, start)
+    if has_finished(directory) and not changes_length(cfg, directory, overrides):
+        return _already_done(cfg, directory, overrides)
+    if in_sweep() and cfg.retry != FAILED and (reason := failed_before(directory)):
+        raise RunFailedError(f"{directory} failed before ({reason}): set retry=failed to resume it.")
+    cfg = resumed_config(cfg, directory, overrides)
     warn_of_changes(directory)
-    if problems := validate(cfg):
-        raise UserError(*problems)
+    if messages := validate(cfg):
+        raise UserError(*messages)
     return _fit(cfg, directory, start, [], resumed=True)
 
 
-def _begin(cfg: DictConfig, directory: Path, start: list[str]) -> float | None:
+def _start(cfg: DictConfig, directory: Path, start: list[str]) -> float | None:
     drawn = []
     if cfg.seed is None:
-        # Processes started from outside draw each for itself, but have their folder in common.
+        # Processes of an external launcher must have the same seed: it is derived from their common folder.
         cfg.seed = int(digest(str(directory), 7), 16) if started_from_outside() else secrets.randbelow(2**31)
         drawn.append(f"seed={cfg.seed}")
     if cfg.test is None:
@@ -88,18 +88,18 @@ def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], r
     return value if isinstance(value, float) else None
 
 
-def _already_done(cfg: DictConfig, directory: Path, words: Sequence[str]) -> float | None:
-    _check_finished(cfg, directory, words)
-    log.info("%s is done already.", directory)
+def _already_done(cfg: DictConfig, directory: Path, overrides: Sequence[str]) -> float | None:
+    _check_finished(cfg, directory, overrides)
+    log.info("The run in %s has already finished.", directory)
     value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
     return value if isinstance(value, float) else None
 
 
-def _check_finished(cfg: DictConfig, directory: Path, words: Sequence[str]) -> None:
-    """Raises UserError unless ``resume=auto`` asks, with the overrides of the run, for a run that has finished."""
+def _check_finished(cfg: DictConfig, directory: Path, overrides: Sequence[str]) -> None:
+    """Raises UserError unless a finished run is resumed with ``resume=auto`` and its own overrides."""
     if cfg.resume != AUTO:
         raise UserError(
-            f"The run in {directory} has come to its end. To train it for longer, add trainer.max_epochs=... and "
+            f"The run in {directory} has already finished. To train it longer, add trainer.max_epochs=... and "
             "schedule.extend=true."
         )
-    resumed_config(cfg, directory, words)
+    resumed_config(cfg, directory, overrides)

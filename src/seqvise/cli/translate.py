@@ -1,4 +1,4 @@
-"""``seqvise translate``: one line out for each line in."""
+"""``seqvise translate``: translates text line by line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from seqvise.cli.support.lines import STREAM, reading, windows, writing
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.outputs import unwritable
@@ -25,74 +25,74 @@ log = logging.getLogger(__name__)
 PRECISIONS = ("fp32", "bf16", "int8")
 FORMATS = ("text", "json")
 MEANS = ("probs", "log_probs")
-MAPS = 8
-"""Sentences whose attention is drawn."""
+MAX_MAPS = 8
+"""Maximum number of sentences whose attention is drawn."""
 WINDOW = 16
-"""Batches of each process that are read at once."""
+"""Batches per process that are read at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateOptions(DecodingOptions):
-    """What `seqvise translate` is told."""
+    """Options of `seqvise translate`."""
 
-    run: Annotated[tuple[Path, ...], "the run directory whose best checkpoint translates; several are an ensemble"]
-    input: Annotated[str, "a file of one sentence a line, or - for standard input"] = STREAM
-    output: Annotated[str, "a file to write, or - for standard output"] = STREAM
-    format: Annotated[str, "text | json, an object a line"] = "text"
-    scores: Annotated[bool, "text: the score and a tab before each translation"] = False
-    attention: Annotated[Path | None, f"a PNG file for the attention of the first {MAPS} sentences"] = None
-    weights: Annotated[bool, "json: attention weights"] = False
-    ensemble: Annotated[str, "probs | log_probs: what several runs' mean is of"] = "probs"
-    rescore: Annotated[Path | None, "a run that ranks the hypotheses anew, usually a right-to-left one"] = None
-    rescore_weight: Annotated[float, "its share in the score, 0 to 1"] = 0.5
+    run: Annotated[tuple[Path, ...], "the run directory whose best checkpoint is used; repeat it for an ensemble"]
+    input: Annotated[str, "a file with one sentence per line, or - for standard input"] = STREAM
+    output: Annotated[str, "the output file, or - for standard output"] = STREAM
+    format: Annotated[str, "text | json (one object per line)"] = "text"
+    scores: Annotated[bool, "with format=text: write the score and a tab before each translation"] = False
+    attention: Annotated[Path | None, f"write a PNG with the attention of the first {MAX_MAPS} sentences"] = None
+    weights: Annotated[bool, "with format=json: write attention weights"] = False
+    ensemble: Annotated[str, "probs | log_probs: what an ensemble averages"] = "probs"
+    rescore: Annotated[Path | None, "a run that rescores the hypotheses, usually a right-to-left model"] = None
+    rescore_weight: Annotated[float, "weight of rescore in the score, from 0 to 1"] = 0.5
     source_vectors: Annotated[
-        Path | None, "word vectors of the source language, for words that training did not have"
+        Path | None, "word vectors of the source language, for words that the training data did not contain"
     ] = None
-    shortlist: Annotated[Path | None, "a file of seqvise shortlist: the target words that can be said"] = None
-    precision: Annotated[str, "fp32 | bf16 | int8, of products: fewer bits are faster, nearly the same"] = "fp32"
+    shortlist: Annotated[Path | None, "a file of seqvise shortlist that limits the generated words"] = None
+    precision: Annotated[str, "fp32 | bf16 | int8: precision of matrix products; lower is faster"] = "fp32"
     device: Annotated[str, "auto | cpu | cuda | cuda:1 | mps"] = "auto"
-    batch: Annotated[int, "sentences translated at once"] = 64
-    workers: Annotated[int | None, "processes that translate side by side on a CPU; by default one a core"] = None
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    batch: Annotated[int, "sentences per batch"] = 64
+    workers: Annotated[int | None, "parallel processes on a CPU; by default one per core"] = None
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
-    def refusals(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         yield from self.problems("")
         if self.batch < 1:
-            yield f"batch is {self.batch}, but at least one sentence must be translated at once."
+            yield f"batch is {self.batch}, but must be at least 1."
         for name, allowed in (("format", FORMATS), ("ensemble", MEANS), ("precision", PRECISIONS)):
             if getattr(self, name) not in allowed:
                 yield f"{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
         if self.rescore is not None and self.beam == 1 and not self.samples:
-            yield f"rescore={self.rescore} ranks several hypotheses, but beam is 1: set beam=5."
+            yield f"rescore={self.rescore} needs several hypotheses, but beam is 1: set beam=5."
         if not 0 <= self.rescore_weight <= 1:
-            yield f"rescore_weight is {self.rescore_weight}, but is a share from 0 to 1."
+            yield f"rescore_weight is {self.rescore_weight}, but must be from 0 to 1."
         if self.scores and self.format == "json":
-            yield "scores=true is for format=text; format=json always has them."
+            yield "scores=true is only for format=text: remove it, because format=json always has scores."
         if self.weights and self.format == "text":
-            yield "weights=true is for format=json; attention=FILE.png draws them."
+            yield "weights=true is only for format=json: set format=json, or draw the weights with attention=FILE.png."
         if self.attention is not None and self.attention.suffix.lower() != ".png":
             yield f"attention is '{self.attention}', but must be the name of a .png file."
         elif self.attention is not None and (reason := unwritable(self.attention)):
             yield f"attention={self.attention} cannot be written: {reason}."
         if self.input != STREAM and self.input == self.output:
-            yield f"input and output are both {self.input}: give the name of another file."
+            yield f"input and output are both {self.input}: choose another output file."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Translates as the words say and gives the exit code."""
-    return words_command("translate", TranslateOptions, translate, argv)
+    """Runs ``seqvise translate`` and returns its exit code."""
+    return plain_command("translate", TranslateOptions, translate, argv)
 
 
 def translate(options: TranslateOptions) -> None:
-    """Translates the input line by line: order and empty lines are kept.
+    """Translates the input line by line, in order. Empty lines stay empty.
 
     Raises:
-        UserError: a wrong option, a missing file or run, an output that cannot be written, a line that is not UTF-8,
-            runs that cannot work as one, or a model that cannot do what is asked.
+        UserError: an option is invalid, a file or run is missing, the output cannot be written, a line is not UTF-8,
+            the runs cannot be an ensemble, or the model does not support an option.
     """
-    if problems := list(options.refusals()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     with reading(options.input) as source, writing(options.output) as target:
         from seqvise.inference.translator import load_ensemble
 
@@ -101,12 +101,12 @@ def translate(options: TranslateOptions) -> None:
         )
         translator = adapted(translator, options.source_vectors, options.shortlist, options.precision)
         if options.rescore is not None:
-            from seqvise.inference.rescoring import rescored
+            from seqvise.inference.rescoring import with_rescoring
 
-            translator = rescored(translator, options.rescore, options.rescore_weight, options.trust)
+            translator = with_rescoring(translator, options.rescore, options.rescore_weight, options.trust)
         translator.check(options, [key for key in ("attention", "weights") if getattr(options, key)])
         if source.isatty():
-            log.info("A sentence a line; the end is Ctrl-D.")
+            log.info("Enter one sentence per line; end the input with Ctrl-D.")
         _run(translator, options, source, target)
 
 
@@ -114,14 +114,14 @@ def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, ta
     name = "standard input" if options.input == STREAM else options.input
     drawn: list[tuple[int, TranslationResult]] = []
     number = 0
-    with _counting(options, source) as count:
+    with _progress(options, source) as count:
         for texts in windows(source, name, WINDOW * options.batch * translator.workers):
-            looks = options.weights or (options.attention is not None and len(drawn) < MAPS)
-            found = translator.hypotheses(texts, looks, options)
-            for text, translations in zip(texts, found, strict=True):
+            with_attention = options.weights or (options.attention is not None and len(drawn) < MAX_MAPS)
+            nbest = translator.translate_nbest(texts, with_attention, options)
+            for text, translations in zip(texts, nbest, strict=True):
                 number += 1
                 target.writelines(f"{line}\n".encode() for line in lines(options, number, text, translations))
-                if looks and translations[0].attention is not None and len(drawn) < MAPS:
+                if with_attention and translations[0].attention is not None and len(drawn) < MAX_MAPS:
                     drawn.append((number, translations[0]))
             target.flush()
             count(number)
@@ -132,33 +132,43 @@ def _run(translator: Translator, options: TranslateOptions, source: BinaryIO, ta
 def lines(
     options: TranslateOptions, number: int, text: str, translations: Sequence[TranslationResult]
 ) -> Iterator[str]:
-    """What is written for one line of the input.
+    """The output lines of one input line.
 
-    As text a line for each translation: of several with the number of the input's line before it, and with its score
-    where asked for, tabs between. As JSON one object.
+    Text format: one tab-separated line per translation, with the input's line number if ``nbest`` is above 1, and with
+    the score if requested. JSON format: one object.
 
     Args:
-        number: of the line, from 1.
-        text: the line.
-        translations: the best first.
+        number: the line number, from 1.
+        text: the input line.
+        translations: the translations, best first.
     """
     if options.format == "json":
         yield json.dumps(_object(options, text, translations), ensure_ascii=False)
         return
-    for one in translations:
+    for translation in translations:
         numbered = [str(number)] if options.nbest > 1 else []
-        scored = [f"{one.score:.4f}"] if options.scores else []
-        yield "\t".join([*numbered, *scored, one.text])
+        scored = [f"{translation.score:.4f}"] if options.scores else []
+        yield "\t".join([*numbered, *scored, translation.text])
 
 
 def _object(options: TranslateOptions, text: str, translations: Sequence[TranslationResult]) -> dict[str, Any]:
-    found = []
-    for one in translations:
-        shown: dict[str, Any] = {"text": one.text, "score": one.score, "log_prob": one.log_prob, "words": one.words}
-        if options.weights:
-            shown["attention"] = None if one.attention is None else one.attention.astype(float).round(4).tolist()
-        found.append(shown)
-    return {"source": text, "source_words": translations[0].source_words, "translations": found}
+    return {
+        "source": text,
+        "source_words": translations[0].source_words,
+        "translations": [_translation_object(options, translation) for translation in translations],
+    }
+
+
+def _translation_object(options: TranslateOptions, result: TranslationResult) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "text": result.text,
+        "score": result.score,
+        "log_prob": result.log_prob,
+        "words": result.words,
+    }
+    if options.weights:
+        fields["attention"] = None if result.attention is None else result.attention.astype(float).round(4).tolist()
+    return fields
 
 
 def _draw(path: Path, drawn: list[tuple[int, TranslationResult]]) -> None:
@@ -166,27 +176,27 @@ def _draw(path: Path, drawn: list[tuple[int, TranslationResult]]) -> None:
     from seqvise.reports.attention_map import attention_maps
 
     if not drawn:
-        log.info("%s is not drawn: no line had a word.", path)
+        log.info("attention: %s is not written, because all input lines are empty.", path)
         return
     try:
-        save(attention_maps([_map(number, one) for number, one in drawn]), path)
+        save(attention_maps([_map(number, translation) for number, translation in drawn]), path)
     except OSError as error:
         raise UserError(f"attention={path} cannot be written: {error.strerror}.") from None
     log.info("attention: %s", path)
 
 
-def _map(number: int, one: TranslationResult) -> AttentionMap:
+def _map(number: int, translation: TranslationResult) -> AttentionMap:
     from seqvise.reports.attention_map import AttentionMap
 
-    assert one.attention is not None
-    return AttentionMap(f"line {number}", one.attention, one.source_words, one.words)
+    assert translation.attention is not None
+    return AttentionMap(f"line {number}", translation.attention, translation.source_words, translation.words)
 
 
 @contextmanager
-def _counting(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[[int], object]]:
-    """Shows how many lines are done where a person sees it and nothing else is written there."""
-    shared = options.output == STREAM and sys.stdout.isatty()
-    if not sys.stderr.isatty() or shared or source.isatty():
+def _progress(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[[int], object]]:
+    """Shows the number of translated lines if standard error is a terminal that nothing else writes to."""
+    output_in_terminal = options.output == STREAM and sys.stdout.isatty()
+    if not sys.stderr.isatty() or output_in_terminal or source.isatty():
         yield lambda _: None
         return
     from rich.console import Console
@@ -194,7 +204,7 @@ def _counting(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.completed:,} lines, {task.fields[speed]} a second"),
+        TextColumn("{task.completed:,} lines, {task.fields[speed]} lines/s"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -208,22 +218,22 @@ def _counting(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[
 
 
 def adapted(translator: Translator, source_vectors: Path | None, shortlist: Path | None, precision: str) -> Translator:
-    """The translator with more source words, which says words of a short-list alone, from weights of fewer bits.
+    """A translator with a larger source vocabulary, a shortlist of target words, or quantized weights.
 
     Args:
-        translator: it is not changed.
-        source_vectors: word vectors, see ``expanded``; None for the run's words.
+        translator: not modified.
+        source_vectors: word vectors, see ``expand_vocabulary``; None for the run's vocabulary.
         shortlist: a file of ``seqvise shortlist``; None for all words.
-        precision: of ``PRECISIONS``.
+        precision: one of ``PRECISIONS``.
 
     Raises:
-        UserError: a file cannot be read or does not fit the run, or the precision not the device.
+        UserError: a file cannot be read or does not fit the run, or the device does not support the precision.
     """
     if source_vectors is not None:
-        from seqvise.inference.vocabulary_expansion import expanded
+        from seqvise.inference.vocabulary_expansion import expand_vocabulary
 
-        translator, found = expanded(translator, source_vectors)
-        log.info("source_vectors: %s", found)
+        translator, coverage = expand_vocabulary(translator, source_vectors)
+        log.info("source_vectors: %s", coverage)
     if shortlist is not None:
-        translator = translator.among(shortlist)
-    return translator if precision == "fp32" else translator.rounded(precision)
+        translator = translator.with_shortlist(shortlist)
+    return translator if precision == "fp32" else translator.quantized(precision)

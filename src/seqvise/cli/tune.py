@@ -1,4 +1,4 @@
-"""``seqvise tune``: a search for good hyperparameters, one process a trial."""
+"""``seqvise tune``: searches hyperparameters, one process per trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqvise.cli.support.exit_codes import exit_code
-from seqvise.cli.support.plain_command import find_own_modules, usage
+from seqvise.cli.support.plain_command import add_working_directory, usage
 from seqvise.config.overrides import Experiment, as_experiment, override
 from seqvise.config.search_path import conf_folder, own_folder
 from seqvise.errors import RunFailedError, UserError
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 WIDE = 4096
-"""Columns of a table that is not read in a terminal, so that no line of it is folded."""
+"""Width of tables that are not printed to a terminal, so that no line is wrapped."""
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Searches as the words say and gives the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(word in ("-h", "--help") for word in words):
+    """Runs ``seqvise tune`` and returns its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if any(argument in ("-h", "--help") for argument in args):
         print(usage("tune", TuneOptions, f"{ROOT}."))
-        print("\ntune=NAME takes a search space of conf/tune; all other words are those of seqvise train, held fixed.")
+        print("\ntune=NAME selects a search space of conf/tune. All other overrides are those of seqvise train.")
         return 0
 
     def command() -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-        find_own_modules()
-        tune(plan_search(words))
+        add_working_directory()
+        tune(plan_search(args))
 
     return exit_code(command)
 
 
 def tune(search: Search) -> None:
-    """Runs the trials that are missing, prints all of them and writes the best.
+    """Runs the missing trials, prints all trials and writes the best one as an experiment.
 
     Raises:
-        UserError: the database cannot be reached, or another study has the name or the folder.
-        RunFailedError: the database fails meanwhile, or no trial has a result.
+        UserError: the database cannot be reached, or another study uses the name or the folder.
+        RunFailedError: the database fails during the search, or no trial has a result.
     """
     from optuna.exceptions import OptunaError
 
@@ -60,7 +60,7 @@ def tune(search: Search) -> None:
     if search.options.storage is None:
         search.folder.mkdir(parents=True, exist_ok=True)
     study = open_study(search.name, search.url, search.plan, search.options)
-    _refuse_others(search, study)
+    _check_folder(search, study)
     log.info("study %s in %s", search.name, search.folder)
     try:
         Driver(
@@ -75,21 +75,23 @@ def tune(search: Search) -> None:
         ).run()
     except (KeyboardInterrupt, SystemExit):
         _show(search, study)
-        log.info("Stopped; the same command goes on.")
+        log.info("Interrupted. Run the same command to resume the search.")
         raise
     except OptunaError as error:
-        told = " ".join(str(error).split())
-        raise RunFailedError(f"The study's database failed ({told}); the same command goes on.") from error
+        message = " ".join(str(error).split())
+        raise RunFailedError(
+            f"The study's database failed ({message}). Run the same command to resume the search."
+        ) from error
     _show(search, study)
     _conclude(search, study)
 
 
-def _refuse_others(search: Search, study: Study) -> None:
-    """Refuses to begin a study in a folder that has trials of another."""
-    there = sorted(path.name for path in search.folder.glob("[0-9]*") if path.is_dir())
-    if there and not study.get_trials(deepcopy=False):
+def _check_folder(search: Search, study: Study) -> None:
+    """Raises UserError if a new study would use a folder that has trials of another study."""
+    existing = sorted(path.name for path in search.folder.glob("[0-9]*") if path.is_dir())
+    if existing and not study.get_trials(deepcopy=False):
         raise UserError(
-            f"{search.folder} holds trials of a study that is not in this database ({', '.join(there[:5])}): remove "
+            f"{search.folder} has trials of a study that is not in this database ({', '.join(existing[:5])}): remove "
             "them, or choose another tune.name."
         )
 
@@ -106,38 +108,38 @@ def _show(search: Search, study: Study) -> None:
 
 
 def _conclude(search: Search, study: Study) -> None:
-    """Writes the best trial as an experiment, and says how to train it."""
+    """Writes the best trial as an experiment, and prints the command that trains it."""
     best = best_of(live_trials(study), search.plan.mode)
     if best is None:
-        raise RunFailedError(f"No trial has a result: what each printed is in {search.folder}/TRIAL/trial.log.")
+        raise RunFailedError(f"No trial has a result. The output of each trial is in {search.folder}/TRIAL/trial.log.")
     seeds = search.plan.seeds
     seeded = {} if seeds is None else {"seed": seeds[0]}
-    found = as_experiment(search.overrides, {**values_of(search.plan.space, best), **seeded})
-    package, _, rest = found.text.partition("\n")
+    experiment = as_experiment(search.overrides, {**values_of(search.plan.space, best), **seeded})
+    package, _, rest = experiment.text.partition("\n")
     search.best.parent.mkdir(parents=True, exist_ok=True)
     write_output(search.best, "\n".join([package, *_provenance(search, study, best), rest]))
     print(f"best: {search.best}")
-    print(f"train it: {shlex.join(_train_words(search.best, found))}")
+    print(f"train it: {shlex.join(_train_command(search.best, experiment))}")
     print(f"compare: {shlex.join(['seqvise', 'report', f'sweep={search.folder}'])}")
 
 
 def _provenance(search: Search, study: Study, best: FrozenTrial) -> Iterator[str]:
-    """Comments: what the file is, and where its numbers are from."""
+    """Comment lines of the experiment file: the study, the trial and its metric."""
     seeds = search.plan.seeds
     mean = "" if seeds is None else f", the mean over seeds {', '.join(map(str, seeds))}"
     values = [float(value) for value in best.user_attrs.get(SEED_SCORES, [])]
-    each = "" if len(values) < 2 else f" ({', '.join(f'{value:.6g}' for value in values)})"
+    per_seed = "" if len(values) < 2 else f" ({', '.join(f'{value:.6g}' for value in values)})"
     trial, count = best.user_attrs.get(FOLDER, best.number), len(live_trials(study))
     yield f"{MARK}: trial {trial}, the best of {count} of the study '{search.name}'."
-    yield f"# {search.plan.metric} is {best.value:.6g}{mean}{each}."
+    yield f"# {search.plan.metric} is {best.value:.6g}{mean}{per_seed}."
 
 
-def _train_words(best: Path, found: Experiment) -> list[str]:
-    place = len(best.parts) - 1 - best.parts[::-1].index("experiment")
-    folder, name = Path(*best.parts[:place]), Path(*best.parts[place + 1 :]).with_suffix("").as_posix()
+def _train_command(best: Path, experiment: Experiment) -> list[str]:
+    index = len(best.parts) - 1 - best.parts[::-1].index("experiment")
+    folder, name = Path(*best.parts[:index]), Path(*best.parts[index + 1 :]).with_suffix("").as_posix()
     known = [tree.resolve() for tree in (own_folder(), conf_folder()) if tree is not None]
-    where = [] if folder.resolve() in known else ["--config-dir", str(folder)]
-    return ["seqvise", "train", *where, override("experiment", name), *found.left]
+    config_dir = [] if folder.resolve() in known else ["--config-dir", str(folder)]
+    return ["seqvise", "train", *config_dir, override("experiment", name), *experiment.left]
 
 
 def _order(mode: str) -> str:

@@ -1,4 +1,4 @@
-"""``seqvise vectors``: the first look at a file of word vectors."""
+"""``seqvise vectors``: inspects a file of word vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.config.options import PathOptions
 from seqvise.errors import UserError
 from seqvise.paths import cache_folder
@@ -18,24 +18,20 @@ from seqvise.vectors.options import ENDINGS
 
 @dataclass(frozen=True)
 class VectorsOptions:
-    """What `seqvise vectors` is told."""
+    """Options of `seqvise vectors`."""
 
     file: Annotated[Path, f"a file of word vectors: {', '.join(ENDINGS)}"]
-    words: Annotated[
-        tuple[str, ...], "words to compare, commas or else spaces between them; may be given several times"
-    ] = ()
-    query: Annotated[
-        tuple[str, ...], 'sums and differences, as "paris - france + rome"; may be given several times'
-    ] = ()
-    k: Annotated[int, "neighbours of each word and query"] = 10
-    combine: Annotated[str, "unit: each word of a sum has the same weight; raw: its vector as it is"] = "unit"
-    limit: Annotated[int | None, "read no more than so many of the file's first words, which are the most frequent"] = (
-        None
-    )
-    cache: Annotated[Path, "the folder of what is made once"] = Path(PathOptions.cache)
+    words: Annotated[tuple[str, ...], "words to compare, separated by commas or spaces; can be repeated"] = ()
+    query: Annotated[tuple[str, ...], 'sums and differences, e.g. "paris - france + rome"; can be repeated'] = ()
+    k: Annotated[int, "number of neighbours of each word and query"] = 10
+    combine: Annotated[str, "unit: words of a sum have equal weight; raw: word vectors keep their lengths"] = "unit"
+    limit: Annotated[
+        int | None, "read only this many words from the start of the file, where the most frequent are"
+    ] = None
+    cache: Annotated[Path, "the cache folder"] = Path(PathOptions.cache)
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
+    def errors(self) -> Iterator[str]:
+        """A message for each invalid value."""
         if not self.file.name.endswith(ENDINGS):
             yield f"file is '{self.file}', but its name must end in one of {', '.join(ENDINGS)}."
         elif not self.file.is_file():
@@ -49,25 +45,25 @@ class VectorsOptions:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints what the words ask for and gives the exit code."""
-    return words_command("vectors", VectorsOptions, look, argv)
+    """Runs ``seqvise vectors`` and returns its exit code."""
+    return plain_command("vectors", VectorsOptions, describe, argv)
 
 
-def look(options: VectorsOptions) -> None:
-    """Prints the file's numbers, what is around each word, the words' similarities, and the answers to queries.
+def describe(options: VectorsOptions) -> None:
+    """Prints statistics of the file, neighbours and similarities of words, and the results of queries.
 
     Raises:
-        UserError: a wrong option, a damaged file, or words without a vector; nothing is printed then.
+        UserError: an option is invalid, the file is damaged, or a word has no vector. Nothing is printed.
     """
     from seqvise.retrieval.queries import word_query
     from seqvise.vectors.describe import look_up, neighbours, similarities, summary, words_report
     from seqvise.vectors.lexicon import Lexicon
 
-    if problems := list(options.problems()):
-        raise UserError(*problems)
+    if messages := list(options.errors()):
+        raise UserError(*messages)
     lexicon = Lexicon.read(options.file, cache_folder(PathOptions(cache=str(options.cache))), options.limit)
     if not len(lexicon):
-        raise UserError(f"{options.file} holds no words.")
+        raise UserError(f"file is '{options.file}', but has no words.")
     entries = look_up(lexicon, [word for text in options.words for word in split(text)])
     queries = [word_query(text, lexicon, options.combine) for text in options.query]
     _write(summary(lexicon))
@@ -76,13 +72,13 @@ def look(options: VectorsOptions) -> None:
     if len(entries) > 1:
         _write(similarities(entries))
     for query in queries:
-        used = [word for term in query.terms for word in (term.text, *term.text.split())]
-        found = neighbours(lexicon.nearest(query.vector, options.k, without=used))
-        _write([query.text, *query.notes, *(f"  {line}" for line in found)])
+        query_words = [word for term in query.terms for word in (term.text, *term.text.split())]
+        nearest = neighbours(lexicon.nearest(query.vector, options.k, without=query_words))
+        _write([query.text, *query.notes, *(f"  {line}" for line in nearest)])
 
 
 def split(text: str) -> list[str]:
-    """The words of a list: between commas, or, where there is none, between spaces."""
+    """The words of a list, separated by commas or, if it has no comma, by spaces."""
     return [word.strip() for word in text.split("," if "," in text else None) if word.strip()]
 
 

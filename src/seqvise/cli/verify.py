@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from seqvise.cli.support.plain_command import words_command
+from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import RunFailedError, UserError
 from seqvise.plain_text import printable
 
-MANIFEST = "manifest.json"
+MANIFEST, NETWORKS = "manifest.json", "networks"
+_HASH = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class VerifyOptions:
 
     path: Annotated[
         tuple[Path, ...],
-        "a run, token store, feature folder or index, or a folder of them; path= may be left out",
+        "a run, token store, feature folder or index, or a folder of these; path= is optional",
     ]
 
 
@@ -32,10 +34,10 @@ class Finding:
 
     Attributes:
         path: its folder.
-        kind: what it is.
-        damages: a sentence without its full stop for each damaged file.
-        remedy: what to do then.
-        unknown: whether there are no checksums to compare with.
+        kind: run, token store, features, index, word vectors or labels.
+        damages: a message without full stop for each damaged file.
+        remedy: how to replace damaged files.
+        unknown: whether there are no checksums to compare.
     """
 
     path: Path
@@ -46,31 +48,31 @@ class Finding:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Verifies the folders given and gives the exit code."""
+    """Runs ``seqvise verify`` and returns its exit code."""
     import sys
 
-    words = list(sys.argv[1:] if argv is None else argv)
-    return words_command("verify", VerifyOptions, verify, [_word(word) for word in words])
+    args = list(sys.argv[1:] if argv is None else argv)
+    return plain_command("verify", VerifyOptions, verify, [_argument(argument) for argument in args])
 
 
-def _word(word: str) -> str:
-    return word if word.startswith(("path=", "-h", "--help")) else f"path={word}"
+def _argument(argument: str) -> str:
+    return argument if argument.startswith(("path=", "-h", "--help")) else f"path={argument}"
 
 
 def verify(options: VerifyOptions) -> None:
-    """Prints a line for each run, store and index, and one for each damaged file.
+    """Prints one line for each run, store and index, and one for each damaged file.
 
     Raises:
-        UserError: a path is missing or holds nothing that can be verified.
+        UserError: a path does not exist or contains nothing that can be verified.
         RunFailedError: a file is damaged.
     """
     damaged = files = 0
     for path in options.path:
         if not path.is_dir():
-            raise UserError(f"{path} is {'a file' if path.exists() else 'missing'}: give a folder.")
+            raise UserError(f"path={path} {'is a file' if path.exists() else 'does not exist'}: set path= to a folder.")
         findings = list(find(path))
         if not findings:
-            raise UserError(f"{path} holds no run, token store, features or index of seqvise.")
+            raise UserError(f"path={path} contains no run, token store, features or index of seqvise.")
         for finding in findings:
             _print(finding)
             damaged, files = damaged + bool(finding.damages), files + len(finding.damages)
@@ -86,17 +88,17 @@ def _print(finding: Finding) -> None:
 
 
 def find(folder: Path) -> Iterator[Finding]:
-    """Everything below a folder that has checksums, by path; building places of killed processes are left out."""
-    for place, folders, names in os.walk(folder):
-        path = Path(place)
-        for check in (_run, _manifest, _labels):
-            if (finding := check(path, names)) is not None:
+    """Everything below a folder that has checksums, in path order, without temporary folders of killed processes."""
+    for root, folders, names in os.walk(folder):
+        path = Path(root)
+        for verify_folder in (_run, _manifest, _labels, _networks):
+            if (finding := verify_folder(path, names)) is not None:
                 yield finding
         folders[:] = sorted(name for name in folders if not name.startswith(".") and not _inside(name, names))
 
 
 def _inside(name: str, names: Sequence[str]) -> bool:
-    """Whether a folder belongs to a run, and is verified with it."""
+    """Whether a folder is part of a run, which verifies it."""
     return "config.yaml" in names and name in ("assets", "checkpoints")
 
 
@@ -109,17 +111,17 @@ def _run(path: Path, names: Sequence[str]) -> Finding | None:
 
 
 def _manifest(path: Path, names: Sequence[str]) -> Finding | None:
-    """A folder with a manifest, whose kind shows in its keys, or in the folder's files where it cannot be read."""
+    """A folder with a manifest. The kind follows from the manifest's keys or, if they are damaged, from the files."""
     if MANIFEST not in names:
         return None
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        problem = "" if isinstance(content, dict) else "holds no names and values"
+        problem = "" if isinstance(content, dict) else "is not a JSON object"
     except (OSError, ValueError) as error:
         content, problem = {}, f"cannot be read ({error})"
-    for kind, marks, check, remedy in _KINDS:
-        if any(mark in (names if problem else content) for mark in marks):
-            messages = (f"{MANIFEST} {problem}",) if problem else tuple(check(path, content))
+    for kind, keys, verify_folder, remedy in _KINDS:
+        if any(key in content or key in names for key in keys):
+            messages = (f"{MANIFEST} {problem}",) if problem else tuple(verify_folder(path, content))
             unknown = not any(name in content for name in ("hash", "seal"))
             return Finding(path, kind, messages, remedy, unknown)
     return None
@@ -138,7 +140,7 @@ def _features(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _store(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
-    """Of any folder whose manifest has records of its files, under whatever key."""
+    """Damages of a folder whose manifest has checksums of its files, under any key."""
     from seqvise.checksums import SEAL, DamagedError, damages, unsealed
 
     records = [value for value in content.values() if _are_records(value)]
@@ -159,7 +161,7 @@ def _are_records(value: Any) -> bool:
 
 
 def _labels(path: Path, names: Sequence[str]) -> Finding | None:
-    """A table of labels in a cache; that of a run is verified with the run."""
+    """A table of labels in a cache. The table of a run is verified with the run."""
     from seqvise.checksums import CHECKSUMS, DamagedError, check_checksums
 
     if CHECKSUMS not in names or MANIFEST in names:
@@ -172,16 +174,28 @@ def _labels(path: Path, names: Sequence[str]) -> Finding | None:
     return Finding(path, "labels", tuple(messages), _KINDS[-1][-1])
 
 
+def _networks(path: Path, names: Sequence[str]) -> Finding | None:
+    """The networks in a cache, each named by its hash."""
+    from seqvise.files import digest_file
+
+    kept = [Path(name) for name in names if _HASH.fullmatch(Path(name).stem)]
+    if path.name != NETWORKS or not kept:
+        return None
+    damaged = [name for name in kept if digest_file(path / name) != name.stem]
+    messages = tuple(f"{name} is not as it was written" for name in sorted(damaged))
+    return Finding(path, "networks", messages, "delete the file, and the next command makes it again.")
+
+
 Check = Callable[[Path, Mapping[str, Any]], Iterator[str]]
 _STORE_MARKS = ("identity", "source.vocabulary.tsv", "text.vocabulary.tsv")
 _KINDS: tuple[tuple[str, tuple[str, ...], Check, str], ...] = (
-    ("index", ("images.json", "binding"), _index, "delete the folder and make it again with `seqvise index`."),
+    ("index", ("images.json", "binding"), _index, "delete the folder, and build it again with `seqvise index`."),
     ("features", ("network", "features-00000.json"), _features, "the next command computes damaged shards again."),
-    ("token store", _STORE_MARKS, _store, "delete the folder, and the next command builds it again."),
+    ("token store", _STORE_MARKS, _store, "delete the folder; the next command builds it again."),
     (
         "word vectors",
         ("words.txt", "origin", "shape"),
         _store,
-        "delete the folder, and the next command makes it again.",
+        "delete the folder; the next command builds it again.",
     ),
 )

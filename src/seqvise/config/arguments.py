@@ -1,4 +1,4 @@
-"""Arguments in a config that go to a class of torch, of Lightning or of your own: whether the class takes them."""
+"""Checks arguments in a config against the class that takes them: of torch, of Lightning, or the user's own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from seqvise.config.hydra_errors import nearest
-from seqvise.config.keys import Key, further_keys
+from seqvise.config.keys import Key, further_keys, nearest
 from seqvise.config.options import Config
-from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY, TARGET, find_class
+from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY, TARGET, dotted, find_class
 from seqvise.config.schema import FREE_NODES
 from seqvise.errors import UserError
 
 OPTIMIZERS = {"adam": "torch.optim.adam.Adam", "adamw": "torch.optim.adamw.AdamW", "sgd": "torch.optim.sgd.SGD"}
 TRAINER = "pytorch_lightning.trainer.trainer.Trainer"
-FILLED = (
+RESERVED = (
     "params",
     "logger",
     "callbacks",
@@ -28,18 +27,18 @@ FILLED = (
     "enable_progress_bar",
     "default_root_dir",
 )
-"""Arguments of the optimizer and the trainer that seqvise fills in itself."""
-KNOWN = {
+"""Arguments of the optimizer and the trainer that seqvise sets itself."""
+CHECKED = {
     "pytorch_lightning.loggers.TensorBoardLogger": ("save_dir", "name", "version", "default_hp_metric"),
     "pytorch_lightning.loggers.CSVLogger": ("save_dir", "name", "version"),
 }
-"""Arguments that need no import to be checked, as importing takes seconds."""
-PASSED_ON = {"pytorch_lightning.loggers.tensorboard.TensorBoardLogger": "torch.utils.tensorboard.SummaryWriter"}
-"""Classes that pass further arguments on, and the class that takes them."""
+"""Arguments of classes that are checked without an import, because importing takes seconds."""
+FORWARDED = {"pytorch_lightning.loggers.tensorboard.TensorBoardLogger": "torch.utils.tensorboard.SummaryWriter"}
+"""Classes that forward further arguments, and the class that takes them."""
 
 
 def further_arguments(content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
-    """Each further key of the `optimizer` and `trainer` nodes that its class does not take, and a sentence about it.
+    """Yields the further keys of the `optimizer` and `trainer` nodes that the class does not take, with a sentence.
 
     Args:
         content: a whole config as plain dictionaries.
@@ -49,72 +48,73 @@ def further_arguments(content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
         if not isinstance(node, Mapping) or not (names := further_keys(node, options)):
             continue
         target = TRAINER if key == "trainer" else OPTIMIZERS.get(str(node.get("name")))
-        for name, sentence in _untaken(key, target, names) if target else ():
+        for name, sentence in _unaccepted(key, target, names) if target else ():
             yield (key, name), sentence
 
 
 def node_arguments(config: Config) -> Iterator[str]:
-    """A sentence for each argument of a node with a class that the class does not take, or does not get."""
+    """Yields a sentence for each argument of a node with `_target_` that its class does not take or that is missing."""
     nodes = {"logger": (config.logger, LOGGER), "trainer.strategy": (config.trainer.strategy, STRATEGY)}
     nodes |= {f"callbacks.extra.{name}": (node, CALLBACK) for name, node in config.callbacks.extra.items()}
     for key, (node, kind) in nodes.items():
         if isinstance(node, Mapping) and "." in str(node.get(TARGET)):
-            with suppress(UserError):  # of a class that is not there is told elsewhere
+            with suppress(UserError):  # a missing class is reported by validate
                 yield from _node(key, node, kind)
 
 
 def _node(key: str, node: Mapping[str, Any], kind: str) -> Iterator[str]:
     target = str(node[TARGET])
     arguments = {str(name): value for name, value in node.items() if name != TARGET}
-    if set(arguments) <= set(KNOWN.get(target, ())) and target in KNOWN:
+    if set(arguments) <= set(CHECKED.get(target, ())) and target in CHECKED:
         return
-    if problems := [sentence for _, sentence in _untaken(key, target, arguments, kind)]:
-        yield from problems
+    if errors := [sentence for _, sentence in _unaccepted(key, target, arguments, kind)]:
+        yield from errors
         return
     try:
         inspect.signature(find_class(f"{key}.{TARGET}", target, kind)).bind(**arguments)
     except TypeError as error:
         yield f"{key}: {target} is {error}."
-    except ValueError:  # a class of C has no signature
+    except ValueError:  # a class written in C has no signature
         return
 
 
 def _names_in_source(target: str) -> tuple[str, ...]:
-    """The arguments of a class by its source file, which takes no import; none where the file does not have it."""
+    """The arguments of a class, read from its source file without an import; none if the file does not define them."""
     package, *path, name = target.split(".")
     spec = find_spec(package)
     file = Path(spec.origin).parent.joinpath(*path).with_suffix(".py") if spec and spec.origin else Path(target)
     if not file.is_file():
         return ()
     classes = (node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef))
-    methods = [node for made in classes if made.name == name for node in made.body if isinstance(node, ast.FunctionDef)]
+    bodies = (node.body for node in classes if node.name == name)
+    methods = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
     arguments = next((method.args for method in methods if method.name == "__init__"), None)
     if arguments is None or arguments.kwarg is not None:
         return ()
     return tuple(item.arg for item in (*arguments.args[1:], *arguments.kwonlyargs))
 
 
-def _untaken(key: str, target: str, names: Iterable[str], kind: str = "") -> Iterator[tuple[str, str]]:
-    """The names that are no argument of a class, each with a sentence."""
-    taken = _parameters(key, target, kind)
+def _unaccepted(key: str, target: str, names: Iterable[str], kind: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the names that are no argument of a class, each with a sentence."""
+    accepted = _parameters(key, target, kind)
     for name in names:
-        if taken is not None and name not in taken:
-            yield name, f"{key}.{name}: {target} has no such argument{nearest(name, taken)}"
-        elif not kind and name in FILLED:
-            yield name, f"{key}.{name} is filled in by seqvise: leave it out."
+        if accepted is not None and name not in accepted:
+            yield name, f"{key}.{name}: {target} has no such argument{nearest(name, accepted)}"
+        elif not kind and name in RESERVED:
+            yield name, f"{key}.{name} is set by seqvise: leave it out."
 
 
 def _parameters(key: str, target: str, kind: str) -> tuple[str, ...] | None:
-    """The arguments that a class takes by name; None where it takes any."""
+    """The arguments that a class takes by name; None if it takes any."""
     if not kind and (names := _names_in_source(target)):
         return names
-    made = find_class(f"{key}.{TARGET}", target, kind)
+    found_class = find_class(f"{key}.{TARGET}", target, kind)
     try:
-        parameters = list(inspect.signature(made).parameters.values())
+        parameters = list(inspect.signature(found_class).parameters.values())
     except ValueError:
         return None
     names = tuple(item.name for item in parameters if item.kind != inspect.Parameter.VAR_KEYWORD)
     if len(names) == len(parameters):
         return names
-    further = PASSED_ON.get(f"{made.__module__}.{made.__qualname__}")
+    further = FORWARDED.get(dotted(found_class))
     return None if further is None else (*names, *(_parameters(key, further, "") or ()))

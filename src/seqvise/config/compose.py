@@ -1,4 +1,4 @@
-"""The config of a command line, without running anything."""
+"""Composes the config of a command line without running it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from omegaconf.errors import OmegaConfBaseException
 from seqvise.config.arguments import further_arguments
 from seqvise.config.hydra_errors import Fault, blamed, one_line
 from seqvise.config.keys import unknown_keys
+from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, unknown_in
 from seqvise.config.search_path import conf_folder, is_group
 from seqvise.errors import UserError
+from seqvise.moved import current_override
 from seqvise.tuning.options import TuneConfig
 
 CONFIG_NAME = "train"
@@ -26,54 +28,54 @@ VERSION_BASE = "1.3"
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
-    """The config that a command line with these overrides would run with, without Hydra's own node.
+    """Composes the config of a command line with these overrides, without Hydra's own node.
 
     Raises:
-        UserError: with a sentence for each override that does not fit.
+        UserError: with a sentence for each override that Hydra refuses.
     """
-    cfg, problems = compose_what_fits(overrides)
-    if problems:
-        raise UserError(*problems)
+    cfg, errors = compose_what_fits(overrides)
+    if errors:
+        raise UserError(*errors)
     return cfg
 
 
 def compose_what_fits(overrides: Sequence[str], root: str = CONFIG_NAME) -> tuple[DictConfig, list[str]]:
-    """The config of those overrides that fit, and a sentence about each of the others.
+    """Composes the config of the valid overrides, and returns it with a sentence about each of the others.
 
-    Hydra stops at the first fault; here what it blames is set aside and the rest composed again.
+    Hydra stops at the first error; here the override that caused it is removed, and the others are composed again.
 
     Args:
-        overrides: words of a command line.
-        root: the file of the tree that names the others.
+        overrides: overrides of a command line.
+        root: name of the primary config.
 
     Raises:
-        UserError: where no override is to blame, so that a config file must be wrong.
+        UserError: no override caused an error, so a config file must be wrong.
     """
-    cfg, faults = _set_aside(overrides, root)
+    cfg, faults = _without_faults([current_override(word) for word in overrides], root)
     return cfg, [fault.sentence(cfg) for fault in faults]
 
 
 def without_place(overrides: Sequence[str]) -> list[str]:
-    """Those of some overrides that do not fit without the others that make a whole command line of them."""
-    return [fault.word for fault in _set_aside(overrides, CONFIG_NAME)[1]]
+    """Returns the overrides that Hydra refuses without the rest of the command line."""
+    return [fault.override for fault in _without_faults(overrides, CONFIG_NAME)[1]]
 
 
-def _set_aside(overrides: Sequence[str], root: str) -> tuple[DictConfig, list[Fault]]:
+def _without_faults(overrides: Sequence[str], root: str) -> tuple[DictConfig, list[Fault]]:
     faults = list(_grammar_faults(overrides))
     while True:
-        fitting = [word for word in overrides if word not in {fault.word for fault in faults}]
+        valid = [text for text in overrides if text not in {fault.override for fault in faults}]
         try:
-            return _compose(fitting, root), faults
+            return _compose(valid, root), faults
         except (HydraException, OmegaConfBaseException) as error:
-            word = blamed(fitting, error)
-            if word is None:
-                found = _file_problems(fitting, root, error)
-                raise UserError(*(fault.sentence() for fault in faults), *found) from error
-            faults.append(Fault(word, error))
+            override = blamed(valid, error)
+            if override is None:
+                errors = _file_errors(valid, root, error)
+                raise UserError(*(fault.sentence() for fault in faults), *errors) from error
+            faults.append(Fault(override, error))
 
 
-def _file_problems(overrides: Sequence[str], root: str, error: Exception) -> list[str]:
-    """A sentence for each key of a config file that nothing reads, or about the error where all of them are read."""
+def _file_errors(overrides: Sequence[str], root: str, error: Exception) -> list[str]:
+    """A sentence for each unknown key of a config file, or about the error if all keys are known."""
     register(typed=False)
     try:
         content = cast(dict[str, Any], OmegaConf.to_container(_composed(list(overrides), root)))
@@ -86,33 +88,36 @@ def _file_problems(overrides: Sequence[str], root: str, error: Exception) -> lis
         return [one_line(error)]
     further = [sentence for _, sentence in further_arguments(content)]
     file = re.match("In '(.+)': ", one_line(error))
-    place = f"The command line has none of these keys; the first is in {file[1]}.yaml." if file else ""
-    return [*(key.sentence() for key in unknown), *further, *filter(None, [place])]
+    source = f"The command line has none of these keys; the first is in {file[1]}.yaml." if file else ""
+    return [*(key.sentence() for key in unknown), *further, *filter(None, [source])]
 
 
 def compose_each(jobs: Iterable[Sequence[str]]) -> Iterator[tuple[DictConfig, list[str]]]:
-    """``compose_what_fits`` of the jobs of a sweep. A job that only gives keys other values than the one before is not
-    composed anew, which takes a tenth of the time; its config is the same object."""
-    cfg, before = None, list[str]()
-    for words in jobs:
-        problems: list[str] = []
-        if cfg is None or not _change(cfg, before, words):
-            cfg, problems = compose_what_fits(words)
-        yield cfg, problems
-        cfg, before = (None if problems else cfg), list(words)
+    """``compose_what_fits`` for each job of a sweep.
+
+    A job that sets the same keys as the one before to other values is not composed again, which takes a tenth of the
+    time; its config is the same object.
+    """
+    cfg, former = None, list[str]()
+    for overrides in jobs:
+        errors: list[str] = []
+        if cfg is None or not _update(cfg, former, overrides):
+            cfg, errors = compose_what_fits(overrides)
+        yield cfg, errors
+        cfg, former = (None if errors else cfg), list(overrides)
 
 
-def _change(cfg: DictConfig, before: Sequence[str], words: Sequence[str]) -> bool:
-    """Gives a config the values of other words, if they set the same keys and choose the same files."""
-    keys = [_key(word) for word in words]
-    if keys != [_key(word) for word in before] or len(set(keys)) < len(keys):
+def _update(cfg: DictConfig, former: Sequence[str], overrides: Sequence[str]) -> bool:
+    """Sets other values in a config, if the overrides set the same keys and choose the same files as the former."""
+    keys = [split_override(text)[:-1] for text in overrides]
+    if keys != [split_override(text)[:-1] for text in former] or len(set(keys)) < len(keys):
         return False
-    other = [word for word, old in zip(words, before, strict=True) if word != old]
-    if any(_key(word)[:1] in ("+", "~") or is_group(_key(word)) for word in other):
+    changed = [text for text, old in zip(overrides, former, strict=True) if text != old]
+    if any(parts.sign or is_group(parts.name) for parts in map(split_override, changed)):
         return False
     try:
-        parsed = OverridesParser.create().parse_overrides(other)
-        if any(isinstance(word.value(), dict) for word in parsed):  # is merged with the one before
+        parsed = OverridesParser.create().parse_overrides(changed)
+        if any(isinstance(item.value(), dict) for item in parsed):  # would be merged with the former value
             return False
         ConfigLoaderImpl._apply_overrides_to_config(parsed, cfg)
     except (HydraException, OmegaConfBaseException):
@@ -120,17 +125,13 @@ def _change(cfg: DictConfig, before: Sequence[str], words: Sequence[str]) -> boo
     return True
 
 
-def _key(word: str) -> str:
-    return word.partition("=")[0]
-
-
 def _grammar_faults(overrides: Iterable[str]) -> Iterable[Fault]:
     parser = OverridesParser.create()
-    for word in overrides:
+    for override in overrides:
         try:
-            parser.parse_override(word)
+            parser.parse_override(override)
         except HydraException as error:
-            yield Fault(word, error)
+            yield Fault(override, error)
 
 
 def _compose(overrides: list[str], root: str) -> DictConfig:

@@ -1,4 +1,4 @@
-"""Processes of one run that were started from outside: by torchrun, by SLURM, or by hand on several machines."""
+"""Processes of one run that were started externally: by torchrun, by SLURM, or by hand on several machines."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 INTERACTIVE = ("bash", "interactive")
-"""Names of SLURM jobs in which a person types, and a command is a process of its own."""
+"""Names of interactive SLURM jobs, in which each command is a single process."""
 
 
 def started_from_outside(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is one of several that were started together, so that none of them starts the others."""
+    """Whether this process is one of several that were started together, so none of them starts the others."""
     return any((_by_rank(environment), _by_slurm(environment), _by_node(environment)))
 
 
 def common_name(environment: Mapping[str, str] = os.environ) -> str | None:
-    """A name that all of these processes know, and no others; None where there is none."""
+    """A name that only these processes have in common, or None."""
     if _by_rank(environment):
         name = environment.get("TORCHELASTIC_RUN_ID", "none")
         return None if name == "none" else f"torchrun-{name}"
@@ -26,7 +26,7 @@ def common_name(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 def run_time(pattern: str) -> str:
-    """The time, which names a new run; of processes started from outside, the name that they have in common."""
+    """The time, which names a new run; for processes that were started externally, their common name."""
     return (started_from_outside() and common_name()) or datetime.now().strftime(pattern)
 
 

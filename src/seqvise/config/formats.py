@@ -1,7 +1,7 @@
-"""Formats of ``config.yaml``: what a key meant, or what its absence meant, when an earlier revision wrote the file.
+"""Formats of ``config.yaml``: values of keys that an earlier revision did not write.
 
-A finished run keeps its meaning. When the meaning or the default of a key changes, the change gets a key of its own,
-``FORMAT`` grows by one, and ``FORMER`` records the value that the new key has in every config of the old format.
+The config of a finished run keeps its meaning. A change to the meaning or the default of a key adds a new key,
+increments ``FORMAT``, and records in ``FORMER`` the value that the new key has in every config of the old format.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.registry import path_problems, update_paths
+from seqvise.config.keys import flatten
+from seqvise.config.registry import path_errors, update_paths
 from seqvise.errors import UserError
 
 FORMAT = 2
 KEY = "format"
 TRUST = "trust"
-"""The key that no file has: whoever reads a run decides whether to trust it."""
+"""The key that is not written: the user who reads a run decides whether to trust it."""
 INTERPOLATION = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
-"""What OmegaConf would replace, for example by a variable of the environment; a backslash before it makes it text."""
+"""The start of an interpolation, such as of an environment variable, unless a backslash escapes it."""
 FIRST = 1
-"""The format of a config without the key: it was written before there were formats."""
+"""The format of a config without the key."""
 
 
 @dataclass(frozen=True)
 class Former:
-    """The value of a key in configs of an earlier format, which do not have it.
+    """The value of a key that configs of an earlier format do not contain.
 
     Attributes:
         key: its full name.
-        value: what such a config means.
-        where: a key and its values, to which the entry is restricted, for example ``("data.kind", ("parallel",))``.
-        above: a key and the number that its value must exceed.
-        changes: one sentence for a resumed run if the value cannot restore the arithmetic of the earlier revision.
+        value: its value in such a config.
+        where: restricts the entry to configs where a key has one of some values: ``("data.kind", ("parallel",))``.
+        above: restricts the entry to configs where a key has a value above a number.
+        changes: a sentence to log for a resumed run if no value restores the arithmetic of the earlier revision.
     """
 
     key: str
@@ -50,7 +51,7 @@ _KINDS = ("parallel", "text_lines", "text_labels", "images")
 
 FORMER: Mapping[int, tuple[Former, ...]] = {
     1: (
-        # Labels had the vectors of their words alone.
+        # A label had the vector of its words, without hypernyms.
         Former("data.hypernyms", 0.0, where=("data.kind", ("images",))),
         Former("data.on_bad", "cut", where=("data.kind", _KINDS)),
         Former("data.limit_choice", "first", where=("data.kind", _KINDS)),
@@ -73,35 +74,35 @@ FORMER: Mapping[int, tuple[Former, ...]] = {
         Former("tokenizer.revision", 1),
     )
 }
-"""For each earlier format the values that its configs leave out."""
+"""For each earlier format the values that its configs do not contain."""
 
 
 def load_config(file: Path, trust: bool = False, named: Collection[str] = ()) -> DictConfig:
-    """Reads a run's ``config.yaml``, in the current format. Nothing that it names is imported.
+    """Reads the ``config.yaml`` of a run, in the current format, without importing anything that it names.
 
-    Paths in the run are those of the file's folder.
+    Paths below the former run directory are replaced by paths below the folder of the file.
 
     Args:
-        file: perhaps written by someone else.
-        trust: whether it may name classes outside of seqvise, torch and Lightning.
-        named: such classes that the command line names itself, which the file may name too.
+        file: a file from any source.
+        trust: allow the file to name classes outside of seqvise, torch and Lightning.
+        named: such classes that are allowed, because the command line names them.
 
     Raises:
-        UserError: a later revision wrote it, or using it would import what it must not, or read the environment.
+        UserError: a later revision wrote it, or it names a class that is not allowed or contains an interpolation.
     """
     config = OmegaConf.load(file)
     if not isinstance(config, DictConfig):
-        raise UserError(f"{file} does not hold names and values, as a run's config does.")
+        raise UserError(f"{file} does not contain keys and values: restore it from a copy.")
     content = cast(dict[str, Any], OmegaConf.to_container(config))
-    if problems := [*_interpolations(content), *path_problems(content, trust, named)]:
-        raise UserError(*(f"{file}: {problem}" for problem in problems))
+    if errors := [*_interpolations(content), *path_errors(content, trust, named)]:
+        raise UserError(*(f"{file}: {message}" for message in errors))
     upgrade(config, file)
-    config.pop(TRUST, None)  # the reader decides, not the file
+    config.pop(TRUST, None)  # the user decides, not the file
     return _moved(config, file.parent.absolute())
 
 
 def _moved(config: DictConfig, folder: Path) -> DictConfig:
-    """A config in which the folder where its run began, in any value, is the one where it is now."""
+    """A config in which the former run directory is replaced by the present one, in all values."""
     former = OmegaConf.select(config, "paths.run")
     if not former or not Path(former).is_absolute() or Path(former) == folder:
         return config
@@ -118,7 +119,7 @@ def _moved(config: DictConfig, folder: Path) -> DictConfig:
 
 
 def upgrade(config: MutableMapping[str, Any], file: Path) -> None:
-    """Brings the content of a ``config.yaml`` to the current format, in place, and removes the format number.
+    """Converts the content of a ``config.yaml`` to the current format, in place, and removes the format number.
 
     Raises:
         UserError: a later revision wrote it.
@@ -132,28 +133,28 @@ def upgrade(config: MutableMapping[str, Any], file: Path) -> None:
 
 
 def changes(file: Path) -> list[str]:
-    """One sentence for each computation that a run of an earlier format, resumed now, does differently."""
+    """One sentence for each computation that has changed since a run of an earlier format was started."""
     config = cast(DictConfig, OmegaConf.load(file))
     return [former.changes for former in _former(config, file) if former.changes]
 
 
 def former_keys(file: Path) -> set[str]:
-    """The keys that a config of an earlier format leaves out, and that have the value they meant then."""
+    """The keys that a config of an earlier format does not contain and that keep their former value."""
     return {former.key for former in _former(cast(DictConfig, OmegaConf.load(file)), file)}
 
 
 def numbered(text: str) -> str:
-    """The text of a config with the number of its format before it."""
+    """The text of a config, preceded by its format number."""
     return f"{KEY}: {FORMAT}\n{text}"
 
 
 def as_yaml(content: Mapping[str, Any]) -> str:
-    """The text of a ``config.yaml`` with these values, which reads as the same values again."""
+    """The text of a ``config.yaml`` with these values, escaped so that reading it returns the same values."""
     return numbered(OmegaConf.to_yaml(OmegaConf.create(escaped(content))))
 
 
 def escaped(node: Any) -> Any:
-    """The same values, with a backslash before what OmegaConf would replace in them."""
+    """The same values, with a backslash before each interpolation."""
     if isinstance(node, Mapping):
         return {name: escaped(value) for name, value in node.items()}
     if isinstance(node, list | tuple):
@@ -161,16 +162,11 @@ def escaped(node: Any) -> Any:
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
-def _interpolations(node: Any, key: str = "") -> Iterator[str]:
-    """A sentence for each value that is not resolved; a run writes values alone."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            yield from _interpolations(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            yield from _interpolations(value, f"{key}.{number}")
-    elif isinstance(node, str) and INTERPOLATION.search(node):
-        yield f"{key} is '{node}', but a run's config holds values alone, which nothing replaces: write the value."
+def _interpolations(content: dict[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each interpolation; the config of a run contains resolved values only."""
+    for key, value in flatten(content, lambda _, value: isinstance(value, dict | list)):
+        if isinstance(value, str) and INTERPOLATION.search(value):
+            yield f"{'.'.join(key)} is '{value}', but the config of a run must not contain ${{...}}: write the value."
 
 
 def _former(config: MutableMapping[str, Any], file: Path) -> list[Former]:

@@ -1,21 +1,21 @@
-"""Keys of a config that nothing reads."""
+"""Keys of a config: all of them, those that do not exist, and the nearest existing one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, cast, get_args, get_type_hints
-
-from seqvise.config.hydra_errors import nearest
+from typing import Any, TypeAlias, cast, get_args, get_type_hints
 
 ARGUMENTS = "arguments"
-"""The field of options whose node may have further keys: arguments of the class that is made from the node."""
-Key = tuple[str, ...]
+"""The field of options whose node may have further keys: arguments of the class that is constructed from the node."""
+Key: TypeAlias = tuple[str, ...]
+"""The names of a key, from the root: ``("model", "dropout", "source")``."""
 
 
 @dataclass(frozen=True)
 class UnknownKey:
-    """A key that nothing reads.
+    """A key that does not exist.
 
     Attributes:
         key: its names.
@@ -26,14 +26,49 @@ class UnknownKey:
     known: tuple[str, ...]
 
     def sentence(self) -> str:
-        """What is wrong, and what was perhaps meant."""
+        """The error, with the nearest existing name."""
         return f"{'.'.join(self.key)}: there is no such key{nearest(self.key[-1], self.known)}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean ...?`` if a similar name exists, else a full stop."""
+    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {matches[0]}?" if matches else "."
+
+
+def is_mapping(_: Key, value: Any) -> bool:
+    """Whether a value is a node."""
+    return isinstance(value, Mapping)
+
+
+def is_filled(_: Key, value: Any) -> bool:
+    """Whether a value is a node with keys; an empty node is a value of its own."""
+    return isinstance(value, Mapping) and bool(value)
+
+
+def flatten(
+    node: Mapping[Any, Any] | Iterable[Any], descend: Callable[[Key, Any], bool] = is_mapping, key: Key = ()
+) -> Iterator[tuple[Key, Any]]:
+    """Yields key and value of each leaf of a config, or of a node of one, in its order.
+
+    Args:
+        node: a config as plain dictionaries and lists.
+        descend: whether a key's value is a node, whose leaves are yielded, or a leaf. Items of lists have their index
+            as name.
+        key: the names of the node.
+    """
+    for name, value in node.items() if isinstance(node, Mapping) else enumerate(node):
+        path = (*key, str(name))
+        if descend(path, value):
+            yield from flatten(value, descend, path)
+        else:
+            yield path, value
 
 
 def unknown_keys(
     content: Mapping[Any, Any], options: type[Any], nodes: Mapping[str, type[Any]], key: Key = ()
 ) -> Iterator[UnknownKey]:
-    """Finds the keys that options have no field for, in every node that has options.
+    """Yields the keys that options have no field for, in every node that has options.
 
     Args:
         content: a config, or a node of one, as plain dictionaries.
@@ -51,7 +86,7 @@ def unknown_keys(
 
 
 def further_keys(content: Mapping[Any, Any], options: type[Any]) -> dict[str, Any]:
-    """The keys of a node that are arguments of the class that is made from it, and their values."""
+    """The keys of a node that are arguments of the class that is constructed from it, and their values."""
     known = field_names(options)
     return {str(name): value for name, value in content.items() if name not in known or name == ARGUMENTS}
 
@@ -64,5 +99,5 @@ def field_names(options: type[Any]) -> tuple[str, ...]:
 def _nested(options: type[Any]) -> dict[str, type[Any]]:
     """The dataclasses of those fields that have one, which may also be None."""
     hints = {name: (hint, *get_args(hint)) for name, hint in get_type_hints(options).items()}
-    found = {name: [kind for kind in kinds if is_dataclass(kind)] for name, kinds in hints.items()}
-    return {name: cast(type[Any], kinds[0]) for name, kinds in found.items() if kinds}
+    dataclasses = {name: [hint for hint in kinds if is_dataclass(hint)] for name, kinds in hints.items()}
+    return {name: cast(type[Any], kinds[0]) for name, kinds in dataclasses.items() if kinds}

@@ -1,4 +1,4 @@
-"""What a person chooses about the trainer and the folders, and the root of all choices. Imports nothing heavy."""
+"""Options of the trainer and of the folders, and the root of the config. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from omegaconf import MISSING
 
 from seqvise.callbacks.options import CallbackOptions, RangeTestOptions
 from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.options import NODE, Options, Problem, at_least, one_of
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.vectors.options import VectorOptions
@@ -19,20 +20,19 @@ from seqvise.vectors.options import VectorOptions
 PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 PROFILERS = ("simple", "advanced", "pytorch")
-COUNTS = ("num_nodes", "accumulate_grad_batches", "log_every_n_steps")
 
-SHARES = {
+BATCH_LIMITS = {
     "limit_train_batches": 1,
     "limit_val_batches": 0,
     "limit_test_batches": 0,
     "val_check_interval": 1,
 }
-"""Keys of the trainer that are a number of batches, at least this, or a share of them."""
+"""Keys of the trainer whose value is a number of batches or a fraction of them, and the minimum number."""
 
 
 @dataclass
-class TrainerOptions:
-    """Lightning's own names for its Trainer, and ``timeout``; logger, callbacks and sampler have their own nodes."""
+class TrainerOptions(Options):
+    """Arguments of Lightning's Trainer, and ``timeout``. Its logger, callbacks and sampler have nodes of their own."""
 
     max_epochs: int = 5
     min_epochs: int | None = None
@@ -62,54 +62,51 @@ class TrainerOptions:
     enable_model_summary: bool = False
     inference_mode: bool = True
     sync_batchnorm: bool = False
-    timeout: float = 10.0  # minutes after which a process that gives no sign of life ends the job; not Lightning's
-    arguments: dict[str, Any] = field(default_factory=dict)  # its other arguments, keys of the node itself
+    timeout: float = 10.0  # minutes without a heartbeat from a process after which the job ends; not Lightning's
+    arguments: dict[str, Any] = field(default_factory=dict)  # further arguments of the Trainer, keys of the node itself
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        for name in COUNTS:
-            if getattr(self, name) < 1:
-                yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
-        for name, allowed in (("precision", PRECISIONS), ("accelerator", ACCELERATORS), ("profiler", PROFILERS)):
-            value = getattr(self, name)
-            if value not in allowed and (name, value) != ("profiler", None):
-                yield f"{key}.{name} is '{value}', but must be one of {', '.join(allowed)}."
+    def validate(self) -> Iterator[Problem]:
+        yield from at_least(self, 1, "num_nodes", "accumulate_grad_batches", "log_every_n_steps")
+        yield from one_of(self, precision=PRECISIONS, accelerator=ACCELERATORS)
+        if self.profiler is not None:
+            yield from one_of(self, profiler=PROFILERS)
         if not 0 < self.timeout < math.inf:
-            yield f"{key}.timeout is {self.timeout:g}, but must be a number of minutes above 0."
+            yield "timeout", f"is {self.timeout:g}, but must be a number of minutes above 0."
         if self.gradient_clip_val is not None and self.gradient_clip_val <= 0:
-            yield f"{key}.gradient_clip_val is {self.gradient_clip_val}, but must be above 0, or null not to clip."
+            yield "gradient_clip_val", f"is {self.gradient_clip_val}, but must be above 0, or null not to clip."
         if self.gradient_clip_algorithm not in (None, "norm", "value"):
-            yield f"{key}.gradient_clip_algorithm is '{self.gradient_clip_algorithm}', but must be norm or value."
+            yield "gradient_clip_algorithm", f"is '{self.gradient_clip_algorithm}', but must be norm or value."
         if not _are_devices(self.devices):
-            yield f"{key}.devices is {self.devices}, but must be a number from 1, a list of device numbers, -1 or auto."
-        yield from self._problems_of_length(key)
+            yield "devices", f"is {self.devices}, but must be a number from 1, a list of device numbers, -1 or auto."
+        yield from self._validate_length()
+        yield from self._validate_validation()
 
-    def _problems_of_length(self, key: str) -> Iterator[str]:
-        if self.max_epochs != -1 and self.max_epochs < 1:
-            yield f"{key}.max_epochs is {self.max_epochs}, but must be at least 1, or -1 for no limit."
+    def _validate_length(self) -> Iterator[Problem]:
+        for name in ("max_epochs", "max_steps"):
+            value = getattr(self, name)
+            if value != -1 and value < 1:
+                yield name, f"is {value}, but must be at least 1, or -1 for no limit."
         if self.max_epochs == -1 and self.max_steps == -1:
             yield (
-                f"{key}.max_epochs is -1 and {key}.max_steps is -1, but the schedule needs an end of training: set "
-                f"{key}.max_steps to the optimizer steps, or {key}.max_epochs to the epochs."
+                "max_epochs",
+                f"is -1 and {NODE}.max_steps is -1, but the schedule needs an end of training: set {NODE}.max_steps to "
+                f"the number of optimizer steps, or {NODE}.max_epochs to the number of epochs.",
             )
-        if self.max_steps != -1 and self.max_steps < 1:
-            yield f"{key}.max_steps is {self.max_steps}, but must be at least 1, or -1 for no limit."
         if self.max_time is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", self.max_time):
-            yield f"{key}.max_time is '{self.max_time}', but must be days:hours:minutes:seconds, as in 00:02:30:00."
-        for name, least in SHARES.items():
+            yield "max_time", f"is '{self.max_time}', but must be days:hours:minutes:seconds, as in 00:02:30:00."
+        for name, minimum in BATCH_LIMITS.items():
             value = getattr(self, name)
-            if value is not None and not _is_share(value, least):
-                yield f"{key}.{name} is {value}, but must be a number of batches from {least}, or a share up to 1.0."
-        yield from self._problems_of_validation(key)
+            if value is not None and not _is_batch_limit(value, minimum):
+                yield name, f"is {value}, but must be a number of batches from {minimum}, or a fraction up to 1.0."
 
-    def _problems_of_validation(self, key: str) -> Iterator[str]:
+    def _validate_validation(self) -> Iterator[Problem]:
         every, interval = self.check_val_every_n_epoch, self.val_check_interval
-        if every is not None and every < 1:
-            yield f"{key}.check_val_every_n_epoch is {every}, but must be at least 1, or null to count over epochs."
+        yield from at_least(self, 1, "check_val_every_n_epoch", null="to count batches across epochs")
         if every is None and (not isinstance(interval, int) or isinstance(interval, bool)):
             yield (
-                f"{key}.val_check_interval is {interval}, but must be a number of batches with "
-                f"{key}.check_val_every_n_epoch=null, which counts them over epochs."
+                "val_check_interval",
+                f"is {interval}, but must be a number of batches with {NODE}.check_val_every_n_epoch=null, which "
+                "counts them across epochs.",
             )
 
 
@@ -121,30 +118,30 @@ def _are_devices(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and (value >= 1 or value == -1)
 
 
-def _is_share(value: Any, least: int) -> bool:
+def _is_batch_limit(value: Any, minimum: int) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return value >= least if isinstance(value, int) else 0 <= value <= 1 and (value > 0 or least == 0)
+    return value >= minimum if isinstance(value, int) else 0 <= value <= 1 and (value > 0 or minimum == 0)
 
 
 @dataclass
-class PathOptions:
-    """Folders of what is read and what is written."""
+class PathOptions(Options):
+    """Folders that are read and written."""
 
     data: str = "data"
     outputs: str = "outputs"
     cache: str = "outputs/cache"
-    run: str | None = None  # the run's own folder, set when it starts
+    run: str | None = None  # the run directory, set when the run starts
 
 
 @dataclass
-class Config:
-    """Every choice of a run."""
+class Config(Options):
+    """The whole config of a run."""
 
-    data: Any = MISSING  # each kind of data brings its own keys
+    data: Any = MISSING  # options of the kind of data
     tokenizer: TokenizerOptions = MISSING
     vectors: VectorOptions = MISSING
-    model: Any = MISSING  # a person's own class brings its own keys
+    model: Any = MISSING  # options of the model's class, or a dictionary for a class without options
     loss: LossOptions = field(default_factory=LossOptions)
     optimizer: OptimizerOptions = MISSING
     schedule: ScheduleOptions = MISSING
@@ -155,10 +152,16 @@ class Config:
     monitor: MonitorOptions = field(default_factory=MonitorOptions)
     find_lr: RangeTestOptions = field(default_factory=RangeTestOptions)
     seed: int | None = 1
-    test: bool | None = None  # null: outside sweeps
-    resume: str | None = None  # the folder of a run, or auto
+    test: bool | None = None  # null: true outside sweeps
+    resume: str | None = None  # a run directory, or auto
     retry: str | None = None  # failed
     dry_run: bool = False
     verify: bool = False
     keep_changes: bool = True
-    trust: bool = False  # of a run that is loaded: import classes that its own config names
+    trust: bool = False  # import classes that the config of a loaded run names
+
+    def validate(self) -> Iterator[Problem]:
+        if self.seed is not None and not 0 <= self.seed < 2**32:
+            yield "seed", f"is {self.seed}, but must be at least 0 and below 2**32, or null for a new one each run."
+        if self.retry not in (None, "failed"):
+            yield "retry", f"is '{self.retry}', but must be failed, for the jobs of a sweep that failed, or null."

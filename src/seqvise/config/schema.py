@@ -1,4 +1,4 @@
-"""Types of the config: which dataclass stands behind each node, with Hydra and without."""
+"""Types of the config: the dataclass of each node, for Hydra and for the config of a run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.distributed_env import run_time
 from seqvise.config.formats import TRUST, escaped
-from seqvise.config.keys import ARGUMENTS, UnknownKey, further_keys, unknown_keys
+from seqvise.config.keys import ARGUMENTS, UnknownKey, flatten, further_keys, unknown_keys
 from seqvise.config.options import Config, TrainerOptions
-from seqvise.config.registry import OURS, TARGET, dotted, find_class, path_problems, update_paths
+from seqvise.config.overrides import split_override
+from seqvise.config.registry import OURS, TARGET, dotted, find_class, path_errors, update_paths
 from seqvise.config.search_path import own_folder
 from seqvise.corpus.documents.options import LABELS, STREAM, LabelOptions, StreamOptions
 from seqvise.corpus.parallel.options import DataOptions
@@ -45,9 +46,9 @@ DATA_OPTIONS: dict[str, type] = {
     STREAM: StreamOptions,
     LABELS: LabelOptions,
 }
-"""For each `data.kind` the type of the `data` node."""
+"""The type of the `data` node for each `data.kind`."""
 FREE_NODES: dict[str, type] = {"optimizer": OptimizerOptions, "trainer": TrainerOptions}
-"""Nodes whose further keys are arguments of torch's optimizer and of Lightning's Trainer."""
+"""Nodes whose further keys are arguments of torch's optimizer or of Lightning's Trainer."""
 OPTION_FILES: dict[str, type] = {
     "recurrent": RecurrentOptions,
     "transformer": TransformerOptions,
@@ -56,43 +57,43 @@ OPTION_FILES: dict[str, type] = {
     "text_classifier": ClassifierOptions,
     **DATA_OPTIONS,
 }
-"""The types that files of the `data` and `model` groups begin with, by their name in the `options` group."""
-TOLD = "_seqvise_types"
-"""The attribute of Hydra's store that says whether it holds the types (true) or default values alone (false)."""
+"""Types of nodes by their name in the `options` group, which files of the `data` and `model` groups begin with."""
+TYPED = "_seqvise_types"
+"""An attribute of Hydra's store: whether it holds the types (true) or only default values (false)."""
 
 
 def register(typed: bool = True) -> None:
-    """Tells Hydra the types of the config and the resolvers that its files use. Harmless when repeated.
+    """Registers the types of the config and the resolvers of its files with Hydra. May be repeated.
 
     Args:
-        typed: false tells it the default values alone, so that config files may have any key.
+        typed: false registers only the default values, so that config files may have any key.
     """
     _store_nodes(typed)
     _resolve_as("run_name", _run_name)
     _resolve_as("run_dir", _run_dir)
     _resolve_as("hydra_folder", _hydra_folder)
     _resolve_as("own_conf", _own_conf)
-    # Hydra takes the cache over from the sweep to its jobs, which then agree on the sweep's folder.
+    # Hydra copies the cache from the sweep to its jobs, so that they agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)
 
 
 def _store_nodes(typed: bool) -> None:
-    """Tells Hydra the types, unless its store has them: a command composes its config several times."""
+    """Stores the types, unless Hydra's store has them: a command composes its config several times."""
     store = ConfigStore.instance()
-    if getattr(store, TOLD, None) is typed:
+    if getattr(store, TYPED, None) is typed:
         return
     nodes: dict[str, Any] = {"schema": _schema(), "tune_schema": TuneConfig, **OPTION_FILES}
     for name, node in nodes.items():
         group = "options" if name in OPTION_FILES else None
         plain = OmegaConf.to_container(OmegaConf.structured(node)) if not typed else node
         store.store(group=group, name=name, node=plain)
-    setattr(store, TOLD, typed)
+    setattr(store, TYPED, typed)
 
 
 @cache
 def _schema() -> DictConfig:
-    """The root, whose free nodes take further keys."""
+    """The type of the root, whose free nodes take further keys."""
     schema = OmegaConf.structured(Config)
     for name, options in FREE_NODES.items():
         schema[name] = options()
@@ -102,23 +103,20 @@ def _schema() -> DictConfig:
 
 
 def typed(cfg: DictConfig) -> Config:
-    """The config as dataclasses, interpolations resolved. It may come from Hydra or from a run's plain config.yaml.
+    """Converts a config, from Hydra or from the ``config.yaml`` of a run, to dataclasses; resolves interpolations.
 
-    The data node becomes the dataclass of its kind, the model's that of its class where one is known, else it stays a
-    plain dictionary.
+    The data node becomes the dataclass of its kind, and the model node that of its class; it stays a plain dictionary
+    if the class has no options.
 
     Raises:
-        UserError: a key is set that nothing reads, a class is named that must not be imported, or the model's node
-            names none that can be.
+        UserError: a key does not exist, a class must not be imported, or the model has no class that can be imported.
     """
     content = cast(dict[str, Any], OmegaConf.to_container(cfg))
     update_paths(content)
-    if problems := path_problems(content):
-        raise UserError(*problems)
-    if problems := [unknown.sentence() for unknown in unknown_in(content)]:
-        raise UserError(*problems)
+    if errors := path_errors(content) or [unknown.sentence() for unknown in unknown_in(content)]:
+        raise UserError(*errors)
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), _with_arguments(content)))
-    data = _typed_data(merged)  # before the others: of a config of another shape, it says more than what is missing
+    data = _typed_data(merged)  # first: its error is more helpful than one about a missing value
     config = cast(Config, OmegaConf.to_object(merged))
     config.data = data
     if isinstance(config.model, dict):
@@ -127,48 +125,48 @@ def typed(cfg: DictConfig) -> Config:
 
 
 def content(config: Config) -> dict[str, Any]:
-    """Every choice as plain dictionaries, lists and values; ``typed`` of it is the config again, without its trust."""
-    found = asdict(config)
-    del found[TRUST]
+    """The config as plain dictionaries, lists and values, without ``trust``: the inverse of ``typed``."""
+    plain = asdict(config)
+    del plain[TRUST]
     for name in FREE_NODES:
-        found[name] |= found[name].pop(ARGUMENTS)
-    return found
+        plain[name] |= plain[name].pop(ARGUMENTS)
+    return plain
 
 
 def unknown_in(content: Mapping[str, Any]) -> Iterator[UnknownKey]:
-    """The keys of a whole config that nothing reads. content: as plain dictionaries, its class paths checked."""
+    """Yields the unknown keys of a whole config. content: plain dictionaries with checked class paths."""
     data, model = content.get("data"), content.get("model")
     nodes: dict[str, type] = {}
     if isinstance(data, Mapping) and (kind := data.get("kind", "parallel")) in DATA_OPTIONS:
         nodes["data"] = DATA_OPTIONS[kind]
     if isinstance(model, Mapping) and model.get(TARGET):
-        with suppress(UserError):  # of a class that is not there is told elsewhere
+        with suppress(UserError):  # a missing class is reported by validate
             if options := _model_options(str(model[TARGET])):
                 nodes["model"] = options
     return unknown_keys(content, Config, nodes)
 
 
 def without_unknown(saved: DictConfig, file: Path) -> DictConfig:
-    """The config of a run without the keys that nothing reads, which another revision may have written.
+    """Removes unknown keys, which another revision may have written, from the config of a run.
 
     Args:
-        saved: what ``load_config`` has read; it is changed.
-        file: where it was read, for the line that is logged.
+        saved: the result of ``load_config``; it is changed.
+        file: its file, for the log.
     """
-    found = list(unknown_in(cast(dict[str, Any], OmegaConf.to_container(saved))))
-    for unknown in found:
+    ignored = list(unknown_in(cast(dict[str, Any], OmegaConf.to_container(saved))))
+    for unknown in ignored:
         node: Any = saved
         for name in unknown.key[:-1]:
             node = node[name]
         del node[unknown.key[-1]]
-    if found:
-        keys = ", ".join(".".join(unknown.key) for unknown in found)
+    if ignored:
+        keys = ", ".join(".".join(unknown.key) for unknown in ignored)
         log.warning("%s: this version of seqvise does not know these keys and ignores them: %s.", file, keys)
     return saved
 
 
 def _with_arguments(content: dict[str, Any]) -> dict[str, Any]:
-    """The config with the further keys of its free nodes as their ``arguments``."""
+    """Moves the further keys of the free nodes to their ``arguments``."""
     for name, options in FREE_NODES.items():
         if isinstance(node := content.get(name), dict):
             further = further_keys(node, options)
@@ -186,7 +184,7 @@ def _typed_data(cfg: DictConfig) -> object:
 
 def _typed_model(node: dict[str, Any]) -> object:
     if not node.get("_target_"):
-        raise UserError("model._target_ is not set: give the class of the model.")
+        raise UserError("model._target_ is not set: set it to the class of the model.")
     options = _model_options(str(node["_target_"]))
     if options is None:
         return node
@@ -194,19 +192,21 @@ def _typed_model(node: dict[str, Any]) -> object:
 
 
 def _as_options(options: type, node: dict[str, Any]) -> object:
-    # What was resolved once is not resolved again.
+    # Resolved values are escaped, so that they are not resolved again.
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(options), escaped(node)))
 
 
 def _model_options(target: str) -> type | None:
-    """The options of a class by its dotted path: its ``options_type``, or of a shipped class that it extends."""
+    """The options of a class: its ``options_type``, or those of a shipped class that it extends."""
     if target in MODEL_OPTIONS:
         return MODEL_OPTIONS[target]
     model = find_class("model._target_", target)
-    named = (MODEL_OPTIONS.get(dotted(base)) for base in model.__mro__)
-    options = cast(type | None, getattr(model, "options_type", None) or next(filter(None, named), None))
+    shipped = (MODEL_OPTIONS.get(dotted(base)) for base in model.__mro__)
+    options = cast(type | None, getattr(model, "options_type", None) or next(filter(None, shipped), None))
     if options is None and target.partition(".")[0] in OURS:
-        raise UserError(f"model._target_ is '{target}', which is no model but a part of one: it has no options_type.")
+        raise UserError(
+            f"model._target_ is '{target}', which is a part of a model: set it to a class with options_type."
+        )
     return options
 
 
@@ -219,25 +219,25 @@ def _run_name(experiment: str | None, model: str | None) -> str:
 
 
 def _run_dir(resume: str | None, new: str) -> str:
-    """The folder of the run that is resumed, or a new one."""
+    """The directory of the resumed run, or of a new one."""
     return new if resume in (None, "auto") else str(Path(resume).expanduser())
 
 
 def _hydra_folder(run: str) -> str | None:
-    """Folder, in that of a run, of what Hydra keeps. A run that is resumed keeps what it began with."""
+    """Hydra's folder in the run directory; None for a resumed run, which keeps its folder."""
     return None if (Path(run) / "config.yaml").is_file() else ".hydra"
 
 
 def _sweep_name(experiment: str | None, model: str | None) -> str:
-    """``models`` or ``experiments`` for a sweep over them, else the one that all jobs have."""
+    """``models`` or ``experiments`` for a sweep over them, else the name of a run."""
     for group in ("experiment", "model"):
-        if any(word.startswith(f"{group}=") and "," in word for word in sys.argv):
+        if any(parts.target == group and "," in parts.value for parts in map(split_override, sys.argv)):
             return f"{group}s"
     return _run_name(experiment, model)
 
 
 def _own_conf() -> str:
-    """The search path of a person's own ./conf; an empty package of ours where there is none."""
+    """The search path of the user's own ./conf, or an empty package if there is none."""
     folder = own_folder()
     return f"file://{folder}" if folder else "pkg://seqvise.config"
 
@@ -247,20 +247,16 @@ NODES = ("data", "tokenizer", "vectors", "model", "loss", "optimizer", "schedule
 
 
 def hyperparameters(config: Config) -> dict[str, Scalar]:
-    """Full names and plain values, for TensorBoard's HPARAMS tab and for checkpoints, which load without running code.
+    """Hyperparameters by their full names, as plain values that a checkpoint loads without running code.
 
-    Folders and file names stay out: two runs on the same text are to look the same wherever it lies.
+    The folder of the data is left out, so that runs on the same text have the same hyperparameters everywhere.
     """
-    every = content(config)
-    chosen = {name: every[name] for name in NODES}
+    plain = content(config)
+    chosen = {name: plain[name] for name in NODES}
     chosen["data"] = {name: value for name, value in chosen["data"].items() if name != "root"}
-    flat = {"seed": config.seed, "trainer.max_epochs": config.trainer.max_epochs}
-    return flat | dict(_flatten(chosen, ""))
+    root: dict[str, Scalar] = {"seed": config.seed, "trainer.max_epochs": config.trainer.max_epochs}
+    return root | {".".join(key): _scalar(value) for key, value in flatten(chosen)}
 
 
-def _flatten(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Scalar]]:
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value if isinstance(value, Scalar) else str(value)
+def _scalar(value: Any) -> Scalar:
+    return value if isinstance(value, Scalar) else str(value)

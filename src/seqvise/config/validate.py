@@ -1,10 +1,9 @@
-"""Everything that is wrong with a config, told at once and before anything is built."""
+"""All errors of a config, reported at once and before anything is built."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any, cast
 
@@ -12,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.arguments import further_arguments, node_arguments
-from seqvise.config.hydra_errors import nearest, one_line
+from seqvise.config.hydra_errors import one_line
+from seqvise.config.keys import nearest
 from seqvise.config.options import Config
 from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
 from seqvise.config.schema import MODEL_OPTIONS, typed
@@ -22,40 +22,40 @@ from seqvise.download.catalogue import CORPORA
 from seqvise.errors import UserError
 from seqvise.models.awd_lstm.options import ClassifierOptions, EncoderOptions, LanguageModelOptions
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option_errors
 
 MODELS: dict[str, tuple[str, type[EncoderOptions], str]] = {
     STREAM: ("model=awd_lstm", LanguageModelOptions, "data=text_lines"),
     LABELS: ("model=text_classifier", ClassifierOptions, "data=text_labels"),
 }
-"""For each kind of documents the shipped model that reads it, and the data that the model reads."""
+"""For each kind of documents: the override that chooses its model, the model's options, and that of the data."""
 
 
-def text_problems(config: Config) -> Iterator[str]:
-    """A sentence for each combination that cannot be right."""
+def _text(config: Config) -> Iterator[str]:
     yield from _model_and_data(config)
     if not isinstance(config.data, TextOptions):
         return
     if config.vectors.name != "none":
-        yield f"vectors={config.vectors.name}, but a model of documents starts from model.encoder: choose vectors=none."
+        yield f"vectors={config.vectors.name}, but model.encoder initialises models of documents: choose vectors=none."
     if config.tokenizer.sampling is not None:
-        yield "tokenizer.sampling draws sub-words for translation only: set it to null."
+        yield "tokenizer.sampling applies to translation only: set it to null."
     if config.loss.label_smoothing and getattr(config.model, "adaptive", None):
         yield (
-            f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive is "
-            "there to avoid: set loss.label_smoothing=0 or model.adaptive=null."
+            f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive "
+            "avoids: set loss.label_smoothing=0 or model.adaptive=null."
         )
     if config.loss.sampled and getattr(config.model, "adaptive", None):
-        yield "loss.sampled and model.adaptive are two ways out of a large vocabulary: set one of them to null."
+        yield "loss.sampled and model.adaptive are alternatives for a large vocabulary: set one of them to null."
     if config.loss.sampled and isinstance(config.model, ClassifierOptions):
-        yield "loss.sampled draws words, but a classifier foretells labels: set it to null."
+        yield "loss.sampled samples words, but a classifier predicts labels: set it to null."
     if config.loss.count_padding:
         yield "loss.count_padding is true, but documents in a stream have no padding: set it to false."
 
 
 def _model_and_data(config: Config) -> Iterator[str]:
     kind = getattr(config.data, "kind", "parallel")
-    for wanted, (choice, options, data) in MODELS.items():
-        is_data, is_model = kind == wanted, isinstance(config.model, options)
+    for model_kind, (choice, options, data) in MODELS.items():
+        is_data, is_model = kind == model_kind, isinstance(config.model, options)
         if is_model and not is_data:
             yield f"{choice} does not read data.kind={kind}: choose {data}, or another model."
         target = getattr(config.model, "_target_", "")
@@ -96,17 +96,17 @@ SHIPPED = (
 
 
 def validate(cfg: DictConfig) -> list[str]:
-    """A sentence for each value, or combination of values, that cannot be right. An empty list is a good config."""
-    return _problems(cfg, _together)
+    """Returns a sentence for each invalid value and each invalid combination of values; none for a valid config."""
+    return _errors(cfg, _combinations)
 
 
 def validate_data(cfg: DictConfig) -> list[str]:
-    """As ``validate``, without the combinations that only training cares for."""
-    return _problems(cfg, _packages)
+    """As ``validate``, without the combinations that only matter for training."""
+    return _errors(cfg, _packages)
 
 
-def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> list[str]:
-    missing = [f"{key} is not set: give it as {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
+def _errors(cfg: DictConfig, combinations: Callable[[Config], Iterator[str]]) -> list[str]:
+    missing = [f"{key} is not set: set it with {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
     if missing:
         return missing
     further = [sentence for _, sentence in further_arguments(cast(dict[str, Any], OmegaConf.to_container(cfg)))]
@@ -115,38 +115,26 @@ def _problems(cfg: DictConfig, together: Callable[[Config], Iterator[str]]) -> l
     except OmegaConfBaseException as error:
         return [*further, one_line(error)]
     except UserError as error:
-        return [*error.problems, *further]
-    return [*node_problems(config), *further, *_download(config), *together(config)]
+        return [*error.messages, *further]
+    return [*option_errors(config), *further, *_download(config), *combinations(config)]
 
 
 def _download(config: Config) -> Iterator[str]:
     data = config.data
-    if _choice(data, "download") and data.name not in CORPORA:
+    if _get(data, "download") and data.name not in CORPORA:
         yield (
             f"data.download is true, but no address is known for data.name={data.name}, only for "
             f"{', '.join(sorted(CORPORA))}: put the files there yourself, or choose one of these."
         )
 
 
-def node_problems(config: Config) -> Iterator[str]:
-    """A sentence for each value that cannot be right by itself."""
-    if config.seed is not None and not 0 <= config.seed < 2**32:
-        yield f"seed is {config.seed}, but must be at least 0 and below 2**32, or null for a new one each run."
-    if config.retry not in (None, "failed"):
-        yield f"retry is '{config.retry}', but must be failed, for the jobs of a sweep that failed, or null."
-    for field in fields(config):
-        problems = getattr(getattr(config, field.name), "problems", None)
-        if problems is not None:
-            yield from problems(field.name)
-
-
-def _together(config: Config) -> Iterator[str]:
+def _combinations(config: Config) -> Iterator[str]:
     yield from _forcing(config)
     yield from _cycle(config)
     yield from _monitor(config)
     yield from _vectors(config)
     yield from _images(config)
-    yield from text_problems(config)
+    yield from _text(config)
     yield from _shared_embeddings(config)
     yield from _rare_words(config)
     yield from _standard_input(config)
@@ -156,7 +144,7 @@ def _together(config: Config) -> Iterator[str]:
 
 
 def _forcing(config: Config) -> Iterator[str]:
-    forcing = _choice(config.model, "teacher_forcing")
+    forcing = _get(config.model, "teacher_forcing")
     if not isinstance(forcing, ForcingOptions) or forcing.over is None or forcing.start == forcing.end:
         return
     key, length = ("trainer.max_steps", config.trainer.max_steps)
@@ -179,16 +167,16 @@ def _cycle(config: Config) -> Iterator[str]:
 
 
 def _standard_input(config: Config) -> Iterator[str]:
-    alone = config.trainer.devices in (1, "1") and config.trainer.num_nodes == 1
-    if _choice(config.data, "train") == STANDARD_INPUT and not alone:
+    single_process = config.trainer.devices in (1, "1") and config.trainer.num_nodes == 1
+    if _get(config.data, "train") == STANDARD_INPUT and not single_process:
         yield (
-            f"data.train is '-', standard input, which one process alone can read, but trainer.devices is "
-            f"{config.trainer.devices}: write it into a file first."
+            f"data.train is '-', standard input, which only one process can read, but trainer.devices is "
+            f"{config.trainer.devices}: write the text to a file first."
         )
 
 
 def _monitor(config: Config) -> Iterator[str]:
-    task, metric = str(_choice(config.model, "task")), config.monitor.metric
+    task, metric = str(_get(config.model, "task")), config.monitor.metric
     known = METRICS.get(task)
     if known and metric not in known:
         yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {', '.join(known)}."
@@ -200,7 +188,7 @@ def _never_validated(config: Config) -> Iterator[str]:
     trainer, metric = config.trainer, config.monitor.metric
     if trainer.limit_val_batches == 0:
         yield (
-            f"trainer.limit_val_batches is 0, so that monitor.metric={metric} is never logged: raise it, or set "
+            f"trainer.limit_val_batches is 0, so monitor.metric={metric} is never logged: raise it, or set "
             "monitor.metric=train/loss and monitor.mode=min."
         )
     every, interval = trainer.check_val_every_n_epoch, trainer.val_check_interval
@@ -209,24 +197,24 @@ def _never_validated(config: Config) -> Iterator[str]:
         if 0 < trainer.max_steps < steps:
             yield (
                 f"trainer.val_check_interval is {interval} (batches), longer than training (trainer.max_steps="
-                f"{trainer.max_steps}), so that monitor.metric={metric} is never logged: lower it."
+                f"{trainer.max_steps}), so monitor.metric={metric} is never logged: lower it."
             )
     if every is not None and 0 < trainer.max_epochs < every:
         yield (
             f"trainer.check_val_every_n_epoch is {trainer.check_val_every_n_epoch}, longer than training "
-            f"(trainer.max_epochs={trainer.max_epochs}), so that monitor.metric={metric} is never logged: lower it."
+            f"(trainer.max_epochs={trainer.max_epochs}), so monitor.metric={metric} is never logged: lower it."
         )
 
 
 def _vectors(config: Config) -> Iterator[str]:
-    width = _choice(config.model, "embedding")
+    width = _get(config.model, "embedding")
     if config.vectors.name != "none" and isinstance(width, int) and config.vectors.dim != width:
         yield f"vectors.dim is {config.vectors.dim} and model.embedding is {width}, but they must be equal."
 
 
 def _images(config: Config) -> Iterator[str]:
     data, vectors = config.data, config.vectors
-    kind, target = _choice(data, "kind"), str(_choice(config.model, "_target_"))
+    kind, target = _get(data, "kind"), str(_get(config.model, "_target_"))
     if target != DEVISE:
         if kind == "images" and target in MODEL_OPTIONS:
             yield f"data.kind is images, but {target} reads text: choose model=devise."
@@ -234,40 +222,40 @@ def _images(config: Config) -> Iterator[str]:
     if kind != "images":
         yield f"model=devise needs images, but data.kind is {kind}: choose data=image_folder or data=imagenet."
         return
-    own = data.layout == "pictures" and vectors.name == "trained"
-    if not own and (vectors.name != "fasttext" or vectors.target is None):
+    synthetic = data.layout == "pictures" and vectors.name == "trained"
+    if not synthetic and (vectors.name != "fasttext" or vectors.target is None):
         yield (
-            "Images need the vectors of their labels' words: set vectors=fasttext and vectors.target=FILE, where FILE "
-            "ends in .bin, .vec, .vec.gz or .npz."
+            "Images need word vectors of their labels: set vectors=fasttext and vectors.target=FILE, where FILE ends "
+            "in .bin, .vec, .vec.gz or .npz."
         )
-    if _choice(config.model, "prior") and data.wordnet is None:
+    if _get(config.model, "prior") and data.wordnet is None:
         yield "model.prior needs the words of the backbone's classes: set data.wordnet, or model.prior=0."
 
 
 def _rare_words(config: Config) -> Iterator[str]:
-    if _choice(config.data, "rare_as_unknown") is not None and config.tokenizer.sampling is not None:
+    if _get(config.data, "rare_as_unknown") is not None and config.tokenizer.sampling is not None:
         yield (
-            "data.rare_as_unknown is for words, and tokenizer.sampling draws sub-words, of which none is unknown: "
+            "data.rare_as_unknown is for words, and tokenizer.sampling samples subwords, of which none is unknown: "
             "set one of them to null."
         )
 
 
 def _shared_embeddings(config: Config) -> Iterator[str]:
-    if _choice(config.model, "share_embeddings") and not config.tokenizer.shared:
+    if _get(config.model, "share_embeddings") and not config.tokenizer.shared:
         yield (
-            "model.share_embeddings is true, but each side has a vocabulary of its own: "
+            "model.share_embeddings is true, but tokenizer.shared is false: "
             "set tokenizer.shared=true, or model.share_embeddings=false."
         )
 
 
 def _packages(config: Config) -> Iterator[str]:
-    if _choice(config.data, "kind") == "images" and find_spec("torchvision") is None:
+    if _get(config.data, "kind") == "images" and find_spec("torchvision") is None:
         yield "data.kind=images needs torchvision: pip install 'seqvise[images]'."
     paths = (config.vectors.source or "", config.vectors.target or "")
     binary = config.vectors.name == "fasttext" and any(path.endswith(".bin") for path in paths)
     if config.tokenizer.name == "spacy" and find_spec("spacy") is None:
         yield "tokenizer=spacy needs spaCy: pip install 'seqvise[spacy]', or choose tokenizer=words."
-    if _choice(config.data, "format") == "parquet" and find_spec("pyarrow") is None:
+    if _get(config.data, "format") == "parquet" and find_spec("pyarrow") is None:
         yield "data.format=parquet needs pyarrow: pip install 'seqvise[parquet]'."
     if config.tokenizer.name == "sentencepiece" and find_spec("sentencepiece") is None:
         yield (
@@ -282,10 +270,10 @@ def _packages(config: Config) -> Iterator[str]:
 
 
 def _classes(config: Config) -> Iterator[str]:
-    """Looks for the classes that are a person's own; the shipped ones are there, and importing them takes seconds."""
+    """Imports the user's own classes; the shipped classes exist, and importing them takes seconds."""
     named = [
-        ("model._target_", _choice(config.model, "_target_"), MODULE),
-        ("model.task", _choice(config.model, "task"), TASK),
+        ("model._target_", _get(config.model, "_target_"), MODULE),
+        ("model.task", _get(config.model, "task"), TASK),
     ]
     for key, node, kind in (("logger", config.logger, LOGGER), ("trainer.strategy", config.trainer.strategy, STRATEGY)):
         if isinstance(node, Mapping):
@@ -293,21 +281,21 @@ def _classes(config: Config) -> Iterator[str]:
         elif node is not None and (key == "logger" or not isinstance(node, str)):
             yield f"{key} is {node}, but must be a node with {TARGET}, the dotted path of a class."
     for name, node in config.callbacks.extra.items():
-        # A node without a class, or with a bare name, is told by the callbacks' own options.
-        named.append((f"callbacks.extra.{name}._target_", _choice(node, "_target_") or "", CALLBACK))
+        # CallbackOptions reports a node without a class, or with a name without a module.
+        named.append((f"callbacks.extra.{name}._target_", _get(node, "_target_") or "", CALLBACK))
     for key, path, kind in named:
         if path is None:
-            yield f"{key} is not set: give the dotted path of a class."
+            yield f"{key} is not set: set it to the dotted path of a class."
         elif "." in str(path) and path not in SHIPPED:
-            yield from _class_problems(key, str(path), kind)
+            yield from _class_errors(key, str(path), kind)
 
 
-def _class_problems(key: str, path: str, kind: str) -> Iterator[str]:
+def _class_errors(key: str, path: str, kind: str) -> Iterator[str]:
     try:
         find_class(key, path, kind)
     except UserError as error:
-        yield from error.problems
+        yield from error.messages
 
 
-def _choice(node: Any, name: str) -> Any:
+def _get(node: Any, name: str) -> Any:
     return node.get(name) if isinstance(node, dict) else getattr(node, name, None)

@@ -1,4 +1,4 @@
-"""Which items ``data.limit`` keeps: those of the lowest places, so that a larger limit keeps them too."""
+"""Which items ``data.limit`` keeps: those with the lowest ranks, so that a larger limit keeps them too."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.tokens.tokenizers import fold
 
-Places = NDArray[np.float64]
+Ranks = NDArray[np.float64]
 
 
-def position(sentence: str, seed: int) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the sentence, case and spaces aside.
+def unit_hash(sentence: str, seed: int) -> float:
+    """A hash in [0, 1) of the sentence and the seed; case and white space are ignored.
 
-    Pairs that share their target sentence share the number, so they fall on the same side of any split.
+    Pairs with the same target sentence have the same hash, so any split keeps them together.
     """
     salt = seed.to_bytes(8, "little", signed=True)
     hashed = blake2b(fold(sentence).lower().encode(), digest_size=8, salt=salt).digest()
     return (int.from_bytes(hashed, "little") >> 11) / 2**53
 
 
-def drawn_place(text: str, seed: int, copy: int = 0) -> float:
-    """The place of a text in the draw: a number in [0, 1) that depends on these arguments alone.
+def draw_rank(text: str, seed: int, copy: int = 0) -> float:
+    """The rank of a text in the draw of ``data.limit``: a number in [0, 1) that depends on these arguments alone.
 
-    It is another number than ``position``, which chooses the validation part. copy: counts the copies of one text.
+    It is independent of ``unit_hash(text, seed)``, which selects the validation part. copy: number of the copy.
     """
-    return position(f"limit {copy} {text}", seed)
+    return unit_hash(f"limit {copy} {text}", seed)
 
 
-def lowest(places: Places, limit: int) -> NDArray[np.bool_]:
-    """(N,) whether each item is among the ``limit`` lowest; of equal places the first count. places: (N,)."""
-    kept = np.zeros(len(places), np.bool_)
-    kept[np.argsort(places, kind="stable")[:limit]] = True
+def lowest(ranks: Ranks, limit: int) -> NDArray[np.bool_]:
+    """(N,) whether each item has one of the ``limit`` lowest ranks; the first of equal ranks wins. ranks: (N,)."""
+    kept = np.zeros(len(ranks), np.bool_)
+    kept[np.argsort(ranks, kind="stable")[:limit]] = True
     return kept
 
 
-class LowestPlaces:
-    """Finds out while items arrive which cannot be among the ``limit`` lowest places any more.
+class LowestRanks:
+    """Rejects items of a stream that can no longer be among the ``limit`` lowest ranks.
 
     Args:
         limit: items kept; None keeps all.
-        places: of the items that have arrived.
+        ranks: ranks of the items added so far.
     """
 
-    def __init__(self, limit: int | None, places: Places) -> None:
+    def __init__(self, limit: int | None, ranks: Ranks) -> None:
         self._limit = limit
-        self._heap = [] if limit is None else np.sort(-places)[-limit:].tolist()  # ascending, as a heap may be
+        self._heap = [] if limit is None else np.sort(-ranks)[-limit:].tolist()  # ascending, as a heap may be
 
-    def may_keep(self, place: float) -> bool:
+    def may_keep(self, rank: float) -> bool:
         """Whether an item can still be among the lowest."""
-        return self._limit is None or len(self._heap) < self._limit or place < -self._heap[0]
+        return self._limit is None or len(self._heap) < self._limit or rank < -self._heap[0]
 
-    def add(self, place: float) -> None:
-        """Takes the place of an item that may be kept."""
+    def add(self, rank: float) -> None:
+        """Adds the rank of an item that may be kept."""
         if self._limit is None:
             return
         if len(self._heap) < self._limit:
-            heapq.heappush(self._heap, -place)
+            heapq.heappush(self._heap, -rank)
         else:
-            heapq.heapreplace(self._heap, -place)
+            heapq.heapreplace(self._heap, -rank)

@@ -1,12 +1,12 @@
-"""Choices that corpora and images share."""
+"""Constants that the options of corpora and images share."""
 
 from __future__ import annotations
 
 ENCODING_ERRORS = ("refuse", "replace")
 REFUSE, SKIP, CUT = ON_BAD = ("refuse", "skip", "cut")
-"""What is done with a row of another number of fields. ``cut`` is what runs before format 2 of config.yaml did."""
+"""How a row with another number of fields is handled. Runs before format 2 of config.yaml used ``cut``."""
 RANDOM, FIRST = LIMIT_CHOICES = ("random", "first")
-"""What ``limit`` keeps. ``first`` is what runs before format 2 of config.yaml did."""
+"""Which examples ``limit`` keeps. Runs before format 2 of config.yaml used ``first``."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Batches that know how much their whole optimizer step counts, which gradient accumulation needs beforehand."""
+"""Adds to each batch the counts of its whole optimizer step, which gradient accumulation needs in advance."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from seqvise.models.interface import _Tensors
 
 BatchT = TypeVar("BatchT", bound=_Tensors)
 Count = Callable[[Any], tuple[int, ...]]
-"""A batch to the numbers of values that the means in its loss are over."""
+"""Maps a batch to the numbers of values over which the means in its loss are taken."""
 
 
 class CountedLoader(Generic[BatchT]):
     """The batches of a loader, each with the counts of all batches of its optimizer step as ``step_counts``.
 
-    It reads as many batches at a time as a step has. The last step of an epoch may have fewer. Training that resumes
-    within a step starts with the remaining ones.
+    It reads all batches of a step at once; the last step of an epoch may have fewer. Training that resumes within a
+    step starts with the remaining batches.
 
     Args:
-        loader: its sampler's ``passed`` are the batches of the epoch that training has behind it.
-        trainer: ``accumulate_grad_batches`` and the batches of an epoch are read when an epoch begins.
-        count: of a batch.
+        loader: ``passed`` of its sampler is the number of batches of the epoch that are already trained on.
+        trainer: ``accumulate_grad_batches`` and ``num_training_batches`` are read when an epoch begins.
+        count: returns the counts of a batch.
     """
 
     def __init__(self, loader: DataLoader[BatchT], trainer: pl.Trainer, count: Count) -> None:
@@ -37,9 +37,9 @@ class CountedLoader(Generic[BatchT]):
 
     def __iter__(self) -> Iterator[BatchT]:
         size, end = self._trainer.accumulate_grad_batches, self._trainer.num_training_batches
-        place, batches = int(getattr(self.sampler, "passed", 0)), iter(self._loader)
-        while step := list(islice(batches, int(min(size - place % size, max(end - place, 0))))):
-            place += len(step)
+        position, batches = int(getattr(self.sampler, "passed", 0)), iter(self._loader)
+        while step := list(islice(batches, int(min(size - position % size, max(end - position, 0))))):
+            position += len(step)
             yield from self._counted(step)
 
     def _counted(self, step: list[BatchT]) -> list[BatchT]:
@@ -50,9 +50,9 @@ class CountedLoader(Generic[BatchT]):
 
 
 def counted(loader: DataLoader[BatchT], trainer: pl.Trainer | None) -> DataLoader[BatchT]:
-    """A training loader as a task needs it: with counts, if a step has several batches and the task uses them."""
+    """Adds step counts to a training loader if a step has several batches and the task uses the counts."""
     count = None if trainer is None else getattr(trainer.lightning_module, "loss_counts", None)
     if trainer is None or count is None or trainer.accumulate_grad_batches == 1:
         return loader
-    # Lightning accepts any iterable with a length, and finds the data set and the sampler under the same names.
+    # Lightning accepts any iterable with a length; `dataset` and `sampler` have the names of a DataLoader.
     return cast("DataLoader[BatchT]", CountedLoader(loader, trainer, count))

@@ -16,7 +16,13 @@ from torch.utils.data import DataLoader, Dataset
 from seqvise.corpus.documents.options import LabelOptions
 from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.counted import counted
-from seqvise.datamodules.sampler import BatchSize, TrainingSampler, evaluation_batches, ignore_interrupts, place_of
+from seqvise.datamodules.sampler import (
+    BatchSize,
+    TrainingSampler,
+    evaluation_batches,
+    ignore_interrupts,
+    training_progress,
+)
 from seqvise.errors import UserError
 from seqvise.models.interface import SourceBatch, _Tensors, source_batch
 
@@ -26,26 +32,26 @@ class LabelBatch(_Tensors):
     """Documents and their labels.
 
     Attributes:
-        documents: their words.
+        documents: ids of the documents.
         labels: (B,) int64.
-        rows: (B,) int64, the place of each document in its part.
-        words: of all documents.
+        rows: (B,) int64, row of each document in its part.
+        token_count: number of tokens of all documents.
     """
 
     documents: SourceBatch
     labels: Tensor
     rows: Tensor
-    words: int = field(init=False)
+    token_count: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.words = int(self.documents.lengths.sum())  # here: another device would have to be waited for
+        self.token_count = int(self.documents.lengths.sum())  # computed on the CPU: on a GPU it would synchronise
 
     def __len__(self) -> int:
         return self.labels.shape[0]
 
 
 class LabelDataset(Dataset[LabelBatch]):
-    """The documents of a part, fetched a whole batch at a time."""
+    """The documents of a part; an item is a whole batch."""
 
     def __init__(self, part: TextPart) -> None:
         self.part = part
@@ -60,12 +66,12 @@ class LabelDataset(Dataset[LabelBatch]):
 
 
 class LabelDataModule(pl.LightningDataModule):
-    """Training batches sorted among neighbours (SortishSampler), validation and test batches sorted throughout.
+    """Documents with labels; training batches are sorted in pools (SortishSampler), others throughout.
 
     Args:
         store: the prepared documents.
         options: the `data` node.
-        seed: of the order of batches, which is a function of it and the epoch alone.
+        seed: seed of the order of batches, which depends on the seed and the epoch alone.
     """
 
     def __init__(self, store: TextStore, options: LabelOptions, seed: int) -> None:
@@ -74,9 +80,9 @@ class LabelDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[LabelBatch]:
         """This process's training batches."""
-        part, (rank, world) = self._part("train"), self._place()
+        part, (rank, world) = self._part("train"), self._rank_and_world()
         batches = TrainingSampler(_lengths(part), BatchSize(self.options.batch_size), self.seed, rank, world)
-        batches.start_at(place_of(self.trainer))
+        batches.start_at(training_progress(self.trainer))
         return counted(self._loader(part, batches), self.trainer)
 
     def val_dataloader(self) -> DataLoader[LabelBatch]:
@@ -92,7 +98,7 @@ class LabelDataModule(pl.LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, name: str) -> DataLoader[LabelBatch]:
-        part, (rank, world) = self._part(name), self._place()
+        part, (rank, world) = self._part(name), self._rank_and_world()
         batches = evaluation_batches(_lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
         return self._loader(part, [batch.tolist() for batch in batches])
 
@@ -102,14 +108,14 @@ class LabelDataModule(pl.LightningDataModule):
             raise UserError(
                 f"The documents {self.store.path.name} have no {name} part: set data.{name}, or test=false."
             )
-        if len(part) < self._place()[1]:
+        world = self._rank_and_world()[1]
+        if len(part) < world:
             raise UserError(
-                f"The {name} part has {len(part)} documents for {self._place()[1]} processes: set trainer.devices to "
-                "fewer."
+                f"The {name} part has {len(part)} documents for {world} processes: set trainer.devices to fewer."
             )
         return part
 
-    def _place(self) -> tuple[int, int]:
+    def _rank_and_world(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
@@ -126,5 +132,5 @@ class LabelDataModule(pl.LightningDataModule):
 
 
 def _lengths(part: TextPart) -> NDArray[np.int32]:
-    """(n, 2), as sorting wants them: documents have one side."""
+    """(n, 2) lengths for sorting: documents have no source side, so their length is that of the target."""
     return np.stack([np.zeros(len(part), np.int32), part.documents.lengths], 1)

@@ -21,14 +21,14 @@ from seqvise.datamodules.sampler import (
     EpochRows,
     cut_into_batches,
     ignore_interrupts,
-    place_of,
     share,
+    training_progress,
 )
 from seqvise.errors import UserError
 from seqvise.images.features import FeatureStore, decode_batch, decoding_workers
 from seqvise.images.listing import ImageList, ImageSplit
 from seqvise.images.options import MAX_PIXELS, ImageOptions
-from seqvise.images.transforms import Preset, Transform, drawn, evaluation_transform, training_transform
+from seqvise.images.transforms import Preset, Transform, apply_seeded, evaluation_transform, training_transform
 from seqvise.models.interface import _Tensors
 
 logger = logging.getLogger(__name__)
@@ -36,12 +36,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class ImageBatch(_Tensors):
-    """Images or their features, with what they show.
+    """Images or their features, with labels.
 
     Attributes:
         inputs: (B, F) float32 features, or (B, 3, H, W) uint8 images.
-        labels: (B,) int64, places in the names of the split.
-        rows: (B,) int64, places in the images of the split.
+        labels: (B,) int64, indices into the label names of the split.
+        rows: (B,) int64, indices into the images of the split.
     """
 
     inputs: Tensor
@@ -53,7 +53,7 @@ class ImageBatch(_Tensors):
 
 
 class FeatureDataset(Dataset[ImageBatch]):
-    """Stored features, fetched a whole batch at a time."""
+    """Stored features; an item is a whole batch."""
 
     def __init__(self, store: FeatureStore, labels: Tensor) -> None:
         self.store, self.labels = store, labels
@@ -65,14 +65,14 @@ class FeatureDataset(Dataset[ImageBatch]):
 
 
 class DecodedDataset(Dataset[ImageBatch]):
-    """Images read from their files, fetched a whole batch at a time.
+    """Images decoded from their files; an item is a whole batch.
 
-    What cannot be read is left out of its batch, named and counted in the log.
+    Unreadable images are skipped, named and counted in the log.
 
     Args:
-        images: all of the data set.
-        transform: for each image.
-        seed: of random transforms; null where there is nothing random.
+        images: all images of the data set.
+        transform: applied to each image.
+        seed: seed of random transforms; None for a deterministic transform.
         max_pixels: see ``decode``.
     """
 
@@ -88,20 +88,22 @@ class DecodedDataset(Dataset[ImageBatch]):
         for row, reason in decoded.bad.items():
             if row not in self.bad:
                 self.bad.add(row)
-                logger.warning("%s is left out: %s (%d so far).", self.images.file(row), reason, len(self.bad))
+                logger.warning("%s is skipped: %s (%d so far).", self.images.file(row), reason, len(self.bad))
         if not len(decoded.rows):
             raise UserError(
-                f"None of the {len(batch.rows)} images of a batch can be read, as {self.images.file(batch.rows[0])}: "
-                "see the log for the reasons, and take them out of data.root."
+                f"None of the {len(batch.rows)} images of a batch can be read, for example "
+                f"{self.images.file(batch.rows[0])}: see the log for the reasons, and remove them from data.root."
             )
         return ImageBatch(decoded.images, self.labels[decoded.rows], decoded.rows)
 
     def _transformed(self, image: Any, epoch: int, row: int) -> Tensor:
-        return self.transform(image) if self.seed is None else drawn(self.transform, image, (self.seed, epoch, row))
+        return (
+            self.transform(image) if self.seed is None else apply_seeded(self.transform, image, (self.seed, epoch, row))
+        )
 
 
 def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[Rows]:
-    """One process's batches of one epoch, a pure function of its arguments.
+    """The batches of one process in an epoch, a pure function of the arguments.
 
     Every row is in exactly one batch of one process, and all processes have the same number of batches.
     """
@@ -110,12 +112,12 @@ def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, 
 
 
 def batches_in_order(rows: Rows, size: int, rank: int = 0, world: int = 1) -> list[Rows]:
-    """One process's batches for validation and test: all rows once."""
+    """The batches of one process for validation and test: every row once."""
     return [share(batch, rank, world) for batch in _cut(rows, size, world)]
 
 
 def _cut(order: Rows, size: int, world: int) -> list[Rows]:
-    # By a number of images, the lengths of sentences do not matter.
+    # With a number of images as batch size, lengths are not used.
     return cut_into_batches(order, np.empty((0, 2), np.int32), BatchSize(size), world)
 
 
@@ -123,10 +125,10 @@ class ImageSampler(EpochBatches[EpochRows]):
     """Batches of rows with their epoch.
 
     Args:
-        rows: of one use.
-        size: images a process and batch.
-        seed: of a random order, new each epoch; null for the order of the rows.
-        rank, world: which process this is, of how many.
+        rows: rows of one part.
+        size: images per process and batch.
+        seed: seed of a random order, different in each epoch; None for the order of the rows.
+        rank, world: index of this process, and number of processes.
     """
 
     def __init__(self, rows: Rows, size: int, seed: int | None, rank: int, world: int) -> None:
@@ -137,7 +139,7 @@ class ImageSampler(EpochBatches[EpochRows]):
         return len(batches_in_order(self.rows, self.size, self.rank, self.world))
 
     def __iter__(self) -> Iterator[EpochRows]:
-        return (EpochRows(self.epoch, batch.tolist()) for batch in self.coming())
+        return (EpochRows(self.epoch, batch.tolist()) for batch in self.remaining())
 
     def _batches(self) -> list[Rows]:
         if self.seed is None:
@@ -146,15 +148,17 @@ class ImageSampler(EpochBatches[EpochRows]):
 
 
 class ImageDataModule(pl.LightningDataModule):
-    """Training batches in random order; validation and test batches in the list's, held-out labels in a loader apart.
+    """Images; training batches are in random order, others in the order of the list.
+
+    Held-out labels have a separate loader for validation and test.
 
     Args:
-        split: which image serves what.
-        training: gives the batches of training.
-        evaluation: gives those of validation and test; the same as ``training`` where nothing is random.
+        split: parts of the images.
+        training: data set of the training batches.
+        evaluation: data set of validation and test batches; the same as ``training`` if no transform is random.
         options: the `data` node; its batch sizes are used.
-        workers: processes that read batches ahead.
-        seed: of the order of batches, which is a function of it and the epoch alone.
+        workers: number of loader processes.
+        seed: seed of the order of batches, which depends on the seed and the epoch alone.
     """
 
     def __init__(
@@ -173,15 +177,15 @@ class ImageDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[ImageBatch]:
         """This process's training batches."""
         loader = self._loader(self.training, "train", self.options.batch_size, self.seed)
-        cast(ImageSampler, loader.sampler).start_at(place_of(self.trainer))
+        cast(ImageSampler, loader.sampler).start_at(training_progress(self.trainer))
         return counted(loader, self.trainer)
 
     def val_dataloader(self) -> list[DataLoader[ImageBatch]]:
-        """This process's validation batches: of seen labels, and where there are any of held-out ones."""
+        """This process's validation batches: one loader for seen labels, and one for held-out labels if any."""
         return self._evaluation("valid")
 
     def test_dataloader(self) -> list[DataLoader[ImageBatch]]:
-        """This process's test batches: of seen labels, and where there are any of held-out ones.
+        """This process's test batches: one loader for seen labels, and one for held-out labels if any.
 
         Raises:
             UserError: there is no test part.
@@ -199,8 +203,8 @@ class ImageDataModule(pl.LightningDataModule):
         rows = self.split.rows[part]
         if len(rows) < world:
             raise UserError(
-                f"Of the images '{self.options.name}' {len(rows)} are left for {part}, for {world} processes: give "
-                f"more, or set trainer.devices to fewer."
+                f"The images '{self.options.name}' have {len(rows)} left for {part}, but {world} processes need one "
+                f"each: add images, or set trainer.devices to fewer."
             )
         return DataLoader(
             dataset,
@@ -214,14 +218,14 @@ class ImageDataModule(pl.LightningDataModule):
 
 
 def feature_module(split: ImageSplit, store: FeatureStore, options: ImageOptions, seed: int) -> ImageDataModule:
-    """Batches of stored features; images without features are in no part."""
+    """The data module of stored features; images without features are in no part."""
     rows = {part: store.good(rows) for part, rows in split.rows.items()}
     dataset = FeatureDataset(store, torch.from_numpy(split.images.labels.astype(np.int64)))
     return ImageDataModule(replace(split, rows=rows), dataset, dataset, options, 0, seed)
 
 
 def image_module(split: ImageSplit, preset: Preset, options: ImageOptions, seed: int) -> ImageDataModule:
-    """Batches of images, those of training changed at random."""
+    """The data module of images, with random transforms in training."""
     training = DecodedDataset(split.images, training_transform(preset, options.augment), seed, options.max_pixels)
     evaluation = DecodedDataset(split.images, evaluation_transform(preset), None, options.max_pixels)
     return ImageDataModule(split, training, evaluation, options, decoding_workers(options), seed)

@@ -23,14 +23,14 @@ from seqvise.datamodules.sampler import (
     TrainingSampler,
     evaluation_batches,
     ignore_interrupts,
-    place_of,
+    training_progress,
 )
 from seqvise.errors import UserError
 from seqvise.models.interface import PairBatch, pair_batch
 
 
 class PairDataset(Dataset[PairBatch]):
-    """The pairs of a part, fetched a whole batch at a time.
+    """The pairs of a part; an item is a whole batch.
 
     Args:
         part: the pairs.
@@ -49,12 +49,12 @@ class PairDataset(Dataset[PairBatch]):
 
 
 class SampledPairDataset(Dataset[PairBatch]):
-    """The training pairs in sub-words that are drawn anew each epoch, fetched a whole batch at a time.
+    """The training pairs in sub-words sampled in each epoch; an item is a whole batch.
 
     Args:
         store: a corpus with ``sampling``.
-        seed: of the draws.
-        bucket: as of ``PairDataset``.
+        seed: seed of the draws.
+        bucket: see ``PairDataset``.
     """
 
     def __init__(self, store: TokenStore, seed: int, bucket: int) -> None:
@@ -71,43 +71,43 @@ class SampledPairDataset(Dataset[PairBatch]):
 
 
 class RarePairDataset(Dataset[PairBatch]):
-    """The training pairs, of whose sources rare words are read as ``UNK`` now and then, as (seed, epoch, row) decide.
+    """The training pairs; rare source words are randomly replaced by ``UNK``, depending on (seed, epoch, row) alone.
 
     Args:
         part: the pairs.
-        counts: of the source's words in the training part, by id.
-        alpha: a word seen n times is not known with a chance of ``alpha / (alpha + n)`` (Kiperwasser and Goldberg
-            2016, section 4.2, arXiv:1603.04351).
-        seed: of the draws.
-        bucket: as of ``PairDataset``.
+        counts: occurrences of the source words in the training part, by id.
+        alpha: a word that occurs n times is replaced with probability ``alpha / (alpha + n)`` (Kiperwasser and
+            Goldberg 2016, section 4.2, arXiv:1603.04351).
+        seed: seed of the draws.
+        bucket: see ``PairDataset``.
     """
 
     def __init__(self, part: CorpusPart, counts: Sequence[int], alpha: float, seed: int, bucket: int) -> None:
         self.source, self.target, self.seed, self.bucket = part.source, part.target, seed, bucket
-        self.chances = alpha / (alpha + np.asarray(counts, np.float64))
-        self.chances[: len(SPECIALS)] = 0
+        self.unk_probabilities = alpha / (alpha + np.asarray(counts, np.float64))
+        self.unk_probabilities[: len(SPECIALS)] = 0
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __getitem__(self, batch: EpochRows) -> PairBatch:
         epoch, rows = batch
-        sources = [self._drawn(epoch, row) for row in rows]
+        sources = [self._with_unknowns(epoch, row) for row in rows]
         return pair_batch(sources, [self.target[row] for row in rows], rows, self.bucket)
 
-    def _drawn(self, epoch: int, row: int) -> NDArray[np.int32]:
+    def _with_unknowns(self, epoch: int, row: int) -> NDArray[np.int32]:
         ids = self.source[row]
         draws = np.random.default_rng((self.seed, epoch, row)).random(len(ids))
-        return np.where(draws < self.chances[ids], UNK, ids).astype(np.int32)
+        return np.where(draws < self.unk_probabilities[ids], UNK, ids).astype(np.int32)
 
 
 class ParallelDataModule(pl.LightningDataModule):
-    """Training batches sorted among neighbours, validation and test batches sorted throughout.
+    """A prepared parallel corpus; training batches are sorted in pools, others throughout.
 
     Args:
         store: the prepared corpus.
         options: the `data` node; its batch sizes, ``bucket`` and ``workers`` are used.
-        seed: of the order of batches, which is a function of it and the epoch alone.
+        seed: seed of the order of batches, which depends on the seed and the epoch alone.
     """
 
     def __init__(self, store: TokenStore, options: DataOptions, seed: int) -> None:
@@ -116,7 +116,7 @@ class ParallelDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[PairBatch]:
         """This process's training batches."""
-        rank, world = self._place()
+        rank, world = self._rank_and_world()
         part = self._part("train")
         lengths = self._lengths(part)
         options = self.options
@@ -124,7 +124,7 @@ class ParallelDataModule(pl.LightningDataModule):
         _check_share(part, world)
         _check_budget(lengths, size)
         batches = TrainingSampler(lengths, size, self.seed, rank, world)
-        batches.start_at(place_of(self.trainer))
+        batches.start_at(training_progress(self.trainer))
         bucket, alpha = self.options.bucket, self.options.rare_as_unknown
         if self.store.sampling is not None:
             loader = self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
@@ -149,7 +149,7 @@ class ParallelDataModule(pl.LightningDataModule):
 
     def _evaluation(self, name: str) -> DataLoader[PairBatch]:
         part = self._part(name)
-        rank, world = self._place()
+        rank, world = self._rank_and_world()
         _check_share(part, world)
         batches = evaluation_batches(self._lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
         return self._loader(PairDataset(part, self.options.bucket), [batch.tolist() for batch in batches])
@@ -163,7 +163,7 @@ class ParallelDataModule(pl.LightningDataModule):
     def _lengths(self, part: CorpusPart) -> NDArray[np.int32]:
         return np.stack([part.source.lengths, part.target.lengths], 1)
 
-    def _place(self) -> tuple[int, int]:
+    def _rank_and_world(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
@@ -193,8 +193,8 @@ def _check_budget(lengths: NDArray[np.int32], size: BatchSize) -> None:
         return
     longest = int(padded_widths(lengths, size.bucket).max(0).sum() if size.padded else lengths.sum(1).max())
     if size.tokens < 2 * longest:
-        sentence = "the longest sentences of both sides have" if size.padded else "the longest pair has"
+        subject = "the longest sentences of both sides have" if size.padded else "the longest pair has"
         raise UserError(
-            f"data.batch_tokens is {size.tokens}, but {sentence} {longest} words: set it to {2 * longest} at least, or "
+            f"data.batch_tokens is {size.tokens}, but {subject} {longest} words: set it to at least {2 * longest}, or "
             "set data.max_tokens."
         )

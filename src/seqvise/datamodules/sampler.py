@@ -1,4 +1,4 @@
-"""Which sentences make up which batch: a pure function of lengths, seed and epoch."""
+"""Assigns sentences to batches, as a pure function of lengths, seed and epoch."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from seqvise.datamodules.packing import Rows, packed_batches, padded_widths
 
 
 def ignore_interrupts(_: int) -> None:
-    """Leaves Ctrl-C, which a terminal sends to every process, to the one that trains and still needs batches."""
+    """Ignores Ctrl-C in a loader worker: a terminal sends it to all processes, but training still needs batches."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 ItemT = TypeVar("ItemT", covariant=True)
 
 POOL = 50
-"""Batches drawn at random together and sorted by length among themselves (fast.ai's SortishSampler)."""
+"""Batches per pool; each pool is drawn at random and sorted by length (fast.ai's SortishSampler)."""
 
 
 @dataclass(frozen=True)
 class BatchSize:
-    """How large a process's batch is. One of the two is None.
+    """Batch size of a process. One of ``sentences`` and ``tokens`` is None.
 
     Attributes:
-        sentences: pairs.
-        tokens: source and target tokens together.
-        padded: whether padding counts, and no batch has more; else real tokens count, on average over the epoch.
-        bucket: source lengths are padded up to a multiple of this.
+        sentences: number of pairs.
+        tokens: number of source and target tokens together.
+        padded: True: ``tokens`` is a maximum that includes padding; False: an average over the epoch of real tokens.
+        bucket: source lengths are padded to a multiple of this.
     """
 
     sentences: int | None
@@ -57,11 +57,11 @@ def sortish_order(lengths: NDArray[np.int32], pool: int, seed: int, epoch: int) 
 
 
 def cut_into_batches(order: Rows, lengths: NDArray[np.int32], size: BatchSize, world: int) -> list[Rows]:
-    """Cuts an order into batches for all processes together, as many whatever the order.
+    """Cuts an order into batches for all processes together; their number does not depend on the order.
 
-    By sentences, every batch but the last has ``world`` times the size, and a rest too small to give each process a
-    sentence joins the batch before it. By real tokens, cuts lie at equal distances in tokens, so batches hold nearly
-    the same number and an epoch has the same number of batches as every other.
+    By sentences, every batch except the last has ``world`` times the size. A remainder with fewer than ``world``
+    sentences joins the batch before it. By real tokens, the cuts have equal distances in tokens, so all batches have
+    nearly the same number of tokens.
     """
     if size.sentences is not None:
         cuts = np.arange(size.sentences * world, len(order), size.sentences * world)
@@ -76,17 +76,18 @@ def cut_into_batches(order: Rows, lengths: NDArray[np.int32], size: BatchSize, w
 
 
 def share(batch: Rows, rank: int, world: int) -> Rows:
-    """One process's part of a batch: every ``world``-th sentence, so that parts differ by one at most."""
+    """The part of one process in a batch: every ``world``-th sentence, so that sizes differ by at most one."""
     return batch[rank::world]
 
 
 def training_batches(
     lengths: NDArray[np.int32], size: BatchSize, seed: int, epoch: int, rank: int = 0, world: int = 1
 ) -> list[Rows]:
-    """One process's batches of one epoch.
+    """The batches of one process in an epoch.
 
     Every sentence is in exactly one batch of one process, and all processes have the same number of batches. The
-    batch with the longest sentences comes first, so that memory runs out at once or never; the rest are shuffled.
+    batch with the longest sentences is first, so that training fails immediately if memory is too small. The rest are
+    shuffled.
     """
     sentences = size.sentences or max(1, int((size.tokens or 0) / lengths.sum(1).mean()))
     pool = POOL * sentences * world
@@ -105,50 +106,50 @@ def training_batches(
 
 
 def evaluation_batches(lengths: NDArray[np.int32], size: BatchSize, rank: int = 0, world: int = 1) -> list[Rows]:
-    """One process's batches for validation and test: all sentences once, sorted by length."""
+    """The batches of one process for validation and test: every sentence once, sorted by length."""
     return [share(batch, rank, world) for batch in cut_into_batches(sorted_order(lengths), lengths, size, world)]
 
 
-class Place(NamedTuple):
-    """Where training stands: the epoch, and the batches of it that are done."""
+class TrainingProgress(NamedTuple):
+    """Position of training: the epoch, and the number of its batches that are done."""
 
     epoch: int = 0
     batches: int = 0
 
 
-def place_of(trainer: pl.Trainer | None) -> Place:
-    """Where a trainer stands by its own counters, which a checkpoint has set when it resumes."""
+def training_progress(trainer: pl.Trainer | None) -> TrainingProgress:
+    """The progress of a trainer, from its counters; a resumed trainer has those of the checkpoint."""
     if trainer is None:
-        return Place()
+        return TrainingProgress()
     loop: Any = trainer.fit_loop
-    return Place(loop.epoch_progress.current.processed, loop.epoch_loop.batch_progress.current.processed)
+    return TrainingProgress(loop.epoch_progress.current.processed, loop.epoch_loop.batch_progress.current.processed)
 
 
 class EpochBatches(Sampler[ItemT]):
-    """Batches that may differ from epoch to epoch; the first ones of an epoch that was broken off can be left out.
+    """Batches that may differ between epochs. In a resumed epoch, the batches that are done are skipped.
 
-    Lightning calls ``set_epoch`` on a loader's sampler before each epoch, but asks a loader for its first batches
-    before that: where training resumes, ``start_at`` has to come first.
+    Lightning calls ``set_epoch`` on a loader's sampler before each epoch, but reads the first batches of a loader
+    before that. So when training resumes, ``start_at`` must be called first.
     """
 
     epoch = 0
-    _start = Place()
+    _start = TrainingProgress()
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose batches come next."""
+        """Sets the epoch of the next batches."""
         self.epoch = epoch
 
-    def start_at(self, place: Place) -> None:
-        """Chooses the epoch, and leaves out those of its batches that are done."""
-        self.epoch, self._start = place.epoch, place
+    def start_at(self, progress: TrainingProgress) -> None:
+        """Sets the epoch, and skips those of its batches that are done."""
+        self.epoch, self._start = progress.epoch, progress
 
     @property
     def passed(self) -> int:
-        """Batches of the epoch that are left out."""
+        """Number of batches of the epoch that are skipped."""
         return self._start.batches if self.epoch == self._start.epoch else 0
 
-    def coming(self) -> list[Rows]:
-        """The rows of each batch of the epoch that is still to be read."""
+    def remaining(self) -> list[Rows]:
+        """The rows of each remaining batch of the epoch."""
         return self._batches()[self.passed :]
 
     @abstractmethod
@@ -157,7 +158,7 @@ class EpochBatches(Sampler[ItemT]):
 
 
 class TrainingSampler(EpochBatches[list[int]]):
-    """Batches of row numbers for a loader, new ones each epoch."""
+    """Batches of row numbers for a loader, different in each epoch."""
 
     def __init__(self, lengths: NDArray[np.int32], size: BatchSize, seed: int, rank: int, world: int) -> None:
         self.lengths, self.size, self.seed = lengths, size, seed
@@ -171,32 +172,32 @@ class TrainingSampler(EpochBatches[list[int]]):
         return self.count
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (batch.tolist() for batch in self.coming())
+        return (batch.tolist() for batch in self.remaining())
 
 
 class EpochRows(NamedTuple):
-    """A batch of rows, with the epoch that reads it."""
+    """A batch of rows with its epoch."""
 
     epoch: int
     rows: list[int]
 
 
 class EpochSampler(Sampler[EpochRows]):
-    """The batches of another sampler with their epoch, for data that is drawn anew each epoch.
+    """The batches of another sampler with their epoch, for data that is sampled in each epoch.
 
-    Loader workers copy the data set before they are told of an epoch; what they are asked for tells them.
+    Loader workers copy the data set when they start, so the epoch must be part of each request.
     """
 
     def __init__(self, batches: TrainingSampler) -> None:
         self.batches = batches
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose batches come next."""
+        """Sets the epoch of the next batches."""
         self.batches.set_epoch(epoch)
 
     @property
     def passed(self) -> int:
-        """Batches of the epoch that are left out."""
+        """Number of batches of the epoch that are skipped."""
         return self.batches.passed
 
     def __len__(self) -> int:

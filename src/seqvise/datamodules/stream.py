@@ -1,7 +1,7 @@
-"""A stream of words as windows of columns, for a language model.
+"""A stream of words in batches for a language model (truncated backpropagation through time).
 
-The stream is cut into columns that are read side by side, a window of all columns at a time; the model's state goes on
-from window to window. Where windows end is a pure function of seed and epoch.
+The stream is cut into columns that are read in parallel, in windows of time steps. The state of the model is carried
+over from window to window. The ends of windows are a pure function of seed and epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seqvise.corpus.documents.options import StreamOptions
 from seqvise.corpus.documents.store import TextPart, TextStore
 from seqvise.datamodules.counted import counted
 from seqvise.datamodules.packing import Rows
-from seqvise.datamodules.sampler import EpochBatches, ignore_interrupts, place_of
+from seqvise.datamodules.sampler import EpochBatches, ignore_interrupts, training_progress
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 
@@ -32,23 +32,23 @@ class StreamBatch(_Tensors):
     """A window of the columns.
 
     Attributes:
-        inputs: (B, T) int64, the words read.
-        targets: (B, T) int64, the word after each; ``PAD`` behind the end of a column.
-        first: the columns begin here, so that there is no state to go on from.
-        words: targets that are words.
+        inputs: (B, T) int64, input words.
+        targets: (B, T) int64, the next word of each; ``PAD`` after the end of a column.
+        first: whether this is the first window, which starts without a state.
+        token_count: number of targets other than ``PAD``.
     """
 
     inputs: Tensor
     targets: Tensor
     first: bool
-    words: int
+    token_count: int
 
     def __len__(self) -> int:
-        return self.words
+        return self.token_count
 
 
 class Window(NamedTuple):
-    """A stretch of every column: words from ``start`` to before ``end`` are read."""
+    """A range of time steps in all columns: from ``start`` to before ``end``."""
 
     start: int
     end: int
@@ -56,12 +56,12 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """A stream cut into columns, each a stretch of it: the words read, and behind them one more to be said.
+    """A stream cut into columns: consecutive input words, whose targets end one word later.
 
     Attributes:
         ids: (N,) int32, the stream.
-        starts: (C,) int64, the first word read of each column.
-        lengths: (C,) int64, words read of each column.
+        starts: (C,) int64, position of the first input word of each column.
+        lengths: (C,) int64, input words of each column.
     """
 
     ids: NDArray[np.int32]
@@ -70,99 +70,99 @@ class Columns:
 
     @property
     def steps(self) -> int:
-        """Words of the longest column."""
+        """Length of the longest column."""
         return int(self.lengths.max())
 
     def share(self, rank: int, world: int) -> Columns:
-        """One process's columns; ``steps`` is the same in all of them but for a word."""
+        """The columns of one process; ``steps`` differs by at most 1 between processes."""
         return Columns(self.ids, self.starts[rank::world], self.lengths[rank::world])
 
     def batch(self, window: Window) -> StreamBatch:
-        """The window's words."""
+        """The inputs and targets of a window."""
         steps = np.arange(window.start, window.end)
-        places = np.minimum(self.starts[:, None] + steps, len(self.ids) - 2)
-        targets = np.where(steps < self.lengths[:, None], self.ids[places + 1], PAD).astype(np.int64)
-        inputs = self.ids[places].astype(np.int64)
-        words = int((steps < self.lengths[:, None]).sum())
-        return StreamBatch(torch.from_numpy(inputs), torch.from_numpy(targets), window.start == 0, words)
+        positions = np.minimum(self.starts[:, None] + steps, len(self.ids) - 2)
+        targets = np.where(steps < self.lengths[:, None], self.ids[positions + 1], PAD).astype(np.int64)
+        inputs = self.ids[positions].astype(np.int64)
+        token_count = int((steps < self.lengths[:, None]).sum())
+        return StreamBatch(torch.from_numpy(inputs), torch.from_numpy(targets), window.start == 0, token_count)
 
 
 def equal_columns(ids: NDArray[np.int32], count: int) -> Columns:
-    """Columns of one length, for training: fewer than ``count`` words at the end of the stream are left out.
+    """Columns of equal length, for training. Fewer than ``count`` words at the end of the stream are dropped.
 
-    Every other word but the first of the stream is to be said once.
+    Every other word except the first of the stream is a target once.
     """
     length = (len(ids) - 1) // count
     return Columns(ids, np.arange(count, dtype=np.int64) * length, np.full(count, length, np.int64))
 
 
 def covering_columns(ids: NDArray[np.int32], count: int) -> Columns:
-    """Columns whose lengths differ by one at most, for evaluation: every word but the first is to be said once."""
+    """Columns whose lengths differ by at most one, for evaluation: every word except the first is a target once."""
     cuts = np.arange(count + 1, dtype=np.int64) * (len(ids) - 1) // count
     return Columns(ids, cuts[:-1], np.diff(cuts))
 
 
 def fixed_windows(steps: int, length: int) -> list[Window]:
-    """Windows of one length, the last one with what is left."""
+    """Windows of equal length; the last window has the remaining steps."""
     return [Window(start, min(start + length, steps)) for start in range(0, steps, length)]
 
 
-def drawn_windows(steps: int, options: StreamOptions, seed: int, epoch: int) -> list[Window]:
-    """Windows of lengths drawn at random (Merity et al. 2018, section 4.1).
+def random_windows(steps: int, options: StreamOptions, seed: int, epoch: int) -> list[Window]:
+    """Windows of random length (Merity et al. 2018, section 4.1).
 
-    A length is normal around ``bptt``, or now and then around half of it, and never below ``bptt_least``. What the
-    lengths have above that least is stretched by a per cent or so to fill the epoch, which so has the same number of
-    steps as every other.
+    A length is drawn from a normal distribution around ``bptt``, or with probability ``bptt_halved`` around half of it,
+    and is at least ``bptt_least``. The parts above that minimum are scaled by about one per cent to fill the epoch, so
+    that all epochs have the same number of windows.
     """
     rng = np.random.default_rng([seed, epoch])
     mean = options.bptt * (1 - options.bptt_halved / 2)
     count = max(1, min(round(steps / mean), steps // options.bptt_least))
-    around = np.where(rng.random(count) < options.bptt_halved, options.bptt / 2, options.bptt)
-    above = np.maximum(rng.normal(around, options.bptt_deviation).astype(np.int64) - options.bptt_least, 0) + 1e-9
-    free = max(0, steps - count * options.bptt_least)
-    ends = np.arange(1, count + 1) * options.bptt_least + np.floor(np.cumsum(above) * (free / above.sum()))
+    means = np.where(rng.random(count) < options.bptt_halved, options.bptt / 2, options.bptt)
+    excess = np.maximum(rng.normal(means, options.bptt_deviation).astype(np.int64) - options.bptt_least, 0) + 1e-9
+    available = max(0, steps - count * options.bptt_least)
+    ends = np.arange(1, count + 1) * options.bptt_least + np.floor(np.cumsum(excess) * (available / excess.sum()))
     cuts = [0, *np.minimum(ends, steps).astype(int).tolist()]
     cuts[-1] = steps
     return [Window(start, end) for start, end in pairwise(cuts)]
 
 
 class StreamDataset(Dataset[StreamBatch]):
-    """Columns, fetched a window at a time. Its length is in words that are said."""
+    """Columns; an item is a window. The length of the data set is its number of targets."""
 
-    def __init__(self, columns: Columns, words: int) -> None:
-        self.columns, self.words = columns, words
+    def __init__(self, columns: Columns, targets: int) -> None:
+        self.columns, self.targets = columns, targets
 
     def __len__(self) -> int:
-        return self.words
+        return self.targets
 
     def __getitem__(self, window: Window) -> StreamBatch:
         return self.columns.batch(window)
 
 
 class WindowSampler(EpochBatches[Window]):
-    """Windows for a loader, new ones each epoch. steps: of a column."""
+    """Windows for a loader, different in each epoch. steps: length of a column."""
 
     def __init__(self, steps: int, options: StreamOptions, seed: int) -> None:
         self.steps, self.options, self.seed = steps, options, seed
         self.count = len(self._batches())
 
     def _batches(self) -> list[Rows]:
-        return [np.array(window) for window in drawn_windows(self.steps, self.options, self.seed, self.epoch)]
+        return [np.array(window) for window in random_windows(self.steps, self.options, self.seed, self.epoch)]
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Window]:
-        return (Window(int(start), int(end)) for start, end in self.coming())
+        return (Window(int(start), int(end)) for start, end in self.remaining())
 
 
 class StreamDataModule(pl.LightningDataModule):
-    """Windows of drawn lengths for training, of one length for validation and test.
+    """Windows of random length for training, of equal length for validation and test.
 
     Args:
         store: the prepared documents.
         options: the `data` node.
-        seed: of the lengths, which are a function of it and the epoch alone.
+        seed: seed of the lengths, which depend on the seed and the epoch alone.
     """
 
     def __init__(self, store: TextStore, options: StreamOptions, seed: int) -> None:
@@ -171,12 +171,12 @@ class StreamDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[StreamBatch]:
         """This process's training windows."""
-        part, (rank, world) = self._part("train"), self._place()
+        part, (rank, world) = self._part("train"), self._rank_and_world()
         ids, count = part.stream(), self.options.batch_size * world
         _check_length(part, ids, count, "batch_size")
         columns = equal_columns(ids, count)
         windows = WindowSampler(columns.steps, self.options, self.seed)
-        windows.start_at(place_of(self.trainer))
+        windows.start_at(training_progress(self.trainer))
         loader = self._loader(StreamDataset(columns.share(rank, world), columns.steps * count), windows)
         return counted(loader, self.trainer)
 
@@ -193,7 +193,7 @@ class StreamDataModule(pl.LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, name: str) -> DataLoader[StreamBatch]:
-        part, (rank, world) = self._part(name), self._place()
+        part, (rank, world) = self._part(name), self._rank_and_world()
         ids, count = part.stream(), self.options.valid_batch_size * world
         _check_length(part, ids, count, "valid_batch_size")
         columns = covering_columns(ids, count)
@@ -206,7 +206,7 @@ class StreamDataModule(pl.LightningDataModule):
             raise UserError(f"The text {self.store.path.name} has no {name} part: set data.{name}, or test=false.")
         return part
 
-    def _place(self) -> tuple[int, int]:
+    def _rank_and_world(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
@@ -225,6 +225,5 @@ class StreamDataModule(pl.LightningDataModule):
 def _check_length(part: TextPart, ids: NDArray[np.int32], columns: int, key: str) -> None:
     if len(ids) <= columns:
         raise UserError(
-            f"The {part.name} part has {len(ids)} words, too few for {columns} columns: give more text, or lower "
-            f"data.{key}."
+            f"The {part.name} part has {len(ids)} words, too few for {columns} columns: add text, or lower data.{key}."
         )

@@ -1,4 +1,4 @@
-"""Which words may be said next: lengths, repeated n-grams, and prefixes that are given."""
+"""Constraints on the next word: hypothesis length, repeated n-grams and forced prefixes; and the score penalties."""
 
 from __future__ import annotations
 
@@ -10,117 +10,120 @@ from seqvise.models.interface import EOS, PAD, SourceBatch
 
 
 def length_penalty(lengths: Tensor, options: DecodingOptions) -> Tensor:
-    """The divisor of a log-probability, never smaller for a longer hypothesis.
+    """The divisor of a log-probability; it never decreases with length.
 
     ``average``: ``|Y| ** alpha``; ``gnmt``: ``((5 + |Y|) / 6) ** alpha`` (Wu et al. 2016, equation 14); ``none``: 1.
 
     Args:
-        lengths: (...) words, ``EOS`` included, at least 1.
-        options: ``length_penalty`` and ``alpha`` are read.
+        lengths: (...) in words, including ``EOS``, at least 1.
+        options: ``length_penalty`` and ``alpha`` are used.
 
     Returns:
         (...) float32.
     """
-    words = lengths.float()
+    counts = lengths.float()
     if options.length_penalty == "none":
-        return torch.ones_like(words)
-    return (words if options.length_penalty == "average" else (words + 5) / 6) ** options.alpha
+        return torch.ones_like(counts)
+    return (counts if options.length_penalty == "average" else (counts + 5) / 6) ** options.alpha
 
 
-def coverage_penalty(looked: Tensor, mask: Tensor, weight: float) -> Tensor:
+def coverage_penalty(coverage: Tensor, mask: Tensor, weight: float) -> Tensor:
     """``weight * sum_i log(min(sum_j a_ij, 1))``, never above zero (Wu et al. 2016, equation 14).
 
     Args:
-        looked: (..., S), how much attention each source word had over all steps.
-        mask: (..., S) bool, true at real source words.
-        weight: beta.
+        coverage: (..., S), attention of each source word, summed over all steps.
+        mask: (..., S) bool, true at source words, false at padding.
+        weight: beta of the paper.
 
     Returns:
         (...).
     """
-    # No attention at all would forbid the hypothesis instead of ranking it low.
-    missing = looked.clamp(1e-6, 1.0).log().masked_fill(~mask, 0.0)
-    return weight * missing.sum(-1)
+    # Without the lower bound, a source word with no attention would score minus infinity instead of ranking low.
+    log_coverage = coverage.clamp(1e-6, 1.0).log().masked_fill(~mask, 0.0)
+    return weight * log_coverage.sum(-1)
 
 
-NEVER = float("-inf")
+NEG_INF = float("-inf")
 
 
-def most_words(src: SourceBatch, options: DecodingOptions) -> Tensor:
-    """The most words said for each sentence, ``EOS`` included: (B,) int64, at least 1."""
-    most = (src.lengths.float() * options.max_ratio).floor().long() + options.max_extra
-    return most.clamp(min=1, max=options.max_length)
+def max_lengths(src: SourceBatch, options: DecodingOptions) -> Tensor:
+    """Maximum hypothesis length per sentence, including ``EOS``: (B,) int64, at least 1."""
+    limits = (src.lengths.float() * options.max_ratio).floor().long() + options.max_extra
+    return limits.clamp(min=1, max=options.max_length)
 
 
-def least_words(src: SourceBatch, options: DecodingOptions) -> Tensor:
-    """The fewest words said for each sentence before ``EOS``: (B,) int64."""
-    least = ((src.lengths - 1).float() * options.min_ratio).floor().long()
-    return least.clamp(min=options.min_length)
+def min_lengths(src: SourceBatch, options: DecodingOptions) -> Tensor:
+    """Minimum number of words before ``EOS`` per sentence: (B,) int64."""
+    limits = ((src.lengths - 1).float() * options.min_ratio).floor().long()
+    return limits.clamp(min=options.min_length)
 
 
 class Limits:
-    """What is allowed for the sentences of a batch.
+    """The constraints on the hypotheses of a batch.
 
     Args:
-        src: the sources.
-        options: lengths and ``block_ngrams`` are read.
-        prefix: (B, P) int64, the words that each hypothesis begins with, then ``PAD``; None for none.
+        src: the source sentences.
+        options: the length options and ``block_ngrams`` are used.
+        prefix: (B, P) int64, forced first words of each hypothesis, padded with ``PAD``; None for no prefix.
 
     Attributes:
-        most: (B,), the most words said, ``EOS`` included; a prefix and one word more always fit.
+        max_lengths: (B,) int64, including ``EOS``; raised where needed so that a prefix and one more word fit.
     """
 
     def __init__(self, src: SourceBatch, options: DecodingOptions, prefix: Tensor | None = None) -> None:
-        self.most = most_words(src, options)
+        self.max_lengths = max_lengths(src, options)
         self.prefix = prefix
         if prefix is not None:
-            self.most = torch.maximum(self.most, (prefix != PAD).sum(1) + 1)
-        self.least = torch.minimum(least_words(src, options), self.most - 1)
+            self.max_lengths = torch.maximum(self.max_lengths, (prefix != PAD).sum(1) + 1)
+        self.min_lengths = torch.minimum(min_lengths(src, options), self.max_lengths - 1)
         self.ngrams = options.block_ngrams
-        self._least, self._prefixed = int(self.least.max()), 0 if prefix is None else prefix.shape[1]
+        self._min_length_steps, self._prefix_steps = (
+            int(self.min_lengths.max()),
+            0 if prefix is None else prefix.shape[1],
+        )
 
-    def apply(self, log_probs: Tensor, said: Tensor, sentences: Tensor) -> None:
-        """Sets the log-probabilities of words that may not be said next to minus infinity, in place.
+    def apply(self, log_probs: Tensor, tokens: Tensor, sentences: Tensor) -> None:
+        """Masks forbidden next words: sets their log-probabilities to minus infinity, in place.
 
         Args:
             log_probs: (N, V).
-            said: (N, t) int64, the words so far.
-            sentences: (N,) int64, the sentence of each row, a row of the batch.
+            tokens: (N, t) int64, the words generated so far.
+            sentences: (N,) int64, row of the batch that each hypothesis belongs to.
         """
-        step = said.shape[1]
-        log_probs[:, :EOS] = NEVER  # neither <bos> nor <pad>
+        step = tokens.shape[1]
+        log_probs[:, :EOS] = NEG_INF  # neither <bos> nor <pad>
         end = log_probs[:, EOS].clone() if 0 < self.ngrams <= step else None
-        if step < self._least:
-            log_probs[:, EOS].masked_fill_(step < self.least[sentences], NEVER)
+        if step < self._min_length_steps:
+            log_probs[:, EOS].masked_fill_(step < self.min_lengths[sentences], NEG_INF)
         if end is not None:
-            block_repeats(log_probs, said, self.ngrams)
-            # Where no word is left the sentence ends, however short.
-            stuck = log_probs.amax(1) == NEVER
+            block_repeats(log_probs, tokens, self.ngrams)
+            # If every word is blocked, allow ``EOS`` regardless of the minimum length.
+            stuck = log_probs.amax(1) == NEG_INF
             log_probs[:, EOS] = torch.where(stuck, end, log_probs[:, EOS])
-        if self.prefix is not None and step < self._prefixed:
+        if self.prefix is not None and step < self._prefix_steps:
             force(log_probs, self.prefix[sentences, step])
 
 
-def block_repeats(log_probs: Tensor, said: Tensor, size: int) -> None:
-    """Forbids, in place, words that would say an n-gram a second time.
+def block_repeats(log_probs: Tensor, tokens: Tensor, size: int) -> None:
+    """Masks, in place, words that would repeat an n-gram.
 
     Args:
         log_probs: (N, V).
-        said: (N, t) int64, the words so far, t at least ``size``.
+        tokens: (N, t) int64, the words generated so far, t at least ``size``.
         size: n, at least 1.
     """
-    windows = said.unfold(1, size, 1)  # (N, t - n + 1, n)
-    last = said[:, said.shape[1] - size + 1 :]  # (N, n - 1)
-    again = (windows[:, :, :-1] == last.unsqueeze(1)).all(2)
-    row, place = again.nonzero(as_tuple=True)
-    log_probs[row, windows[row, place, -1]] = NEVER
+    windows = tokens.unfold(1, size, 1)  # (N, t - n + 1, n)
+    last = tokens[:, tokens.shape[1] - size + 1 :]  # (N, n - 1)
+    repeated = (windows[:, :, :-1] == last.unsqueeze(1)).all(2)
+    row, position = repeated.nonzero(as_tuple=True)
+    log_probs[row, windows[row, position, -1]] = NEG_INF
 
 
 def force(log_probs: Tensor, words: Tensor) -> None:
-    """Forbids, in place, every word but the given one. words: (N,) int64, ``PAD`` where all words are free."""
+    """Masks, in place, every word but the forced one. words: (N,) int64, ``PAD`` where no word is forced."""
     rows = (words != PAD).nonzero().squeeze(1)
-    given = words[rows]
-    kept = log_probs[rows, given]
-    log_probs[rows] = NEVER
-    # A model that forbids the word itself has no say.
-    log_probs[rows, given] = kept.clamp(min=torch.finfo(kept.dtype).min / 1e6)
+    forced = words[rows]
+    scores = log_probs[rows, forced]
+    log_probs[rows] = NEG_INF
+    # The forced word stays possible even if the model gives it probability 0.
+    log_probs[rows, forced] = scores.clamp(min=torch.finfo(scores.dtype).min / 1e6)

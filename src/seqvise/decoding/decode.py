@@ -1,4 +1,4 @@
-"""Decoding a batch, by whatever strategy the options ask for."""
+"""Decodes a batch by greedy decoding, beam search or sampling, with or without a short-list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqvise.decoding.beam import beam_search
 from seqvise.decoding.forced_decoding import force_words
-from seqvise.decoding.hypotheses import NBest, joined
+from seqvise.decoding.hypotheses import NBest, concat_nbest
 from seqvise.decoding.options import DecodingOptions
 from seqvise.decoding.sampling import sample
 from seqvise.decoding.shortlist import Shortlist, shortlisted
@@ -19,7 +19,7 @@ from seqvise.models.interface import SourceBatch, StepModel
 
 Strategy = Callable[[StepModel[Any, Any], SourceBatch, DecodingOptions, Tensor | None], NBest]
 STRATEGIES: dict[bool, Strategy] = {False: beam_search, True: sample}
-"""By whether words are drawn. A beam of 1 is greedy decoding."""
+"""The strategy by ``DecodingOptions.samples``. A beam of 1 is greedy decoding."""
 
 
 @torch.no_grad()
@@ -33,55 +33,64 @@ def decode(
 ) -> NBest:
     """The best hypotheses of each sentence.
 
-    In single precision neither the other sentences of the batch nor their order changes a token: results that
-    rounding could have decided are searched for once more, each sentence alone.
+    In single precision, tokens depend neither on the other sentences of the batch nor on their order: near-ties are
+    decoded again with batch size 1.
 
     Args:
         model: any model with the step interface, in evaluation mode.
-        src: the sources.
-        options: without problems.
-        attention: also give the weights over the source, where the model has them.
-        prefix: (B, P) int64, words that each hypothesis begins with, then ``PAD``; None for none.
-        shortlist: what can be said for each source word, on the model's device; None for all words. Scores are among
-            the words that can be said.
+        src: the source sentences.
+        options: valid decoding options.
+        attention: also return the weights over the source, if the model has attention.
+        prefix: (B, P) int64, forced first words of each hypothesis, padded with ``PAD``; None for no prefix.
+        shortlist: candidate target words per source word, on the model's device; None for the full vocabulary.
+            Probabilities are normalised over the candidates.
 
     Raises:
-        UserError: the options ask for attention, which the model has not.
+        UserError: the options need attention, but the model has none.
     """
     if shortlist is None:
-        found = _found(model, src, options, prefix)
+        nbest = _search(model, src, options, prefix)
     else:
-        fewer, words = shortlisted(model, shortlist, src, prefix)
-        found = _found(fewer, src, options, None if prefix is None else torch.searchsorted(words, prefix))
-        found = replace(found, tokens=words[found.tokens])
+        narrow_model, words = shortlisted(model, shortlist, src, prefix)
+        nbest = _search(narrow_model, src, options, None if prefix is None else torch.searchsorted(words, prefix))
+        nbest = replace(nbest, tokens=words[nbest.tokens])
     if not attention:
-        return found
-    return replace(found, attention=force_words(model, src, found.tokens).attention)
+        return nbest
+    return replace(nbest, attention=force_words(model, src, nbest.tokens).attention)
 
 
-def _found(model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None) -> NBest:
+def _search(model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None) -> NBest:
     strategy = STRATEGIES[options.samples]
-    found = strategy(model, src, options, prefix)
-    if len(src.lengths) > 1 and found.close.any():
-        return _settled(strategy, model, src, options, prefix, found)
-    return found
+    nbest = strategy(model, src, options, prefix)
+    if len(src.lengths) > 1 and nbest.near_tie.any():
+        return _decode_near_ties_alone(strategy, model, src, options, prefix, nbest)
+    return nbest
 
 
-def _settled(
+def _decode_near_ties_alone(
     strategy: Strategy,
     model: StepModel[Any, Any],
     src: SourceBatch,
     options: DecodingOptions,
     prefix: Tensor | None,
-    found: NBest,
+    nbest: NBest,
 ) -> NBest:
-    """The hypotheses, those of close sentences replaced by what is found for the sentence alone."""
-    close, sure = found.close.nonzero().squeeze(1), (~found.close).nonzero().squeeze(1)
-    parts = [NBest(found.tokens[sure], found.scores[sure], found.log_probs[sure], found.close[sure])]
-    for row in close.tolist():
+    """The hypotheses; sentences with a near-tie are decoded again with batch size 1."""
+    near_tie_rows, certain_rows = nbest.near_tie.nonzero().squeeze(1), (~nbest.near_tie).nonzero().squeeze(1)
+    parts = [
+        NBest(
+            nbest.tokens[certain_rows],
+            nbest.scores[certain_rows],
+            nbest.log_probs[certain_rows],
+            nbest.near_tie[certain_rows],
+        )
+    ]
+    for row in near_tie_rows.tolist():
         alone = slice(row, row + 1)
         source = SourceBatch(src.ids[alone, : int(src.lengths[row])], src.lengths[alone])
         parts.append(strategy(model, source, options, None if prefix is None else prefix[alone]))
-    every = joined(parts)
-    back = torch.cat([sure, close]).argsort()
-    return NBest(every.tokens[back], every.scores[back], every.log_probs[back], every.close[back])
+    combined = concat_nbest(parts)
+    inverse = torch.cat([certain_rows, near_tie_rows]).argsort()
+    return NBest(
+        combined.tokens[inverse], combined.scores[inverse], combined.log_probs[inverse], combined.near_tie[inverse]
+    )

@@ -1,4 +1,4 @@
-"""Several models with one vocabulary that decode as one."""
+"""Ensembles of models that share their vocabularies."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seqvise.models.interface import SourceBatch, StepModel, StepOutput
 
 
 class Ensemble(nn.Module):
-    """A step model whose memory and state are tuples of those of its members.
+    """A step model that averages its members; its memory and state are tuples, one entry per member.
 
     Args:
-        models: in evaluation mode, of one source and one target vocabulary.
-        mean: ``probs``, the arithmetic mean of the members' probabilities, or ``log_probs``, their geometric one.
+        models: in evaluation mode, with the same source and target vocabulary.
+        mean: ``probs`` for the arithmetic mean of the members' probabilities, ``log_probs`` for the geometric mean.
     """
 
     def __init__(self, models: Sequence[nn.Module], mean: str = "probs") -> None:
@@ -25,32 +25,35 @@ class Ensemble(nn.Module):
         self.models = nn.ModuleList(models)
         self.mean, self._name = MEANS[mean], mean
 
-    def of(self, models: Iterable[nn.Module]) -> Ensemble:
-        """The same mean of other models."""
+    def with_models(self, models: Iterable[nn.Module]) -> Ensemble:
+        """An ensemble of other models with the same kind of mean."""
         return Ensemble(list(models), self._name).eval()
 
     def encode(self, src: SourceBatch) -> tuple[Any, ...]:
-        """What each member reads of the source."""
+        """The encoded source of each member."""
         return tuple(model.encode(src) for model in self._members())
 
     def init(self, memory: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The state of each member before its first step."""
+        """The initial decoder state of each member."""
         return tuple(model.init(part) for model, part in zip(self._members(), memory, strict=True))
 
     def step(self, tokens: Tensor, state: tuple[Any, ...], memory: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
-        """One step of each. Logits are the mean; attention is the mean over the members that have it."""
-        parts = [model.step(tokens, own, part) for model, own, part in zip(self._members(), state, memory, strict=True)]
-        log_probs = torch.stack([torch.log_softmax(part.logits.float(), 1) for part in parts])
-        maps = [part.attention.float() for part in parts if part.attention is not None]
+        """One step: the mean of the members' logits, and of the attention of the members that have it."""
+        members = zip(self._members(), state, memory, strict=True)
+        outputs = [model.step(tokens, member_state, member_memory) for model, member_state, member_memory in members]
+        log_probs = torch.stack([torch.log_softmax(output.logits.float(), 1) for output in outputs])
+        maps = [output.attention.float() for output in outputs if output.attention is not None]
         attention = torch.stack(maps).mean(0) if maps else None
-        return StepOutput(self.mean(log_probs), tuple(part.state for part in parts), attention)
+        return StepOutput(self.mean(log_probs), tuple(output.state for output in outputs), attention)
 
     def reorder(self, state: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        """The state of the chosen rows, of each member."""
-        return tuple(model.reorder(own, rows) for model, own in zip(self._members(), state, strict=True))
+        """Each member's state of the selected rows."""
+        return tuple(
+            model.reorder(member_state, rows) for model, member_state in zip(self._members(), state, strict=True)
+        )
 
     def select(self, memory: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        """The memory of the chosen sentences, of each member."""
+        """Each member's memory of the selected sentences."""
         return tuple(model.select(part, rows) for model, part in zip(self._members(), memory, strict=True))
 
     def _members(self) -> list[StepModel[Any, Any]]:
@@ -58,12 +61,12 @@ class Ensemble(nn.Module):
 
 
 def mean_of_probs(log_probs: Tensor) -> Tensor:
-    """The logarithm of the mean probability: (M, N, V) to (N, V)."""
+    """The logarithm of the members' mean probability: (M, N, V) to (N, V)."""
     return torch.logsumexp(log_probs, 0) - math.log(len(log_probs))
 
 
 def mean_of_log_probs(log_probs: Tensor) -> Tensor:
-    """The mean log-probability, not normalised: (M, N, V) to (N, V)."""
+    """The members' mean log-probability, not normalised: (M, N, V) to (N, V)."""
     return log_probs.mean(0)
 
 

@@ -1,4 +1,4 @@
-"""What a model makes of hypotheses that it is given."""
+"""Forced decoding: scores and attention of existing hypotheses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from seqvise.models.interface import BOS, PAD, SourceBatch, StepModel
 
 
 @dataclass(frozen=True, eq=False)
-class Forced:
-    """A model's reading of given words.
+class ForcedScores:
+    """Scores and attention of forced hypotheses.
 
     Attributes:
         log_probs: (B, K), the sum of the words' log-probabilities.
-        attention: (B, K, T, S) weights over the source, zero after a hypothesis's end; None where the model has none.
+        attention: (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if the model has no
+            attention.
     """
 
     log_probs: Tensor
@@ -25,27 +26,27 @@ class Forced:
 
 
 @torch.no_grad()
-def force_words(model: StepModel[Any, Any], src: SourceBatch, tokens: Tensor) -> Forced:
-    """Says the given words, step by step.
+def force_words(model: StepModel[Any, Any], src: SourceBatch, tokens: Tensor) -> ForcedScores:
+    """Decodes step by step with the given words as decoder inputs.
 
     Args:
         model: in evaluation mode.
-        src: B sources.
-        tokens: (B, K, T) int64, ``EOS`` included, then ``PAD``.
+        src: B source sentences.
+        tokens: (B, K, T) int64, including ``EOS``, padded with ``PAD``.
     """
     sentences, count, steps = tokens.shape
     rows = tokens.flatten(0, 1)
     memory = model.encode(src)
-    repeated = torch.arange(sentences, device=rows.device).repeat_interleave(count)
-    state = model.reorder(model.init(memory), repeated)
-    before = torch.nn.functional.pad(rows[:, :-1], (1, 0), value=BOS)
+    sentence_rows = torch.arange(sentences, device=rows.device).repeat_interleave(count)
+    state = model.reorder(model.init(memory), sentence_rows)
+    inputs = torch.nn.functional.pad(rows[:, :-1], (1, 0), value=BOS)
     log_probs, maps = torch.zeros(len(rows), device=rows.device), []
     for t in range(steps):
-        stepped = model.step(before[:, t], state, memory)
+        stepped = model.step(inputs[:, t], state, memory)
         state, real = stepped.state, rows[:, t] != PAD
         scores = torch.log_softmax(stepped.logits.float(), 1).gather(1, rows[:, t : t + 1]).squeeze(1)
         log_probs += torch.where(real, scores, 0.0)
         if stepped.attention is not None:
             maps.append(stepped.attention.float() * real.unsqueeze(1))
     attention = torch.stack(maps, 1).view(sentences, count, steps, -1) if maps else None
-    return Forced(log_probs.view(sentences, count), attention)
+    return ForcedScores(log_probs.view(sentences, count), attention)

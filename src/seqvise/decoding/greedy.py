@@ -1,4 +1,4 @@
-"""Greedy decoding: the likeliest word at every step."""
+"""Greedy decoding: the most probable word at every step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from seqvise.decoding.beam import best_words
+from seqvise.decoding.beam import topk_words
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel
 
 MemoryT = TypeVar("MemoryT")
@@ -20,9 +20,9 @@ class Hypotheses:
     """Decoded sentences.
 
     Attributes:
-        tokens: (B, T) int64, ``EOS`` included where one was said in time, then ``PAD``.
-        attention: (B, T, S) weights over the source, zero after a sentence's end, or None where not asked for or not
-            there.
+        tokens: (B, T) int64, including ``EOS`` if it was reached, padded with ``PAD``.
+        attention: (B, T, S) weights over the source, zero after the end of a sentence; None if not requested or if the
+            model has no attention.
     """
 
     tokens: Tensor
@@ -30,18 +30,18 @@ class Hypotheses:
 
 
 def length_limits(src: SourceBatch) -> Tensor:
-    """The most words said for each sentence, (B,): one and a half times the source's and ten more."""
+    """Maximum output length per sentence, (B,): 1.5 times the source length plus 10."""
     return src.lengths + src.lengths // 2 + 10
 
 
 @torch.no_grad()
 def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool = False) -> Hypotheses:
-    """Decodes a batch; a sentence is left alone once it is finished.
+    """Decodes a batch; finished sentences are dropped from the computation.
 
     Args:
         model: any model with the step interface, in evaluation mode.
-        src: the sources.
-        attention: keep the weights.
+        src: the source sentences.
+        attention: also return the attention weights.
     """
     limits = length_limits(src)
     tokens = torch.full((len(src.lengths), int(limits.max())), PAD, device=src.ids.device)
@@ -52,13 +52,13 @@ def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool 
     words = torch.full_like(alive, BOS)
     for t in range(tokens.shape[1]):
         stepped = model.step(words, state, memory)
-        words, state = likeliest(stepped.logits), stepped.state
+        words, state = most_probable_words(stepped.logits), stepped.state
         tokens[alive, t] = words
         if maps is not None and stepped.attention is not None:
             maps[alive, t] = stepped.attention.float()
-        going = (words != EOS) & (t + 1 < limits[alive])
-        if not going.all():
-            rows = going.nonzero().squeeze(1)
+        unfinished = (words != EOS) & (t + 1 < limits[alive])
+        if not unfinished.all():
+            rows = unfinished.nonzero().squeeze(1)
             if not len(rows):
                 break
             state, memory = model.reorder(state, rows), model.select(memory, rows)
@@ -66,9 +66,9 @@ def greedy(model: StepModel[MemoryT, StateT], src: SourceBatch, attention: bool 
     return _trimmed(tokens, maps)
 
 
-def likeliest(logits: Tensor) -> Tensor:
-    """The likeliest word that can be said, which neither ``BOS`` nor ``PAD`` is: (N, V) to (N,)."""
-    return best_words(logits[:, EOS:], 1)[1].squeeze(1) + EOS
+def most_probable_words(logits: Tensor) -> Tensor:
+    """The most probable word except ``BOS`` and ``PAD``: (N, V) to (N,)."""
+    return topk_words(logits[:, EOS:], 1)[1].squeeze(1) + EOS
 
 
 def _trimmed(tokens: Tensor, maps: Tensor | None) -> Hypotheses:

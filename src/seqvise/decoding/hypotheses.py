@@ -1,4 +1,4 @@
-"""What decoding gives."""
+"""The results of decoding."""
 
 from __future__ import annotations
 
@@ -12,85 +12,85 @@ from seqvise.models.interface import PAD
 
 @dataclass(frozen=True, eq=False)
 class NBest:
-    """The hypotheses of each sentence, the best first.
+    """The n-best hypotheses of each sentence, best first.
 
-    Where a sentence has fewer than K, the places left have no tokens and a score of minus infinity.
+    If a sentence has fewer than K hypotheses, the remaining slots have no tokens and a score of minus infinity.
 
     Attributes:
-        tokens: (B, K, T) int64, ``EOS`` included where one was said in time, then ``PAD``.
-        scores: (B, K), what they are ranked by: log-probability over length penalty, with the coverage penalty.
+        tokens: (B, K, T) int64, including ``EOS`` if it was reached, padded with ``PAD``.
+        scores: (B, K), ranking scores: log-probability divided by the length penalty, plus the coverage penalty.
         log_probs: (B, K), the sum of the words' log-probabilities.
-        close: (B,) bool, whether rounding could have decided between two words or two hypotheses.
-        attention: (B, K, T, S) weights over the source, zero after a hypothesis's end, or None where not asked for or
-            not there.
+        near_tie: (B,) bool, whether rounding could have decided between two words or two hypotheses.
+        attention: (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if not requested or
+            if the model has no attention.
     """
 
     tokens: Tensor
     scores: Tensor
     log_probs: Tensor
-    close: Tensor
+    near_tie: Tensor
     attention: Tensor | None = None
 
     def lengths(self) -> Tensor:
-        """Words of each hypothesis, ``EOS`` included: (B, K)."""
+        """Length of each hypothesis in words, including ``EOS``: (B, K)."""
         return (self.tokens != PAD).sum(2)
 
 
-def joined(parts: list[NBest]) -> NBest:
-    """The hypotheses of several batches, one behind the other; none has attention."""
+def concat_nbest(parts: list[NBest]) -> NBest:
+    """Concatenates the hypotheses of several batches, without attention."""
     steps = max(part.tokens.shape[2] for part in parts)
     tokens = [torch.nn.functional.pad(part.tokens, (0, steps - part.tokens.shape[2]), value=PAD) for part in parts]
     return NBest(
         torch.cat(tokens),
         torch.cat([part.scores for part in parts]),
         torch.cat([part.log_probs for part in parts]),
-        torch.cat([part.close for part in parts]),
+        torch.cat([part.near_tie for part in parts]),
     )
 
 
 class Finished:
-    """As many ended hypotheses a sentence as a beam can have.
+    """The finished hypotheses of each sentence, at most one per beam slot.
 
     Args:
         sentences: B.
-        beam: places a sentence.
-        steps: the most words of a hypothesis.
-        device: where the search runs.
+        beam: slots per sentence.
+        steps: maximum hypothesis length.
+        device: the device of the search.
 
     Attributes:
-        some: whether any has ended.
+        nonempty: whether any hypothesis has finished.
     """
 
     def __init__(self, sentences: int, beam: int, steps: int, device: torch.device) -> None:
-        self.some = False
+        self.nonempty = False
         self.scores = torch.full((sentences, beam), float("-inf"), device=device)
         self.log_probs = self.scores.clone()
         self.tokens = torch.full((sentences, beam, steps), PAD, device=device)
 
-    def add(self, sentences: Tensor, places: Tensor, scores: Tensor, log_probs: Tensor, tokens: Tensor) -> None:
-        """Keeps F hypotheses that ended at one step.
+    def add(self, sentences: Tensor, slots: Tensor, scores: Tensor, log_probs: Tensor, tokens: Tensor) -> None:
+        """Stores F hypotheses that ended at one step.
 
         Args:
-            sentences, places: (F,) int64, where each is kept; a place is used once.
+            sentences, slots: (F,) int64, where each hypothesis is stored; a slot is used once.
             scores, log_probs: (F,).
             tokens: (F, t) int64.
         """
-        self.some = True
-        self.scores[sentences, places] = scores
-        self.log_probs[sentences, places] = log_probs
-        self.tokens[sentences, places, : tokens.shape[1]] = tokens
+        self.nonempty = True
+        self.scores[sentences, slots] = scores
+        self.log_probs[sentences, slots] = log_probs
+        self.tokens[sentences, slots, : tokens.shape[1]] = tokens
 
     def threshold(self, sentences: Tensor, count: int) -> Tensor:
-        """The score that a hypothesis must reach to be among the ``count`` best: (B,), for the given sentences."""
+        """The score needed to be among the ``count`` best hypotheses of each of the sentences: (B,)."""
         return self.scores[sentences].topk(count, 1).values[:, -1]
 
-    def best(self, count: int, close: Tensor, margin: float) -> NBest:
-        """The ``count`` best of each sentence.
+    def best(self, count: int, near_tie: Tensor, margin: float) -> NBest:
+        """The ``count`` best hypotheses of each sentence.
 
         Args:
-            count: at most the beam.
-            close: (B,) bool, sentences in whose search rounding could have decided.
-            margin: sentences where two scores are nearer than this are close as well.
+            count: at most the beam size.
+            near_tie: (B,) bool, sentences with a near-tie during the search.
+            margin: two final scores that differ by less are a near-tie, too.
         """
         scores, order = self.scores.sort(dim=1, descending=True, stable=True)
         gaps = scores[:, :count] - torch.nn.functional.pad(scores, (0, 1), value=float("-inf"))[:, 1 : count + 1]
@@ -101,5 +101,5 @@ class Finished:
             tokens[:, :, :steps],
             scores[:, :count],
             self.log_probs.gather(1, chosen),
-            close | (gaps < margin).any(1),
+            near_tie | (gaps < margin).any(1),
         )

@@ -1,4 +1,4 @@
-"""What can be chosen about decoding. Without torch, so that a wrong choice is refused at once."""
+"""Options of decoding. Without torch, so that a wrong value is refused before torch is imported."""
 
 from __future__ import annotations
 
@@ -6,76 +6,79 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+from seqvise.options import NODE, Options, Problem, at_least, one_of
+
 PENALTIES = ("average", "gnmt", "none")
 KEEP, COPY = "keep", "copy"
 
 
 @dataclass(frozen=True)
-class DecodingOptions:
-    """How the words are searched for; a command can take each field as a key."""
+class DecodingOptions(Options):
+    """How translations are decoded; each field can be a key of a command."""
 
     beam: Annotated[int, "hypotheses kept at each step; 1 is greedy"] = 1
-    nbest: Annotated[int, "hypotheses given for each sentence; with a temperature, that many draws"] = 1
-    length_penalty: Annotated[str, "average | gnmt | none: what log-probabilities are divided by"] = "average"
+    nbest: Annotated[int, "hypotheses returned for each sentence; with a temperature, that many samples"] = 1
+    length_penalty: Annotated[str, "average | gnmt | none: divisor of the log-probabilities"] = "average"
     alpha: Annotated[float, "exponent of the length penalty"] = 1.0
-    coverage: Annotated[float, "weight of the penalty for source words that attention left out"] = 0.0
-    block_ngrams: Annotated[int, "no n-gram of this many words is said twice; 0 blocks none"] = 0
-    min_length: Annotated[int, "fewest words of a translation, the end mark not counted"] = 0
-    max_length: Annotated[int | None, "most words of a translation"] = None
-    min_ratio: Annotated[float, "at least this many words for each of the source"] = 0.0
-    max_ratio: Annotated[float, "at most this many words for each of the source, and max_extra more"] = 1.5
+    coverage: Annotated[float, "weight of the penalty for source words without attention"] = 0.0
+    block_ngrams: Annotated[int, "no n-gram of this many words is repeated; 0 blocks none"] = 0
+    min_length: Annotated[int, "minimum words of a translation, <eos> not counted"] = 0
+    max_length: Annotated[int | None, "maximum words of a translation"] = None
+    min_ratio: Annotated[float, "minimum words per source word"] = 0.0
+    max_ratio: Annotated[float, "maximum words per source word, plus max_extra"] = 1.5
     max_extra: Annotated[int, "see max_ratio"] = 10
-    temperature: Annotated[float, "above 0, words are drawn from softmax(logits / temperature)"] = 0.0
-    top_k: Annotated[int, "drawn among that many likeliest words; 0 is all"] = 0
-    top_p: Annotated[float, "drawn among the likeliest words that together have this probability"] = 1.0
-    seed: Annotated[int, "of the draws"] = 0
+    temperature: Annotated[float, "above 0, words are sampled from softmax(logits / temperature)"] = 0.0
+    top_k: Annotated[int, "sample from this many most likely words; 0 is all"] = 0
+    top_p: Annotated[float, "sample from the most likely words that together have this probability"] = 1.0
+    seed: Annotated[int, "seed of the samples"] = 0
     unknown: Annotated[
-        str, "keep | copy the source word most looked at | FILE of source word, tab, what to write for it"
+        str, "keep | copy the source word with the most attention | FILE of source word, tab, replacement"
     ] = KEEP
 
     @property
     def samples(self) -> bool:
-        """Whether words are drawn, not searched for."""
+        """Whether words are sampled instead of searched for."""
         return self.temperature > 0
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: what stands before each name, as ``decoding.``."""
-        for name, least in (("beam", 1), ("nbest", 1), ("max_extra", 0), ("block_ngrams", 0), ("top_k", 0)):
-            if getattr(self, name) < least:
-                yield f"{key}{name} is {getattr(self, name)}, but must be at least {least}."
+    def validate(self) -> Iterator[Problem]:
+        yield from at_least(self, 1, "beam", "nbest")
+        yield from at_least(self, 0, "max_extra", "block_ngrams", "top_k")
         for name in ("alpha", "coverage", "min_ratio", "max_ratio", "temperature"):
             if not 0 <= getattr(self, name) < float("inf"):
-                yield f"{key}{name} is {getattr(self, name)}, but must be 0 or more."
-        if self.length_penalty not in PENALTIES:
-            yield f"{key}length_penalty is '{self.length_penalty}', but must be one of {', '.join(PENALTIES)}."
+                yield name, f"is {getattr(self, name)}, but must be 0 or more."
+        yield from one_of(self, length_penalty=PENALTIES)
         if not self.unknown:
-            yield f"{key}unknown is empty, but must be {KEEP}, {COPY} or the name of a file."
-        yield from self._length_problems(key)
-        yield from self._sampling_problems(key)
+            yield "unknown", f"is empty, but must be {KEEP}, {COPY} or the name of a file."
+        yield from self._validate_length()
+        yield from self._validate_sampling()
         if not self.samples and self.nbest > max(self.beam, 1):
             yield (
-                f"{key}nbest is {self.nbest}, but {key}beam={self.beam} finds {self.beam} at most: "
-                f"set {key}beam={self.nbest}, or {key}temperature=1 to draw them."
+                "nbest",
+                f"is {self.nbest}, but {NODE}.beam={self.beam} finds at most {self.beam}: set {NODE}.beam={self.nbest}"
+                f" or {NODE}.temperature=1.",
             )
 
-    def _length_problems(self, key: str) -> Iterator[str]:
-        if self.max_length is not None and self.max_length < 1:
-            yield f"{key}max_length is {self.max_length}, but must be at least 1."
-        if self.min_length < 0:
-            yield f"{key}min_length is {self.min_length}, but must be at least 0."
+    def _validate_length(self) -> Iterator[Problem]:
+        yield from at_least(self, 1, "max_length")
+        yield from at_least(self, 0, "min_length")
         if self.max_length is not None and self.min_length > self.max_length:
-            yield f"{key}min_length is {self.min_length}, above {key}max_length, which is {self.max_length}."
+            yield "min_length", f"is {self.min_length}, above {NODE}.max_length, which is {self.max_length}."
         if self.min_ratio > self.max_ratio:
-            yield f"{key}min_ratio is {self.min_ratio}, above {key}max_ratio, which is {self.max_ratio}."
+            yield "min_ratio", f"is {self.min_ratio}, above {NODE}.max_ratio, which is {self.max_ratio}."
         if self.max_ratio == 0 and self.max_extra == 0:
-            yield f"{key}max_ratio and {key}max_extra are both 0, which leaves no word to say."
+            yield "max_ratio", f"and {NODE}.max_extra are both 0, which allows no word: raise one of them."
 
-    def _sampling_problems(self, key: str) -> Iterator[str]:
+    def _validate_sampling(self) -> Iterator[Problem]:
         if not 0 < self.top_p <= 1:
-            yield f"{key}top_p is {self.top_p}, but must be above 0 and at most 1."
+            yield "top_p", f"is {self.top_p}, but must be above 0 and at most 1."
         if not self.samples:
             for name, off in (("top_k", 0), ("top_p", 1.0)):
                 if getattr(self, name) != off:
-                    yield f"{key}{name}={getattr(self, name)} is for drawn words: set {key}temperature=1 with it."
+                    value = getattr(self, name)
+                    yield name, f"is {value}, but only applies to sampling: set {NODE}.temperature=1 with it."
         elif self.beam > 1:
-            yield f"{key}beam={self.beam} searches and {key}temperature={self.temperature} draws: give one of them."
+            yield (
+                "beam",
+                f"is {self.beam}, which searches, but {NODE}.temperature={self.temperature} samples: set only one of "
+                "them.",
+            )

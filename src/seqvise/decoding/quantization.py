@@ -1,7 +1,8 @@
-"""Decoding with weights of fewer bits: bfloat16, or whole numbers of 8 bits.
+"""Decoding with quantized weights: bfloat16 or int8.
 
-A step of decoding has few rows, and mostly waits for its weights; and a processor with units for short numbers
-multiplies two to four times as many of them. Sums are kept in single precision, and so is all else.
+A decoding step has few rows and is limited by the memory bandwidth of its weights. CPUs with bfloat16 or int8 units
+also multiply two to four times as many numbers in the same time. Sums and all other operations stay in single
+precision.
 """
 
 from __future__ import annotations
@@ -18,80 +19,80 @@ from seqvise.errors import UserError
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 LEVELS = 63
-"""Inputs have so many steps either way: without VNNI, sums of two products of whole bytes would overflow."""
-HALF = torch.tensor(LEVELS + 1.5)
-SMALLEST = 1e-12
-LEAST = 32
-"""Rows and columns from which a weight gains."""
+"""Quantization levels of the inputs per sign: without VNNI, sums of two products of full bytes would overflow."""
+ROUNDING_OFFSET = torch.tensor(LEVELS + 1.5)
+MIN_SCALE = 1e-12
+MIN_SIZE = 32
+"""Minimum number of rows and columns for a weight to be quantized; smaller ones are not faster."""
 
 
-class RoundedWeight(nn.Parameter):
-    """A weight (O, I) that is rounded in ``F.linear``, and so are its slices; all else sees it as it was.
+class QuantizedWeight(nn.Parameter):
+    """A weight (O, I) that is quantized in ``F.linear``, as are its slices; other functions use the float32 values.
 
     Args:
         weight: float32.
     """
 
     packed: Any
-    slices: dict[str, RoundedWeight]
+    slices: dict[str, QuantizedWeight]
 
     def __new__(cls, weight: Tensor) -> Self:
-        """The same numbers, and their rounded ones."""
-        made: Self = torch.Tensor._make_subclass(cls, weight.detach(), False)
-        made.slices = {}
-        made.packed = cls.pack(weight.detach())
-        return made
+        """A view of the float32 weight, with the packed quantized weight."""
+        quantized_weight: Self = torch.Tensor._make_subclass(cls, weight.detach(), False)
+        quantized_weight.slices = {}
+        quantized_weight.packed = cls.pack(weight.detach())
+        return quantized_weight
 
     @staticmethod
     def pack(weight: Tensor) -> Any:
-        """The rounded numbers as the product reads them."""
+        """The quantized weight in the layout that ``product`` expects."""
         raise NotImplementedError
 
     def product(self, inputs: Tensor) -> Tensor:
-        """From float32 (..., I) to new float32 (..., O)."""
+        """The product of float32 inputs (..., I) with the weight: a new float32 tensor (..., O)."""
         raise NotImplementedError
 
     @classmethod
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """``F.linear`` of single precision from the rounded numbers, all else from the numbers themselves."""
-        named = kwargs or {}
+        """Single-precision ``F.linear`` uses the quantized weight, every other function the float32 weight."""
+        keywords = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
             if function is F.linear:
-                return _linear(*args, **named)
+                return _linear(*args, **keywords)
             if function is Tensor.__getitem__ and isinstance(args[1], tuple) and {type(i) for i in args[1]} == {slice}:
                 return args[0]._slice(args[1])
-            return function(*args, **named)
+            return function(*args, **keywords)
 
-    def _slice(self, places: tuple[slice, ...]) -> RoundedWeight:
-        key = str(places)
+    def _slice(self, index: tuple[slice, ...]) -> QuantizedWeight:
+        key = str(index)
         if key not in self.slices:
-            self.slices[key] = type(self)(self.data[places])
+            self.slices[key] = type(self)(self.data[index])
         return self.slices[key]
 
 
-class Bf16Weight(RoundedWeight):
-    """Rounded to bfloat16, 8 bits of precision, as are a product's inputs and its result."""
+class Bf16Weight(QuantizedWeight):
+    """Rounded to bfloat16 (8 bits of precision), as are the inputs and the result of a product."""
 
     @staticmethod
     def pack(weight: Tensor) -> Tensor:
-        """See ``RoundedWeight``."""
+        """See ``QuantizedWeight``."""
         return weight.bfloat16()
 
     def product(self, inputs: Tensor) -> Tensor:
-        """See ``RoundedWeight``."""
+        """See ``QuantizedWeight``."""
         return F.linear(inputs.bfloat16(), self.packed).float()
 
 
 class Packed(NamedTuple):
-    """A weight (O, I) of 8 bits, as oneDNN's product reads it.
+    """An int8 weight (O, I) packed for oneDNN.
 
     Attributes:
-        weight: int8, in the library's own layout.
-        scales: (O,) float32, the step of each row, over ``LEVELS``.
-        zeros: (O,) int32, zero.
-        offset: (O,) float32, what ``LEVELS + 1`` too many in each input add to a product, negated.
+        weight: int8, in the layout of oneDNN.
+        scales: (O,) float32, quantization step of each row divided by ``LEVELS``.
+        zeros: (O,) int32, zero points, all 0.
+        offset: (O,) float32, correction for the inputs, which are shifted by ``LEVELS + 1`` to be unsigned.
     """
 
     weight: Tensor
@@ -100,100 +101,100 @@ class Packed(NamedTuple):
     offset: Tensor
 
 
-class Int8Weight(RoundedWeight):
-    """Each row of the weight rounded to 255 steps, and each row of a product's inputs to 127 as it comes.
+class Int8Weight(QuantizedWeight):
+    """Quantizes each row of the weight to 255 levels, and each row of the inputs dynamically to 127 levels.
 
-    A row's result depends on that row alone, so that a translation does not depend on its batch.
+    The result of a row depends on that row alone, so that a translation does not depend on its batch.
     """
 
     @staticmethod
     def pack(weight: Tensor) -> Packed:
-        """See ``RoundedWeight``."""
-        steps = weight.abs().amax(1, keepdim=True).clamp_min(SMALLEST) / 127
-        whole = (weight / steps).round().to(torch.int8).contiguous()
+        """See ``QuantizedWeight``."""
+        steps = weight.abs().amax(1, keepdim=True).clamp_min(MIN_SCALE) / 127
+        integers = (weight / steps).round().to(torch.int8).contiguous()
         scales = steps.squeeze(1) / LEVELS
-        offset = -(LEVELS + 1) * scales * whole.sum(1)
-        packed: Tensor = torch.ops.onednn.qlinear_prepack(whole, None)
+        offset = -(LEVELS + 1) * scales * integers.sum(1)
+        packed: Tensor = torch.ops.onednn.qlinear_prepack(integers, None)
         return Packed(packed, scales, torch.zeros(len(scales), dtype=torch.int32), offset)
 
     def product(self, inputs: Tensor) -> Tensor:
-        """See ``RoundedWeight``."""
+        """See ``QuantizedWeight``."""
         rows = inputs.reshape(-1, inputs.shape[-1])
-        largest = rows.abs().amax(1, keepdim=True).clamp_min_(SMALLEST)
-        # Unsigned, since the library is fast with such inputs alone: 1 to 127, and truncation rounds.
-        whole = torch.addcdiv(HALF, rows, largest, value=LEVELS).to(torch.uint8)
-        product = multiply_int8(whole, self.packed).mul_(largest)
+        scale = rows.abs().amax(1, keepdim=True).clamp_min_(MIN_SCALE)
+        # oneDNN is fast with unsigned inputs only: values are 1 to 127, and truncation rounds to nearest.
+        integers = torch.addcdiv(ROUNDING_OFFSET, rows, scale, value=LEVELS).to(torch.uint8)
+        product = multiply_int8(integers, self.packed).mul_(scale)
         return product.view(*inputs.shape[:-1], -1)
 
 
-def multiply_int8(whole: Tensor, packed: Packed) -> Tensor:
-    """The product of whole numbers with a packed weight, times its scales: uint8 (N, I) to float32 (N, O).
+def multiply_int8(integers: Tensor, packed: Packed) -> Tensor:
+    """The product of integers with a packed weight, times its scales: uint8 (N, I) to float32 (N, O).
 
-    Torch documents no product of 8 bits for processors. ``torch._int_mm`` is a plain loop on those without VNNI, two
-    hundred times slower. This operator is the one to which torch's own quantisation of exported programs comes down on
-    x86; ``_refuse_without_int8`` checks that it is there and counts right.
+    Torch documents no int8 matrix product for CPUs. ``torch._int_mm`` is a plain loop on CPUs without VNNI, 200 times
+    slower. This operator is the one that torch's own quantization of exported programs uses on x86;
+    ``_refuse_without_int8`` checks that it exists and is exact.
     """
     product: Tensor = torch.ops.onednn.qlinear_pointwise(
-        *(whole, 1.0, 0),  # the inputs, their scale and zero
+        *(integers, 1.0, 0),  # the inputs, their scale and zero point
         *(packed.weight, packed.scales, packed.zeros, packed.offset),
-        *(1.0, 0, torch.float32),  # scale, zero and type of the output
-        *("none", [], ""),  # nothing is done to it
+        *(1.0, 0, torch.float32),  # scale, zero point and dtype of the output
+        *("none", [], ""),  # no operation on the output
     )
     return product
 
 
-WEIGHTS: dict[str, type[RoundedWeight]] = {"bf16": Bf16Weight, "int8": Int8Weight}
+WEIGHTS: dict[str, type[QuantizedWeight]] = {"bf16": Bf16Weight, "int8": Int8Weight}
 
 
-def rounded(model: ModelT, precision: str) -> ModelT:
-    """The model, whose products are of rounded weights.
+def quantized(model: ModelT, precision: str) -> ModelT:
+    """A copy of the model with quantized weights in its matrix products.
 
-    Embeddings stay as they are, and the model itself is not changed.
+    Embeddings are not quantized, and the original model is not changed.
 
     Args:
-        model: a step model, or an ensemble of some; for ``int8`` on the CPU.
-        precision: of ``WEIGHTS``.
+        model: a step model or an ensemble; on CPU for ``int8``.
+        precision: a key of ``WEIGHTS``.
 
     Raises:
-        UserError: torch has no such products on this machine.
+        UserError: torch has no int8 products on this machine.
     """
     if precision == "int8":
         _refuse_without_int8()
     shared = {id(weight): weight for weight in (*model.parameters(), *model.buffers())}
-    made = copy.deepcopy(model, shared)
-    for module, name, weight in list(_weights(made)):
+    quantized_model = copy.deepcopy(model, shared)
+    for module, name, weight in list(_linear_weights(quantized_model)):
         module.register_parameter(name, WEIGHTS[precision](weight))
-    return made
+    return quantized_model
 
 
 def _refuse_without_int8() -> None:
     if not _has_int8():
-        raise UserError("precision=int8: this torch has no products of 8 bits on this machine (oneDNN): leave it out.")
+        raise UserError("precision=int8: this torch has no int8 products (oneDNN) on this machine: leave it out.")
 
 
 def _has_int8() -> bool:
-    """Whether the product is there and exact, for the largest numbers that it gets."""
+    """Whether the product exists and is exact for the largest values that occur."""
     inputs, weight = torch.full((2, 64), 2 * LEVELS + 1, dtype=torch.uint8), torch.full((32, 64), -127.0)
     try:
         product = multiply_int8(inputs, Int8Weight.pack(weight))
-    except (AttributeError, RuntimeError, NotImplementedError):  # none, or of other arguments, or not of this processor
+    except (AttributeError, RuntimeError, NotImplementedError):  # missing, other arguments, or not for this CPU
         return False
     return torch.allclose(product, torch.full((2, 32), -127.0 * 64))
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear``, whose names of arguments these are."""
-    if not isinstance(weight, RoundedWeight) or input.dtype != torch.float32:
+    """``F.linear``, with its argument names."""
+    if not isinstance(weight, QuantizedWeight) or input.dtype != torch.float32:
         return F.linear(input, weight, bias)
     product = weight.product(input)
     return product if bias is None else product.add_(bias)
 
 
-def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-    """The module and the name of each weight that is multiplied by."""
+def _linear_weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
+    """The module and name of each weight of a matrix product."""
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             continue
         for name, weight in module.named_parameters(recurse=False):
-            if weight.dim() == 2 and min(weight.shape) >= LEAST:
+            if weight.dim() == 2 and min(weight.shape) >= MIN_SIZE:
                 yield module, name, weight

@@ -1,6 +1,6 @@
-"""Words drawn from the model's distribution.
+"""Sampling from the model's distribution.
 
-A sentence's draws depend on the seed and on its own words alone, not on the batch it is in.
+The samples of a sentence depend on the seed and on its source words alone, not on its batch.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel
 
 
 @torch.no_grad()
-def continuations(model: AwdLstm, prompts: Tensor, most: int, seed: int, temperature: float = 1.0) -> list[list[int]]:
-    """Words drawn one after another from the model's distribution, up to the end of a document.
+def continuations(
+    model: AwdLstm, prompts: Tensor, max_words: int, seed: int, temperature: float = 1.0
+) -> list[list[int]]:
+    """Samples continuations of prompts, up to the end of a document.
 
-    ``<unk>`` is not drawn, nor what is no word. The draws depend on the seed alone.
+    ``<unk>``, ``<bos>`` and ``<pad>`` are never drawn. The samples depend on the seed alone.
 
     Args:
         model: in evaluation mode.
-        prompts: (N, P) int64, the beginnings.
-        most: words of a continuation at most.
-        seed: of the draws.
-        temperature: of the distribution; 0 takes the likeliest word.
+        prompts: (N, P) int64, the first words.
+        max_words: maximum length of a continuation.
+        seed: random seed.
+        temperature: softmax temperature; 0 takes the most probable word.
 
     Returns:
-        The words' ids of each continuation, ``EOS`` left out.
+        The word ids of each continuation, without ``EOS``.
     """
     generator = torch.Generator().manual_seed(seed)
-    read = model(prompts)
-    said: list[Tensor] = []
-    for _ in range(most):
-        words = _draw(model.generator(read.outputs[:, -1]).float().cpu(), temperature, generator)
-        said.append(words)
-        read = model(words.to(prompts.device).unsqueeze(1), read.state)
-    return [_until_end(ids) for ids in torch.stack(said, 1).tolist()]
+    output = model(prompts)
+    drawn: list[Tensor] = []
+    for _ in range(max_words):
+        words = _draw(model.generator(output.outputs[:, -1]).float().cpu(), temperature, generator)
+        drawn.append(words)
+        output = model(words.to(prompts.device).unsqueeze(1), output.state)
+    return [_until_end(ids) for ids in torch.stack(drawn, 1).tolist()]
 
 
 def _draw(scores: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
@@ -57,18 +59,18 @@ def _until_end(ids: list[int]) -> list[int]:
 
 
 MARGIN = 1e-5
-"""Probabilities nearer than this may change places by rounding alone."""
-NEVER = float("-inf")
+"""Rounding alone can swap probabilities that differ by less than this."""
+NEG_INF = float("-inf")
 
 
-def draws(src: SourceBatch, count: int, steps: Tensor, seed: int) -> Tensor:
-    """Numbers in [0, 1), one for each word.
+def uniform_numbers(src: SourceBatch, count: int, steps: Tensor, seed: int) -> Tensor:
+    """Uniform random numbers in [0, 1), one per output word.
 
     Args:
-        src: the sources; their words are part of the seed.
-        count: K, hypotheses a sentence.
-        steps: (B,) int64, words of each sentence at most.
-        seed: of all sentences.
+        src: the source sentences; their words are part of the seed.
+        count: K, samples per sentence.
+        steps: (B,) int64, maximum output length per sentence.
+        seed: random seed, the same for all sentences.
 
     Returns:
         (B, K, T) float64 on the CPU.
@@ -83,96 +85,101 @@ def draws(src: SourceBatch, count: int, steps: Tensor, seed: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Words (N,) int64, and whether rounding could have changed them (N,) bool."""
+class DrawnWords:
+    """Sampled words (N,) int64, and whether rounding could have changed them (N,) bool."""
 
     words: Tensor
-    close: Tensor
+    near_tie: Tensor
 
 
-def draw_words(log_probs: Tensor, numbers: Tensor, options: DecodingOptions) -> Drawn:
-    """A word a row, by the inverse of the distribution function.
+def draw_words(log_probs: Tensor, numbers: Tensor, options: DecodingOptions) -> DrawnWords:
+    """Samples one word per row by inverse transform sampling.
 
     Args:
-        log_probs: (N, V), minus infinity where a word may not be said.
+        log_probs: (N, V), minus infinity for forbidden words.
         numbers: (N,), uniform in [0, 1).
-        options: ``temperature``, ``top_k`` and ``top_p`` are read.
+        options: ``temperature``, ``top_k`` and ``top_p`` are used.
     """
     probs = torch.softmax(log_probs / options.temperature, 1)
-    probs, close = likeliest(probs, options.top_k, options.top_p)
+    probs, near_tie = filter_probs(probs, options.top_k, options.top_p)
     upper = probs.cumsum(1)
-    at = numbers.to(upper).unsqueeze(1) * upper[:, -1:]
-    first, last = _ends(probs)
-    words = torch.searchsorted(upper, at, right=True).clamp(first, last)
-    above = upper.gather(1, words) - at
+    targets = numbers.to(upper).unsqueeze(1) * upper[:, -1:]
+    first, last = _first_and_last_possible(probs)
+    words = torch.searchsorted(upper, targets, right=True).clamp(first, last)
+    above = upper.gather(1, words) - targets
     below = probs.gather(1, words) - above
-    close |= (((above < MARGIN) & (words < last)) | ((below < MARGIN) & (words > first))).squeeze(1)
-    return Drawn(words.squeeze(1), close)
+    near_tie |= (((above < MARGIN) & (words < last)) | ((below < MARGIN) & (words > first))).squeeze(1)
+    return DrawnWords(words.squeeze(1), near_tie)
 
 
-def likeliest(probs: Tensor, top_k: int, top_p: float) -> tuple[Tensor, Tensor]:
-    """The probabilities (N, V), zero where a word is not drawn, and whether rounding could have changed which (N,).
+def filter_probs(probs: Tensor, top_k: int, top_p: float) -> tuple[Tensor, Tensor]:
+    """Top-k and top-p (nucleus) filtering.
 
     Args:
         probs: (N, V).
-        top_k: that many words stay; 0 for all.
-        top_p: the fewest words that together have this probability stay (Holtzman et al. 2020); 1 for all.
+        top_k: number of words to keep; 0 for all.
+        top_p: keep the smallest set of words with this total probability (Holtzman et al. 2020); 1 for all.
+
+    Returns:
+        the probabilities (N, V), zero for removed words, and whether rounding could have changed the selection (N,).
     """
-    words = probs.shape[1]
-    if not 0 < top_k < words and top_p == 1:
+    vocab_size = probs.shape[1]
+    if not 0 < top_k < vocab_size and top_p == 1:
         return probs, torch.zeros(len(probs), dtype=torch.bool, device=probs.device)
     ordered, order = probs.sort(dim=1, descending=True, stable=True)
-    before = ordered.cumsum(1) - ordered
-    count = (before < top_p).sum(1, keepdim=True).clamp(max=top_k or words)
-    kept = torch.arange(words, device=probs.device) < count
-    gap = ordered.gather(1, count - 1) - ordered.gather(1, count.clamp(max=words - 1))
-    close = ((gap < MARGIN) & (count < words)) | ((before - top_p).abs() < MARGIN).any(1, keepdim=True) * (top_p < 1)
-    return probs.masked_fill(~torch.zeros_like(kept).scatter(1, order, kept), 0.0), close.squeeze(1)
+    preceding_mass = ordered.cumsum(1) - ordered
+    count = (preceding_mass < top_p).sum(1, keepdim=True).clamp(max=top_k or vocab_size)
+    kept = torch.arange(vocab_size, device=probs.device) < count
+    gap = ordered.gather(1, count - 1) - ordered.gather(1, count.clamp(max=vocab_size - 1))
+    tie_of_words = (gap < MARGIN) & (count < vocab_size)
+    tie_with_top_p = ((preceding_mass - top_p).abs() < MARGIN).any(1, keepdim=True) * (top_p < 1)
+    near_tie = (tie_of_words | tie_with_top_p).squeeze(1)
+    return probs.masked_fill(~torch.zeros_like(kept).scatter(1, order, kept), 0.0), near_tie
 
 
-def _ends(probs: Tensor) -> tuple[Tensor, Tensor]:
-    """The first and the last word that have any probability: (N, 1) each."""
-    there = (probs > 0).int()
-    return there.argmax(1, keepdim=True), probs.shape[1] - 1 - there.flip(1).argmax(1, keepdim=True)
+def _first_and_last_possible(probs: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and the last word with nonzero probability: (N, 1) each."""
+    possible = (probs > 0).int()
+    return possible.argmax(1, keepdim=True), probs.shape[1] - 1 - possible.flip(1).argmax(1, keepdim=True)
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Hypotheses that have not ended, N rows.
+class ActiveSamples:
+    """Unfinished samples, N rows.
 
     Attributes:
-        sentences, places: (N,) int64, the sentence of each, and which of its draws it is.
-        numbers: (N, T), uniform, one for each word.
+        sentences, slots: (N,) int64, the sentence of each sample, and its index among the samples of the sentence.
+        numbers: (N, T), uniform random numbers, one per word.
         log_probs: (N,).
-        tokens: (N, t) int64, what was said.
+        tokens: (N, t) int64, the words generated so far.
     """
 
     sentences: Tensor
-    places: Tensor
+    slots: Tensor
     numbers: Tensor
     log_probs: Tensor
     tokens: Tensor
 
-    def take(self, rows: Tensor) -> Draws:
-        """The chosen hypotheses. rows: (M,) int64."""
-        return Draws(
-            self.sentences[rows], self.places[rows], self.numbers[rows], self.log_probs[rows], self.tokens[rows]
+    def take(self, rows: Tensor) -> ActiveSamples:
+        """The selected samples. rows: (M,) int64."""
+        return ActiveSamples(
+            self.sentences[rows], self.slots[rows], self.numbers[rows], self.log_probs[rows], self.tokens[rows]
         )
 
-    def longer(self, words: Tensor, log_probs: Tensor) -> Draws:
-        """With one more word each. words: (N,) int64, log_probs: (N,)."""
+    def extended(self, words: Tensor, log_probs: Tensor) -> ActiveSamples:
+        """The samples extended by one word. words: (N,) int64, log_probs: (N,)."""
         tokens = torch.cat([self.tokens, words.unsqueeze(1)], 1)
-        return Draws(self.sentences, self.places, self.numbers, self.log_probs + log_probs, tokens)
+        return ActiveSamples(self.sentences, self.slots, self.numbers, self.log_probs + log_probs, tokens)
 
 
 class Sampler:
-    """One round of draws.
+    """Sampling of one batch.
 
     Args:
         model: in evaluation mode.
-        src: the sources.
-        options: the choices.
-        prefix: (B, P) int64, what each hypothesis begins with, then ``PAD``; None for none.
+        src: the source sentences.
+        options: decoding options.
+        prefix: (B, P) int64, forced first words of each sample, padded with ``PAD``; None for no prefix.
     """
 
     def __init__(
@@ -181,55 +188,55 @@ class Sampler:
         self.model, self.src, self.options = model, src, options
         self.limits = Limits(src, options, prefix)
         count, device = len(src.lengths), src.ids.device
-        self.finished = Finished(count, options.nbest, int(self.limits.most.max()), device)
-        self.close = torch.zeros(count, dtype=torch.bool, device=device)
+        self.finished = Finished(count, options.nbest, int(self.limits.max_lengths.max()), device)
+        self.near_tie = torch.zeros(count, dtype=torch.bool, device=device)
 
     def run(self) -> NBest:
-        """The draws of each sentence, the one with the largest score first."""
+        """The samples of each sentence in descending order of score."""
         alive = self._start()
         memory = self.model.select(self.model.encode(self.src), alive.sentences)
         state = self.model.init(memory)
         words = torch.full_like(alive.sentences, BOS)
         while len(words):
             stepped = self.model.step(words, state, memory)
-            alive = self._grow(alive, stepped.logits)
-            ended = (alive.tokens[:, -1] == EOS) | (alive.tokens.shape[1] >= self.limits.most[alive.sentences])
-            self._put_away(alive.take(ended.nonzero().squeeze(1)))
+            alive = self._extend(alive, stepped.logits)
+            ended = (alive.tokens[:, -1] == EOS) | (alive.tokens.shape[1] >= self.limits.max_lengths[alive.sentences])
+            self._store_finished(alive.take(ended.nonzero().squeeze(1)))
             rows = (~ended).nonzero().squeeze(1)
             state = self.model.reorder(stepped.state, rows)
             if len(rows) < len(words):
                 memory = self.model.select(memory, rows)
             alive = alive.take(rows)
             words = alive.tokens[:, -1]
-        return self.finished.best(self.options.nbest, self.close, MARGIN)
+        return self.finished.best(self.options.nbest, self.near_tie, MARGIN)
 
-    def _start(self) -> Draws:
+    def _start(self) -> ActiveSamples:
         count, device = len(self.src.lengths), self.src.ids.device
-        numbers = draws(self.src, self.options.nbest, self.limits.most.cpu(), self.options.seed)
+        numbers = uniform_numbers(self.src, self.options.nbest, self.limits.max_lengths.cpu(), self.options.seed)
         rows = torch.arange(count * self.options.nbest, device=device)
-        return Draws(
+        return ActiveSamples(
             sentences=rows // self.options.nbest,
-            places=rows % self.options.nbest,
+            slots=rows % self.options.nbest,
             numbers=numbers.flatten(0, 1).to(device, torch.float32),
             log_probs=torch.zeros(len(rows), device=device),
             tokens=torch.zeros(len(rows), 0, dtype=torch.long, device=device),
         )
 
-    def _grow(self, alive: Draws, logits: Tensor) -> Draws:
+    def _extend(self, alive: ActiveSamples, logits: Tensor) -> ActiveSamples:
         log_probs = torch.log_softmax(logits.float(), 1)
         self.limits.apply(log_probs, alive.tokens, alive.sentences)
         drawn = draw_words(log_probs, alive.numbers[:, alive.tokens.shape[1]], self.options)
-        self.close[alive.sentences[drawn.close]] = True
-        return alive.longer(drawn.words, log_probs.gather(1, drawn.words.unsqueeze(1)).squeeze(1))
+        self.near_tie[alive.sentences[drawn.near_tie]] = True
+        return alive.extended(drawn.words, log_probs.gather(1, drawn.words.unsqueeze(1)).squeeze(1))
 
-    def _put_away(self, ended: Draws) -> None:
+    def _store_finished(self, ended: ActiveSamples) -> None:
         length = torch.tensor(ended.tokens.shape[1], device=ended.tokens.device)
         scores = ended.log_probs / length_penalty(length, self.options)
-        self.finished.add(ended.sentences, ended.places, scores, ended.log_probs, ended.tokens)
+        self.finished.add(ended.sentences, ended.slots, scores, ended.log_probs, ended.tokens)
 
 
 def sample(
     model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None = None
 ) -> NBest:
-    """``nbest`` draws a sentence. See ``Sampler`` for the arguments."""
+    """Draws ``nbest`` samples per sentence. See ``Sampler`` for the arguments."""
     return Sampler(model, src, options, prefix).run()

@@ -1,8 +1,8 @@
-"""Decoding among the target words that translate a sentence's source words, and the most frequent ones.
+"""Vocabulary selection: decoding restricted to translations of the source words and to frequent target words.
 
-Most of a step over a large vocabulary is the projection to words that could not be meant (L'Hostis, Grangier and Auli
-2016, "Vocabulary Selection Strategies for Neural Machine Translation", arXiv:1610.00072). Each sentence has its own
-words, so that the others of its batch do not change what is said.
+With a large vocabulary, a step spends most of its time on the projection to words that cannot occur (L'Hostis,
+Grangier and Auli 2016, "Vocabulary Selection Strategies for Neural Machine Translation", arXiv:1610.00072). Each
+sentence has its own candidates, so that its output does not depend on the other sentences of the batch.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from seqvise.errors import UserError
 from seqvise.models.interface import SourceBatch, StepModel, StepOutput
 
 FREQUENT = 100
-"""Most frequent target words, which every sentence may say."""
+"""Number of most frequent target words, which are candidates for every sentence."""
 HEADER = ("source", "target", "probability")
 
 
 @dataclass(frozen=True, eq=False)
 class Shortlist:
-    """Target words by source word.
+    """Candidate target words per source word, in CSR layout.
 
     Attributes:
-        begins: (V + 1,) int64, where the words of each of V source words begin, and the end.
+        begins: (V + 1,) int64, offset in ``words`` of the candidates of each of V source words, and the total.
         words: (n,) int64, target ids.
-        always: (m,) int64, those that every sentence may say, the specials among them.
+        always: (m,) int64, candidates for every sentence, including the special tokens.
     """
 
     begins: Tensor
@@ -45,44 +45,45 @@ class Shortlist:
         return len(self.words)
 
     def to(self, device: torch.device) -> Shortlist:
-        """The same on another device."""
+        """A copy on another device."""
         return Shortlist(self.begins.to(device), self.words.to(device), self.always.to(device))
 
-    def meant(self, src: SourceBatch) -> tuple[Tensor, Tensor]:
-        """The target words of the batch's source words: rows of the batch and ids, (n,) each, repeats among them."""
-        first, count = self.begins[src.ids], self.begins[src.ids + 1] - self.begins[src.ids]
-        per_row = count.sum(1)
-        flat = count.flatten()
+    def candidates(self, src: SourceBatch) -> tuple[Tensor, Tensor]:
+        """The candidates of the batch's source words: rows of the batch and target ids, (n,) each, with repeats."""
+        starts, counts = self.begins[src.ids], self.begins[src.ids + 1] - self.begins[src.ids]
+        per_row, device = counts.sum(1), counts.device
+        flat = counts.flatten()
         ends = flat.cumsum(0)
-        inside = torch.arange(int(ends[-1]), device=flat.device) - (ends - flat).repeat_interleave(flat)
-        rows = torch.arange(len(per_row), device=flat.device).repeat_interleave(per_row)
-        return rows, self.words[first.flatten().repeat_interleave(flat) + inside]
+        offsets = torch.arange(int(ends[-1]), device=device) - (ends - flat).repeat_interleave(flat)
+        rows = torch.arange(len(per_row), device=device).repeat_interleave(per_row)
+        return rows, self.words[starts.flatten().repeat_interleave(flat) + offsets]
 
 
 class ShortlistModel(nn.Module):
-    """A step model that says words of a short-list alone; its ids are places among ``words``.
+    """A step model restricted to the words of a short-list; its ids are positions in ``words``.
 
     Args:
         model: has a ``generator``.
-        words: (W,) int64, ascending: ids that a sentence of the batch may say. The specials keep their places.
-        given: (m,) int64, those that every sentence may say.
-        shortlist: the others.
+        words: (W,) int64, ascending: candidate ids of all sentences of the batch. Special tokens keep their ids.
+        common: (m,) int64, candidates for every sentence.
+        shortlist: the other candidates.
     """
 
-    def __init__(self, model: nn.Module, words: Tensor, given: Tensor, shortlist: Shortlist) -> None:
+    def __init__(self, model: nn.Module, words: Tensor, common: Tensor, shortlist: Shortlist) -> None:
         super().__init__()
-        self.model, self.words, self.given, self.shortlist = _narrowed(model, words), words, given, shortlist
+        self.model = _with_narrow_projection(model, words)
+        self.words, self.common, self.shortlist = words, common, shortlist
 
     def encode(self, src: SourceBatch) -> tuple[Any, Tensor]:
-        """What the model reads of the source, and (B, W) bool, true at words that are not to be said."""
+        """The encoded source, and (B, W) bool, true at words that are not candidates of the sentence."""
         forbidden = torch.ones(len(src.lengths), len(self.words), dtype=torch.bool, device=self.words.device)
-        forbidden[:, torch.searchsorted(self.words, self.given)] = False
-        rows, meant = self.shortlist.meant(src)
-        forbidden[rows, torch.searchsorted(self.words, meant)] = False
+        forbidden[:, torch.searchsorted(self.words, self.common)] = False
+        rows, candidates = self.shortlist.candidates(src)
+        forbidden[rows, torch.searchsorted(self.words, candidates)] = False
         return self._steps.encode(src), forbidden
 
     def init(self, memory: tuple[Any, Tensor]) -> Any:
-        """The state before the first step."""
+        """The initial decoder state."""
         return self._steps.init(memory[0])
 
     def step(self, tokens: Tensor, state: Any, memory: tuple[Any, Tensor]) -> StepOutput[Any]:
@@ -92,11 +93,11 @@ class ShortlistModel(nn.Module):
         return stepped._replace(logits=stepped.logits.float().masked_fill(forbidden, float("-inf")))
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
-        """The state of the chosen rows."""
+        """The state of the selected rows."""
         return self._steps.reorder(state, rows)
 
     def select(self, memory: tuple[Any, Tensor], rows: Tensor) -> tuple[Any, Tensor]:
-        """The memory of the chosen sentences."""
+        """The memory of the selected sentences."""
         return self._steps.select(memory[0], rows), memory[1][rows]
 
     @property
@@ -107,63 +108,63 @@ class ShortlistModel(nn.Module):
 def shortlisted(
     model: StepModel[Any, Any], shortlist: Shortlist, src: SourceBatch, prefix: Tensor | None
 ) -> tuple[StepModel[Any, Any], Tensor]:
-    """The model for one batch, which says places among the words that a sentence of it may say.
+    """The model restricted to the candidates of one batch; its output ids are positions in the candidates.
 
     Args:
-        model: it or, of an ensemble, each of its members has a ``generator``.
+        model: a model with a ``generator``, or an ensemble of such models.
         shortlist: on the model's device.
-        src: the sentences that are translated.
-        prefix: (B, P) ids that can be said whatever the short-list holds; None for none.
+        src: the source sentences of the batch.
+        prefix: (B, P) ids that are always candidates; None for no prefix.
 
     Returns:
-        the model, and (W,) int64, ascending, the ids of those words.
+        the model, and (W,) int64, the candidate ids in ascending order.
     """
-    given = torch.cat([shortlist.always, *([] if prefix is None else [prefix.flatten()])]).unique()
-    words = torch.cat([given, shortlist.meant(src)[1]]).unique()
+    common = torch.cat([shortlist.always, *([] if prefix is None else [prefix.flatten()])]).unique()
+    words = torch.cat([common, shortlist.candidates(src)[1]]).unique()
     if isinstance(model, Ensemble):
-        return model.of(ShortlistModel(part, words, given, shortlist) for part in model.models), words
-    return ShortlistModel(cast(nn.Module, model), words, given, shortlist), words
+        return model.with_models(ShortlistModel(part, words, common, shortlist) for part in model.models), words
+    return ShortlistModel(cast(nn.Module, model), words, common, shortlist), words
 
 
-def _narrowed(model: nn.Module, words: Tensor) -> nn.Module:
-    """The model, whose projection has the given rows alone; all its other parts are its own."""
+def _with_narrow_projection(model: nn.Module, words: Tensor) -> nn.Module:
+    """A copy of the model with only these rows of the projection; all other modules are shared with the model."""
     generator = model.get_submodule("generator")
     shared = [*(part for name, part in model.named_children() if name != "generator"), *generator.parameters()]
-    made = copy.deepcopy(model, {id(part): part for part in shared})
+    narrow_model = copy.deepcopy(model, {id(part): part for part in shared})
     for name, weight in generator.named_parameters():
-        setattr(made.generator, name, nn.Parameter(weight.detach()[words], requires_grad=False))
-    return made
+        setattr(narrow_model.generator, name, nn.Parameter(weight.detach()[words], requires_grad=False))
+    return narrow_model
 
 
 def write_shortlist(path: Path, lines: Iterator[tuple[str, str, float]]) -> None:
-    """Writes a line for each source word, target word and probability, tabs between, below a line that names them."""
+    """Writes a tab-separated file: a header, then one line per source word, target word and probability."""
     from seqvise.outputs import write_output
 
-    rows = (f"{source}\t{target}\t{chance:.6f}" for source, target, chance in lines)
+    rows = (f"{source}\t{target}\t{probability:.6f}" for source, target, probability in lines)
     write_output(path, "\n".join(["\t".join(HEADER), *rows]) + "\n")
 
 
 def read_shortlist(path: Path, source: Vocabulary, target: Vocabulary) -> Shortlist:
-    """Reads what ``write_shortlist`` wrote; words that the vocabularies lack are passed over.
+    """Reads a file of ``write_shortlist``; pairs with out-of-vocabulary words are skipped.
 
     Raises:
-        UserError: the file cannot be read or is none such, or it is of other words.
+        UserError: the file cannot be read, has another format, or does not match the vocabularies.
     """
     try:
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
-        if tuple(head.split("\t")) != HEADER:
-            raise ValueError("its first line is another")
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        if tuple(header.split("\t")) != HEADER:
+            raise ValueError("wrong header")
         pairs = [(source.id(left), target.id(right)) for left, right, _ in (line.split("\t") for line in lines)]
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else "it is no file of seqvise shortlist"
-        raise UserError(f"shortlist={path} cannot be read: {told}.") from None
-    read = [pair for pair in pairs if min(pair) >= len(SPECIALS)]
-    if 2 * len(read) < len(pairs) or not read:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a file of seqvise shortlist"
+        raise UserError(f"shortlist={path} cannot be read: {reason}.") from None
+    known_pairs = [pair for pair in pairs if min(pair) >= len(SPECIALS)]
+    if 2 * len(known_pairs) < len(pairs) or not known_pairs:
         raise UserError(
-            f"shortlist={path}: of its {len(pairs):,} lines, {len(read):,} have words of the run's vocabularies: it is "
-            "of another run. Make one by seqvise shortlist."
+            f"shortlist={path}: only {len(known_pairs):,} of {len(pairs):,} lines have words of this run's vocabulary; "
+            "the file belongs to another run. Create one with seqvise shortlist."
         )
-    known = np.array(sorted(set(read)), np.int64)
-    begins = np.searchsorted(known[:, 0], np.arange(len(source) + 1))
+    sorted_pairs = np.array(sorted(set(known_pairs)), np.int64)
+    begins = np.searchsorted(sorted_pairs[:, 0], np.arange(len(source) + 1))
     always = torch.arange(min(len(SPECIALS) + FREQUENT, len(target)))
-    return Shortlist(torch.from_numpy(begins), torch.from_numpy(known[:, 1].copy()), always)
+    return Shortlist(torch.from_numpy(begins), torch.from_numpy(sorted_pairs[:, 1].copy()), always)

@@ -1,1 +1,1 @@
-"""Public corpora and word vectors, fetched on request: resumable, checked, unpacked without trusting the archive."""
+"""Downloads public corpora and word vectors: resumable, with checksums and safe unpacking of archives."""

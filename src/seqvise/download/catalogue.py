@@ -1,4 +1,4 @@
-"""The sources that are known: corpora by their `data.name`, fastText's vectors by the name of the file."""
+"""Known sources: corpora by `data.name`, fastText vectors by file name."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ CORPORA: dict[str, tuple[Source, ...]] = {
             growth=1.0,
         ),
     ),
-    # Made anew every few weeks, so that no size or hash stays right.
+    # Updated every few weeks, so size and hash are not fixed.
     "tatoeba": (Source("https://www.manythings.org/anki/fra-eng.zip", ("fra.txt",), growth=5.0),),
     "multi30k": tuple(_multi30k()),
 }
-"""For each `data.name` where its files come from. Hashes stand here where the files themselves could be read."""
+"""`data.name` -> sources of its files, with hashes where the files were available for checking."""
 
 
 def corpus_source(corpus: str, file: str) -> Source | None:
-    """Where a file of a corpus, or the same with ``.gz``, comes from; None where no address is known."""
+    """The source of a corpus file, plain or with ``.gz``; None if no address is known."""
     return _source_of(CORPORA.get(corpus, ()), file)
 
 
 def missing_sources(sources: Sequence[Source], root: Path, files: Iterable[str]) -> list[Source]:
-    """Of these sources those of files that are not in the folder, plain or ``.gz``; each once."""
+    """The sources of the files that are not in the folder, plain or with ``.gz``; without repeats."""
     missing = [file for file in files if not any((root / name).is_file() for name in (file, f"{file}.gz"))]
     return list(dict.fromkeys(source for file in missing if (source := _source_of(sources, file))))
 
@@ -76,19 +76,19 @@ def _source_of(sources: Sequence[Source], file: str) -> Source | None:
 
 
 def vector_source(file: str) -> Source | None:
-    """Where a file of fastText's vectors comes from, by its name; None where no address is known.
+    """The source of a file of fastText vectors, by its name; None if no address is known.
 
-    ``cc.LANGUAGE.300.{bin,vec,vec.gz}`` are those of Common Crawl and Wikipedia
-    (https://fasttext.cc/docs/en/crawl-vectors.html), ``wiki.LANGUAGE.{bin,vec}`` those of Wikipedia alone
+    ``cc.LANGUAGE.300.{bin,vec,vec.gz}`` are trained on Common Crawl and Wikipedia
+    (https://fasttext.cc/docs/en/crawl-vectors.html), ``wiki.LANGUAGE.{bin,vec}`` on Wikipedia alone
     (https://fasttext.cc/docs/en/pretrained-vectors.html).
     """
-    if found := re.fullmatch(r"(cc\.[a-z_-]+\.300\.(?:bin|vec))(\.gz)?", file):
-        plain, zipped = found.groups()
+    if match := re.fullmatch(r"(cc\.[a-z_-]+\.300\.(?:bin|vec))(\.gz)?", file):
+        plain, zipped = match.groups()
         if zipped and plain.endswith(".bin"):
-            return None  # no reader takes it
+            return None  # no reader supports it
         return Source(f"{FASTTEXT}/vectors-crawl/{plain}.gz", (file,), growth=0.0 if zipped else 3.0)
-    if found := re.fullmatch(r"(wiki\.[a-z_-]+)\.(bin|vec)", file):
-        if found[2] == "vec":
+    if match := re.fullmatch(r"(wiki\.[a-z_-]+)\.(bin|vec)", file):
+        if match[2] == "vec":
             return Source(f"{FASTTEXT}/vectors-wiki/{file}", (file,))
-        return Source(f"{FASTTEXT}/vectors-wiki/{found[1]}.zip", (file,), growth=1.0)
+        return Source(f"{FASTTEXT}/vectors-wiki/{match[1]}.zip", (file,), growth=1.0)
     return None

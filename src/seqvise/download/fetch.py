@@ -1,4 +1,4 @@
-"""A source into a folder: fetched once, checked, unpacked, and its hash written down."""
+"""Downloads a source into a folder: once, checked, unpacked and with a record of its hash."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 from urllib.request import OpenerDirector
 
 from seqvise.download.partial import Partial
-from seqvise.download.sources import Source, Watch, ignore
-from seqvise.download.transfer import Patience, transfer
+from seqvise.download.sources import ProgressCallback, Source, no_progress
+from seqvise.download.transfer import RetryPolicy, transfer
 from seqvise.download.unpack import ArchiveError, remove_remains, unpack
 from seqvise.errors import UserError
 from seqvise.files import locked, write_text
 
-BOMB = 10
-"""So many times what an archive should hold is refused."""
+MAX_EXPANSION = 10
+"""An archive with more than this multiple of the expected size is refused."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """``<name>.json`` beside what was fetched, so that another machine can compare, or take it and fetch the same.
+    """``<name>.json`` next to a downloaded file. Copied to another machine, it ensures the same content there.
 
     Attributes:
-        url: the address.
-        size: bytes.
-        sha256: hexadecimal.
-        date: when it was fetched, UTC.
+        url: address.
+        size: size in bytes.
+        sha256: hexadecimal hash.
+        date: time of the download, UTC.
     """
 
     url: str
@@ -38,12 +38,12 @@ class Record:
 
     @staticmethod
     def path(source: Source, folder: Path) -> Path:
-        """Where a source's record lies."""
+        """The path of a source's record."""
         return folder / f"{source.name}.json"
 
     @staticmethod
     def read(source: Source, folder: Path) -> Record | None:
-        """The record of a source; None where there is none of this address."""
+        """The record of a source; None if there is none for its address."""
         try:
             record = Record(**json.loads(Record.path(source, folder).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -54,91 +54,99 @@ class Record:
 def fetch(
     source: Source,
     folder: Path,
-    watch: Watch = ignore,
-    patience: Patience | None = None,
+    progress: ProgressCallback = no_progress,
+    retry: RetryPolicy | None = None,
     opener: OpenerDirector | None = None,
 ) -> None:
-    """Puts the files of a source into a folder, unless they are there.
+    """Downloads the files of a source into a folder, unless they exist.
 
-    A file is there whole or not at all. Of processes that want the same one fetches, the others wait. What was fetched
-    before an interrupt is gone on with. An archive that a person put there is unpacked, and stays; one that was fetched
-    goes when its files are there. Its sha256 must be the source's; where that is not known, the one in the record of
-    an earlier time, if there is one. Where there is none either, only the size is checked, and the record is written.
+    A file is complete or absent. If several processes need the same file, one downloads it and the others wait.
+    Interrupted downloads resume. A manually downloaded archive is unpacked and kept; a downloaded archive is removed
+    after unpacking. The hash must be ``source.sha256``, or if that is not known, that of an earlier record. Without
+    both, only the size is checked, and the hash is recorded.
 
     Raises:
-        UserError: the file cannot be fetched, is not the one expected, or the archive is refused; what to fetch by hand
-            and where to put it. Or the folder cannot be written.
+        UserError: the file cannot be downloaded or has the wrong content, or the archive is refused; the message says
+            what to download manually and where to put it. Or the folder cannot be written.
     """
-    if _there(source, folder):
+    if _exists(source, folder):
         return
     try:
         with locked(folder / f".{source.name}.lock"):
-            if not _there(source, folder):
-                _bring(source, folder, watch, patience or Patience(), opener)
+            if not _exists(source, folder):
+                _download_and_unpack(source, folder, progress, retry or RetryPolicy(), opener)
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
 
 
-def _there(source: Source, folder: Path) -> bool:
+def _exists(source: Source, folder: Path) -> bool:
     return all((folder / file).is_file() for file in source.files)
 
 
-def _bring(source: Source, folder: Path, watch: Watch, patience: Patience, opener: OpenerDirector | None) -> None:
+def _download_and_unpack(
+    source: Source, folder: Path, progress: ProgressCallback, retry: RetryPolicy, opener: OpenerDirector | None
+) -> None:
     remove_remains(folder, source.name)
     archive = folder / source.name
-    by_hand = archive.is_file() and Record.read(source, folder) is None
-    if by_hand:
-        _check(source, archive)
+    is_manual = archive.is_file() and Record.read(source, folder) is None
+    if is_manual:
+        _check_manual_archive(source, archive)
     elif not archive.is_file():
-        _download(source, folder, watch, patience, opener)
+        _download(source, folder, progress, retry, opener)
     if not source.packed:
         return
     size = archive.stat().st_size
     try:
-        unpack(archive, source.files, folder, round(BOMB * source.growth * size), watch)
+        unpack(archive, source.files, folder, round(MAX_EXPANSION * source.growth * size), progress)
     except ArchiveError as error:
-        if by_hand:
-            raise UserError(f"{error} Remove it, or put the right one in its place.") from None
+        if is_manual:
+            raise UserError(f"{error} Remove it, or replace it with the right one.") from None
         archive.unlink()
         Record.path(source, folder).unlink(missing_ok=True)
-        raise UserError(f"{error} It was removed. {source.by_hand(folder)}") from None
-    if not by_hand:
+        raise UserError(f"{error} It was removed. {source.manual_download(folder)}") from None
+    if not is_manual:
         archive.unlink()
 
 
-def _check(source: Source, archive: Path) -> None:
-    """Refuses an archive that a person put there, where it cannot be the right one."""
+def _check_manual_archive(source: Source, archive: Path) -> None:
+    """Refuses a manually downloaded archive of the wrong size or hash."""
     size = archive.stat().st_size
     if source.size is not None and size != source.size:
-        raise UserError(f"{archive} has {size:,} bytes, but should have {source.size:,}: remove it, or fetch it again.")
+        raise UserError(
+            f"{archive} has {size:,} bytes, but should have {source.size:,}: remove it, or download it again."
+        )
     if source.sha256 is not None and sha256(archive) != source.sha256:
-        raise UserError(f"{archive} has not the sha256 {source.sha256}: remove it, or fetch it again.")
+        raise UserError(f"{archive} does not have the sha256 {source.sha256}: remove it, or download it again.")
 
 
-def _download(source: Source, folder: Path, watch: Watch, patience: Patience, opener: OpenerDirector | None) -> None:
-    known = Record.read(source, folder)
-    expected = source.sha256 or (known.sha256 if known else None)
+def _download(
+    source: Source, folder: Path, progress: ProgressCallback, retry: RetryPolicy, opener: OpenerDirector | None
+) -> None:
+    record = Record.read(source, folder)
+    expected = source.sha256 or (record.sha256 if record else None)
     partial = Partial(folder / source.name)
     resumed = partial.version(source.url) is not None and partial.done() > 0
-    transfer(source, partial, watch, patience, opener)
-    found = sha256(partial.path)
-    if expected not in (None, found):
+    transfer(source, partial, progress, retry, opener)
+    actual_sha256 = sha256(partial.path)
+    if expected not in (None, actual_sha256):
         partial.remove()
-        if resumed:  # the half from an earlier time may be what is wrong
-            _download(source, folder, watch, patience, opener)
+        if resumed:  # the part of the earlier attempt may be damaged
+            _download(source, folder, progress, retry, opener)
             return
-        raise UserError(_wrong(source, folder, found, expected))
-    record = Record(source.url, partial.done(), found, datetime.now(UTC).isoformat(timespec="seconds"))
+        raise UserError(_wrong_hash_message(source, folder, actual_sha256, expected))
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    record = Record(source.url, partial.done(), actual_sha256, date)
     write_text(Record.path(source, folder), json.dumps(asdict(record), indent=2) + "\n")
     partial.finish()
 
 
-def _wrong(source: Source, folder: Path, found: str, expected: str | None) -> str:
-    told = f"{source.url} has the sha256 {found}, but should have {expected}"
+def _wrong_hash_message(source: Source, folder: Path, actual: str, expected: str | None) -> str:
+    message = f"{source.url} has the sha256 {actual}, but should have {expected}"
     if source.sha256 is None:
         record = Record.path(source, folder)
-        return f"{told}, as {record} says: it was changed since. Remove {record} to take the new one."
-    return f"{told}: it was damaged on the way or changed, and nothing of it is kept. {source.by_hand(folder)}"
+        return f"{message} according to {record}: the file has changed. Remove {record} to accept the new one."
+    advice = source.manual_download(folder)
+    return f"{message}: it was changed, or damaged during the download, and has been removed. {advice}"
 
 
 def sha256(path: Path) -> str:

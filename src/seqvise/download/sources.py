@@ -1,4 +1,4 @@
-"""A file at a public address, and what is wanted of it."""
+"""Files at public addresses, and helpers for sizes and disk space."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from seqvise.errors import UserError
 
 
-def require_room(folder: Path, needed: int, what: str) -> None:
-    """Refuses to start what cannot end.
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """Checks the free disk space in advance. what: name of the file, for the message.
 
     Raises:
         UserError: fewer than ``needed`` bytes are free in the folder.
@@ -20,13 +20,13 @@ def require_room(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{what} needs {in_words(needed)} in {folder}, but only {in_words(free)} are free there: make room, or "
-            "choose another folder."
+            f"{what} needs {format_size(needed)} in {folder}, but only {format_size(free)} are free: free some space, "
+            "or use another folder."
         )
 
 
-def in_words(size: int) -> str:
-    """Bytes as a person reads them, in steps of a thousand: 2.6 GB."""
+def format_size(size: int) -> str:
+    """Formats a number of bytes with decimal units, such as 2.6 GB."""
     amount, unit = float(size), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:
@@ -35,21 +35,21 @@ def in_words(size: int) -> str:
     return f"{size} bytes" if unit == "B" else f"{amount:.1f} {unit}"
 
 
-Watch = Callable[[str, int, int | None], None]
-"""Told what is done ("fetching ..."), the bytes done so far and those in all, None where that is not known."""
+ProgressCallback = Callable[[str, int, int | None], None]
+"""Receives the task ("downloading ..."), the bytes done so far, and the total; None if the total is not known."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a server has.
+    """A file on a server.
 
     Attributes:
-        url: its address; the last part of the path is its name.
-        files: what it leaves in the folder: its own name where it is wanted as it is; else the members of the ``.tar``
-            or ``.zip`` that are wanted, or what a ``.gz`` holds.
-        size: bytes, where they are known beforehand; else what the server says counts.
-        sha256: hexadecimal, where it is known; else that of the first download is recorded and counts from then on.
-        growth: bytes that the wanted files take, roughly, for each byte of the archive.
+        url: address; the last part of the path is the file name.
+        files: resulting files in the folder: the file itself, or the extracted members of a ``.tar`` or ``.zip``, or
+            the content of a ``.gz``.
+        size: size in bytes, if known; else the size reported by the server is used.
+        sha256: hexadecimal hash, if known; else the hash of the first download is recorded and used from then on.
+        growth: approximate size of the extracted files relative to the archive; 0 if nothing is extracted.
     """
 
     url: str
@@ -60,7 +60,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The name of the file at the server."""
+        """The name of the file on the server."""
         return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
     @property
@@ -68,10 +68,10 @@ class Source:
         """Whether the files have to be unpacked."""
         return self.files != (self.name,)
 
-    def by_hand(self, folder: Path) -> str:
-        """A sentence on how a person does without this program. folder: where the files are wanted."""
-        return f"Fetch {self.url} by hand, put it at {folder / self.name} and start again."
+    def manual_download(self, folder: Path) -> str:
+        """The advice to download the file manually. folder: destination of the files."""
+        return f"Download {self.url} manually to {folder / self.name} and run the command again."
 
 
-def ignore(task: str, done: int, total: int | None) -> None:
-    """Watches nothing."""
+def no_progress(task: str, done: int, total: int | None) -> None:
+    """A ``ProgressCallback`` that does nothing."""

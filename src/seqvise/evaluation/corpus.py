@@ -1,4 +1,4 @@
-"""The sentences that systems are evaluated on, checked before anything is translated."""
+"""The evaluation corpus, validated before anything is translated."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from seqvise.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """N sentences, line by line.
+    """N sentence pairs.
 
     Attributes:
-        source, target: the names of their files.
-        sources, references: their lines.
-        lengths: (N,) words of each source, by the run's tokenizer.
-        unknowns: (N,) how many of them its vocabulary lacks.
+        source, target: the names of the files.
+        sources, references: the lines of the files.
+        lengths: (N,) words of each source by the run's tokenizer.
+        unknowns: (N,) out-of-vocabulary words of each source.
     """
 
     source: str
@@ -35,26 +35,26 @@ class Corpus:
 
 
 def measure(names: tuple[str, str], sources: Sequence[str], references: Sequence[str], codec: TextCodec) -> Corpus:
-    """The corpus with the lengths and unknown words of its sources. names: of the two files. codec: of the source."""
+    """Builds the corpus with source lengths and unknown words. names: the two files; codec: that of the source side."""
     sentences = codec.encode(sources)
     lengths = np.array([len(ids) - 1 for ids in sentences], np.int64)
     unknowns = np.array([int((ids == UNK).sum()) for ids in sentences], np.int64)
     return Corpus(*names, sources, references, lengths, unknowns)
 
 
-def read_alike(files: Mapping[str, Path]) -> dict[str, list[str]]:
-    """The lines of files that belong together line by line, by their keys.
+def read_parallel(files: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Reads parallel files; returns their lines by key.
 
     Args:
-        files: the path that each key was given, plain or gzip.
+        files: path by command-line key; plain text or gzip.
 
     Raises:
         UserError: a file cannot be read, is empty or not UTF-8, or has another number of lines than the first.
     """
-    problems: list[str] = []
-    texts = {key: _lines(key, path, problems) for key, path in files.items()}
-    if problems:
-        raise UserError(*problems)
+    messages: list[str] = []
+    texts = {key: _lines(key, path, messages) for key, path in files.items()}
+    if messages:
+        raise UserError(*messages)
     first, *others = texts
     uneven = [key for key in others if len(texts[key]) != len(texts[first])]
     if uneven:
@@ -62,17 +62,17 @@ def read_alike(files: Mapping[str, Path]) -> dict[str, list[str]]:
     return texts
 
 
-def _lines(key: str, path: Path, problems: list[str]) -> list[str]:
+def _lines(key: str, path: Path, messages: list[str]) -> list[str]:
     try:
         lines = list(read_lines(path))
     except UserError as error:
-        problems += [f"{key}={problem}" for problem in error.problems]
+        messages += [f"{key}={message}" for message in error.messages]
         return []
     if not lines:
-        problems.append(f"{key}={path} is empty: there is nothing to evaluate.")
+        messages.append(f"{key}={path} is empty: there is nothing to evaluate.")
     return lines
 
 
 def _uneven(files: Mapping[str, Path], texts: Mapping[str, list[str]], first: str, other: str) -> str:
     counts = [f"{key}={files[key]} has {len(texts[key]):,} lines" for key in (first, other)]
-    return f"{' and '.join(counts)}, but line n of one must belong to line n of the other."
+    return f"{' and '.join(counts)}, but parallel files must have the same number of lines."

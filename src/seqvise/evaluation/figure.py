@@ -1,4 +1,4 @@
-"""Scores by kind of sentence, drawn."""
+"""Plots of scores by source length and number of unknown words."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = {"bleu": "BLEU", "chrf": "chrF"}
-COLOURS = {"run": "#0072b2", "against": "#d55e00"}  # told apart by the colour-blind
+COLOURS = {"run": "#0072b2", "against": "#d55e00"}  # distinguishable with colour blindness
 MARKS = {"run": "o", "against": "s"}
-SHIFT = 0.1  # of the two systems' points beside each other, in distances of two ranges
+SHIFT = 0.1  # horizontal offset of the points of two systems, in units of the distance between ranges
 
 
 def groups_figure(report: EvaluationReport) -> Figure:
-    """BLEU and chrF with their 95 % intervals over ranges of source length and of unknown words, and the sentences
-    of each range below."""
+    """BLEU and chrF with 95 % intervals by source length and by unknown words, above the sentences per range."""
     from matplotlib.figure import Figure
 
     columns = {"words of the source": report.by_length, "source words unknown to the vocabulary": report.by_unknown}
@@ -40,27 +39,27 @@ def groups_figure(report: EvaluationReport) -> Figure:
         panels[-1][column].set_xlabel(title)
     for row, name in enumerate([*(f"{name}, 95 % interval" for name in PANELS.values()), "sentences"]):
         panels[row][0].set_ylabel(name)
-    _explain(figure, report, panels[0][0])
+    _add_legend(figure, report, panels[0][0])
     return figure
 
 
-def _explain(figure: Figure, report: EvaluationReport, axes: Axes) -> None:
-    """Above the panels: which system is which, and what they translated."""
+def _add_legend(figure: Figure, report: EvaluationReport, axes: Axes) -> None:
+    """Adds a legend above the panels with the names of systems and files."""
     names = [f"run: {report.run.name}"]
     if report.against is not None:
         names.append(f"against: {report.against.name}")
     title = f"{report.sentences:,} sentences of {report.source}, references {report.target}"
     figure.legend(
         axes.get_legend_handles_labels()[0],
-        [_literal(name) for name in names],
+        [_escape_math(name) for name in names],
         loc="outside upper left",
-        title=_literal(title),
+        title=_escape_math(title),
         alignment="left",
         frameon=False,
     )
 
 
-def _literal(text: str) -> str:
+def _escape_math(text: str) -> str:
     return text.replace("$", r"\$")
 
 
@@ -70,17 +69,25 @@ def _points(axes: Axes, name: str, groups: Sequence[GroupReport]) -> None:
         systems["against"] = [group.against for group in groups]
     for number, (system, scores) in enumerate(systems.items()):
         shift = SHIFT * (2 * number - 1) if len(systems) > 1 else 0.0
-        _line(axes, [place + shift for place in range(len(groups))], [each[name] for each in scores], system)
-    _plain(axes)
+        positions = [index + shift for index in range(len(groups))]
+        _line(axes, positions, [group_scores[name] for group_scores in scores], system)
+    _style_axes(axes)
 
 
-def _line(axes: Axes, places: Sequence[float], scores: Sequence[Score], system: str) -> None:
+def _line(axes: Axes, positions: Sequence[float], scores: Sequence[Score], system: str) -> None:
     values = [score.value for score in scores]
-    # The middle of the resamples need not hold the score itself.
+    # The bootstrap interval does not always contain the score.
     below = [max(0.0, score.value - score.interval.low) for score in scores]
     above = [max(0.0, score.interval.high - score.value) for score in scores]
     axes.errorbar(
-        places, values, [below, above], fmt=f"{MARKS[system]}-", color=COLOURS[system], capsize=3, lw=1.2, label=system
+        positions,
+        values,
+        [below, above],
+        fmt=f"{MARKS[system]}-",
+        color=COLOURS[system],
+        capsize=3,
+        lw=1.2,
+        label=system,
     )
 
 
@@ -90,10 +97,10 @@ def _bars(axes: Axes, groups: Sequence[GroupReport]) -> None:
     axes.set_xticks(range(len(groups)), [group.label for group in groups])
     axes.margins(y=0.25)
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    _plain(axes)
+    _style_axes(axes)
 
 
-def _plain(axes: Axes) -> None:
+def _style_axes(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", lw=0.7)
     axes.set_axisbelow(True)

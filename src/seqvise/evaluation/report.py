@@ -1,4 +1,4 @@
-"""All that an evaluation finds, in plain values."""
+"""The report of an evaluation, in plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.evaluation.corpus import Corpus
 from seqvise.evaluation.systems import System
-from seqvise.metrics.groups import LENGTHS, UNKNOWNS, grouped
+from seqvise.metrics.groups import LENGTHS, UNKNOWNS, group_by_range
 from seqvise.metrics.perplexity import ReferenceLoss
 from seqvise.metrics.significance import Comparison, Interval, compare, score_interval
 from seqvise.metrics.statistics import Statistics, count
@@ -24,7 +24,7 @@ TOKEN_SCORES = {"own": "bleu_on_tokens", "moses": "bleu_on_moses_tokens"}
 
 
 class Sampling(NamedTuple):
-    """The draws of both significance tests and of all intervals."""
+    """Number of samples and random seed of both significance tests and all intervals."""
 
     samples: int
     seed: int
@@ -32,7 +32,7 @@ class Sampling(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """A score and the 95 % bootstrap interval of it."""
+    """A score and its 95 % bootstrap interval."""
 
     value: float
     interval: Interval
@@ -40,17 +40,17 @@ class Score:
 
 @dataclass(frozen=True)
 class SystemReport:
-    """One system.
+    """The scores of one system.
 
     Attributes:
         name: a run directory or a file.
         scores: ``bleu``, ``chrf`` and ``ter`` of detokenised text, ``bleu_on_tokens`` and ``bleu_on_moses_tokens``.
-        signatures: how each was computed.
-        loss: nats a word of the references; None, as the next three, where there is no model.
+        signatures: the sacreBLEU signature of each score.
+        loss: nats per word of the references; None without a model, as are the next three.
         perplexity: ``exp(loss)``.
-        words: of the references, ``<eos>`` included, in the run's own tokens.
-        unknown_words: how many of them the vocabulary lacks.
-        seconds: spent on translating; None where the translations were there.
+        words: number of words of the references in the run's tokens, including ``<eos>``.
+        unknown_words: number of out-of-vocabulary words among them.
+        seconds: decoding time; None if the translations were given.
     """
 
     name: str
@@ -65,13 +65,13 @@ class SystemReport:
 
 @dataclass(frozen=True)
 class GroupReport:
-    """The sentences whose source has a certain length, or number of unknown words.
+    """Scores of the sentences in a range of source length or of unknown words.
 
     Attributes:
         label: the range.
-        sentences: how many they are.
+        sentences: number of sentences.
         run: ``bleu``, ``chrf`` and ``ter``.
-        against: the same of the other system, empty where there is none.
+        against: scores of the other system, empty without one.
     """
 
     label: str
@@ -82,7 +82,7 @@ class GroupReport:
 
 @dataclass(frozen=True)
 class Difference:
-    """A sentence that two systems translate differently. line: its number in the file, from 1."""
+    """A sentence with different translations of two systems. line: line number in the file, from 1."""
 
     line: int
     source: str
@@ -99,18 +99,18 @@ class EvaluationReport:
 
     Attributes:
         source, target: the files.
-        sentences: their lines.
-        empty_sources, empty_references: how many of these hold no word. They count in the scores of text, but not in
-            the loss.
+        sentences: number of lines of each file.
+        empty_sources, empty_references: number of lines without a word. The text scores include them, the loss does
+            not.
         lowercase: whether text was compared without case.
-        beam: hypotheses that decoding kept.
-        run: the system that is evaluated.
-        against: the one that it is compared with, or None.
-        significance: how ``bleu``, ``chrf`` and ``ter`` differ; empty without ``against``.
-        sampling: the draws behind all intervals and p values.
-        by_length: by words of the source.
-        by_unknown: by words of the source that the run's vocabulary lacks.
-        differences: where the two systems differ most by sentence chrF, the largest first.
+        beam: beam size of decoding.
+        run: the evaluated system.
+        against: the system that it is compared with, or None.
+        significance: comparison of ``bleu``, ``chrf`` and ``ter``; empty without ``against``.
+        sampling: samples and seed of all intervals and p values.
+        by_length: scores by words of the source.
+        by_unknown: scores by out-of-vocabulary words of the source.
+        differences: sentences with the largest difference of sentence chrF, largest first.
     """
 
     source: str
@@ -129,32 +129,34 @@ class EvaluationReport:
     differences: list[Difference]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; a number that JSON has no word for becomes None."""
-        return {**_plain(asdict(self)), "sampling": self.sampling._asdict()}
+        """Plain values; non-finite numbers become None, as JSON does not support them."""
+        return {**_json_value(asdict(self)), "sampling": self.sampling._asdict()}
 
 
 def build_report(
     corpus: Corpus, systems: Sequence[System], lowercase: bool, beam: int, sampling: Sampling, shown: int
 ) -> EvaluationReport:
-    """Scores one system, and how another differs from it.
+    """Scores one system, and compares it with another.
 
     Args:
         corpus: the sentences.
-        systems: the one that is evaluated, and the other if there is one.
+        systems: the evaluated system, and optionally the one that it is compared with.
         lowercase: compare text without case.
-        beam: for the record.
-        sampling: of all intervals and p values.
-        shown: sentences kept where the two differ most.
+        beam: beam size, stored in the report.
+        sampling: samples and seed of all intervals and p values.
+        shown: maximum number of sentences in ``differences``.
     """
     counts = [_counts(system, corpus, lowercase) for system in systems]
-    reports = [_system_report(*each, sampling) for each in zip(systems, counts, strict=True)]
+    reports = [
+        _system_report(system, system_counts, sampling) for system, system_counts in zip(systems, counts, strict=True)
+    ]
     two = len(systems) == 2
     return EvaluationReport(
         source=corpus.source,
         target=corpus.target,
         sentences=len(corpus.sources),
-        empty_sources=_empty(corpus.sources),
-        empty_references=_empty(corpus.references),
+        empty_sources=_count_empty(corpus.sources),
+        empty_references=_count_empty(corpus.references),
         lowercase=lowercase,
         beam=beam,
         run=reports[0],
@@ -167,7 +169,7 @@ def build_report(
     )
 
 
-def _empty(texts: Sequence[str]) -> int:
+def _count_empty(texts: Sequence[str]) -> int:
     return sum(not has_word(text) for text in texts)
 
 
@@ -181,35 +183,40 @@ def _counts(system: System, corpus: Corpus, lowercase: bool) -> dict[str, Statis
 
 
 def _system_report(system: System, counts: Counts, sampling: Sampling) -> SystemReport:
-    everything = dict(counts)
+    all_counts = dict(counts)
     signatures = {name: statistics.signature for name, statistics in counts.items()}
     for name, tokens in system.tokens.items():
-        everything[TOKEN_SCORES[name]] = statistics = count(token_metric(), tokens.outputs, tokens.references)
+        all_counts[TOKEN_SCORES[name]] = statistics = count(token_metric(), tokens.outputs, tokens.references)
         signatures[TOKEN_SCORES[name]] = f"{tokens.signature}; {statistics.signature}"
-    scores = _scores(everything, sampling)
-    return SystemReport(system.name, scores, signatures, *_of_loss(system.loss), system.seconds)
+    scores = _scores(all_counts, sampling)
+    return SystemReport(system.name, scores, signatures, *_loss_fields(system.loss), system.seconds)
 
 
-def _of_loss(found: ReferenceLoss | None) -> tuple[float | None, float | None, int | None, int | None]:
-    return (None,) * 4 if found is None else (found.loss, found.perplexity, found.words, found.unknown)
+def _loss_fields(loss: ReferenceLoss | None) -> tuple[float | None, float | None, int | None, int | None]:
+    return (None,) * 4 if loss is None else (loss.loss, loss.perplexity, loss.word_count, loss.unknown)
 
 
 def _scores(counts: Counts, sampling: Sampling) -> dict[str, Score]:
-    return {name: Score(each.score(), score_interval(each, *sampling)) for name, each in counts.items()}
+    return {
+        name: Score(statistics.score(), score_interval(statistics, *sampling)) for name, statistics in counts.items()
+    }
 
 
 def _group_reports(
     counts: Sequence[Counts], values: NDArray[np.int64], starts: Sequence[int], sampling: Sampling
 ) -> list[GroupReport]:
     reports = []
-    for label, members in grouped(values, starts):
-        scores = [_scores({name: all_.of(members) for name, all_ in each.items()}, sampling) for each in counts]
+    for label, members in group_by_range(values, starts):
+        scores = [
+            _scores({name: statistics.subset(members) for name, statistics in system_counts.items()}, sampling)
+            for system_counts in counts
+        ]
         reports.append(GroupReport(label, len(members), scores[0], scores[1] if len(scores) > 1 else {}))
     return reports
 
 
 def _differences(corpus: Corpus, systems: Sequence[System], counts: Sequence[Counts], shown: int) -> list[Difference]:
-    chrf = [each["chrf"].scores(each["chrf"].rows) for each in counts]
+    chrf = [system_counts["chrf"].scores(system_counts["chrf"].rows) for system_counts in counts]
     order = np.argsort(-np.abs(chrf[0] - chrf[1]), kind="stable")[:shown]
     return [
         Difference(
@@ -224,9 +231,9 @@ def _differences(corpus: Corpus, systems: Sequence[System], counts: Sequence[Cou
     ]
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""An evaluation as a person reads it, in 80 columns or more."""
+"""Prints an evaluation report as tables for terminals of at least 80 columns."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def show(report: EvaluationReport, console: Console) -> None:
 
 def _head(report: EvaluationReport) -> RenderableType:
     empty = {"source": report.empty_sources, "reference": report.empty_references}
-    told = "".join(f", {count:,} empty {side}{'s'[: count != 1]}" for side, count in empty.items() if count)
+    empty_note = "".join(f", {count:,} empty {side}{'s'[: count != 1]}" for side, count in empty.items() if count)
     grid = _grid()
     grid.add_row("source", Text(report.source))
     grid.add_row("reference", Text(report.target))
-    grid.add_row("sentences", f"{report.sentences:,}{told}")
+    grid.add_row("sentences", f"{report.sentences:,}{empty_note}")
     for name, system in _systems(report).items():
         grid.add_row(name, Text(f"{system.name}{_speed(report, system)}"))
-    case = "without case, as a tokenizer here lower-cases" if report.lowercase else "with case"
+    case = "without case, because a tokenizer lower-cases" if report.lowercase else "with case"
     grid.add_row("text", f"compared {case}")
     return grid
 
@@ -75,7 +75,7 @@ def _loss_rows(systems: Sequence[SystemReport]) -> dict[str, list[str]]:
         "loss of the references": [_number(system.loss, ".4f") for system in systems],
         "perplexity": [_number(system.perplexity, ",.3f") for system in systems],
         "words of the references": [_number(system.words, ",d") for system in systems],
-        "  of them unknown": [_number(system.unknown_words, ",d") for system in systems],
+        "  out of vocabulary": [_number(system.unknown_words, ",d") for system in systems],
     }
 
 
@@ -84,17 +84,17 @@ def _score_cells(score: Score) -> tuple[str, str]:
 
 
 def _significance(report: EvaluationReport) -> RenderableType:
-    table = _table("Run less against", "")
+    table = _table("Run minus against", "")
     for name in ("difference", "95 % interval", "p bootstrap", "p randomisation"):
         table.add_column(name, justify="right")
-    for name, found in report.significance.items():
-        probabilities = (_probability(p) for p in (found.bootstrap, found.randomisation))
-        table.add_row(ROWS[name], f"{found.difference:+.2f}", _interval(found.interval, "+"), *probabilities)
+    for name, comparison in report.significance.items():
+        probabilities = (_probability(p) for p in (comparison.bootstrap, comparison.randomisation))
+        table.add_row(ROWS[name], f"{comparison.difference:+.2f}", _interval(comparison.interval, "+"), *probabilities)
     note = (
         f"{report.sampling.samples:,} samples, seed {report.sampling.seed}. p bootstrap is one-sided: how often the "
-        "better is not better when sentences are drawn anew (Koehn 2004). p randomisation is two-sided: how often "
-        "they differ as much when their outputs are exchanged at random (Riezler and Maxwell 2005). "
-        "Of TER, less is better."
+        "better system is not better on resampled sentences (Koehn 2004). p randomisation is two-sided: how often "
+        "the difference is as large with randomly exchanged outputs (Riezler and Maxwell 2005). "
+        "Lower TER is better."
     )
     return Group(table, Text(note, style="dim"))
 
@@ -118,21 +118,21 @@ def _groups(title: str, what: str, groups: Sequence[GroupReport], two: bool) -> 
 def _side_by_side(differences: Sequence[Difference]) -> list[RenderableType]:
     if not differences:
         return []
-    return [Text("Where they differ most, by sentence chrF", style="bold"), *map(_sentence, differences)]
+    return [Text("Largest differences of sentence chrF", style="bold"), *map(_sentence, differences)]
 
 
-def _sentence(found: Difference) -> RenderableType:
+def _sentence(difference: Difference) -> RenderableType:
     grid = _grid()
-    grid.add_row(f"line {found.line}", "")
-    grid.add_row("source", Text(found.source))
-    grid.add_row("reference", Text(found.reference))
-    grid.add_row(f"run {found.run_chrf:.1f}", Text(found.run))
-    grid.add_row(f"against {found.against_chrf:.1f}", Text(found.against))
+    grid.add_row(f"line {difference.line}", "")
+    grid.add_row("source", Text(difference.source))
+    grid.add_row("reference", Text(difference.reference))
+    grid.add_row(f"run {difference.run_chrf:.1f}", Text(difference.run))
+    grid.add_row(f"against {difference.against_chrf:.1f}", Text(difference.against))
     return grid
 
 
 def _signatures(report: EvaluationReport) -> RenderableType:
-    """Each on lines of its own, so that it can be copied."""
+    """Each signature on separate lines, so that it can be copied."""
     lines: list[RenderableType] = [Text("Signatures", style="bold")]
     for name, signature in report.run.signatures.items():
         lines += [Text(ROWS[name], style="dim"), Padding(Text(signature), (0, 0, 0, 2))]

@@ -1,4 +1,4 @@
-"""The folder that another program translates from: two files of numbers, the words of both sides, and what is what."""
+"""Writes an exported model: encoder and decoder step, vocabularies and tokenizers, a manifest and a README."""
 
 from __future__ import annotations
 
@@ -16,80 +16,84 @@ from seqvise.corpus.tokens.vocabulary import SPECIALS
 from seqvise.errors import UserError
 from seqvise.export.formats import FORMATS, Format, Program, refuse_old_torch
 from seqvise.export.layers import exportable
-from seqvise.export.parts import ExportPart, Shape, Sizes, make_parts, read_by_step, shapes, with_read_weights
+from seqvise.export.parts import ExportPart, Shape, Sizes, make_parts, shapes, step_input_names, without_unused_weights
 from seqvise.files import atomic_folder, write_text
 from seqvise.inference.translator import load_seq2seq
 from seqvise.runs.load import Run
 
 README = """\
-A translation model, for programs that have neither seqvise nor its Python classes.
+A translation model for programs without seqvise and its Python classes.
 
-manifest.json   the inputs and outputs of each file, in order, with their types and shapes; ids of the special words
-encoder.*       reads source sentences, once
-step.*          says the next word of each hypothesis
-source.*        vocabulary and tokenizer of the source side; target.* of the target side
+manifest.json   inputs and outputs of each file, in order, with their types and shapes; ids of the special tokens
+encoder.*       encodes the source sentences, once
+step.*          one decoder step: scores the next word of each hypothesis
+source.*        vocabulary and tokenizer of the source side
+target.*        vocabulary and tokenizer of the target side
 
-A number in a shape is fixed; a name stands for any number: `batch` sentences, `source` words of the longest of them,
-`rows` hypotheses, `said` words said before. ONNX files (`*.onnx`) take and give tensors by name. A package of
-`torch.export` (`*.pt2`) takes keywords and gives a tuple in the order of the manifest:
+In a shape, a number is a fixed size and a name is a variable size: `batch` sentences, `source` words of the longest
+sentence, `rows` hypotheses, `said` words generated so far. ONNX files (`*.onnx`) have named inputs and outputs. A
+`torch.export` package (`*.pt2`) takes keyword arguments and returns a tuple in the order of the manifest:
 
     encoder = torch.export.load("encoder.pt2").module()
     outputs = encoder(ids=ids, lengths=lengths)
 
-A vocabulary is a table of tabs with a line a word, after a head line. A word's id is the number of its line, from 0.
-codec.json names the tokenizer and how it treats case; both files are read by
-seqvise.corpus.tokens.codec.TextCodec.load(folder, side). Where `backwards` is true, that side's words are in reverse
-order.
+A vocabulary is a tab-separated table with a header and one line per word. The id of a word is its line number after
+the header, from 0. codec.json has the name of the tokenizer and its treatment of case.
+seqvise.corpus.tokens.codec.TextCodec.load(folder, side) reads both files. If `backwards` is true, the words of that
+side are in reverse order.
 
 Greedy decoding:
 
-1. Make ids of each source, `<eos>` last. Fill shorter ones with `<pad>` at their end; `lengths` counts `<eos>`, not
-   `<pad>`.
-2. Run the encoder. Its outputs are the `memory_*` and the first `state_*`.
-3. The first `tokens` are `<bos>`. Run the step with them, the state and the memory, as far
-   as it takes them. The next word of a row has the
-   largest of `logits`, `<bos>` and `<pad>` left out. `attention`, where given, says where the row looked.
-4. `next_state_*` are the `state_*` of the next step, whose `tokens` are the words just said. A row ends with `<eos>`.
+1. Convert each source to ids that end with `<eos>`. Pad shorter ones at the end with `<pad>`; `lengths` includes
+   `<eos>`, but not `<pad>`.
+2. Run the encoder. Its outputs are `memory_*` and the initial `state_*`.
+3. Run the step with `tokens` (at first `<bos>`) and those of `state_*` and `memory_*` that are among its inputs. The
+   next word of a row is the argmax of `logits` without `<bos>` and `<pad>`. `attention`, if present, has the weights of
+   the source words.
+4. For the next step, use `next_state_*` as `state_*` and the new words as `tokens`. A row ends with `<eos>`.
 
-Beam search: the rows of one sentence stand side by side, and all sentences have equally many. Choosing hypotheses is
-taking rows of every `state_*` along its first axis; leaving a sentence out is doing so with `memory_*`, too.
+Beam search: the rows of one sentence are adjacent, and all sentences have the same number of rows. To select
+hypotheses, index the first axis of every `state_*`; to drop a sentence, also index the first axis of `memory_*`.
 """
 
 
 MANIFEST = "manifest.json"
-TRIED = (Sizes(sentences=1, words=1, hypotheses=1, said=0), Sizes(sentences=3, words=9, hypotheses=4, said=3))
-"""Sizes unlike the exported ones, with which each file must give what the model gives."""
+CHECKED_SIZES = (
+    Sizes(sentences=1, source_length=1, hypotheses=1, steps=0),
+    Sizes(sentences=3, source_length=9, hypotheses=4, steps=3),
+)
+"""Sizes other than those of the export, for which each file must return the same values as the model."""
 TOLERANCE = 1e-3
-"""Of a tensor's largest number: attention with large scores makes a hundred times as much of a rounding error."""
+"""Relative to the largest value of a tensor: attention with large scores magnifies rounding errors a hundredfold."""
 
 
 def export_run(run: Run, output: Path, kind: str) -> list[Path]:
     """Writes a run's encoder and step, its vocabularies and tokenizers, a manifest and a README.
 
-    Before the folder gets its name, both files are run and compared with the model, with other numbers of sentences,
-    words and hypotheses than they were exported with.
+    Before the folder gets its final name, both files are run and compared with the model for numbers of sentences,
+    words and hypotheses other than those of the export.
 
     Args:
-        run: of a model with the step interface.
+        run: a run whose model has the step interface.
         output: the new folder.
         kind: a key of ``FORMATS``.
 
     Returns:
-        the files, by name.
+        the files, sorted by name.
 
     Raises:
-        UserError: the run has no such model or no checkpoint; or the model cannot be written, or the files do not give
-            what it gives.
+        UserError: the run has no such model or no checkpoint, the model cannot be exported, or the files return other
+            values than the model.
     """
     refuse_old_torch()
-    model, form, words = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
+    model, file_format, vocab_size = load_seq2seq(run), FORMATS[kind], len(run.source.vocabulary)
     try:
-        read = read_by_step(model, words)
+        step_inputs = step_input_names(model, vocab_size)
     except TypeError as error:
         raise UserError(f"{run.path} cannot be exported: {error}.") from error
     with atomic_folder(output) as folder:
-        content = _write_parts(exportable(model), read, words, form, folder)
-        _check(model, read, words, form, folder)
+        content = _write_parts(exportable(model), step_inputs, vocab_size, file_format, folder)
+        _check_files(model, step_inputs, vocab_size, file_format, folder)
         run.source.save(folder, "source")
         run.target.save(folder, "target")
         sides = {"source": _side(run.source), "target": _side(run.target)}
@@ -98,53 +102,56 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
     return sorted(output.iterdir())
 
 
-def _write_parts(model: nn.Module, read: Sequence[str], words: int, form: Format, folder: Path) -> dict[str, Any]:
-    """Writes both files, and tells of each what it takes and gives."""
-    told, found = {}, shapes(model, words, read)
-    for part in make_parts(model, words, read=read):
-        path = folder / f"{part.name}{form.ending}"
-        form.write(with_read_weights(part), found[part.name], path)
-        told[part.name] = {"file": path.name, **_told(part, found[part.name])}
-    return told
+def _write_parts(
+    model: nn.Module, step_inputs: Sequence[str], vocab_size: int, file_format: Format, folder: Path
+) -> dict[str, Any]:
+    """Writes both files; returns the inputs and outputs of each for the manifest."""
+    entries, part_shapes = {}, shapes(model, vocab_size, step_inputs)
+    for part in make_parts(model, vocab_size, step_inputs=step_inputs):
+        path = folder / f"{part.name}{file_format.suffix}"
+        file_format.write(without_unused_weights(part), part_shapes[part.name], path)
+        entries[part.name] = {"file": path.name, **_inputs_and_outputs(part, part_shapes[part.name])}
+    return entries
 
 
 @torch.no_grad()
-def _told(part: ExportPart, found: dict[str, Shape]) -> dict[str, list[dict[str, Any]]]:
-    def one(name: str, value: Tensor) -> dict[str, Any]:
-        return {"name": name, "type": str(value.dtype).removeprefix("torch."), "shape": found[name]}
+def _inputs_and_outputs(part: ExportPart, shapes: dict[str, Shape]) -> dict[str, list[dict[str, Any]]]:
+    def entry(name: str, value: Tensor) -> dict[str, Any]:
+        return {"name": name, "type": str(value.dtype).removeprefix("torch."), "shape": shapes[name]}
 
     return {
-        "inputs": [one(name, value) for name, value in part.inputs.items()],
-        "outputs": [one(name, value) for name, value in part.run().items()],
+        "inputs": [entry(name, value) for name, value in part.inputs.items()],
+        "outputs": [entry(name, value) for name, value in part.run().items()],
     }
 
 
 @torch.no_grad()
-def _check(model: nn.Module, read: Sequence[str], words: int, form: Format, folder: Path) -> None:
+def _check_files(
+    model: nn.Module, step_inputs: Sequence[str], vocab_size: int, file_format: Format, folder: Path
+) -> None:
     programs: dict[str, Program] = {}
-    for sizes in TRIED:
-        for part in make_parts(model, words, sizes, read):
+    for sizes in CHECKED_SIZES:
+        for part in make_parts(model, vocab_size, sizes, step_inputs):
             if part.name not in programs:
-                programs[part.name] = form.load(folder / f"{part.name}{form.ending}")
+                programs[part.name] = file_format.load(folder / f"{part.name}{file_format.suffix}")
             if difference := _difference(part, programs[part.name]):
                 raise UserError(
-                    f"The exported {part.name} {difference} for {sizes}: the model computes with numbers that an "
-                    "exported program does not follow. Take sizes from tensor.shape, and neither loop nor branch on "
-                    "them."
+                    f"The exported {part.name} {difference} for {sizes}: the model uses Python numbers that the export "
+                    "fixed as constants. Take sizes from tensor.shape, and do not loop or branch on them."
                 )
 
 
 def _difference(part: ExportPart, run: Program) -> str:
-    """What the file does otherwise than the model; nothing where they agree."""
+    """A description of the difference between file and model; empty if they agree."""
     try:
-        found = run(part.inputs)
-    except Exception as error:  # each format has its own
+        outputs = run(part.inputs)
+    except Exception as error:  # each format has its own error classes
         return f"fails ({str(error).strip().splitlines()[-1]})"
-    wrong = [name for (name, value), other in zip(part.run().items(), found, strict=True) if _far(value, other)]
-    return f"does not give the model's {', '.join(wrong)}" if wrong else ""
+    wrong = [name for (name, value), other in zip(part.run().items(), outputs, strict=True) if _differs(value, other)]
+    return f"differs from the model in {', '.join(wrong)}" if wrong else ""
 
 
-def _far(value: Tensor, other: Tensor) -> bool:
+def _differs(value: Tensor, other: Tensor) -> bool:
     if value.shape != other.shape:
         return True
     value, other = value.float(), other.float()

@@ -1,4 +1,4 @@
-"""The kinds of files that a part can be written to, and run from."""
+"""The export formats: how a part is written to a file, and loaded and run from it."""
 
 from __future__ import annotations
 
@@ -16,42 +16,44 @@ from seqvise.errors import UserError
 from seqvise.export.parts import ExportPart, Shape
 
 OPSET = 18
-"""The oldest that torch's exporter writes; every onnxruntime of the last years reads it."""
+"""The oldest opset of torch's exporter, supported by every onnxruntime of the last years."""
 
 Program = Callable[[dict[str, Tensor]], tuple[Tensor, ...]]
-"""From inputs by name, in the order of the part's, to the outputs."""
+"""Maps inputs by name, in the order of the part, to the outputs."""
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        ending: of its name.
-        write: writes a part, whose inputs and outputs have the shapes given, to a path.
-        load: reads the file as another program would.
+        suffix: file name suffix.
+        write: writes a part with the given shapes of inputs and outputs to a path.
+        load: loads the file as another program would.
     """
 
-    ending: str
+    suffix: str
     write: Callable[[ExportPart, Mapping[str, Shape], Path], None]
     load: Callable[[Path], Program]
 
 
 def refuse_old_torch() -> None:
-    """Refuses a torch whose exporters cannot write the formats.
+    """Checks that the exporters of torch support the formats.
 
     Raises:
-        UserError: it is too old.
+        UserError: torch is too old.
     """
     arguments = inspect.signature(torch.export.export).parameters
     if "prefer_deferred_runtime_asserts_over_guards" not in arguments or not hasattr(torch.onnx, "ops"):
-        raise UserError(f"export: torch is {torch.__version__}, whose exporters are too old: update torch.")
+        raise UserError(
+            f"export: torch is {torch.__version__}, whose exporters are too old: install torch 2.9 or later."
+        )
 
 
 def write_torch(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> None:
-    """Writes the part as a package of ``torch.export``; its inputs are keywords.
+    """Writes the part as a package of ``torch.export`` with keyword inputs.
 
     Raises:
-        UserError: the model does what ``torch.export`` cannot follow.
+        UserError: ``torch.export`` does not support an operation of the model.
     """
     with torch.no_grad(), _any_size():
         try:
@@ -59,20 +61,20 @@ def write_torch(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> No
                 part.module,
                 (),
                 part.inputs,
-                dynamic_shapes=_growing(part, shapes),
+                dynamic_shapes=_dynamic_axes(part, shapes),
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
-        except Exception as error:  # torch.export has many
+        except Exception as error:  # torch.export raises many classes
             raise _refused("torch", part, error) from error
     _remove_asserts(program)
     torch.export.save(program, path)
 
 
-def _growing(part: ExportPart, shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    """By input the axes that may grow, as ``torch.export`` takes them."""
-    hint = torch.export.Dim.DYNAMIC
+def _dynamic_axes(part: ExportPart, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """The dynamic axes of each input, in the form of ``torch.export``."""
+    dynamic = torch.export.Dim.DYNAMIC
     return {
-        name: {place: hint for place, size in enumerate(shapes[name]) if isinstance(size, str)} for name in part.inputs
+        name: {axis: dynamic for axis, size in enumerate(shapes[name]) if isinstance(size, str)} for name in part.inputs
     }
 
 
@@ -80,7 +82,7 @@ def write_onnx(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> Non
     """Writes the part as ONNX.
 
     Raises:
-        UserError: the model does what ONNX has no operator for, or ``torch.export`` cannot follow.
+        UserError: ONNX or ``torch.export`` does not support an operation of the model.
     """
     with torch.no_grad():
         try:
@@ -94,7 +96,7 @@ def write_onnx(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> Non
                 external_data=False,
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
-                dynamic_shapes=_growing(part, shapes),
+                dynamic_shapes=_dynamic_axes(part, shapes),
                 opset_version=OPSET,
             )
         except torch.onnx.OnnxExporterError as error:
@@ -103,7 +105,7 @@ def write_onnx(part: ExportPart, shapes: Mapping[str, Shape], path: Path) -> Non
 
 
 def _name_sizes(path: Path, shapes: Mapping[str, Shape]) -> None:
-    """Writes our names of the sizes into the file, where the exporter wrote its own."""
+    """Replaces the exporter's names of dynamic sizes by those of the manifest."""
     import onnx
 
     model = onnx.load(path)
@@ -118,7 +120,7 @@ def _name_sizes(path: Path, shapes: Mapping[str, Shape]) -> None:
 
 
 def load_torch(path: Path) -> Program:
-    """The part that ``write_torch`` wrote."""
+    """Loads a file of ``write_torch``."""
     module = torch.export.load(path).module()
 
     def run(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
@@ -129,14 +131,14 @@ def load_torch(path: Path) -> Program:
 
 
 def load_onnx(path: Path) -> Program:
-    """The part that ``write_onnx`` wrote, in onnxruntime on the CPU."""
+    """Loads a file of ``write_onnx`` in onnxruntime on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def run(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-        return tuple(map(torch.from_numpy, found))
+        outputs = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        return tuple(map(torch.from_numpy, outputs))
 
     return run
 
@@ -148,15 +150,15 @@ FORMATS = {
 
 
 def _any_size() -> AbstractContextManager[Any]:
-    """Lets ``torch.export`` write programs that sizes of 0 and 1 fit as well, as its ONNX exporter does."""
+    """Makes ``torch.export`` support sizes of 0 and 1, as its ONNX exporter does."""
     config: Any = importlib.import_module("torch.fx.experimental._config")
     patched: AbstractContextManager[Any] = config.patch(backed_size_oblivious=True)
     return patched
 
 
 def _remove_asserts(program: torch.export.ExportedProgram) -> None:
-    """Removes the checks that no size is 1: operators take such sizes, and each file is tried with them."""
-    for module in program.graph_module.modules():  # a loop is a graph of its own
+    """Removes the assertions that no size is 1: operators support it, and each file is checked with such sizes."""
+    for module in program.graph_module.modules():  # a loop is a separate graph
         if not isinstance(module, torch.fx.GraphModule):
             continue
         for node in list(module.graph.nodes):
@@ -170,5 +172,5 @@ def _refused(kind: str, part: ExportPart, error: Exception) -> UserError:
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return UserError(
         f"format={kind} cannot write the {part.name} of this model ({reason}): take sizes from tensor.shape, and "
-        "neither loop nor branch on the values of tensors."
+        "do not loop or branch on the values of tensors."
     )

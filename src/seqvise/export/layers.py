@@ -1,4 +1,4 @@
-"""Layers that can be exported for any length, with the values of those that they replace."""
+"""Exportable replacements of layers: the same values, for any sequence length."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops import while_loop  # as torch documents it; later ones have torch.while_loop too
+from torch._higher_order_ops import while_loop  # as documented; later versions also have torch.while_loop
 from torch.nn import functional as F
 
 from seqvise.models.kernels.step_linear import MakeProduct, Product
 from seqvise.models.recurrent.layers import Cell, GruLayer, LayerState, LstmLayer, run_fused
 
 Step = Callable[..., LayerState]
-"""From the shares of the inputs and of the state in the gates, (N, G) each, and the state to the next state."""
+"""Maps the contributions of inputs and state to the gates, (N, G) each, and the state to the next state."""
 
 
 class ExportableGru(GruLayer):
-    """A GRU whose exported file has one loop over the sentence, not the steps of the example."""
+    """A GRU that is exported as a loop over the sentence, not unrolled for the length of the example."""
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
         """The outputs of all steps: (N, S, I) to (N, S, H); see ``RecurrentLayer``."""
@@ -31,7 +31,7 @@ class ExportableGru(GruLayer):
 
 
 class ExportableLstm(LstmLayer):
-    """An LSTM with such a loop."""
+    """An LSTM that is exported as a loop; see ``ExportableGru``."""
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
         """The outputs of all steps: (N, S, I) to (N, S, H); see ``RecurrentLayer``."""
@@ -42,7 +42,7 @@ class ExportableLstm(LstmLayer):
         return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), self.weight_hh_l0)
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell with the weights of one pass, without writes into slices; see ``RecurrentLayer``."""
+        """The cell with the weights of one forward pass, without in-place writes to slices; see ``RecurrentLayer``."""
         return _LstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
 
@@ -64,32 +64,32 @@ def _gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> LayerState:
 
 def _lstm_step(gates: Tensor, recurrent: Tensor, _hidden: Tensor, cell: Tensor) -> LayerState:
     enter, forget, new, out = (gates + recurrent).chunk(4, 1)
-    after = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
-    return torch.sigmoid(out) * torch.tanh(after), after
+    new_cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(new)
+    return torch.sigmoid(out) * torch.tanh(new_cell), new_cell
 
 
 def _onnx_layer(
     layer: GruLayer | LstmLayer, operator: str, inputs: Tensor, state: LayerState, order: Sequence[int], **attrs: int
 ) -> Tensor:
-    """ONNX's own operator over a sentence: (N, S, I) to (N, S, H).
+    """The recurrent operator of ONNX over a sentence: (N, S, I) to (N, S, H).
 
     Args:
-        layer: whose weights are read.
+        layer: the layer with the weights.
         operator: ``GRU`` or ``LSTM``.
         inputs: (N, S, I).
-        state: before the first step.
-        order: of the gates in ONNX, as places in torch's order.
-        attrs: of the operator, beside its width.
+        state: the initial state.
+        order: the gates of ONNX as indices into the gate order of torch.
+        attrs: attributes of the operator other than ``hidden_size``.
     """
 
     rows, steps, width = inputs.shape[0], inputs.shape[1], layer.hidden_size
 
     def ordered(weight: Tensor) -> Tensor:
-        return torch.cat([weight[place * width : (place + 1) * width] for place in order]).unsqueeze(0)
+        return torch.cat([weight[gate * width : (gate + 1) * width] for gate in order]).unsqueeze(0)
 
     bias = torch.cat([ordered(layer.bias_ih_l0), ordered(layer.bias_hh_l0)], 1)
     weights = (ordered(layer.weight_ih_l0), ordered(layer.weight_hh_l0), bias)
-    # The fifth input, lengths, stays out: padding is at the end and never reaches a real step.
+    # The fifth input, lengths, is omitted: padding is at the end and does not affect real steps.
     outputs: Tensor = torch.onnx.ops.symbolic(
         operator,
         (inputs.transpose(0, 1), *weights, None, *(part.unsqueeze(0) for part in state)),
@@ -101,9 +101,9 @@ def _onnx_layer(
 
 
 def _run_loop(layer: GruLayer | LstmLayer, inputs: Tensor, state: LayerState, step: Step) -> Tensor:
-    """A loop that stays one in the exported graph: (N, S, I) to (N, S, H)."""
+    """The layer as a loop in the exported graph: (N, S, I) to (N, S, H)."""
     gates = F.linear(inputs.transpose(0, 1), layer.weight_ih_l0, layer.bias_ih_l0)
-    # Tensors that a loop reads must not share memory, and a layer's weights may be parts of one block.
+    # The inputs of a loop must not share memory, but the weights of a layer may be views of one block.
     weight, bias = layer.weight_hh_l0.clone(), layer.bias_hh_l0.clone()
     outputs = gates.new_zeros(gates.shape[0], *state[0].shape)
 
@@ -111,17 +111,17 @@ def _run_loop(layer: GruLayer | LstmLayer, inputs: Tensor, state: LayerState, st
         return time < gates.shape[0]
 
     def advance(time: Tensor, outputs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        place = time.unsqueeze(0)
-        after = step(gates.index_select(0, place).squeeze(0), F.linear(state[0], weight, bias), *state)
-        return (time + 1, outputs.index_copy(0, place, after[0].unsqueeze(0)), *after)
+        index = time.unsqueeze(0)
+        new_state = step(gates.index_select(0, index).squeeze(0), F.linear(state[0], weight, bias), *state)
+        return (time + 1, outputs.index_copy(0, index, new_state[0].unsqueeze(0)), *new_state)
 
-    begin = (torch.zeros((), dtype=torch.long), outputs, *(part.clone() for part in state))
-    looped = cast(tuple[Tensor, ...], while_loop(unfinished, advance, begin))
-    return looped[1].transpose(0, 1)
+    initial = (torch.zeros((), dtype=torch.long), outputs, *(part.clone() for part in state))
+    final = cast(tuple[Tensor, ...], while_loop(unfinished, advance, initial))
+    return final[1].transpose(0, 1)
 
 
 class ExportableRmsNorm(nn.RMSNorm):
-    """``x w / sqrt(mean(x^2) + eps)`` in operations that every ONNX has."""
+    """``x w / sqrt(mean(x^2) + eps)`` in operations of every ONNX version."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
@@ -132,17 +132,17 @@ class ExportableRmsNorm(nn.RMSNorm):
 
 
 def exportable(model: nn.Module) -> nn.Module:
-    """A copy of a model whose layers can be exported, in evaluation mode and without gradients."""
+    """A copy of a model with exportable layers, in evaluation mode and without gradients."""
     copy = deepcopy(model)
     for parent in list(copy.modules()):
         for name, layer in parent.named_children():
-            if (twin := _twin(layer)) is not None:
-                twin.load_state_dict(layer.state_dict())
-                setattr(parent, name, twin)
+            if (replacement := _exportable_layer(layer)) is not None:
+                replacement.load_state_dict(layer.state_dict())
+                setattr(parent, name, replacement)
     return copy.eval().requires_grad_(False)
 
 
-def _twin(layer: nn.Module) -> nn.Module | None:
+def _exportable_layer(layer: nn.Module) -> nn.Module | None:
     if isinstance(layer, GruLayer):
         return ExportableGru(layer.input_size, layer.hidden_size)
     if isinstance(layer, LstmLayer):

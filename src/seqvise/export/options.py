@@ -1,4 +1,4 @@
-"""What can be chosen about an export. Without torch, so that a wrong choice is refused at once."""
+"""Options of an export. Without torch, so that a wrong value is refused before torch is imported."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+from seqvise.options import Options, Problem, one_of
+
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "torch": ()}
-"""By format, what it needs beside torch."""
+"""For each format the packages that it needs beside torch."""
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """What `seqvise export` is told."""
+class ExportOptions(Options):
+    """Keys of `seqvise export`."""
 
     run: Annotated[Path, "the run directory whose best checkpoint is exported"]
     output: Annotated[Path, "the new folder"]
-    format: Annotated[str, "onnx | torch, what the files are"] = "onnx"
+    format: Annotated[str, "onnx | torch, format of the files"] = "onnx"
     trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
 
-    def problems(self) -> Iterator[str]:
-        """Sentences about values that cannot be right."""
-        if self.format not in PACKAGES:
-            yield f"format is '{self.format}', but must be one of {', '.join(PACKAGES)}."
+    def validate(self) -> Iterator[Problem]:
+        yield from one_of(self, format=PACKAGES)
         missing = [name for name in PACKAGES.get(self.format, ()) if find_spec(name) is None]
         if missing:
             yield (
-                f"format={self.format} needs {' and '.join(missing)}, not installed here: "
-                "`pip install 'seqvise[onnx]'`, or take format=torch."
+                "format",
+                f"is {self.format}, which needs {' and '.join(missing)}: `pip install 'seqvise[onnx]'`, or set "
+                "format=torch.",
             )
         if self.output.exists():
-            yield f"output={self.output} is there already: delete it, or give the name of a new folder."
+            yield "output", f"is {self.output}, which already exists: delete it, or give the name of a new folder."

@@ -1,4 +1,4 @@
-"""A step model as two modules that take and give plain tensors, with examples of their inputs."""
+"""Splits a step model into two modules with plain tensors as inputs and outputs, with example inputs."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ ValueT = TypeVar("ValueT")
 
 
 def named_tensors(value: object, name: str) -> dict[str, Tensor]:
-    """The tensors in a value, each under the path to it: ``state_layers_0_keys``.
+    """The tensors of a nested value by path, such as ``state_layers_0_keys``.
 
     Args:
-        value: nested as the module says; None holds nothing.
-        name: of the value itself, before the first ``_``.
+        value: a tensor, None, or nested dataclasses, tuples and lists of them.
+        name: the name of the value, the first part of each path.
 
     Raises:
-        TypeError: a number or anything else that is no tensor.
+        TypeError: the value contains a number or another object that is not a tensor.
     """
     if isinstance(value, Tensor):
         return {name: value}
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for part, inner in _parts(value, name).items():
-        found |= named_tensors(inner, f"{name}_{part}")
-    return found
+        tensors |= named_tensors(inner, f"{name}_{part}")
+    return tensors
 
 
 def filled(value: ValueT, tensors: Iterator[Tensor]) -> ValueT:
-    """A value of the same form with other tensors, taken in the order of ``named_tensors``."""
+    """A value of the same structure with other tensors, in the order of ``named_tensors``."""
     return _filled(value, tensors)  # type: ignore[no-any-return]
 
 
@@ -45,8 +45,8 @@ def _filled(value: Any, tensors: Iterator[Tensor]) -> Any:
     if isinstance(value, Tensor):
         return next(tensors)
     parts = [_filled(inner, tensors) for inner in _parts(value, "").values()]
-    made = type(value)
-    return made(parts) if made in (tuple, list) else made(*parts)
+    kind = type(value)
+    return kind(parts) if kind in (tuple, list) else kind(*parts)
 
 
 def _parts(value: Any, name: str) -> dict[str, Any]:
@@ -56,51 +56,52 @@ def _parts(value: Any, name: str) -> dict[str, Any]:
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, (tuple, list)):
         return dict(zip(getattr(value, "_fields", map(str, range(len(value)))), value, strict=True))
-    raise TypeError(f"{name} is a {type(value).__name__}, but what passes from step to step must be tensors")
+    raise TypeError(f"{name} is a {type(value).__name__}, but state and memory must consist of tensors")
 
 
 STATE, NEXT, MEMORY = "state", "next_state", "memory"
-"""What names begin with: of a step's input, of the output that is the next step's input, of what stays."""
+"""Prefixes of names: state of a step, state after the step, and memory, which is the same for all steps."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large an example is.
+    """Sizes of an example.
 
     Attributes:
         sentences: B.
-        words: S, of the longest source, its end mark included.
-        hypotheses: rows of each sentence, so that N is B times as many.
-        said: steps made before.
+        source_length: S, words of the longest source, including ``EOS``.
+        hypotheses: rows per sentence; N is B times this number.
+        steps: steps before the example.
     """
 
     sentences: int = 2
-    words: int = 5
+    source_length: int = 5
     hypotheses: int = 2
-    said: int = 1
+    steps: int = 1
 
     def __str__(self) -> str:
-        rows = f"{self.hypotheses} hypotheses each, {self.said} words said"
-        return f"{self.sentences} sentences of up to {self.words} words, {rows}"
+        rows = f"{self.hypotheses} hypotheses each, {self.steps} words generated"
+        return f"{self.sentences} sentences of up to {self.source_length} words, {rows}"
 
 
 BASE = Sizes()
 VARIED = {
     "rows": replace(BASE, hypotheses=3),
     "batch": replace(BASE, sentences=3),
-    "source": replace(BASE, words=7),
-    "said": replace(BASE, said=2),
+    "source": replace(BASE, source_length=7),
+    "said": replace(BASE, steps=2),
 }
-"""By what grows in them. Rows come first: where there are more sentences there are more rows, too."""
+"""The sizes that differ from ``BASE`` in one axis, by the name of the axis. More sentences also give more rows, so
+``rows`` comes first."""
 
-SHAPE: Any = Tensor.shape  # a property, but mypy sees its value
+SHAPE: Any = Tensor.shape  # a property, but mypy infers the type of its value
 
 Shape = tuple[int | str, ...]
-"""Numbers, and names where any number will do."""
+"""Fixed sizes as numbers, variable sizes as names."""
 
 
 class EncoderModule(nn.Module):
-    """From a source to the memory and the first state."""
+    """Maps the source to the memory and the initial state."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -111,16 +112,16 @@ class EncoderModule(nn.Module):
         model = _steps(self.model)
         memory = model.encode(SourceBatch(ids, lengths))
         state = named_tensors(model.init(memory), STATE).values()
-        # A state may begin as a part of the memory, but a file has no two names for one tensor.
+        # The initial state can share tensors with the memory, but a file needs a separate tensor per output.
         return (*named_tensors(memory, MEMORY).values(), *(part.clone() for part in state))
 
 
 class StepModule(nn.Module):
-    """From the words said last, a state and a memory to logits, attention where there is one, and the next state.
+    """Maps the last words, state and memory to logits, attention if the model has it, and the next state.
 
     Args:
-        model: with the step interface.
-        state, memory: examples of the form of each. A tensor that ``forward`` does not get stays as in the examples.
+        model: a model with the step interface.
+        state, memory: examples. Tensors that are not passed to ``forward`` keep the values of the examples.
     """
 
     def __init__(self, model: nn.Module, state: object, memory: object) -> None:
@@ -129,7 +130,7 @@ class StepModule(nn.Module):
         self.form = (state, memory)
 
     def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
-        """tokens: (N,) int64, tensors: those read, by name."""
+        """tokens: (N,) int64; tensors: state and memory by name."""
         state, memory = filled(self.form, iter((_named(*self.form) | tensors).values()))
         stepped = _steps(self.model).step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
@@ -138,13 +139,13 @@ class StepModule(nn.Module):
 
 @dataclass(frozen=True)
 class ExportPart:
-    """What becomes one file.
+    """A part of the model that is exported to one file.
 
     Attributes:
-        name: of the file.
-        module: takes the inputs by name and gives the outputs in their order.
-        inputs: examples by name.
-        outputs: names.
+        name: name of the file, without suffix.
+        module: takes inputs by name and returns outputs in order.
+        inputs: example inputs by name.
+        outputs: names of the outputs.
     """
 
     name: str
@@ -153,20 +154,20 @@ class ExportPart:
     outputs: tuple[str, ...]
 
     def run(self) -> dict[str, Tensor]:
-        """The outputs for the examples, by name."""
+        """The outputs for the example inputs, by name."""
         return dict(zip(self.outputs, self.module(**self.inputs), strict=True))
 
 
 @dataclass(frozen=True)
 class Example:
-    """A step of a model.
+    """An example step of a model.
 
     Attributes:
-        source: (B, S) what was encoded.
-        memory: of it.
-        tokens: (N,) int64, the words said last.
-        state: before the step.
-        output: of the step.
+        source: (B, S) the source sentences.
+        memory: the encoded source.
+        tokens: (N,) int64, the last words.
+        state: the state before the step.
+        output: the output of the step.
     """
 
     source: SourceBatch
@@ -178,56 +179,56 @@ class Example:
 
 @torch.no_grad()
 def make_parts(
-    model: nn.Module, words: int, sizes: Sizes = BASE, read: Sequence[str] | None = None
+    model: nn.Module, vocab_size: int, sizes: Sizes = BASE, step_inputs: Sequence[str] | None = None
 ) -> tuple[ExportPart, ExportPart]:
-    """The encoder and the step of a model.
+    """The encoder and the decoder step of a model as parts.
 
     Args:
-        model: with the step interface, in evaluation mode.
-        words: of the source vocabulary, from which the example is made.
-        sizes: of the example.
-        read: what the step takes beside tokens, from ``read_by_step``; None is all there is.
+        model: a model with the step interface, in evaluation mode.
+        vocab_size: size of the source vocabulary, for the example.
+        sizes: sizes of the example.
+        step_inputs: inputs of the step other than tokens, from ``step_input_names``; None for all.
 
     Raises:
-        TypeError: the model's state or memory holds what is no tensor.
+        TypeError: the model's state or memory contains an object that is not a tensor.
     """
-    seen = _example(_steps(model), example_source(words, sizes), sizes)
-    there = _named(seen.state, seen.memory)
-    read = tuple(there) if read is None else read
-    given = ("logits", *(() if seen.output.attention is None else ("attention",)))
+    example = _example(_steps(model), example_source(vocab_size, sizes), sizes)
+    available = _named(example.state, example.memory)
+    step_inputs = tuple(available) if step_inputs is None else step_inputs
+    outputs = ("logits", *(() if example.output.attention is None else ("attention",)))
     encoder = ExportPart(
         "encoder",
         EncoderModule(model).eval(),
-        {"ids": seen.source.ids, "lengths": seen.source.lengths},
-        (*named_tensors(seen.memory, MEMORY), *named_tensors(seen.state, STATE)),
+        {"ids": example.source.ids, "lengths": example.source.lengths},
+        (*named_tensors(example.memory, MEMORY), *named_tensors(example.state, STATE)),
     )
     step = ExportPart(
         "step",
-        StepModule(model, seen.state, seen.memory).eval(),
-        # A state may hold one tensor twice, as for input feeding, but the inputs of a program are different tensors.
-        {"tokens": seen.tokens, **{name: there[name].clone() for name in read}},
-        (*given, *named_tensors(seen.output.state, NEXT)),
+        StepModule(model, example.state, example.memory).eval(),
+        # A state can hold one tensor twice, as for input feeding, but a program needs separate input tensors.
+        {"tokens": example.tokens, **{name: available[name].clone() for name in step_inputs}},
+        (*outputs, *named_tensors(example.output.state, NEXT)),
     )
     return encoder, step
 
 
 @torch.no_grad()
-def read_by_step(model: nn.Module, words: int) -> tuple[str, ...]:
-    """The parts of state and memory that a step reads: where a decoder begins, it reads once."""
-    _, step = make_parts(model, words)
-    with ReadTensors() as reads:
+def step_input_names(model: nn.Module, vocab_size: int) -> tuple[str, ...]:
+    """The names of state and memory tensors that a step uses; some are used for the initial state only."""
+    _, step = make_parts(model, vocab_size)
+    with ReadTensors() as recorder:
         outputs = step.module(**step.inputs)
-    reads.note(outputs)
-    return tuple(name for name, tensor in step.inputs.items() if tensor in reads and name != "tokens")
+    recorder.record(outputs)
+    return tuple(name for name, tensor in step.inputs.items() if tensor in recorder and name != "tokens")
 
 
 @torch.no_grad()
-def with_read_weights(part: ExportPart) -> ExportPart:
-    """The part without the weights that it does not read: those of the decoder in an encoder, and the reverse."""
-    with ReadTensors() as reads:
+def without_unused_weights(part: ExportPart) -> ExportPart:
+    """A copy of the part without unused weights: those of the decoder in an encoder, and vice versa."""
+    with ReadTensors() as recorder:
         part.module(**part.inputs)
     weights = (*part.module.parameters(), *part.module.buffers())
-    memo: dict[int, Any] = {id(weight): weight if weight in reads else _emptied(weight) for weight in weights}
+    memo: dict[int, Any] = {id(weight): weight if weight in recorder else _emptied(weight) for weight in weights}
     return replace(part, module=deepcopy(part.module, memo))
 
 
@@ -237,7 +238,7 @@ def _emptied(weight: Tensor) -> Tensor:
 
 
 class ReadTensors(TorchFunctionMode):
-    """Notes the tensors that torch's functions read, and those whose shape is read."""
+    """Records the tensors that are arguments of torch functions, and those whose shape is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,18 +252,18 @@ class ReadTensors(TorchFunctionMode):
     ) -> Any:
         attribute = getattr(function, "__name__", "") == "__get__"
         if not attribute or function == SHAPE.__get__:
-            self.note((args, kwargs or {}))
+            self.record((args, kwargs or {}))
         return function(*args, **(kwargs or {}))
 
-    def note(self, values: object) -> None:
-        """Notes the tensors in nested lists, tuples and mappings."""
+    def record(self, values: object) -> None:
+        """Records the tensors in nested lists, tuples and mappings."""
         if isinstance(values, Tensor):
             self.tensors[id(values)] = values
         elif isinstance(values, (list, tuple)):
             for value in values:
-                self.note(value)
+                self.record(value)
         elif isinstance(values, dict):
-            self.note(list(values.values()))
+            self.record(list(values.values()))
 
 
 def _named(state: object, memory: object) -> dict[str, Tensor]:
@@ -273,44 +274,49 @@ def _example(model: StepModel[Any, Any], source: SourceBatch, sizes: Sizes) -> E
     memory = model.encode(source)
     rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
     state, tokens = model.reorder(model.init(memory), rows), torch.full_like(rows, BOS)
-    for _ in range(sizes.said):
-        said = model.step(tokens, state, memory)
-        state, tokens = said.state, said.logits.argmax(1)
+    for _ in range(sizes.steps):
+        output = model.step(tokens, state, memory)
+        state, tokens = output.state, output.logits.argmax(1)
     return Example(source, memory, tokens, state, model.step(tokens, state, memory))
 
 
-def example_source(words: int, sizes: Sizes) -> SourceBatch:
-    """Sentences of different lengths, the first the longest, each shorter by one down to its end mark alone."""
-    lengths = (sizes.words - torch.arange(sizes.sentences)).clamp(min=1)
-    ids = UNK + 7 * torch.arange(sizes.sentences * sizes.words).view(sizes.sentences, -1) % (words - UNK)
-    steps = torch.arange(sizes.words)
+def example_source(vocab_size: int, sizes: Sizes) -> SourceBatch:
+    """Sentences of decreasing length, each shorter by one word, down to ``EOS`` alone."""
+    lengths = (sizes.source_length - torch.arange(sizes.sentences)).clamp(min=1)
+    ids = UNK + 7 * torch.arange(sizes.sentences * sizes.source_length).view(sizes.sentences, -1) % (vocab_size - UNK)
+    steps = torch.arange(sizes.source_length)
     last = (lengths - 1).unsqueeze(1)
     return SourceBatch(ids.masked_fill(steps == last, EOS).masked_fill(steps > last, PAD), lengths)
 
 
-def shapes(model: nn.Module, words: int, read: Sequence[str]) -> dict[str, dict[str, Shape]]:
-    """For each part the shape of every input and output, with the names of ``VARIED`` for what may grow."""
-    usual = _sizes_of(model, words, BASE, read)
-    varied = {axis: _sizes_of(model, words, sizes, read) for axis, sizes in VARIED.items()}
+def shapes(model: nn.Module, vocab_size: int, step_inputs: Sequence[str]) -> dict[str, dict[str, Shape]]:
+    """The shapes of all inputs and outputs by part; variable sizes have the names of ``VARIED``."""
+    base = _sizes_of(model, vocab_size, BASE, step_inputs)
+    varied = {axis: _sizes_of(model, vocab_size, sizes, step_inputs) for axis, sizes in VARIED.items()}
     return {
-        part: {name: _shape(name, size, {axis: of[part][name] for axis, of in varied.items()}) for name, size in found}
-        for part, found in ((part, sizes.items()) for part, sizes in usual.items())
+        part: {
+            name: _shape(name, size, {axis: sizes[part][name] for axis, sizes in varied.items()})
+            for name, size in base_sizes.items()
+        }
+        for part, base_sizes in base.items()
     }
 
 
-def _shape(name: str, usual: torch.Size, varied: dict[str, torch.Size]) -> Shape:
-    shape: list[int | str] = list(usual)
-    for place, size in enumerate(usual):
-        if grows := [axis for axis, found in varied.items() if found[place] != size]:
-            shape[place] = f"{grows[0]} + 1" if grows[0] == "said" and name.startswith(NEXT) else grows[0]
+def _shape(name: str, base: torch.Size, varied: dict[str, torch.Size]) -> Shape:
+    shape: list[int | str] = list(base)
+    for axis, size in enumerate(base):
+        if variable := [axis_name for axis_name, sizes in varied.items() if sizes[axis] != size]:
+            shape[axis] = f"{variable[0]} + 1" if variable[0] == "said" and name.startswith(NEXT) else variable[0]
     return tuple(shape)
 
 
 @torch.no_grad()
-def _sizes_of(model: nn.Module, words: int, sizes: Sizes, read: Sequence[str]) -> dict[str, dict[str, torch.Size]]:
-    parts = make_parts(model, words, sizes, read)
+def _sizes_of(
+    model: nn.Module, vocab_size: int, sizes: Sizes, step_inputs: Sequence[str]
+) -> dict[str, dict[str, torch.Size]]:
+    parts = make_parts(model, vocab_size, sizes, step_inputs)
     tensors = {part.name: {**part.inputs, **part.run()} for part in parts}
-    return {part: {name: value.shape for name, value in found.items()} for part, found in tensors.items()}
+    return {part: {name: value.shape for name, value in values.items()} for part, values in tensors.items()}
 
 
 def _steps(model: nn.Module) -> StepModel[Any, Any]:

@@ -1,4 +1,4 @@
-"""Networks that look at images: any of torchvision's, or a person's own, each giving one vector an image."""
+"""Image backbones: any torchvision network or your own, with one feature vector per image."""
 
 from __future__ import annotations
 
@@ -26,50 +26,52 @@ from seqvise.moved import original
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
-PROBE = 2
-"""Images on which a fused network must say what the network says."""
+PROBE_IMAGES = 2
+"""Number of images on which a fused network must agree with the original network."""
 
 
 @torch.no_grad()
-def fused(network: ModuleT, size: int) -> ModuleT:
-    """A copy of a network in evaluation mode, with each batch norm put into the convolution before it.
+def fuse_batch_norms(network: ModuleT, size: int) -> ModuleT:
+    """A copy of a network in evaluation mode, with each batch norm fused into the preceding convolution.
 
-    Before it means: in the order in which the modules were defined. The copy is compared with the network on noise,
-    and where a network runs its modules in another order, or has nothing to fuse, it is given back as it is.
+    "Preceding" refers to the order in which modules are defined. The copy is compared with the network on noise. If
+    the outputs differ because modules run in another order, or nothing can be fused, the network itself is returned.
 
     Args:
-        network: from (B, 3, H, W) uint8 images to a tensor.
+        network: maps (B, 3, H, W) uint8 images to a tensor.
         size: H and W of the noise.
     """
-    copy = deepcopy(network)
-    if not _fuse(copy):
+    fused = deepcopy(network)
+    if not _fuse(fused):
         return network
-    noise = torch.randint(0, 256, (PROBE, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    wanted, found = network(noise), copy(noise)
-    return copy if torch.allclose(found, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max())) else network
+    noise = torch.randint(
+        0, 256, (PROBE_IMAGES, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    expected, actual = network(noise), fused(noise)
+    return fused if torch.allclose(actual, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max())) else network
 
 
 def _fuse(module: nn.Module) -> int:
-    """Fuses the pairs in a module, in place, and gives their number."""
+    """Fuses the pairs in a module in place, and returns their number."""
     count = 0
     for (first, convolution), (second, norm) in pairwise(module.named_children()):
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _fit(convolution, norm):
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _can_fuse(convolution, norm):
             setattr(module, first, fuse_conv_bn_eval(convolution, norm))
             setattr(module, second, nn.Identity())
             count += 1
     return count + sum(map(_fuse, module.children()))
 
 
-def _fit(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+def _can_fuse(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
     return convolution.out_channels == norm.num_features and norm.running_mean is not None
 
 
 HEADS = ("fc", "classifier", "heads", "head")
-"""Names under which torchvision's models keep what turns features into classes."""
+"""Attribute names of the classifier head in torchvision's models."""
 
 
 class Pool(nn.Module):
-    """The mean over places of a feature map, so that any size of image gives one vector."""
+    """Global average pooling, so that images of any size have one feature vector."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) or (B, C) to (B, C)."""
@@ -77,13 +79,13 @@ class Pool(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A network without its classifier.
+    """A network without its classifier head.
 
     Args:
-        body: from normalised images (B, 3, H, W) to (B, F) or (B, F, h, w).
-        preset: the colours that the body was trained to see.
-        frozen_statistics: batch norm keeps its means and variances in training too, as small batches of other images
-            would spoil those of pretrained weights.
+        body: maps normalized images (B, 3, H, W) to (B, F) or (B, F, h, w).
+        preset: colour normalization of the body's training.
+        frozen_statistics: keep batch norm statistics fixed in training, since small batches of other images would
+            degrade those of pretrained weights.
     """
 
     def __init__(self, body: nn.Module, preset: Preset, frozen_statistics: bool) -> None:
@@ -95,11 +97,11 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 to (B, F)."""
         mean, std = cast(Tensor, self.mean), cast(Tensor, self.std)
-        # As in torchvision's transforms, colours are in single precision until the first layer.
+        # As in torchvision's transforms, colours are float32 until the first layer.
         return cast(Tensor, self.pool(self.body((images.to(mean.dtype) - mean) / std)))
 
     def train(self, mode: bool = True) -> Self:
-        """Chooses training or evaluation; frozen batch norm stays in evaluation."""
+        """Sets training or evaluation mode; frozen batch norm stays in evaluation mode."""
         super().train(mode)
         if self.frozen_statistics:
             for module in self.modules():
@@ -110,16 +112,16 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A backbone with what belongs to it.
+    """A backbone with its head and preset.
 
     Attributes:
-        name: of the architecture.
-        backbone: gives features.
-        features: F, the width of a vector.
-        head: from features (B, F) to the logits of the classes that the weights were trained on; None where the
-            architecture or the file has none that reads pooled features.
-        preset: the images that it was trained to see.
-        digest: a hash of the architecture's name, the backbone's weights and the preset: of all that shapes a feature.
+        name: name of the architecture.
+        backbone: computes features.
+        features: F, the feature dimension.
+        head: maps features (B, F) to the logits of the classes that the weights were trained on; None if the
+            architecture or the weights file has no head for pooled features.
+        preset: image preprocessing of the weights.
+        digest: a hash of everything that determines features: architecture name, backbone weights and preset.
     """
 
     name: str
@@ -131,36 +133,36 @@ class Network:
 
 
 def load_network(options: ImageOptions, seed: int = 0) -> Network:
-    """The network that the options name, in evaluation mode and single precision.
+    """Loads the network of the options, in evaluation mode and float32.
 
     Args:
-        seed: of the weights where ``options.weights`` is null.
+        seed: seed of random weights if ``options.weights`` is null.
 
     Raises:
-        UserError: torchvision is not installed; the architecture is not known; the weights are not there, cannot be
-            fetched, or are of another architecture.
+        UserError: torchvision is not installed; the architecture is unknown; the weights are missing, cannot be
+            downloaded, or are of another architecture.
     """
-    model, preset = _own_model(options) if "." in options.backbone else _torchvision_model(options, seed)
-    preset = preset.changed(options.transform)
+    model, preset = _custom_model(options) if "." in options.backbone else _torchvision_model(options, seed)
+    preset = preset.with_options(options.transform)
     head = _without_head(model)
     backbone = Backbone(model, preset, frozen_statistics=options.weights is not None).eval()
-    features = _width(backbone, preset.crop)
-    shaping = _digest(original(options.backbone), preset, backbone)
-    return Network(options.backbone, backbone, features, _fitting(head, features), preset, shaping)
+    features = _feature_width(backbone, preset.crop)
+    weights_digest = _digest(original(options.backbone), preset, backbone)
+    return Network(options.backbone, backbone, features, _pooled_head(head, features), preset, weights_digest)
 
 
 def layer_groups(module: nn.Module, count: int = 2) -> list[list[nn.Parameter]]:
-    """A network's parameters in groups from the input to the output, for a rate each.
+    """Splits a network's parameters into groups from input to output, for separate learning rates.
 
-    Groups end where blocks do, and hold about as many layers with weights as each other: two groups of ResNet-50 part
-    after its second stage, as fast.ai's do.
+    Groups consist of whole blocks and have about the same number of layers with weights. Two groups of ResNet-50 are
+    split after its second stage, as in fast.ai.
 
     Raises:
         ValueError: the network has fewer blocks than groups.
     """
     blocks = [block for block in _blocks(module) if any(True for _ in block.parameters())]
     if len(blocks) < count:
-        raise ValueError(f"A network of {len(blocks)} blocks cannot be cut into {count} groups.")
+        raise ValueError(f"A network of {len(blocks)} blocks cannot be split into {count} groups.")
     ends = [0]
     for block in blocks:
         ends.append(ends[-1] + _layers(block))
@@ -174,17 +176,17 @@ def layer_groups(module: nn.Module, count: int = 2) -> list[list[nn.Parameter]]:
 
 
 def _outside(module: nn.Module, blocks: Sequence[nn.Module]) -> list[nn.Parameter]:
-    """Weights that lie beside the blocks, as the positions of a vision transformer."""
+    """Parameters outside the blocks, such as the position embeddings of a vision transformer."""
     inside = {id(weight) for block in blocks for weight in block.parameters()}
     return [weight for weight in module.parameters() if id(weight) not in inside]
 
 
 def _blocks(module: nn.Module) -> list[nn.Module]:
-    """The parts of a network: its children, and instead of a child that holds most of it, that child's parts."""
+    """The blocks of a network: its children; a child with most of the layers is replaced by its own blocks."""
     children = list(module.children())
-    for place, child in enumerate(children):
+    for index, child in enumerate(children):
         if 2 * _layers(child) > _layers(module) and any(True for _ in child.children()):
-            return [*children[:place], *_blocks(child), *children[place + 1 :]]
+            return [*children[:index], *_blocks(child), *children[index + 1 :]]
     return children or [module]
 
 
@@ -198,39 +200,39 @@ def _torchvision_model(options: ImageOptions, seed: int) -> tuple[nn.Module, Pre
         from torchvision import models
     except ImportError:
         raise UserError("data.kind=images needs torchvision: pip install 'seqvise[images]'.") from None
-    known = models.list_models(module=models)
-    if name not in known:
-        raise UserError(f"data.backbone is '{name}', but must be one of {', '.join(known)}, or a dotted path.")
+    names = models.list_models(module=models)
+    if name not in names:
+        raise UserError(f"data.backbone is '{name}', but must be one of {', '.join(names)}, or a dotted path.")
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return models.get_model(name), Preset()
     if is_weights_file(weights):
-        return _with_file(models.get_model(name), Path(weights), name), _preset_of_file(name, Path(weights))
-    return _with_named(name, weights)
+        return _with_weights_file(models.get_model(name), Path(weights), name), _preset_of_file(name, Path(weights))
+    return _with_named_weights(name, weights)
 
 
-def _with_named(name: str, weights: str) -> tuple[nn.Module, Preset]:
+def _with_named_weights(name: str, weights: str) -> tuple[nn.Module, Preset]:
     from torchvision import models
 
     entries = models.get_model_weights(name)
     if weights not in entries.__members__:
         raise UserError(
-            f"data.weights is '{weights}', but {name} has the weights {', '.join(entries.__members__)}; a file's name "
-            f"ends in {', '.join(WEIGHTS_SUFFIXES)}."
+            f"data.weights is '{weights}', but {name} has the weights {', '.join(entries.__members__)}; the name of a "
+            f"file must end in {', '.join(WEIGHTS_SUFFIXES)}."
         )
     entry = entries[weights]
     try:
         return models.get_model(name, weights=entry), Preset.of_weights(entry)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"The weights {entry} cannot be fetched from {entry.url} ({error}): bring that file here by other means, "
-            "and give it as data.weights=FILE."
+            f"The weights {entry} cannot be downloaded from {entry.url} ({error}): download the file by other means, "
+            "and set data.weights=FILE."
         ) from None
 
 
 def _preset_of_file(name: str, file: Path) -> Preset:
-    """A file that has the name of torchvision's own wants what those weights want."""
+    """The preset of torchvision's weights with the same file name, or else the default preset."""
     from torchvision import models
 
     for entry in models.get_model_weights(name):
@@ -239,89 +241,91 @@ def _preset_of_file(name: str, file: Path) -> Preset:
     return Preset()
 
 
-def _own_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
+def _custom_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
     module, _, name = options.backbone.rpartition(".")
     try:
-        make = getattr(import_module(module), name)
+        factory = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"data.backbone is '{options.backbone}', but it cannot be imported: {error}.") from None
-    if not isinstance(make, type) and module.startswith("seqvise."):
+    if not isinstance(factory, type) and module.startswith("seqvise."):
         raise UserError(f"data.backbone is '{options.backbone}', but must be a class that extends torch.nn.Module.")
-    model = make()
+    model = factory()
     if options.weights is None:
         return model, Preset()
-    return _with_file(model, Path(options.weights), options.backbone), Preset()
+    return _with_weights_file(model, Path(options.weights), options.backbone), Preset()
 
 
-def _with_file(model: nn.Module, file: Path, name: str) -> nn.Module:
-    """The model with the weights of a file, which may lack those of the classifier."""
-    found = {key: value.float() if value.is_floating_point() else value for key, value in read_weights(file).items()}
-    wanted = model.state_dict()
-    missing = [key for key in wanted if key not in found and key.partition(".")[0] not in HEADS]
-    strange = [key for key in found if key not in wanted]
-    unequal = [key for key in wanted if key in found and wanted[key].shape != found[key].shape]
-    if missing or strange or unequal:
-        raise UserError(_misfit(file, name, missing, strange, unequal))
+def _with_weights_file(model: nn.Module, file: Path, name: str) -> nn.Module:
+    """Loads the weights of a file into the model; the file may lack those of the classifier head."""
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in read_weights(file).items()}
+    state = model.state_dict()
+    missing = [key for key in state if key not in weights and key.partition(".")[0] not in HEADS]
+    unexpected = [key for key in weights if key not in state]
+    mismatched = [key for key in state if key in weights and state[key].shape != weights[key].shape]
+    if missing or unexpected or mismatched:
+        raise UserError(_mismatch(file, name, missing, unexpected, mismatched))
     for head in HEADS:
-        if hasattr(model, head) and not any(key.startswith(f"{head}.") for key in found):
+        if hasattr(model, head) and not any(key.startswith(f"{head}.") for key in weights):
             delattr(model, head)
             setattr(model, head, None)
-    model.load_state_dict(found, strict=False)
+    model.load_state_dict(weights, strict=False)
     if hasattr(model, "transform_input"):
-        # GoogLeNet's and Inception's weights come from a library that scales colours in another way.
+        # GoogLeNet's and Inception's weights come from a library with another colour scale.
         cast(Any, model).transform_input = True
     return model
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a ``state_dict`` file, also of one that lies under ``state_dict`` or ``model`` in it.
+    """Reads the tensors of a ``state_dict`` file; a nested ``state_dict`` or ``model`` entry is used if present.
 
     Raises:
-        UserError: there is no such file, or it holds no tensors by name.
+        UserError: the file does not exist, or contains no named tensors.
     """
     if not file.is_file():
         raise UserError(
-            f"data.weights is {file}, but there is no such file: give the file of a state_dict, or the name of "
-            "torchvision's weights, as DEFAULT, which are fetched."
+            f"data.weights is {file}, but there is no such file: give a state_dict file, or the name of torchvision's "
+            "weights, such as DEFAULT, which are downloaded."
         )
     try:
         if zipfile.is_zipfile(file):
             check_archive(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
-        raise UserError(f"data.weights is {file}, but it is no file of weights: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # the type of error depends on the kind of damage
+        raise UserError(f"data.weights is {file}, but it is not a weights file: {str(error).splitlines()[0]}") from None
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"data.weights is {file}, but it holds no state_dict: tensors by their names.")
+        raise UserError(f"data.weights is {file}, but it contains no state_dict of named tensors.")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
-def _misfit(file: Path, name: str, missing: Sequence[str], strange: Sequence[str], unequal: Sequence[str]) -> str:
-    told = [
-        f"{len(keys)} {what} (as {keys[0]})"
-        for keys, what in ((missing, "are missing"), (strange, "are unknown"), (unequal, "have another shape"))
+def _mismatch(
+    file: Path, name: str, missing: Sequence[str], unexpected: Sequence[str], mismatched: Sequence[str]
+) -> str:
+    differences = [
+        f"{len(keys)} {problem} (such as {keys[0]})"
+        for keys, problem in ((missing, "missing"), (unexpected, "unknown"), (mismatched, "of another shape"))
         if keys
     ]
-    return f"data.weights is {file}, but these are not the weights of {name}: of the names {', '.join(told)}."
+    return f"data.weights is {file}, which does not fit {name}; parameters: {', '.join(differences)}."
 
 
 def _without_head(model: nn.Module) -> nn.Module | None:
-    """Takes the classifier out of a model, which then gives one vector an image whatever its size."""
+    """Removes and returns the classifier head; the model then returns one feature vector per image of any size."""
     name = next((name for name in HEADS if hasattr(model, name)), None)
     head = None if name is None else cast("nn.Module | None", getattr(model, name))
     if name is not None:
         setattr(model, name, Pool())
     if isinstance(getattr(model, "avgpool", None), nn.AdaptiveAvgPool2d):
-        # AlexNet and VGG keep a grid of places, for their classifiers.
+        # AlexNet and VGG pool to a grid for their classifiers.
         model.avgpool = nn.AdaptiveAvgPool2d(1)
     _without_side_heads(model)
     return head
 
 
 def _without_side_heads(model: nn.Module) -> None:
-    """Takes out what GoogLeNet and Inception train beside their end."""
+    """Removes the auxiliary classifiers of GoogLeNet and Inception."""
     if hasattr(model, "aux_logits"):
         cast(Any, model).aux_logits = False
         for name in ("AuxLogits", "aux1", "aux2"):
@@ -330,22 +334,22 @@ def _without_side_heads(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _width(backbone: Backbone, size: int) -> int:
+def _feature_width(backbone: Backbone, size: int) -> int:
     try:
-        found = backbone(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+        features = backbone(torch.zeros(1, 3, size, size, dtype=torch.uint8))
     except (RuntimeError, AssertionError, TypeError) as error:
         raise UserError(
-            f"data.backbone cannot read an image of {size} x {size} pixels ({error}): set data.transform.crop to a "
-            "size that it takes."
+            f"data.backbone cannot process images of {size} x {size} pixels ({error}): set data.transform.crop to a "
+            "supported size."
         ) from None
-    if not isinstance(found, Tensor) or found.dim() != 2:
-        raise UserError("data.backbone gives no vector, nor a feature map (B, C, h, w): choose another network.")
-    return found.shape[1]
+    if not isinstance(features, Tensor) or features.dim() != 2:
+        raise UserError("data.backbone returns neither vectors nor feature maps (B, C, h, w): choose another network.")
+    return features.shape[1]
 
 
 @torch.no_grad()
-def _fitting(head: nn.Module | None, features: int) -> nn.Module | None:
-    """The classifier, if it reads pooled features: that of VGG reads a grid of them."""
+def _pooled_head(head: nn.Module | None, features: int) -> nn.Module | None:
+    """The head if it accepts pooled features, else None: VGG's head, for example, needs a grid of features."""
     if head is None:
         return None
     head.eval()

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to red, green and blue, whatever a person's folder holds."""
+"""Decoding of image files of any format and mode to RGB."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from seqvise.images.options import MAX_PIXELS
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WIDE = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-"""Modes with more than eight bits a channel."""
-STRIP = 1 << 20
-"""Pixels that are converted at once."""
+WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+"""Modes with more than eight bits per channel."""
+STRIP_PIXELS = 1 << 20
+"""Number of pixels converted at once."""
 
 
 class BadImageError(Exception):
-    """A file that is no image, or a part of one. Its text is the reason, without the file's name."""
+    """A file is not an image, or truncated. The message is the reason, without the file's name."""
 
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
-    """The image in mode RGB, as a person would see it.
+    """Decodes an image to mode RGB, upright.
 
-    Grey, palette and CMYK become RGB; transparent parts lie on white; sixteen bits become eight by their high byte; of
-    an animation the first frame is taken; the camera's orientation is followed.
+    Grey, palette and CMYK images are converted to RGB, transparency is composited on white, and 16-bit channels are
+    reduced to their high byte. The first frame of an animation is used. The EXIF orientation is applied.
 
     Args:
-        max_pixels: an image of more is read at a half, a third, ... of its width and height.
+        max_pixels: larger images are reduced to a half, a third, ... of their width and height.
 
     Raises:
-        BadImageError: the file is missing, empty, truncated or no image.
+        BadImageError: the file is missing, empty, truncated or not an image.
     """
     from PIL import Image
 
@@ -44,20 +44,20 @@ def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
         with Image.open(path) as image:
             factor = _factor(image, max_pixels)
             if factor > 1:
-                image.draft(None, (image.width // factor, image.height // factor))  # JPEG alone can skip detail
+                image.draft(None, (image.width // factor, image.height // factor))  # only JPEG supports this
                 factor = _factor(image, max_pixels)
             image.load()
             return _upright(_as_rgb(image) if factor == 1 else _reduced(image, factor))
     except BadImageError:
         raise
-    except Exception as error:  # Pillow's decoders raise what their format's parser happens to raise.
+    except Exception as error:  # Pillow's decoders raise errors of any type.
         raise BadImageError(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    # Pillow names the file, which the caller does too.
-    return "no image that Pillow knows" if text.startswith("cannot identify image file") else text
+    # Pillow's message contains the file name, which the caller adds, too.
+    return "not an image format that Pillow supports" if text.startswith("cannot identify image file") else text
 
 
 def _factor(image: Image, max_pixels: int) -> int:
@@ -65,7 +65,7 @@ def _factor(image: Image, max_pixels: int) -> int:
 
 
 def _reduced(image: Image, factor: int) -> Image:
-    """The image in mode RGB, each pixel the mean of ``factor`` x ``factor``; read in strips, to spare memory."""
+    """The image in mode RGB, downscaled by averaging ``factor`` x ``factor`` pixels, in strips to save memory."""
     from PIL import Image
 
     size = (math.ceil(image.width / factor), math.ceil(image.height / factor))
@@ -78,17 +78,17 @@ def _reduced(image: Image, factor: int) -> Image:
 
 
 def _strips(image: Image, rows: int = 1) -> Iterator[tuple[int, Image]]:
-    """Pieces of about a million pixels, with the row that each begins in. rows: each has a multiple of so many."""
-    height = rows * max(1, STRIP // (image.width * rows))
+    """Yields (first row, strip) for strips of about a million pixels. rows: a strip's height is a multiple of this."""
+    height = rows * max(1, STRIP_PIXELS // (image.width * rows))
     for top in range(0, image.height, height):
         yield top, image.crop((0, top, image.width, min(top + height, image.height)))
 
 
 def _as_rgb(image: Image, wide: bool | None = None) -> Image:
-    """wide: see ``_is_wide``; None finds out."""
+    """Converts an image to mode RGB. wide: see ``_is_wide``; None to determine it."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in WIDE:
+    if image.mode in WIDE_MODES:
         return _eight_bits(image, _is_wide(image) if wide is None else wide).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return _on_white(image.convert("RGBA"))
@@ -96,14 +96,14 @@ def _as_rgb(image: Image, wide: bool | None = None) -> Image:
 
 
 def _is_wide(image: Image) -> bool:
-    """Whether a channel holds sixteen bits. Older Pillows call them I, which may also hold eight, as F does."""
-    if image.mode not in WIDE or image.mode.startswith("I;16"):
-        return image.mode in WIDE
+    """Whether channels have 16 bits. Older Pillow versions use mode I for these, which may also have 8, like F."""
+    if image.mode not in WIDE_MODES or image.mode.startswith("I;16"):
+        return image.mode in WIDE_MODES
     return any(bool((np.asarray(strip) > 255).any()) for _, strip in _strips(image))
 
 
 def _eight_bits(image: Image, wide: bool) -> Image:
-    """Pillow's own conversion cuts off at 255."""
+    """Converts wide channels to 8 bits; Pillow's conversion would clip at 255."""
     from PIL import Image
 
     grey = Image.new("L", image.size)

@@ -1,4 +1,4 @@
-"""Features of images, computed once and kept in shards on the disk."""
+"""Image features, computed once and stored in shards on disk."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.errors import UserError
 from seqvise.files import digest, locked
-from seqvise.images.backbones import Network, fused
+from seqvise.images.backbones import Network, fuse_batch_norms
 from seqvise.images.decoding import BadImageError, decode
 from seqvise.images.listing import ImageList, Rows
 from seqvise.images.options import MAX_PIXELS, MOST_PIXELS, ImageOptions
-from seqvise.images.shards import Shards, ShardWriter, own_manifest
+from seqvise.images.shards import Shards, ShardWriter, read_or_create_manifest
 from seqvise.images.transforms import Transform, evaluation_transform
 from seqvise.machine import usable_cores
 from seqvise.moved import original
 
 FORMAT = 1
-WORKERS = 8
-"""Most processes that decode where their number is not given."""
+MAX_WORKERS = 8
+"""Maximum default number of decoding processes."""
 
 Progress = Callable[[int, int], None]
-"""Called with the images done so far, those found from an earlier time included, and with the number of all."""
+"""Called with the number of completed images, including those of earlier runs, and the total number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,11 @@ class FeatureStore:
     """The features of a list of images.
 
     Attributes:
-        folder: where they lie.
+        folder: the folder of the files.
         images: row n of the store belongs to image n.
-        manifest: all that shaped it: the hashes of network and images, and the width.
-        shards: each (n, F) float16, mapped; together all rows in their order. The row of a bad image is zero.
-        bad: of each image without features, its row and the reason.
+        manifest: everything that determines the features: hashes of network and images, and the width.
+        shards: memory-mapped arrays (n, F) float16, which together have all rows in order. Rows of bad images are zero.
+        bad: row of each image without features -> the reason.
     """
 
     folder: Path
@@ -56,38 +56,38 @@ class FeatureStore:
 
     @property
     def width(self) -> int:
-        """F, the numbers of a feature vector."""
+        """F, the feature dimension."""
         return int(self.manifest["width"])
 
     def read(self, rows: Rows) -> NDArray[np.float16]:
         """The features (n, F) of the chosen rows."""
-        found = np.empty((len(rows), self.width), np.float16)
-        shards, places = np.divmod(rows, int(self.manifest["shard"]))
+        features = np.empty((len(rows), self.width), np.float16)
+        shards, positions = np.divmod(rows, int(self.manifest["shard"]))
         for shard in np.unique(shards):
-            chosen = shards == shard
-            found[chosen] = self.shards[shard][places[chosen]]
-        return found
+            in_shard = shards == shard
+            features[in_shard] = self.shards[shard][positions[in_shard]]
+        return features
 
     def matrix(self) -> NDArray[np.float16]:
         """All features (N, F), in memory."""
         return np.concatenate([np.asarray(shard) for shard in self.shards])
 
     def good(self, rows: Rows) -> Rows:
-        """Those of the rows that have features."""
+        """The subset of rows with features."""
         return rows[~np.isin(rows, list(self.bad))]
 
     def bad_files(self) -> dict[str, str]:
-        """By path below the images' root, why an image has no features."""
+        """Path below the images' root -> the reason why the image has no features."""
         return {self.images.paths[row]: reason for row, reason in sorted(self.bad.items())}
 
 
 class Decoded(NamedTuple):
-    """Images as they come from a decoding process.
+    """A batch of decoded images.
 
     Attributes:
-        rows: (n,) int64, of the images that could be read.
+        rows: (n,) int64 rows of the readable images.
         images: (n, 3, H, W) uint8.
-        bad: by row, why an image could not be read.
+        bad: row of each unreadable image -> the reason.
     """
 
     rows: Tensor
@@ -96,7 +96,7 @@ class Decoded(NamedTuple):
 
 
 class DecodedImages(Dataset[Decoded]):
-    """The images of a list as a network reads them, fetched a whole batch at a time."""
+    """Transformed images of a list; an item is a whole batch."""
 
     def __init__(self, images: ImageList, transform: Transform, max_pixels: int = MAX_PIXELS) -> None:
         self.images, self.transform, self.max_pixels = images, transform, max_pixels
@@ -111,9 +111,9 @@ class DecodedImages(Dataset[Decoded]):
 def decode_batch(
     images: ImageList, rows: Sequence[int], transform: Callable[[int, Any], Tensor], max_pixels: int = MAX_PIXELS
 ) -> Decoded:
-    """Reads the images of the rows. transform: called with the row and the image.
+    """Decodes the images of the rows. transform: called with the row and the image.
 
-    What cannot be read is left out and told; a batch of nothing else has no images.
+    Unreadable images are listed in ``bad``. If no image is readable, ``images`` is empty.
     """
     good: dict[int, Tensor] = {}
     bad: dict[int, str] = {}
@@ -134,25 +134,27 @@ def extract(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> FeatureStore:
-    """The features of images, from ``<cache>/features/<name>-<hash>``, where those that are not there yet are computed.
+    """Computes the features of images, or loads them from ``<cache>/features/<name>-<hash>``.
 
-    The hash is of the network, its preset, and the images' paths and sizes. Each shard is there whole or not at all: a
-    killed extraction goes on with the first that is missing, and a damaged one is made again alone. Processes that ask
-    for the same features wait for the one that makes them.
+    The hash covers the network, its preset, and the images' paths and sizes. Each shard is complete or absent: an
+    interrupted extraction resumes with the first missing shard, and only damaged shards are computed again. Other
+    processes that need the same features wait.
 
     Args:
-        options: name, shard size, batch size and decoding processes.
-        device: where the network runs.
+        options: name, shard size, batch size and number of decoding processes.
+        device: the network's device.
 
     Raises:
-        UserError: not one of the images can be read.
+        UserError: no image can be read.
     """
     identity = {"format": FORMAT, "network": network.digest, "images": images.digest(), "width": network.features}
-    if options.max_pixels not in (MAX_PIXELS, MOST_PIXELS):  # both leave the images of nearly every set as they are
+    if options.max_pixels not in (MAX_PIXELS, MOST_PIXELS):  # nearly no data set has images that these reduce
         identity["max_pixels"] = options.max_pixels
     folder = cache / "features" / f"{options.name}-{digest(json.dumps(identity, sort_keys=True))}"
     with locked(folder.with_name(f".{folder.name}.lock")):
-        manifest = own_manifest(folder, {**identity, "backbone": original(network.name), "shard": options.shard})
+        manifest = read_or_create_manifest(
+            folder, {**identity, "backbone": original(network.name), "shard": options.shard}
+        )
         shards = Shards(folder, len(images), manifest["shard"], manifest["width"])
         _compute(shards, images, network, options, torch.device(device), progress)
     store = FeatureStore(folder, images, manifest, tuple(shards.opened()), shards.bad())
@@ -163,10 +165,10 @@ def extract(
 
 
 def decoding_workers(options: ImageOptions) -> int:
-    """How many processes decode images."""
+    """The number of processes that decode images."""
     if options.workers is not None:
         return options.workers
-    return min(WORKERS, usable_cores())
+    return min(MAX_WORKERS, usable_cores())
 
 
 def _compute(
@@ -182,8 +184,8 @@ def _compute(
     done = len(images) - len(rows)
     if not rows:
         return
-    quick = cast(Any, fused(network.backbone.eval(), network.preset.crop))
-    backbone = quick.to(device, memory_format=torch.channels_last)
+    fused = cast(Any, fuse_batch_norms(network.backbone.eval(), network.preset.crop))
+    backbone = fused.to(device, memory_format=torch.channels_last)
     writer = ShardWriter(shards)
     for decoded in _decoded(images, rows, network, options, device):
         writer.add(decoded.rows.tolist(), _features(backbone, decoded.images, device), decoded.bad)
@@ -199,7 +201,7 @@ def _decoded(
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return DataLoader(
         DecodedImages(images, evaluation_transform(network.preset), options.max_pixels),
-        sampler=batches,  # of batches: the data set reads a whole batch at once
+        sampler=batches,  # an item of the data set is a whole batch
         batch_size=None,
         num_workers=min(decoding_workers(options), len(batches)),
         pin_memory=device.type == "cuda",

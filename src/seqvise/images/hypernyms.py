@@ -1,6 +1,6 @@
-"""Label vectors smoothed by WordNet.
+"""Label vectors smoothed with WordNet hypernyms.
 
-The vector of a word is near the words that it is written beside; hypernyms bring it near what the thing is.
+Word vectors are near words of similar contexts; adding hypernyms moves labels near labels of the same kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from seqvise.images.wordnet import WordNet
 from seqvise.vectors.lexicon import Lexicon, unit_rows
 
 LEVELS = 5
-"""Levels that are added: those above ("object", "entity") are common to most labels and tell none apart."""
+"""Number of hypernym levels to add; higher levels ("object", "entity") are shared by most labels."""
 
 Floats = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -24,17 +24,17 @@ Sums = NDArray[np.float64]
 def smoothed(
     vectors: Floats, synsets: Sequence[str | None], lexicon: Lexicon, wordnet: WordNet, weight: float
 ) -> Floats:
-    """Label vectors plus those of their hypernyms: v + sum over d = 1..LEVELS of weight^d m_d, scaled to length 1.
+    """Adds hypernym vectors to label vectors: v + sum over d = 1..LEVELS of weight^d m_d, scaled to length 1.
 
-    m_d is the mean unit vector of the lemmas of all hypernyms whose shortest path up has d steps. A level without a
-    lemma in the lexicon adds nothing. Labels without a synset, and vectors of zeros, stay as they are.
+    m_d is the mean unit vector of the lemmas of all hypernyms at a shortest distance of d. Levels without a lemma in
+    the lexicon add nothing. Labels without a synset, and zero vectors, are unchanged.
 
     Args:
-        vectors: (L, D) of length 1, or zeros.
-        synsets: L synsets, None where a label has none.
-        lexicon: words of the vectors' space.
+        vectors: (L, D) unit vectors, or zeros.
+        synsets: L synsets; None for labels without one.
+        lexicon: words of the same vector space.
         wordnet: hypernyms and lemmas.
-        weight: of the first level; 0 changes nothing.
+        weight: weight of the first level; 0 changes nothing.
     """
     if weight == 0:
         return vectors
@@ -44,18 +44,18 @@ def smoothed(
     total = vectors.astype(np.float64)
     for row, label in enumerate(levels):
         for steps, level in enumerate(label, 1):
-            places = [order[synset] for synset in level]
-            total[row] += weight**steps * sums[places].sum(0) / max(counts[places].sum(), 1)
+            rows = [order[synset] for synset in level]
+            total[row] += weight**steps * sums[rows].sum(0) / max(counts[rows].sum(), 1)
     total[~vectors.any(1)] = 0.0
     return unit_rows(total.astype(np.float32))
 
 
 def _lemma_sums(synsets: Sequence[str], lexicon: Lexicon, wordnet: WordNet) -> tuple[Sums, NDArray[np.int64]]:
-    """(S, D) sums of the unit vectors of each synset's lemmas, and (S,) how many lemmas have a vector."""
+    """(S, D) sums of the unit vectors of each synset's lemmas, and (S,) numbers of lemmas with a vector."""
     sums, counts = np.zeros((len(synsets), lexicon.dim)), np.zeros(len(synsets), np.int64)
-    for place, synset in enumerate(synsets):
+    for index, synset in enumerate(synsets):
         rows = {lexicon.row(lemma) for lemma in wordnet.lemmas(synset)} - {None}
         if rows:
             units = lexicon.units(sorted(row for row in rows if row is not None))
-            sums[place], counts[place] = units.sum(0), len(units)
+            sums[index], counts[index] = units.sum(0), len(units)
     return sums, counts

@@ -1,4 +1,4 @@
-"""The words behind a data set of images: its labels' vectors, the nouns of WordNet, the backbone's own classes."""
+"""The word space of an image data set: vectors of its labels, of WordNet's nouns and of the backbone's classes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ LABELS_FOLDER, WORDS_FOLDER, COVERAGE = "labels", "words", "coverage.tsv"
 
 @dataclass(frozen=True, eq=False)
 class WordSpace:
-    """Labels and words as vectors of one space.
+    """Labels and words in one vector space.
 
     Attributes:
         data: the `data` node.
-        lexicon: the words that the run keeps.
+        lexicon: the words that are saved with the run.
         wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
-        labels: of the data set.
-        coverage: how each label found its vector, or why not.
+        labels: labels of the data set.
+        coverage: the source of each label's vector.
     """
 
     data: ImageOptions
@@ -47,15 +47,15 @@ class WordSpace:
     coverage: Coverage
 
     def nouns(self) -> LabelTable:
-        """Every noun of WordNet that has a vector by the label policy."""
+        """All nouns of WordNet with a vector by the label policy."""
         assert self.wordnet is not None
         return self._table(self.wordnet.synsets)
 
     def classes(self, count: int) -> NDArray[np.float32]:
-        """(count, D) vectors of the classes that ImageNet's weights know; zeros where one has none.
+        """(count, D) vectors of ImageNet's classes; zeros for classes without a vector.
 
         Raises:
-            UserError: WordNet's folder has no list of these classes, or one of another length.
+            UserError: WordNet's folder has no list of these classes, or the list has another length.
         """
         if self.wordnet is None:
             raise UserError(
@@ -65,8 +65,8 @@ class WordSpace:
         synsets = [synset for synset, _ in read_class_index(file)]
         if len(synsets) != count:
             raise UserError(
-                f"The backbone tells {count} classes apart, but {file} names {len(synsets)}: take weights that were "
-                "trained on those, or set model.prior=0."
+                f"The backbone has {count} classes, but {file} has {len(synsets)}: use weights that were trained on "
+                "those, or set model.prior=0."
             )
         table = self._table(synsets)
         vectors = np.zeros((count, self.lexicon.dim), np.float32)
@@ -74,32 +74,32 @@ class WordSpace:
         return vectors
 
     def known_synsets(self) -> set[str]:
-        """ImageNet's classes and all that they are kinds of; empty without WordNet or without the list of classes."""
+        """ImageNet's classes and all their hypernyms; empty without WordNet or without the list of classes."""
         file = Path(self.data.wordnet or "") / CLASSES
         if self.wordnet is None or not file.is_file():
             return set()
-        found = {synset for synset, _ in read_class_index(file) if synset in self.wordnet}
-        return found.union(*map(self.wordnet.ancestors, found))
+        classes = {synset for synset, _ in read_class_index(file) if synset in self.wordnet}
+        return classes.union(*map(self.wordnet.ancestors, classes))
 
     def _table(self, synsets: Sequence[str]) -> LabelTable:
-        """Those of the synsets that have a vector, as the labels got theirs."""
+        """The synsets that have a vector by the policy of the labels."""
         data = self.data
         return label_table(
             synsets, data.policy, self.lexicon, self.wordnet, missing="leave_out", hypernyms=data.hypernyms
         )[0]
 
     def save(self, folder: Path) -> None:
-        """Writes ``labels/``, with how each label was found, and ``words/``."""
+        """Writes ``labels/``, including the coverage table, and ``words/``."""
         self.labels.save(folder / LABELS_FOLDER)
         write_text(folder / LABELS_FOLDER / COVERAGE, self.coverage.table())
         self.lexicon.save(folder / WORDS_FOLDER)
 
 
-def read_words(config: Config, names: Sequence[str]) -> WordSpace:
-    """The space of the `vectors` node's words, with the data set's labels. names: of the labels.
+def read_word_space(config: Config, names: Sequence[str]) -> WordSpace:
+    """Reads the words of the `vectors` node and computes the labels' vectors. names: the label names.
 
     Raises:
-        UserError: a file is missing or damaged, or a label has no vector; all such labels are named.
+        UserError: a file is missing or damaged, or labels have no vector; all of them are listed.
     """
     data: ImageOptions = config.data
     wordnet = read_wordnet(data)
@@ -111,31 +111,31 @@ def read_words(config: Config, names: Sequence[str]) -> WordSpace:
 
 
 def read_wordnet(data: ImageOptions) -> WordNet | None:
-    """The nouns of ``data.wordnet``, with their hierarchy where the folder has it; None where it is not set.
+    """Reads the nouns of ``data.wordnet``, with their hierarchy if the folder has it; None if it is not set.
 
     Raises:
-        UserError: the folder lacks a file that it needs, or one is damaged or empty.
+        UserError: a required file is missing, damaged or empty.
     """
     if data.wordnet is None:
         return None
     folder = Path(data.wordnet)
-    there = (folder / EDGES).is_file()
-    if data.hypernyms and not there:
+    has_edges = (folder / EDGES).is_file()
+    if data.hypernyms and not has_edges:
         raise UserError(
             f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but there is no such "
-            "file: bring it there, or set data.hypernyms=0."
+            "file: add it, or set data.hypernyms=0."
         )
-    wordnet = WordNet.read(folder / WORDS, folder / EDGES if there else None)
+    wordnet = WordNet.read(folder / WORDS, folder / EDGES if has_edges else None)
     if data.hypernyms and not wordnet.has_hypernyms:
         raise UserError(
-            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but that file has no "
-            "line: restore it, or set data.hypernyms=0."
+            f"data.hypernyms is {data.hypernyms}, which needs the hierarchy in {folder / EDGES}, but that file is "
+            "empty: restore it, or set data.hypernyms=0."
         )
     return wordnet
 
 
 def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) -> ImageSplit:
-    """What each image serves, labels left out by ``data.fold`` aside. names: the labels that have a vector."""
+    """Splits the images by use, without labels left out by ``data.fold``. names: the labels with a vector."""
     if data.fold is None:
         return parts.split(data, names)
     seen, held_out = seen_and_held_out(data, names)
@@ -144,15 +144,15 @@ def split_images(data: ImageOptions, parts: ImageParts, names: Sequence[str]) ->
 
 
 def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> Lexicon:
-    """The most frequent words and those that labels or nouns are made of."""
+    """The most frequent words, and the words of labels and nouns."""
     options = config.vectors
-    whole = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
+    all_words = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
     nouns = list(_nouns(wordnet)) if wordnet is not None else []
-    kept = whole.subset(options.words, chain(_with_words(names), _with_words(nouns)))
+    lexicon = all_words.subset(options.words, chain(_with_words(names), _with_words(nouns)))
     if options.whiten == 0:
-        return kept
-    rows = sorted({row for noun in nouns if (row := kept.row(noun)) is not None})
-    return whitened(kept, np.array(rows or range(len(kept))), options.whiten)
+        return lexicon
+    rows = sorted({row for noun in nouns if (row := lexicon.row(noun)) is not None})
+    return whitened(lexicon, np.array(rows or range(len(lexicon))), options.whiten)
 
 
 def _nouns(wordnet: WordNet) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _nouns(wordnet: WordNet) -> Iterator[str]:
 
 
 def _with_words(names: Iterable[str]) -> Iterator[str]:
-    """Each name, written as one word too, and its words."""
+    """Yields each name, its closed form if it has several words, and its words."""
     for name in names:
         words = words_of(name)
         yield from (name, *(("".join(words), *words) if len(words) > 1 else ()))

@@ -1,4 +1,4 @@
-"""Labels of images as vectors of words: which words stand for a label, and what could not be found."""
+"""Word vectors of image labels: which words represent a label, and which labels have no vector."""
 
 from __future__ import annotations
 
@@ -19,115 +19,123 @@ from seqvise.images.options import MISSING, POLICIES
 from seqvise.images.wordnet import WordNet, is_synset
 from seqvise.vectors.lexicon import Lexicon, unit_rows, words_of
 
-SHOWN = 100
+MAX_LISTED = 100
 LINKING = frozenset(("a", "an", "and", "at", "for", "in", "of", "on", "or", "the", "to", "with"))
-"""Words that a mean leaves out."""
+"""Words that are excluded from means."""
 _HEADS_END = frozenset(("of", "for", "in", "with"))
 _COLUMNS = ("name", "title", "synset")
 
 Floats = NDArray[np.float32]
 
 
-class How(StrEnum):
-    """How a label got its vector."""
+class Method(StrEnum):
+    """The method by which a label gets its vector. For a synset, its names are its lemmas."""
 
     NAME = "name"
-    """Its name is in the vector file; of a synset, its first lemma or its id."""
+    """Its name is in the vector file; for a synset, its first lemma or its id."""
     LEMMA = "lemma"
-    """Another lemma of its synset is."""
+    """Another lemma of its synset is in the file."""
     CLOSED = "closed"
-    """Its name, or a lemma, is when written as one word: ``sea_horse`` as ``seahorse``."""
+    """Its name or a lemma, written as one word, is in the file: ``sea_horse`` as ``seahorse``."""
     MEAN = "mean"
-    """The mean of the unit vectors of all words of its name; of a synset, of its first lemma."""
+    """The mean of the unit vectors of all words of its first name."""
     PART = "part"
-    """The same of those words that the file has; the others are named."""
+    """The mean of those words that the file has; the others are listed."""
     HEAD = "head"
-    """The headword of its name; of a synset, of its first lemma."""
+    """The headword of its first name."""
     NONE = "none"
 
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Where a label's vector comes from.
+    """The source of a label's vector.
 
     Attributes:
         name: the label.
-        how: by which of the ways.
-        entries: words of the vector file, whose mean it is where they are several.
-        unknown: words of the label that the file lacks.
+        method: the method that found the vector.
+        entries: words of the vector file; the vector is the mean of several.
+        unknown: words of the label that are not in the file.
     """
 
     name: str
-    how: How
+    method: Method
     entries: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What became of every label.
+    """The sources of all labels' vectors.
 
     Attributes:
         policy: the label policy.
-        found: one for each label, in order.
-        alike: groups of labels that share a vector and cannot be told apart.
-        ambiguous: plain names that several synsets have, so that none was chosen.
-        guessed: plain names whose synset is the only one that has the name, and no table says so.
-        unsmoothed: where hypernyms smooth the vectors, the labels that have none and keep their own vector.
+        sources: one per label, in order.
+        same_vector: groups of labels with the same vector, which cannot be distinguished.
+        ambiguous: plain names without a synset because several synsets have the name.
+        guessed: plain names whose synset was inferred because it is the only one with the name.
+        unsmoothed: if vectors are smoothed, labels without hypernyms, whose vectors are not.
     """
 
     policy: str
-    found: tuple[LabelSource, ...]
-    alike: tuple[tuple[str, ...], ...] = ()
+    sources: tuple[LabelSource, ...]
+    same_vector: tuple[tuple[str, ...], ...] = ()
     ambiguous: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
     unsmoothed: tuple[str, ...] = ()
 
     @property
-    def without(self) -> tuple[str, ...]:
-        """The labels that got no vector."""
-        return tuple(one.name for one in self.found if one.how is How.NONE)
+    def without_vector(self) -> tuple[str, ...]:
+        """The labels without a vector."""
+        return tuple(source.name for source in self.sources if source.method is Method.NONE)
 
-    def count(self, how: How) -> int:
-        """How many labels got their vector in a way."""
-        return sum(one.how is how for one in self.found)
+    def count(self, method: Method) -> int:
+        """The number of labels whose vector was found by the method."""
+        return sum(source.method is method for source in self.sources)
 
     def __str__(self) -> str:
-        ways = Counter(one.how for one in self.found)
-        told = ", ".join(f"{ways[how]:,} by {how}" for how in How if how is not How.NONE and ways[how])
-        text = (
-            f"Of {len(self.found):,} labels (policy {self.policy}), {len(self.found) - ways[How.NONE]:,} have a vector"
+        methods = Counter(source.method for source in self.sources)
+        counts = ", ".join(
+            f"{methods[method]:,} by {method}" for method in Method if method is not Method.NONE and methods[method]
         )
-        text += f": {told}." if told else "."
-        if self.without:
-            text += f" Without: {_shown(self.without)}."
-        if parts := [f"{one.name} (not {', '.join(one.unknown)})" for one in self.found if one.how is How.PART]:
-            text += f" From a part of their words: {_shown(parts)}."
-        if self.alike:
-            text += f" Sharing a vector: {_shown([' = '.join(group) for group in self.alike])}."
+        with_vector = len(self.sources) - methods[Method.NONE]
+        text = f"{with_vector:,} of {len(self.sources):,} labels (policy {self.policy}) have a vector"
+        text += f": {counts}." if counts else "."
+        if self.without_vector:
+            text += f" Without: {_listed(self.without_vector)}."
+        if parts := [
+            f"{source.name} (not {', '.join(source.unknown)})"
+            for source in self.sources
+            if source.method is Method.PART
+        ]:
+            text += f" From some of their words: {_listed(parts)}."
+        if self.same_vector:
+            text += f" Sharing a vector: {_listed([' = '.join(group) for group in self.same_vector])}."
         if self.ambiguous:
-            text += f" Without a synset, since several have the name: {_shown(self.ambiguous)}."
+            text += f" Without a synset, since several synsets have the name: {_listed(self.ambiguous)}."
         if self.guessed:
-            text += f" Of the only synset that has the name: {_shown(self.guessed)}."
+            text += f" With the only synset that has the name: {_listed(self.guessed)}."
         if self.unsmoothed:
-            text += f" Not smoothed, {len(self.unsmoothed):,} without hypernyms: {_shown(self.unsmoothed)}."
+            text += f" Not smoothed, {len(self.unsmoothed):,} without hypernyms: {_listed(self.unsmoothed)}."
         return text
 
     def table(self) -> str:
-        """Lines of label, way, words of the vector file, and unknown words; tabs between, a header first."""
-        rows = [(one.name, str(one.how), ", ".join(one.entries), ", ".join(one.unknown)) for one in self.found]
+        """Tab-separated lines of label, method, words of the vector file, and unknown words, after a header."""
+        rows = [
+            (source.name, str(source.method), ", ".join(source.entries), ", ".join(source.unknown))
+            for source in self.sources
+        ]
         return "".join("\t".join(row) + "\n" for row in [("label", "how", "words", "unknown"), *rows])
 
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """L labels with a vector each.
+    """L labels with their vectors.
 
     Attributes:
-        names: folder names or synset ids, all different.
-        titles: what a person reads.
-        synsets: the synset of each, where one is known.
-        vectors: (L, D) rows of length 1.
+        names: distinct folder names or synset ids.
+        titles: names for display.
+        synsets: synset ids, None if unknown.
+        vectors: (L, D) unit vectors.
     """
 
     names: tuple[str, ...]
@@ -140,32 +148,32 @@ class LabelTable:
 
     @property
     def dim(self) -> int:
-        """D."""
+        """D, the vector dimension."""
         return int(self.vectors.shape[1])
 
     def chosen(self, rows: Sequence[int] | NDArray[np.int64]) -> LabelTable:
-        """Some of the labels, in the order of ``rows``."""
-        places = np.asarray(rows, np.int64)
+        """The labels at ``rows``, in that order."""
+        indices = np.asarray(rows, np.int64)
         names, titles, synsets = (
-            tuple(column[row] for row in places) for column in (self.names, self.titles, self.synsets)
+            tuple(column[row] for row in indices) for column in (self.names, self.titles, self.synsets)
         )
-        return LabelTable(names, titles, synsets, self.vectors[places])
+        return LabelTable(names, titles, synsets, self.vectors[indices])
 
     def save(self, folder: Path) -> None:
         """Writes ``labels.tsv``, ``vectors.npy`` and ``checksums.json`` into a new folder."""
         with atomic_folder(folder) as temporary:
             np.save(temporary / "vectors.npy", np.asarray(self.vectors, np.float32))
-            rows = zip(self.names, self.titles, (one or "" for one in self.synsets), strict=True)
+            rows = zip(self.names, self.titles, (synset or "" for synset in self.synsets), strict=True)
             lines = "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
             (temporary / "labels.tsv").write_bytes(lines.encode())
             write_checksums(temporary)
 
     @classmethod
     def load(cls, folder: Path) -> LabelTable:
-        """Reads what ``save`` wrote.
+        """Loads what ``save`` wrote.
 
         Raises:
-            UserError: the folder holds no whole table of labels.
+            UserError: the folder is incomplete or damaged.
         """
         try:
             lines = (folder / "labels.tsv").read_bytes().decode().split("\n")[1:-1]
@@ -176,9 +184,9 @@ class LabelTable:
             check_checksums(folder)
         except (OSError, EOFError, ValueError) as error:
             raise UserError(
-                f"{folder} is not a whole folder of labels ({error}): restore it, or delete it if it is in a cache."
+                f"{folder} is incomplete or damaged ({error}): restore it, or delete it if it is in a cache."
             ) from None
-        return cls(names, titles, tuple(one or None for one in synsets), vectors)
+        return cls(names, titles, tuple(synset or None for synset in synsets), vectors)
 
 
 def label_table(
@@ -191,55 +199,60 @@ def label_table(
     key: str = "data",
     hypernyms: float = 0.0,
 ) -> tuple[LabelTable, Coverage]:
-    """A vector for each label.
+    """Finds a vector for each label.
 
-    A label is a synset id or a plain name. The names it can go by are, for a synset, the id and then its lemmas; for a
-    plain name, itself and then the lemmas of its synset: that of ``table``, else the only one that has the name.
-    Every policy takes the first name where the vector file has it, with any of the signs between its words and, if it
-    must be, in other case. Where it has not,
+    A label is a synset id or a plain name. The names of a synset id are the id and its lemmas. The names of a plain
+    name are itself and the lemmas of its synset: the one in ``table``, or else the only synset with that name. All
+    policies use the first name if the vector file has it, with any separator between words and, if necessary, in
+    another case. Otherwise,
 
-    - ``exact`` gives up;
-    - ``any`` takes the first lemma that the file has, and then any of the names written as one word;
-    - ``mean`` does so, and then takes the mean of the first name's words, of those that the file has;
-    - ``head`` does as ``any``, and then takes the headword of the first name: the last word, or that before "of".
+    - ``exact`` finds no vector;
+    - ``any`` uses the first lemma that the file has, or else any of the names written as one word;
+    - ``mean`` is like ``any``, or else uses the mean of those words of the first name that the file has;
+    - ``head`` is like ``any``, or else uses the headword of the first name: the last word, or the word before "of".
 
     Args:
-        names: L labels, all different.
+        names: L distinct labels.
         policy: one of ``POLICIES``.
-        lexicon: the vector file.
-        wordnet: needed for labels that are synset ids, unless the vector file has the ids themselves.
-        table: synsets of plain names, as ``synset_table`` reads them.
-        missing: ``refuse`` labels without a vector, or ``leave_out`` of the table.
+        lexicon: words of the vector file.
+        wordnet: required for labels that are synset ids, unless the vector file has the ids.
+        table: synsets of plain names, see ``synset_table``.
+        missing: ``refuse`` labels without a vector, or ``leave_out`` such labels.
         key: the config node, for messages.
-        hypernyms: weight of the hypernyms that smooth the vectors, see ``smoothed``; 0 or without edges: none do.
+        hypernyms: weight of the hypernyms, see ``smoothed``; no smoothing if it is 0 or WordNet has no edges.
 
     Returns:
-        The labels with a vector, in the order of ``names``, and what became of each.
+        The labels with a vector, in the order of ``names``, and the sources of all labels.
 
     Raises:
-        UserError: a label has no vector and ``missing`` is ``refuse``, or none has one; all are named.
-        ValueError: two names are the same, or ``policy`` or ``missing`` is unknown.
+        UserError: labels have no vector and ``missing`` is ``refuse``, or no label has one; all are listed.
+        ValueError: a name is duplicated, or ``policy`` or ``missing`` is unknown.
     """
     if policy not in POLICIES or missing not in MISSING or len(set(names)) != len(names):
-        raise ValueError(f"policy={policy}, missing={missing}, or a name that stands twice.")
+        raise ValueError(f"policy={policy}, missing={missing}, or a duplicate name.")
     synsets = [_synset(name, wordnet, table or {}) for name in names]
-    found, vectors = _found(names, synsets, policy, lexicon, wordnet)
+    sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
     vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
-    coverage = Coverage(policy, tuple(found), _alike(found, vectors), *_untold(names, wordnet, table or {}), unsmoothed)
+    plain_names = _plain_names(names, wordnet, table or {})
+    coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
     _refuse_missing(coverage, missing, lexicon, wordnet, key)
-    rows = [row for row, one in enumerate(found) if one.how is not How.NONE]
-    titles = tuple(_title(name, one, wordnet) for name, one in zip(names, synsets, strict=True))
+    rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
+    titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
 
 
-def _found(
+def _find_vectors(
     names: Sequence[str], synsets: Sequence[str | None], policy: str, lexicon: Lexicon, wordnet: WordNet | None
 ) -> tuple[list[LabelSource], Floats]:
-    """Where each label's vector comes from, and (L, D) the vectors of words alone; a vector of zeros is none."""
-    found = [_find(name, _names(name, one, wordnet), policy, lexicon) for name, one in zip(names, synsets, strict=True)]
-    vectors = _vectors(found, lexicon)
+    """The source of each label's vector, and (L, D) unsmoothed vectors, zero for labels without one."""
+    sources = [
+        _find_source(name, _names_of(name, synset, wordnet), policy, lexicon)
+        for name, synset in zip(names, synsets, strict=True)
+    ]
+    vectors = _vectors(sources, lexicon)
     return [
-        one if vector.any() else LabelSource(one.name, How.NONE) for one, vector in zip(found, vectors, strict=True)
+        source if vector.any() else LabelSource(source.name, Method.NONE)
+        for source, vector in zip(sources, vectors, strict=True)
     ], vectors
 
 
@@ -251,27 +264,29 @@ def _smoothed(
     wordnet: WordNet | None,
     weight: float,
 ) -> tuple[Floats, tuple[str, ...]]:
-    """(L, D) the vectors with those of hypernyms, and the labels that have none; without hypernyms as they were."""
+    """(L, D) the smoothed vectors, and the labels without hypernyms; without a hierarchy, the vectors are unchanged."""
     if wordnet is None or not wordnet.has_hypernyms or not weight:
         return vectors, ()
-    alone = tuple(name for name, one in zip(names, synsets, strict=True) if not one or not wordnet.parents(one))
-    return smoothed(vectors, synsets, lexicon, wordnet, weight), alone
+    unsmoothed = tuple(
+        name for name, synset in zip(names, synsets, strict=True) if not synset or not wordnet.parents(synset)
+    )
+    return smoothed(vectors, synsets, lexicon, wordnet, weight), unsmoothed
 
 
-def _untold(
+def _plain_names(
     names: Sequence[str], wordnet: WordNet | None, table: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Plain names whose synset no table tells: those of several synsets, and those of one."""
+    """Plain names that are not in the table: those with several synsets, and those with one."""
     plain = [name for name in names if wordnet is not None and not is_synset(name) and name not in table]
     senses = {name: len(wordnet.find(name)) for name in plain} if wordnet is not None else {}
-    several, one = (tuple(name for name, count in senses.items() if min(count, 2) == least) for least in (2, 1))
-    return several, one
+    ambiguous, unique = (tuple(name for name, count in senses.items() if min(count, 2) == number) for number in (2, 1))
+    return ambiguous, unique
 
 
 def headword(name: str) -> str:
-    """The word that says what a named thing is: the last one, or that before "of", "for", "in" or "with"."""
+    """The head of a noun phrase: the last word, or the word before "of", "for", "in" or "with"."""
     words = words_of(name)
-    end = next((place for place, word in enumerate(words) if place and word.lower() in _HEADS_END), len(words))
+    end = next((index for index, word in enumerate(words) if index and word.lower() in _HEADS_END), len(words))
     return words[end - 1] if words else name
 
 
@@ -279,85 +294,92 @@ def _synset(name: str, wordnet: WordNet | None, table: Mapping[str, str]) -> str
     if is_synset(name):
         return name if wordnet is None or name in wordnet else None
     if name in table:
-        found = table[name] or None
-        return found if wordnet is None or found in wordnet else None
-    known = wordnet.find(name) if wordnet is not None else ()
-    return known[0] if len(known) == 1 else None
+        synset = table[name] or None
+        return synset if wordnet is None or synset in wordnet else None
+    matches = wordnet.find(name) if wordnet is not None else ()
+    return matches[0] if len(matches) == 1 else None
 
 
-def _names(name: str, synset: str | None, wordnet: WordNet | None) -> tuple[str, ...]:
-    """The names that a label goes by, the first one being its own."""
+def _names_of(name: str, synset: str | None, wordnet: WordNet | None) -> tuple[str, ...]:
+    """The names of a label, its own first."""
     lemmas = wordnet.lemmas(synset) if wordnet is not None and synset is not None and synset in wordnet else ()
     return lemmas if is_synset(name) and lemmas else (name, *lemmas)
 
 
-def _find(name: str, names: Sequence[str], policy: str, lexicon: Lexicon) -> LabelSource:
+def _find_source(name: str, names: Sequence[str], policy: str, lexicon: Lexicon) -> LabelSource:
     if is_synset(name) and lexicon.row(name) is not None:
-        return LabelSource(name, How.NAME, (name,))
-    ways: tuple[_Way, ...] = (_whole, *_WAYS[policy])
+        return LabelSource(name, Method.NAME, (name,))
+    finders: tuple[_Finder, ...] = (_by_name, *_METHODS[policy])
     return next(
-        (found for way in ways if (found := way(name, names, lexicon)) is not None), LabelSource(name, How.NONE)
+        (source for finder in finders if (source := finder(name, names, lexicon)) is not None),
+        LabelSource(name, Method.NONE),
     )
 
 
-_Way = Callable[[str, Sequence[str], Lexicon], LabelSource | None]
+_Finder = Callable[[str, Sequence[str], Lexicon], LabelSource | None]
 
 
-def _whole(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry(names[0], lexicon)
-    return None if entry is None else LabelSource(name, How.NAME, (entry,))
+def _by_name(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+    entry = _entry_of(names[0], lexicon)
+    return None if entry is None else LabelSource(name, Method.NAME, (entry,))
 
 
-def _lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    return next((LabelSource(name, How.LEMMA, (one,)) for lemma in names if (one := _entry(lemma, lexicon))), None)
+def _by_lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+    return next(
+        (LabelSource(name, Method.LEMMA, (entry,)) for lemma in names if (entry := _entry_of(lemma, lexicon))), None
+    )
 
 
-def _closed(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    written = ("".join(words_of(lemma)) for lemma in names if len(words_of(lemma)) > 1)
-    return next((LabelSource(name, How.CLOSED, (one,)) for word in written if (one := _entry(word, lexicon))), None)
+def _by_closed_form(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+    closed_forms = ("".join(words_of(lemma)) for lemma in names if len(words_of(lemma)) > 1)
+    return next(
+        (LabelSource(name, Method.CLOSED, (entry,)) for word in closed_forms if (entry := _entry_of(word, lexicon))),
+        None,
+    )
 
 
-def _mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+def _by_mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     words = [word for word in words_of(names[0]) if word.lower() not in LINKING]
-    found = [(word, _entry(word, lexicon)) for word in words]
-    unknown = tuple(word for word, entry in found if entry is None)
-    entries = tuple(entry for _, entry in found if entry is not None)
-    return LabelSource(name, How.PART if unknown else How.MEAN, entries, unknown) if entries else None
+    pairs = [(word, _entry_of(word, lexicon)) for word in words]
+    unknown = tuple(word for word, entry in pairs if entry is None)
+    entries = tuple(entry for _, entry in pairs if entry is not None)
+    return LabelSource(name, Method.PART if unknown else Method.MEAN, entries, unknown) if entries else None
 
 
-def _head(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry(headword(names[0]), lexicon)
-    return None if entry is None else LabelSource(name, How.HEAD, (entry,))
+def _by_headword(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
+    entry = _entry_of(headword(names[0]), lexicon)
+    return None if entry is None else LabelSource(name, Method.HEAD, (entry,))
 
 
-_WAYS: dict[str, tuple[_Way, ...]] = {
+_METHODS: dict[str, tuple[_Finder, ...]] = {
     "exact": (),
-    "any": (_lemma, _closed),
-    "mean": (_lemma, _closed, _mean),
-    "head": (_lemma, _closed, _head),
+    "any": (_by_lemma, _by_closed_form),
+    "mean": (_by_lemma, _by_closed_form, _by_mean),
+    "head": (_by_lemma, _by_closed_form, _by_headword),
 }
 
 
-def _entry(word: str, lexicon: Lexicon) -> str | None:
+def _entry_of(word: str, lexicon: Lexicon) -> str | None:
     row = lexicon.row(word)
     return None if row is None else lexicon.words[row]
 
 
-def _vectors(found: Sequence[LabelSource], lexicon: Lexicon) -> Floats:
-    """(L, D) unit rows, zero where nothing was found."""
-    matrix = np.zeros((len(found), lexicon.dim), np.float32)
-    places = [place for place, one in enumerate(found) for _ in one.entries]
-    np.add.at(matrix, places, lexicon.units([lexicon.row(entry) or 0 for one in found for entry in one.entries]))
+def _vectors(sources: Sequence[LabelSource], lexicon: Lexicon) -> Floats:
+    """(L, D) unit vectors, zero for labels without entries."""
+    matrix = np.zeros((len(sources), lexicon.dim), np.float32)
+    rows = [row for row, source in enumerate(sources) for _ in source.entries]
+    np.add.at(matrix, rows, lexicon.units([lexicon.row(entry) or 0 for source in sources for entry in source.entries]))
     return unit_rows(matrix)
 
 
-def _alike(found: Sequence[LabelSource], vectors: Floats) -> tuple[tuple[str, ...], ...]:
+def _shared_vectors(sources: Sequence[LabelSource], vectors: Floats) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[tuple[str, ...], bytes], list[str]] = {}
-    for one, vector in zip(found, vectors, strict=True):
-        if one.entries:
-            # Hypernyms tell apart labels of one word. The order of the entries moves the last digits; -0 becomes 0.
-            rounded = (np.round(vector, 4) + 0.0).tobytes()
-            groups.setdefault((tuple(sorted(one.entries)), rounded), []).append(one.name)
+    for source, vector in zip(sources, vectors, strict=True):
+        if source.entries:
+            # Hypernyms distinguish labels with the same words. The order of entries changes the last digits, so round;
+            # adding 0.0 turns -0.0 into 0.0.
+            key = (np.round(vector, 4) + 0.0).tobytes()
+            groups.setdefault((tuple(sorted(source.entries)), key), []).append(source.name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
@@ -368,23 +390,23 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
 
 
 def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
-    absent = len(coverage.without)
-    if absent and (missing == "refuse" or absent == len(coverage.found)):
+    count = len(coverage.without_vector)
+    if count and (missing == "refuse" or count == len(coverage.sources)):
         raise UserError(*_refusals(coverage, lexicon, wordnet, key))
 
 
 def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
-    without = coverage.without
+    missing = coverage.without_vector
     yield (
-        f"{len(without):,} of {len(coverage.found):,} labels have no vector in {lexicon.name or 'the vector file'} "
-        f"with {key}.policy={coverage.policy}: {_shown(without)}. Choose another policy ({', '.join(POLICIES)}) "
-        f"or vector file, or set {key}.missing=leave_out to go on without these labels and their images."
+        f"{len(missing):,} of {len(coverage.sources):,} labels have no vector in {lexicon.name or 'the vector file'} "
+        f"with {key}.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "
+        f"or vector file, or set {key}.missing=leave_out to leave out these labels and their images."
     )
-    if wordnet is None and any(map(is_synset, without)):
-        example = next(filter(is_synset, without))
-        yield f"{example} is a synset, whose words stand in WordNet's words.txt: set {key}.wordnet to its folder."
+    if wordnet is None and any(map(is_synset, missing)):
+        example = next(filter(is_synset, missing))
+        yield f"{example} is a synset, whose words are in WordNet's words.txt: set {key}.wordnet to its folder."
 
 
-def _shown(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The files of a feature store: shards that are there whole or not at all."""
+"""The files of a feature store: shards that are complete or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.checksums import DamagedError, sealed, unsealed
-from seqvise.files import atomic_write, digest_file, remove_remains, write_text
+from seqvise.files import atomic_write, digest_file, remove_temporary, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +21,13 @@ NOT_FINITE = "its features are not finite in half precision"
 
 
 class Shards:
-    """The files of a feature store: for each shard an array, and a record with its hash and its bad images.
+    """The files of a feature store: one array per shard, and one record with its hash and its bad images.
 
     Args:
-        folder: holds them.
-        count: of all rows.
-        size: rows of a shard; the last may have fewer.
-        width: F.
+        folder: the folder of the files.
+        count: total number of rows.
+        size: rows per shard; the last shard may have fewer.
+        width: F, the feature dimension.
     """
 
     def __init__(self, folder: Path, count: int, size: int, width: int) -> None:
@@ -41,11 +41,11 @@ class Shards:
         return range(shard * self.size, min(self.count, (shard + 1) * self.size))
 
     def missing(self) -> list[int]:
-        """The shards that are not there whole."""
+        """The shards that are missing or damaged."""
         return [shard for shard in range(len(self)) if not self._is_whole(shard)]
 
     def write(self, shard: int, features: NDArray[np.float16], bad: Mapping[int, str]) -> None:
-        """Puts a shard on the disk. bad: by row of the store."""
+        """Writes a shard. bad: row of the store -> the reason."""
         array = self._array(shard)
         with atomic_write(array) as temporary, temporary.open("wb") as file:
             np.save(file, features)
@@ -53,12 +53,12 @@ class Shards:
         write_text(self._record(shard), json.dumps(sealed(record), indent=2) + "\n")
 
     def opened(self) -> Iterator[NDArray[np.float16]]:
-        """Every shard, mapped."""
+        """Yields all shards, memory-mapped."""
         for shard in range(len(self)):
             yield np.load(self._array(shard), mmap_mode="r", allow_pickle=False)
 
     def bad(self) -> dict[int, str]:
-        """The bad images of all shards, by row."""
+        """The bad images of all shards: row -> the reason."""
         records = [json.loads(self._record(shard).read_text(encoding="utf-8")) for shard in range(len(self))]
         return {int(row): reason for record in records for row, reason in record["bad"].items()}
 
@@ -71,7 +71,7 @@ class Shards:
             return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             pass
-        logger.warning("%s is damaged and is made again.", self._array(shard))
+        logger.warning("%s is damaged and is computed again.", self._array(shard))
         return False
 
     def _array(self, shard: int) -> Path:
@@ -82,7 +82,7 @@ class Shards:
 
 
 class ShardWriter:
-    """Gathers rows, which come in order, and writes each shard when its last has come."""
+    """Collects rows, and writes each shard when all its rows are complete."""
 
     def __init__(self, shards: Shards) -> None:
         self.shards = shards
@@ -91,29 +91,29 @@ class ShardWriter:
         self._bad: dict[int, dict[int, str]] = {}
 
     def add(self, rows: Sequence[int], features: NDArray[np.float16], bad: Mapping[int, str]) -> None:
-        """Takes features (n, F) of the rows, and of the bad rows why they have none."""
+        """Adds features (n, F) of the rows, and the reasons of the bad rows."""
         for row, vector in zip(rows, features, strict=True):
             self._put(row, vector if np.isfinite(vector).all() else NOT_FINITE)
         for row, reason in bad.items():
             self._put(row, reason)
 
-    def _put(self, row: int, found: NDArray[np.float16] | str) -> None:
+    def _put(self, row: int, result: NDArray[np.float16] | str) -> None:
         shard = row // self.shards.size
         rows = self.shards.rows(shard)
         if shard not in self._open:
             self._open[shard] = np.zeros((len(rows), self.shards.width), np.float16)
             self._left[shard], self._bad[shard] = len(rows), {}
-        if isinstance(found, str):
-            self._bad[shard][row] = found
+        if isinstance(result, str):
+            self._bad[shard][row] = result
         else:
-            self._open[shard][row - rows.start] = found
+            self._open[shard][row - rows.start] = result
         self._left[shard] -= 1
         if not self._left[shard]:
             self.shards.write(shard, self._open.pop(shard), self._bad.pop(shard))
 
 
 def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence without its full stop for each damaged file of a feature folder. manifest: as it was read."""
+    """Yields a message, without its full stop, for each damaged file of a feature folder."""
     try:
         unsealed(manifest, MANIFEST)
     except DamagedError as error:
@@ -123,30 +123,30 @@ def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         try:
             content = unsealed(json.loads(record.read_text(encoding="utf-8")), record.name)
             if content["digest"] != digest_file(array):
-                yield f"{array.name} is not as it was written"
+                yield f"{array.name} differs from what was written"
         except FileNotFoundError:
             yield f"{array.name} is missing"
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             yield f"{record.name} is damaged ({error})"
 
 
-def own_manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """A store's own manifest, which has the shard size that it was begun with.
+def read_or_create_manifest(folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
+    """Reads a store's manifest, which determines its shard size, or creates it.
 
-    Where there is none, or a damaged one, the wanted one is written, and shards that nothing explains are removed.
+    If the manifest is missing or damaged, ``expected`` is written, and all existing shards are removed.
     """
-    remove_remains(folder)
+    remove_temporary(folder)
     path = folder / MANIFEST
     try:
-        found = unsealed(json.loads(path.read_text(encoding="utf-8")), path.name)
-        if {**wanted, "shard": int(found["shard"])} == found:
-            return dict(found)
+        manifest = unsealed(json.loads(path.read_text(encoding="utf-8")), path.name)
+        if {**expected, "shard": int(manifest["shard"])} == manifest:
+            return dict(manifest)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
-    remains = list(folder.glob("features-*"))
-    if remains:
-        logger.warning("%s is damaged: all features of that folder are made again.", path)
-    for file in remains:
+    files = list(folder.glob("features-*"))
+    if files:
+        logger.warning("%s is damaged: all features of that folder are computed again.", path)
+    for file in files:
         file.unlink()
-    write_text(path, json.dumps(sealed(wanted), indent=2) + "\n")
-    return wanted
+    write_text(path, json.dumps(sealed(expected), indent=2) + "\n")
+    return expected

@@ -1,4 +1,4 @@
-"""How an image becomes a network's input: the same for evaluation, changed at random for training."""
+"""Image transforms: deterministic for evaluation, random augmentation for training."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from seqvise.images.options import AugmentOptions, TransformOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LONGEST = 16
-"""Of an image whose longer side is more than so many times its shorter one, a piece of that length is read."""
+MAX_ASPECT_RATIO = 16
+"""Maximum ratio of the longer to the shorter side; longer images are cropped to this ratio."""
 
 Transform = Callable[["Image"], Tensor]
-"""From an image in mode RGB to (3, H, W) uint8. The network brings red, green and blue to its own scale."""
+"""Maps an image in mode RGB to (3, H, W) uint8. The network normalizes the colours."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What a network was trained to see.
+    """Image preprocessing of a network's weights.
 
     Attributes:
-        resize: pixels of the shorter side after scaling.
-        crop: pixels of the square that is cut from the middle.
-        mean, std: of red, green and blue in [0, 1], taken away and divided by.
+        resize: length of the shorter side after scaling, in pixels.
+        crop: side of the central square crop, in pixels.
+        mean, std: mean and standard deviation of red, green and blue in [0, 1], for normalization.
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
@@ -41,41 +41,46 @@ class Preset:
 
     @classmethod
     def of_weights(cls, weights: Any) -> Preset:
-        """What torchvision's weights want. weights: a member of one of its ``WeightsEnum``."""
-        own = weights.transforms()
-        scale = str(own.interpolation.value)
-        return cls(own.resize_size[0], own.crop_size[0], tuple(own.mean), tuple(own.std), scale)
+        """The preprocessing of torchvision's weights. weights: a member of one of its ``WeightsEnum``."""
+        transform = weights.transforms()
+        scale = str(transform.interpolation.value)
+        return cls(transform.resize_size[0], transform.crop_size[0], tuple(transform.mean), tuple(transform.std), scale)
 
-    def changed(self, options: TransformOptions) -> Preset:
-        """With the options that are not null instead."""
-        chosen = {name: value for name, value in asdict(options).items() if value is not None}
+    def with_options(self, options: TransformOptions) -> Preset:
+        """A copy with the options that are not null."""
+        values = {name: value for name, value in asdict(options).items() if value is not None}
         for name in ("mean", "std"):
-            if name in chosen:
-                chosen[name] = tuple(chosen[name])
-        if "crop" in chosen and "resize" not in chosen:
-            chosen["resize"] = max(chosen["crop"], round(chosen["crop"] * self.resize / self.crop))
-        return Preset(**{**asdict(self), **chosen})
+            if name in values:
+                values[name] = tuple(values[name])
+        if "crop" in values and "resize" not in values:
+            values["resize"] = max(values["crop"], round(values["crop"] * self.resize / self.crop))
+        return Preset(**{**asdict(self), **values})
 
 
 def evaluation_transform(preset: Preset) -> Transform:
-    """The weights' own transform, up to the scale of the colours."""
+    """The transform of the weights, without colour normalization."""
     from torchvision.transforms import v2
 
     scale = v2.InterpolationMode(preset.interpolation)
-    steps = [_middle, v2.Resize(preset.resize, scale, antialias=True), v2.CenterCrop(preset.crop), v2.PILToTensor()]
+    steps = [
+        _middle_strip,
+        v2.Resize(preset.resize, scale, antialias=True),
+        v2.CenterCrop(preset.crop),
+        v2.PILToTensor(),
+    ]
     return cast(Transform, v2.Compose(steps))
 
 
 def training_transform(preset: Preset, augment: AugmentOptions) -> Transform:
-    """Random zoom, slight rotation, random crop, mirroring and lighting, drawn from torch's generator.
+    """Random zoom, rotation, crop, horizontal flip and lighting, drawn from torch's generator.
 
-    fast.ai's ``tfms_from_model(arch, size, transforms_side_on, max_zoom=1.1)``: the shorter side becomes the crop's
-    size or up to ``zoom`` times it, and the square is cut from anywhere.
+    Like fast.ai's ``tfms_from_model(arch, size, transforms_side_on, max_zoom=1.1)``: the shorter side is scaled to 1
+    to ``zoom`` times the crop size, and the crop is at a random position.
     """
     from torchvision.transforms import v2
 
     steps = [
-        _anywhere,
+        _random_strip,
         RandomShorterSide(preset.crop, round(preset.crop * augment.zoom), preset.interpolation),
         v2.RandomRotation(augment.rotate, v2.InterpolationMode.BILINEAR),
         v2.RandomCrop(preset.crop),
@@ -88,56 +93,56 @@ def training_transform(preset: Preset, augment: AugmentOptions) -> Transform:
 
 @dataclass(frozen=True)
 class RandomShorterSide:
-    """Scales an image so that its shorter side has a random length, exactly.
+    """Scales an image so that its shorter side has exactly a random length.
 
-    torchvision's ``RandomShortestSize`` draws alike, but rounds the shorter side down, by a pixel for some sizes.
+    torchvision's ``RandomShortestSize`` is similar, but its shorter side is one pixel too short for some sizes.
 
     Attributes:
-        least, most: pixels.
+        min_size, max_size: range of the shorter side, in pixels.
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
-    least: int
-    most: int
+    min_size: int
+    max_size: int
     interpolation: str
 
     def __call__(self, image: Image) -> Image:
         """The scaled image."""
         from torchvision.transforms import v2
 
-        side = self.least + int(torch.randint(self.most - self.least + 1, ()))
+        side = self.min_size + int(torch.randint(self.max_size - self.min_size + 1, ()))
         ratio = side / min(image.size)
         width, height = (max(side, int(length * ratio)) for length in image.size)
         mode = v2.InterpolationMode(self.interpolation)
         return cast("Image", v2.functional.resize(image, [height, width], mode, antialias=True))
 
 
-def _middle(image: Image) -> Image:
-    """The middle of an image that is more than ``LONGEST`` times as long as it is wide."""
+def _middle_strip(image: Image) -> Image:
+    """The central part of an image that exceeds ``MAX_ASPECT_RATIO``."""
     return _strip(image, _surplus(image) // 2)
 
 
-def _anywhere(image: Image) -> Image:
-    """As ``_middle``, from anywhere."""
+def _random_strip(image: Image) -> Image:
+    """Like ``_middle_strip``, but at a random position."""
     surplus = _surplus(image)
     return _strip(image, int(torch.randint(surplus + 1, ())) if surplus else 0)
 
 
 def _surplus(image: Image) -> int:
-    """Pixels of the longer side beyond ``LONGEST`` times the shorter: scaled up they would fill the memory."""
-    return max(0, max(image.size) - LONGEST * min(image.size))
+    """Pixels of the longer side beyond ``MAX_ASPECT_RATIO``; scaling such images up would exhaust memory."""
+    return max(0, max(image.size) - MAX_ASPECT_RATIO * min(image.size))
 
 
 def _strip(image: Image, start: int) -> Image:
-    width, height = (min(length, LONGEST * min(image.size)) for length in image.size)
+    width, height = (min(length, MAX_ASPECT_RATIO * min(image.size)) for length in image.size)
     if (width, height) == image.size:
         return image
     left, top = (start, 0) if image.width > image.height else (0, start)
     return image.crop((left, top, left + width, top + height))
 
 
-def drawn(transform: Transform, image: Image, place: tuple[int, ...]) -> Tensor:
-    """A random transform's result, the same for the same ``place``, as (seed, epoch, row)."""
+def apply_seeded(transform: Transform, image: Image, key: tuple[int, ...]) -> Tensor:
+    """Applies a random transform reproducibly. key: determines the random numbers, such as (seed, epoch, row)."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(digest(repr(place), 15), 16))
+        torch.manual_seed(int(digest(repr(key), 15), 16))
         return transform(image)

@@ -1,4 +1,4 @@
-"""Trained classifiers that give texts their labels."""
+"""Trained text classifiers, single or as an ensemble."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LABELS = "labels.json"
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """What a text was found to be.
+class Classification:
+    """The predicted label of a text.
 
     Attributes:
-        label: the likeliest; None for a text without a word.
-        probabilities: (L,) of all labels; zeros for a text without a word.
+        label: the most probable label; None for an empty text.
+        probabilities: (L,) of all labels; zeros for an empty text.
     """
 
     label: str | None
@@ -41,8 +41,8 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Member:
-    """One classifier with its codec and the options of its data."""
+class EnsembleMember:
+    """One model of an ensemble, with its codec and data options."""
 
     model: TextClassifier
     codec: TextCodec
@@ -50,91 +50,93 @@ class Member:
     device: torch.device
 
     @torch.inference_mode()
-    def probabilities(self, texts: Sequence[str], batch: int) -> NDArray[np.float64]:
-        """(N, L), texts of like lengths read together. A text without a word is read as its end mark."""
+    def probabilities(self, texts: Sequence[str], batch_size: int) -> NDArray[np.float64]:
+        """(N, L) label probabilities; texts are batched by length. An empty text is encoded as `<eos>`."""
         ids = self.codec.encode(cleaned(text, self.data) for text in texts)
         order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
-        found: dict[int, NDArray[np.float64]] = {}
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
+        by_row: dict[int, NDArray[np.float64]] = {}
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
             logits = self.model(source_batch([ids[row] for row in rows]).to(self.device)).logits
-            found.update(zip(rows, torch.softmax(logits.double(), 1).cpu().numpy(), strict=True))
-        return np.stack([found[row] for row in range(len(ids))])
+            by_row.update(zip(rows, torch.softmax(logits.double(), 1).cpu().numpy(), strict=True))
+        return np.stack([by_row[row] for row in range(len(ids))])
 
     def is_empty(self, text: str) -> bool:
-        """Whether a text has no word."""
+        """Whether a text has no tokens besides `<eos>`."""
         return len(self.codec.encode([cleaned(text, self.data)])[0]) < 2
 
 
 @dataclass(frozen=True)
-class Labeller:
-    """One classifier, or several whose probabilities' mean is taken.
+class Classifier:
+    """A classifier, or an ensemble of classifiers whose probabilities are averaged.
 
     Attributes:
         members: the classifiers.
-        labels: names, in the order of the probabilities.
-        batch: texts read at once.
+        labels: label names, in the order of the probabilities.
+        batch: texts per batch.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     labels: tuple[str, ...]
     batch: int = 64
 
-    def classify(self, texts: Sequence[str]) -> list[Labelled]:
-        """The label of each text, in the order given."""
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """Predicts the label of each text, in order."""
         if not texts:
             return []
         means = np.mean([member.probabilities(texts, self.batch) for member in self.members], 0)
-        return [self._labelled(text, row) for text, row in zip(texts, means, strict=True)]
+        return [self._classification(text, probabilities) for text, probabilities in zip(texts, means, strict=True)]
 
-    def _labelled(self, text: str, row: NDArray[np.float64]) -> Labelled:
+    def _classification(self, text: str, probabilities: NDArray[np.float64]) -> Classification:
         if any(member.is_empty(text) for member in self.members):
-            return Labelled(None, np.zeros_like(row))
-        return Labelled(self.labels[int(row.argmax())], row)
+            return Classification(None, np.zeros_like(probabilities))
+        return Classification(self.labels[int(probabilities.argmax())], probabilities)
 
 
-def load_labeller(paths: Sequence[Path], device: str = "cpu", batch: int = 64, trust: bool = False) -> Labeller:
-    """The classifiers of runs, as one.
+def load_classifier(paths: Sequence[Path], device: str = "cpu", batch: int = 64, trust: bool = False) -> Classifier:
+    """Loads the classifiers of one or several runs as one ensemble.
 
     Args:
-        paths: of run directories.
-        device: as torch names them, or ``auto``.
-        batch: texts read at once.
+        paths: run directories.
+        device: a torch device name, or ``auto``.
+        batch: texts per batch.
         trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
-        UserError: a run is of another task or not whole, or the runs have different labels.
+        UserError: a run is of another task or incomplete, or the runs have different labels.
     """
     runs = [Run.open(path, trust) for path in paths]
     labels = [read_labels(run) for run in runs]
-    for run, theirs in zip(runs, labels, strict=True):
-        if theirs != labels[0]:
+    for run, others in zip(runs, labels, strict=True):
+        if others != labels[0]:
             raise UserError(
-                f"{runs[0].path} knows the labels {', '.join(labels[0][:8])} and {run.path} {', '.join(theirs[:8])}: "
-                "give runs of one set of labels."
+                f"{runs[0].path} has the labels {', '.join(labels[0][:8])}, but {run.path} has "
+                f"{', '.join(others[:8])}: give runs with the same labels."
             )
-    return Labeller(tuple(_member(run, len(labels[0]), device) for run in runs), labels[0], batch)
+    return Classifier(tuple(_member(run, len(labels[0]), device) for run in runs), labels[0], batch)
 
 
 def save_labels(folder: Path, labels: Sequence[str]) -> None:
-    """Writes the names of labels, in their order."""
+    """Writes the label names, in order."""
     write_text(folder / LABELS, json.dumps(list(labels), ensure_ascii=False, indent=2) + "\n")
 
 
 def read_labels(run: Run) -> tuple[str, ...]:
-    """The names that a run's classifier knows.
+    """The label names of a run's classifier.
 
     Raises:
-        UserError: it is no run of a classifier.
+        UserError: the run is not of a classifier.
     """
     path = run.path / ASSETS / LABELS
     try:
         return tuple(map(str, json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError) as error:
-        raise UserError(f"{run.path} has no labels ({path.name}): give the run of a classifier.") from error
+        raise UserError(f"{run.path} has no labels ({path.name}): give a run of a classifier.") from error
 
 
-def _member(run: Run, labels: int, device: str) -> Member:
-    where = find_device(device)
-    model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary), labels))
-    return Member(cast(TextClassifier, model.to(where)), run.text, cast(LabelOptions, run.config.data), where)
+def _member(run: Run, label_count: int, device: str) -> EnsembleMember:
+    torch_device = find_device(device)
+    model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary), label_count))
+    return EnsembleMember(
+        cast(TextClassifier, model.to(torch_device)), run.text, cast(LabelOptions, run.config.data), torch_device
+    )

@@ -1,4 +1,4 @@
-"""A run whose model puts images among words."""
+"""A trained image-to-word model: vectors of images, words and labels in one space."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Embedder:
-    """A trained model with its words and labels. Its network is read when the first image asks for it.
+    """A trained image-to-word model with its words and labels. The backbone is loaded for the first image.
 
     Attributes:
         run: the run directory.
-        labels: that the model was trained or tested with.
-        lexicon: words of the space that images are put into.
-        device: as torch names them, or ``auto``.
-        wordnet: where WordNet's files are now; None: where the run had them.
+        labels: the labels of training and evaluation.
+        lexicon: the words of the space into which images are embedded.
+        device: a torch device name, or ``auto``.
+        wordnet: the folder of WordNet's files; None: the folder that the run used.
     """
 
     run: Run
@@ -63,7 +63,7 @@ class Embedder:
 
     @cached_property
     def binding(self) -> Binding:
-        """What an index of this model is bound to: the checkpoint, the network and how images are brought to it."""
+        """Identifies the checkpoint, the backbone and the image transform that an index of this model belongs to."""
         data = self.options
         weights = None if data.weights is None else Path(data.weights).name
         shaping = [digest_file(self.run.checkpoint()), original(data.backbone), weights, asdict(data.transform)]
@@ -71,17 +71,17 @@ class Embedder:
 
     @property
     def hypernyms(self) -> float:
-        """Weight of WordNet's hypernyms in the vectors of the run's labels; 0: they are of words alone."""
+        """Weight of WordNet's hypernyms in the vectors of the run's labels; 0 if vectors use words only."""
         return self.options.hypernyms if self.options.wordnet else 0.0
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """How a person reads each label, by its name."""
+        """Label name -> title for display."""
         return dict(zip(self.labels.names, self.labels.titles, strict=True))
 
     @cached_property
     def seen(self) -> frozenset[str]:
-        """Names of the labels that training saw: as the run keeps them, else by its config."""
+        """Names of the labels seen in training: from the run's assets, or else from its config."""
         file = self.run.path / ASSETS / LABELS / SEEN_LABELS
         if file.is_file():
             return frozenset(file.read_text(encoding="utf-8").split("\n")[:-1])
@@ -89,46 +89,46 @@ class Embedder:
 
     @property
     def calibration(self) -> float:
-        """What the run takes off the scores of seen labels where others compete with them."""
+        """Amount subtracted from the scores of seen labels when unseen labels are candidates, too."""
         return float(getattr(self.run.config.model, "calibration", 0.0))
 
     def vector(self, word: str) -> Rows | None:
-        """(D,) the vector of a word, else of a label of that name or title; None where there is neither."""
-        found = self.lexicon.vector(word)
-        if found is not None:
-            return found
+        """(D,) the vector of a word, or else of a label with that name or title; None if there is neither."""
+        vector = self.lexicon.vector(word)
+        if vector is not None:
+            return vector
         for names in (self.labels.names, self.labels.titles):
             if word in names:
                 return np.asarray(self.labels.vectors[names.index(word)])
         return None
 
     def from_subwords(self, word: str) -> Rows | None:
-        """(D,) the vector that a fastText ``.bin`` file makes of a word's parts; None without such a file."""
+        """(D,) the vector that a fastText ``.bin`` file composes from subwords; None without such a file."""
         path = Path(self.run.config.vectors.target or "")
         if path.suffix != ".bin" or not path.is_file() or self.run.config.vectors.whiten:
             return None
         from seqvise.vectors.binary import read_binary
 
-        found = read_binary(path, [word])
-        return found.matrix[0] if found.matrix[0].any() else None
+        vectors = read_binary(path, [word])
+        return vectors.matrix[0] if vectors.matrix[0].any() else None
 
     def spelled_like(self, word: str, k: int) -> list[str]:
-        """Words that are spelled nearly so."""
+        """The k words with the most similar spelling."""
         return self.lexicon.spelled_like(word, k)
 
     def sample_words(self, count: int) -> Rows:
-        """(count, D) vectors of words drawn from the most frequent ones, of length 1."""
+        """(count, D) unit vectors of words drawn at random from the most frequent ones."""
         rows = np.flatnonzero(self.lexicon.norms[:FREQUENT])
         return self.lexicon.units(np.sort(np.random.default_rng(0).permutation(rows)[:count]))
 
     def with_labels(self, names: Sequence[str]) -> LabelTable:
-        """The run's labels, and those of the names that are not among them and have a vector by its label policy."""
-        strangers = [name for name in names if name not in self.labels.names]
-        if not strangers:
+        """The run's labels, extended by those names that get a vector by the run's label policy."""
+        new_names = [name for name in names if name not in self.labels.names]
+        if not new_names:
             return self.labels
         try:
-            more, _ = label_table(
-                strangers,
+            new_labels, _ = label_table(
+                new_names,
                 self.options.policy,
                 self.lexicon,
                 self._wordnet(),
@@ -136,23 +136,23 @@ class Embedder:
                 hypernyms=self.hypernyms,
             )
         except UserError:
-            # Not one of them has a vector.
+            # None of the names has a vector.
             return self.labels
         return LabelTable(
-            (*self.labels.names, *more.names),
-            (*self.labels.titles, *more.titles),
-            (*self.labels.synsets, *more.synsets),
-            np.concatenate([self.labels.vectors, more.vectors]),
+            (*self.labels.names, *new_labels.names),
+            (*self.labels.titles, *new_labels.titles),
+            (*self.labels.synsets, *new_labels.synsets),
+            np.concatenate([self.labels.vectors, new_labels.vectors]),
         )
 
     @property
     def wordnet_folder(self) -> Path | None:
-        """Where WordNet's files are looked for; None if the run has none."""
-        told = self.wordnet or self.options.wordnet
-        return Path(told) if told else None
+        """The folder of WordNet's files; None if the run has none."""
+        folder = self.wordnet or self.options.wordnet
+        return Path(folder) if folder else None
 
     def _wordnet(self) -> WordNet | None:
-        """The nouns of the folder of WordNet; None if the run has none, or if it is gone."""
+        """The nouns of the WordNet folder; None if the run has no such folder, or if it no longer exists."""
         folder = self.wordnet_folder
         if folder is None:
             return None
@@ -161,18 +161,18 @@ class Embedder:
             return WordNet.read(words, edges if self.hypernyms else None)
         if self.hypernyms:
             log.warning(
-                "%s has no %s: labels that training did not have keep the vectors of their words, without hypernyms. "
-                "Give wordnet= the folder of both.",
+                "%s has no %s: labels unseen in training use the vectors of their words only, without hypernyms. "
+                "Set wordnet= to a folder with both.",
                 folder,
                 " and no ".join(file.name for file in (words, edges) if not file.is_file()),
             )
         return None
 
-    def images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:
-        """Vectors of images, by way of their features, which are kept in the cache.
+    def embed_images(self, images: ImageList, cache: Path, progress: Progress | None = None) -> Embedded:
+        """Vectors of images, computed from their features, which are stored in the cache.
 
         Raises:
-            UserError: the network or its weights are missing, or not one of the images can be read.
+            UserError: the backbone or its weights are missing, or no image can be read.
         """
         from seqvise.images.features import extract
 
@@ -185,25 +185,25 @@ class Embedder:
         faults = tuple(f"{images.root / path}: {reason}" for path, reason in store.bad_files().items())
         return Embedded(np.concatenate(vectors), rows, faults)
 
-    def files(self, paths: Sequence[Path]) -> Rows:
+    def embed_files(self, paths: Sequence[Path]) -> Rows:
         """(N, D) vectors of image files.
 
         Raises:
-            UserError: a file cannot be read, all such files at once; or the network's weights are missing.
+            UserError: files cannot be read (all of them are listed), or the backbone's weights are missing.
         """
         import torch
 
         from seqvise.images.decoding import BadImageError, decode
         from seqvise.images.transforms import evaluation_transform
 
-        decoded, problems = [], []
+        decoded, messages = [], []
         for path in paths:
             try:
                 decoded.append(decode(path))
             except BadImageError as error:
-                problems.append(f"image={path} cannot be read: {error}.")
-        if problems:
-            raise UserError(*problems)
+                messages.append(f"image={path} cannot be read: {error}.")
+        if messages:
+            raise UserError(*messages)
         model, network = self._model
         transform = evaluation_transform(network.preset)
         with torch.inference_mode():
@@ -219,7 +219,7 @@ class Embedder:
 
     @cached_property
     def _model(self) -> tuple[Devise, Network]:
-        """The model, and the network below it: with the checkpoint's weights where it was trained too."""
+        """The model and its backbone, which has the checkpoint's weights if it was trained, too."""
         from seqvise.images.backbones import load_network
         from seqvise.runs.model import build_image_model, with_weights
 
@@ -227,7 +227,7 @@ class Embedder:
         network = load_network(self.options)
         model = with_weights(self.run, build_image_model(self.run.config, network, self.labels.dim))
         if not self.options.precompute:
-            # Its weights are the checkpoint's now.
+            # The backbone has the checkpoint's weights.
             network = replace(network, digest=self.binding.model)
         return cast("Devise", model.to(self._device)), network
 
@@ -235,12 +235,12 @@ class Embedder:
         weights = self.options.weights
         if weights and is_weights_file(weights) and not Path(weights).is_file():
             raise UserError(
-                f"The network of {self.run.path} is absent: its weights were {weights}. Put that file there, or at "
+                f"The backbone of {self.run.path} is missing: its weights were {weights}. Put that file there, or at "
                 f"{self.run.path / ASSETS / NETWORK / Path(weights).name}."
             )
 
     def _project(self, model: Devise, features: NDArray[np.floating]) -> Rows:
-        """(N, F) features to (N, D) unit vectors."""
+        """Projects (N, F) features to (N, D) unit vectors."""
         import torch
 
         with torch.inference_mode():
@@ -249,25 +249,27 @@ class Embedder:
 
 
 def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) -> Embedder:
-    """The model of a run with its words and labels.
+    """Loads the model of a run with its words and labels.
 
     Args:
         path: the run directory.
-        device: as torch names them, or ``auto`` for CUDA where there is one.
+        device: a torch device name, or ``auto`` for CUDA if available.
         trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
-        UserError: it is not the run directory of a model from images to words, or has no checkpoint yet.
+        UserError: the path is not the run directory of an image-to-word model, or has no checkpoint yet.
     """
     run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(
-            f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give the run of a "
-            "model from images to words (model=devise)."
+            f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give a run of an "
+            "image-to-word model (model=devise)."
         )
     run.checkpoint()
     assets = run.path / ASSETS
     labels, lexicon = LabelTable.load(assets / LABELS), Lexicon.load(assets / WORDS)
     if labels.dim != lexicon.dim:
-        raise UserError(f"{assets} is damaged: its labels have {labels.dim} numbers each, and its words {lexicon.dim}.")
+        raise UserError(
+            f"{assets} is damaged: vectors of labels have {labels.dim} dimensions, but vectors of words {lexicon.dim}."
+        )
     return Embedder(run, labels, lexicon, device)

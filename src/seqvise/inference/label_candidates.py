@@ -1,4 +1,4 @@
-"""Labels that an image is classified among: the run's, or names that the user gives."""
+"""Candidate labels for image classification: those of the run, or names from the user."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from seqvise.vectors.lexicon import fold
 
 
 def read_names(value: str) -> list[str]:
-    """The names in a file, one a line, or else those between commas; each once.
+    """The distinct names in a file, one per line, or in a comma-separated value.
 
     Raises:
-        UserError: there is none, or the file is not UTF-8.
+        UserError: there is no name, or the file is missing or not UTF-8.
     """
     path = Path(value)
     try:
@@ -38,31 +38,33 @@ def read_names(value: str) -> list[str]:
 
 
 def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> Candidates:
-    """The run's labels, or some names, as candidates with the run's calibration.
+    """The run's labels, or the given names, as candidates with the run's calibration.
 
-    A name that is a label of the run has that label's vector. Any other gets its vector by the run's label policy, and
-    failing that as a word of a query does.
+    A name that is a label of the run has that label's vector. Any other name gets a vector by the run's label policy
+    or, if that finds none, like a word of a query.
 
     Args:
         embedder: the run.
         names: None for all labels of the run.
 
     Raises:
-        UserError: names have no vector; all of them are named.
+        UserError: names have no vector; all of them are listed.
     """
     labels = embedder.labels
     if names is None:
-        return Candidates(labels.names, labels.titles, labels.vectors, _handicap(embedder, labels.names))
-    own = {fold(name): label for label, title in enumerate(labels.titles) for name in (title, labels.names[label])}
-    rows = [own.get(fold(name)) for name in names]
-    fresh = _vectors(embedder, [name for name, row in zip(names, rows, strict=True) if row is None])
-    vectors = [fresh[name] if row is None else labels.vectors[row] for name, row in zip(names, rows, strict=True)]
-    known = ["" if row is None else labels.names[row] for row in rows]
-    return Candidates(names, [""] * len(names), np.stack(vectors), _handicap(embedder, known))
+        return Candidates(labels.names, labels.titles, labels.vectors, _penalties(embedder, labels.names))
+    run_labels = {
+        fold(name): label for label, title in enumerate(labels.titles) for name in (title, labels.names[label])
+    }
+    rows = [run_labels.get(fold(name)) for name in names]
+    new_vectors = _vectors(embedder, [name for name, row in zip(names, rows, strict=True) if row is None])
+    vectors = [new_vectors[name] if row is None else labels.vectors[row] for name, row in zip(names, rows, strict=True)]
+    known_labels = ["" if row is None else labels.names[row] for row in rows]
+    return Candidates(names, [""] * len(names), np.stack(vectors), _penalties(embedder, known_labels))
 
 
-def _handicap(embedder: Embedder, labels: Sequence[str]) -> Rows | None:
-    """(C,) the calibration at labels that training saw; None where all or none are such."""
+def _penalties(embedder: Embedder, labels: Sequence[str]) -> Rows | None:
+    """(C,) the calibration for labels seen in training, 0 for others; None if all labels or none were seen."""
     seen = np.array([label in embedder.seen for label in labels])
     if not embedder.calibration or seen.all() or not seen.any():
         return None
@@ -70,16 +72,16 @@ def _handicap(embedder: Embedder, labels: Sequence[str]) -> Rows | None:
 
 
 def _vectors(embedder: Embedder, names: Sequence[str]) -> dict[str, Rows]:
-    """Vectors of length 1 of names that are no labels of the run."""
+    """Unit vectors of names that are not labels of the run."""
     table = embedder.with_labels(names)
     by_policy = dict(zip(table.names, table.vectors, strict=True))
     vectors: dict[str, Rows] = {}
-    problems: list[str] = []
+    messages: list[str] = []
     for name in names:
         try:
             vectors[name] = by_policy[name] if name in by_policy else word_query(name, embedder, "unit").vector
         except UserError as error:
-            problems += [problem.replace("query=", "labels=", 1) for problem in error.problems]
-    if problems:
-        raise UserError(*problems)
+            messages += [message.replace("query=", "labels=", 1) for message in error.messages]
+    if messages:
+        raise UserError(*messages)
     return vectors

@@ -1,7 +1,7 @@
-"""Translations ranked anew by a second run, which reads them as a whole.
+"""Rescoring of n-best lists by a second model that scores whole translations.
 
-A model that says a sentence from its last word to its first errs elsewhere than one that says it from its first to its
-last; what both find likely is better (Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation").
+A right-to-left model makes other errors than a left-to-right model; translations that both find probable are better
+(Liu et al. 2016, "Agreement on Target-bidirectional Neural Machine Translation").
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.vocabulary import EOS
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.translator import DEFAULT, TranslationResult, Translator, batches, load_seq2seq
+from seqvise.inference.translator import DEFAULT_OPTIONS, TranslationResult, Translator, batches, load_seq2seq
 from seqvise.models.interface import PAD, PairBatch, Projection, Seq2SeqModel, pair_batch
 from seqvise.runs.load import Run
 
 
 @torch.no_grad()
 def sentence_log_probs(model: Seq2SeqModel[Any, Any], batch: PairBatch, chunk: int = 512) -> Tensor:
-    """``log p(target | source)`` of each pair, the sum over its words, ``EOS`` included: (B,) float32.
+    """``log p(target | source)`` of each pair, summed over its words and ``EOS``: (B,) float32.
 
     Args:
-        model: in evaluation mode; it reads the targets, as in training.
+        model: in evaluation mode; runs with teacher forcing, as in training.
         batch: sources and targets.
-        chunk: words projected at once; no tensor is larger than (chunk, V).
+        chunk: words per projection; no tensor is larger than (chunk, V).
     """
     real = batch.target != PAD
     words = word_log_probs(model.generator, model(batch)[real], batch.target[real], chunk)
@@ -41,19 +41,19 @@ def sentence_log_probs(model: Seq2SeqModel[Any, Any], batch: PairBatch, chunk: i
 
 
 def word_log_probs(generator: Projection, outputs: Tensor, words: Tensor, chunk: int) -> Tensor:
-    """The log-probability of one word for each output: (N,) float32.
+    """The log-probability of one target word per output: (N,) float32.
 
     Args:
-        generator: the projection.
+        generator: the projection to the vocabulary.
         outputs: (N, D).
         words: (N,) int64.
-        chunk: rows projected at once.
+        chunk: rows per projection.
     """
-    found = []
-    for some, said in zip(outputs.split(chunk), words.split(chunk), strict=True):
-        logits = torch.nn.functional.linear(some, generator.weight, generator.bias).float()
-        found.append(logits.gather(1, said.unsqueeze(1)).squeeze(1) - logits.logsumexp(1))
-    return torch.cat(found) if found else outputs.new_zeros(0, dtype=torch.float32)
+    log_probs = []
+    for rows, targets in zip(outputs.split(chunk), words.split(chunk), strict=True):
+        logits = torch.nn.functional.linear(rows, generator.weight, generator.bias).float()
+        log_probs.append(logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(1))
+    return torch.cat(log_probs) if log_probs else outputs.new_zeros(0, dtype=torch.float32)
 
 
 Ids = NDArray[np.int32]
@@ -61,13 +61,13 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Rescorer:
-    """A model that says how likely it finds translations of another.
+    """A model that scores translations of another model.
 
     Attributes:
         model: in evaluation mode.
-        source, target: its codecs; the target's words are those of the other model, in this order or the other.
-        weight: its share in the new score, 0 to 1.
-        batch_size: as of ``Translator``.
+        source, target: its codecs; the target vocabulary is that of the other model, in either direction.
+        weight: its weight in the new score, 0 to 1.
+        batch_size: sentences per batch, as in ``Translator``.
     """
 
     model: nn.Module
@@ -77,75 +77,81 @@ class Rescorer:
     batch_size: int = 64
 
     def rank(
-        self, texts: Sequence[str], found: Sequence[Sequence[TranslationResult]], backwards: bool
+        self, texts: Sequence[str], nbest: Sequence[Sequence[TranslationResult]], backwards: bool
     ) -> list[list[TranslationResult]]:
-        """The translations of each text, best first by ``(1 - weight) a + weight b``, which becomes their score.
+        """Sorts the translations of each text by the score ``(1 - weight) a + weight b``, best first.
 
-        a and b are the log-probabilities a word, the end mark counted, of the model that found them and of this one.
+        a and b are the log-probabilities per word, including ``EOS``, of the translating model and of this model.
 
         Args:
-            texts: the sources.
-            found: translations of each; those of an empty text are left as they are.
-            backwards: whether their words stand from the last to the first.
+            texts: the N source texts.
+            nbest: N lists of translations; empty translations are kept unchanged.
+            backwards: whether the words of the translations are in right-to-left order.
         """
-        places = [(row, one) for row, some in enumerate(found) for one in some if one.words]
-        sources = self.source.encode([texts[row] for row, _ in places])
-        targets = [self._ids(one.words, backwards) for _, one in places]
+        indexed = [(row, result) for row, results in enumerate(nbest) for result in results if result.words]
+        sources = self.source.encode([texts[row] for row, _ in indexed])
+        targets = [self._ids(result.words, backwards) for _, result in indexed]
         log_probs = self._log_probs(sources, targets)
-        ranked: list[list[TranslationResult]] = [[one for one in some if not one.words] for some in found]
-        for (row, one), ids, log_prob in zip(places, targets, log_probs, strict=True):
-            score = (1 - self.weight) * one.log_prob / len(one.words) + self.weight * log_prob / len(ids)
-            ranked[row].append(replace(one, score=score))
-        return [sorted(some, key=lambda one: -one.score) if len(some) > 1 else some for some in ranked]
+        ranked: list[list[TranslationResult]] = [
+            [result for result in results if not result.words] for results in nbest
+        ]
+        for (row, result), ids, log_prob in zip(indexed, targets, log_probs, strict=True):
+            score = (1 - self.weight) * result.log_prob / len(result.words) + self.weight * log_prob / len(ids)
+            ranked[row].append(replace(result, score=score))
+        return [
+            sorted(results, key=lambda result: -result.score) if len(results) > 1 else results for results in ranked
+        ]
 
     def _ids(self, words: Sequence[str], backwards: bool) -> Ids:
-        """The ids in this model's order, ``EOS`` at the end even where there was no time to say it."""
-        said = [index for index in self.target.vocabulary.ids(words) if index != EOS]
-        return np.array([*(said if backwards == self.target.backwards else reversed(said)), EOS], np.int32)
+        """Word ids in this model's direction, with ``EOS`` at the end even if decoding stopped before it."""
+        ids = [index for index in self.target.vocabulary.ids(words) if index != EOS]
+        return np.array([*(ids if backwards == self.target.backwards else reversed(ids)), EOS], np.int32)
 
     def _log_probs(self, sources: Sequence[Ids], targets: Sequence[Ids]) -> list[float]:
-        found = [0.0] * len(targets)
+        log_probs = [0.0] * len(targets)
         model = cast(Seq2SeqModel[Any, Any], self.model)
         device = next(self.model.parameters()).device
         lengths = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         for rows in batches(range(len(targets)), lengths, self.batch_size):
             batch = pair_batch([sources[row] for row in rows], [targets[row] for row in rows], rows, 1)
-            for row, value in zip(rows, sentence_log_probs(model, batch.to(device)).tolist(), strict=True):
-                found[row] = value
-        return found
+            for row, log_prob in zip(rows, sentence_log_probs(model, batch.to(device)).tolist(), strict=True):
+                log_probs[row] = log_prob
+        return log_probs
 
 
 @dataclass(frozen=True)
 class RescoredTranslator(Translator):
-    """A translator whose n-best lists are ranked anew by another run.
+    """A translator whose n-best lists are rescored by another run.
 
     Attributes:
-        rescorer: the other run.
+        rescorer: the model of the other run.
     """
 
     rescorer: Rescorer = field(kw_only=True)
 
-    def hypotheses(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+    def translate_nbest(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
     ) -> list[list[TranslationResult]]:
-        """As ``Translator.hypotheses``; every hypothesis of the beam is ranked, whatever ``options.nbest`` is."""
-        whole = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
-        found = super().hypotheses(texts, attention, whole)
-        ranked = self.rescorer.rank(texts, found, self.target.backwards)
-        return [some[: options.nbest] for some in ranked]
+        """Like ``Translator.translate_nbest``; rescores the whole beam, even beyond ``options.nbest``."""
+        full_beam = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
+        nbest = super().translate_nbest(texts, attention, full_beam)
+        ranked = self.rescorer.rank(texts, nbest, self.target.backwards)
+        return [translations[: options.nbest] for translations in ranked]
 
 
-def rescored(translator: Translator, path: str | Path, weight: float = 0.5, trust: bool = False) -> RescoredTranslator:
-    """The translator with its n-best lists ranked anew by the run of that directory.
+def with_rescoring(
+    translator: Translator, path: str | Path, weight: float = 0.5, trust: bool = False
+) -> RescoredTranslator:
+    """Adds rescoring by another run to a translator.
 
     Args:
-        translator: finds the translations.
-        path: a run trained on the same target vocabulary, usually with `data.reverse_target=true`.
-        weight: the run's share in the score, 0 to 1.
+        translator: generates the n-best lists.
+        path: directory of a run with the same target vocabulary, usually with `data.reverse_target=true`.
+        weight: the weight of that run in the score, 0 to 1.
         trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
-        UserError: the run cannot translate, or says other words; the weight is no share.
+        UserError: the run cannot translate or has another target vocabulary, or the weight is not in [0, 1].
     """
     if not 0 <= weight <= 1:
         raise UserError(f"rescore_weight is {weight}, but must be at least 0 and at most 1.")
@@ -153,10 +159,10 @@ def rescored(translator: Translator, path: str | Path, weight: float = 0.5, trus
     model = load_seq2seq(run)
     if run.target.vocabulary.words != translator.target.vocabulary.words:
         raise UserError(
-            f"rescore={path}: that run has another target vocabulary than the one that translates, so that it cannot "
-            "read the translations. Train it on the same corpus and tokenizer, with data.reverse_target=true."
+            f"rescore={path}: this run has a different target vocabulary from the translating run and cannot read its "
+            "translations. Train it on the same corpus and tokenizer, with data.reverse_target=true."
         )
     device = next(translator.model.parameters()).device
     rescorer = Rescorer(model.to(device), run.source, run.target, weight, translator.batch_size)
-    given = {item.name: getattr(translator, item.name) for item in fields(Translator)}
-    return RescoredTranslator(**given, rescorer=rescorer)
+    values = {attribute.name: getattr(translator, attribute.name) for attribute in fields(Translator)}
+    return RescoredTranslator(**values, rescorer=rescorer)

@@ -1,4 +1,4 @@
-"""Trained models that turn text into text."""
+"""Translation of text with trained models: single runs and ensembles."""
 
 from __future__ import annotations
 
@@ -19,68 +19,72 @@ from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
 from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import KEEP, DecodingOptions
-from seqvise.decoding.quantization import rounded
+from seqvise.decoding.quantization import quantized
 from seqvise.decoding.shortlist import Shortlist, read_shortlist
-from seqvise.decoding.unknown import Table, places_of_unknown, read_table, replaced
+from seqvise.decoding.unknown import Table, attended_positions, read_table, replace_unknown
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
+from seqvise.options import option_errors
 from seqvise.runs.load import Run
 from seqvise.runs.model import load_model, option
-from seqvise.workers import can_fork, side_by_side
+from seqvise.workers import can_fork, fork_map
 
-STEPS = ("encode", "init", "step", "reorder", "select")
+STEP_METHODS = ("encode", "init", "step", "reorder", "select")
 
 
 def load_seq2seq(run: Run) -> nn.Module:
-    """A run's model, on the CPU and in evaluation mode.
+    """Loads a run's sequence-to-sequence model, on the CPU and in evaluation mode.
 
     Raises:
-        UserError: the run is of another task, or is not whole; see ``load_model``.
+        UserError: the run is of another task, or incomplete; see ``load_model``.
     """
     target = option(run.config.model, "_target_")
-    missing = [name for name in STEPS if not hasattr(find_class("model._target_", target, MODULE), name)]
+    missing = [name for name in STEP_METHODS if not hasattr(find_class("model._target_", target, MODULE), name)]
     if missing:
         raise UserError(
             f"{run.path} cannot translate: its model, {target}, has no {', '.join(missing)}. "
-            "Give the run of a translation model."
+            "Give a run of a translation model."
         )
     return load_model(run)
 
 
-def check_same_words(first: Run, other: Run) -> None:
-    """Refuses runs that do not read and say the same words.
+def check_same_vocabularies(first: Run, other: Run) -> None:
+    """Checks that two runs have the same source and target vocabularies and tokenizers.
 
     Raises:
-        UserError: naming the side and what differs.
+        UserError: they differ; the message names the side and the difference.
     """
-    for side, ours, theirs in (("source", first.source, other.source), ("target", first.target, other.target)):
-        if difference := _difference(ours, theirs):
+    for side, first_codec, other_codec in (
+        ("source", first.source, other.source),
+        ("target", first.target, other.target),
+    ):
+        if difference := _difference(first_codec, other_codec):
             raise UserError(
-                f"{first.path} and {other.path} cannot decode as one: {difference} on the {side} side. "
-                "Give runs of one corpus and tokenizer."
+                f"{first.path} and {other.path} cannot form an ensemble: {difference} on the {side} side. "
+                "Give runs trained on the same corpus and tokenizer."
             )
 
 
-def _difference(ours: TextCodec, theirs: TextCodec) -> str:
-    here, there = ours.vocabulary.words, theirs.vocabulary.words
-    if len(here) != len(there):
-        return f"they have {len(here)} and {len(there)} words"
-    if here != there:
+def _difference(first: TextCodec, other: TextCodec) -> str:
+    first_words, other_words = first.vocabulary.words, other.vocabulary.words
+    if len(first_words) != len(other_words):
+        return f"they have {len(first_words)} and {len(other_words)} words"
+    if first_words != other_words:
         return "their vocabularies differ"
-    if (ours.language, ours.options, ours.model) != (theirs.language, theirs.options, theirs.model):
+    if (first.language, first.options, first.model) != (other.language, other.options, other.model):
         return "their tokenizers differ"
-    return "one reads from left to right, the other from right to left" if ours.backwards != theirs.backwards else ""
+    return "one reads from left to right, the other from right to left" if first.backwards != other.backwards else ""
 
 
 log = logging.getLogger(__name__)
 
 Ids = NDArray[np.int32]
-LONGEST = 1000
-"""Words of a source that are read; of a longer one the rest is left out."""
-USUAL = 40
-"""Words of a sentence for which a batch has its full number of sentences; of longer ones it has fewer."""
-DEFAULT = DecodingOptions()
+MAX_SOURCE_WORDS = 1000
+"""Maximum number of words of a source text; longer texts are truncated."""
+TYPICAL_LENGTH = 40
+"""Sentence length in words up to which batches are full; batches of longer sentences are smaller."""
+DEFAULT_OPTIONS = DecodingOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +93,10 @@ class TranslationResult:
 
     Attributes:
         text: the translation; empty for an empty text.
-        source_words: S words the encoder read, its end mark included.
-        words: T words the decoder said, its end mark included if it was said.
-        attention: (T, S) weights, each row summing to 1; None where not asked for or the model has none.
-        score: what hypotheses are ranked by; see ``NBest``.
+        source_words: the S source words, including ``<eos>``.
+        words: the T output words, including ``<eos>`` if it was reached.
+        attention: (T, S) weights, each row summing to 1; None if not requested or if the model has no attention.
+        score: the score that ranks hypotheses; see ``NBest``.
         log_prob: the sum of the words' log-probabilities.
     """
 
@@ -104,20 +108,20 @@ class TranslationResult:
     log_prob: float = 0.0
 
 
-NOTHING = TranslationResult("", (), ())
+EMPTY = TranslationResult("", (), ())
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A model, or several as one, with the codecs of its two sides.
+    """A translation model or an ensemble, with its source and target codecs.
 
     Attributes:
         model: has the step interface; in evaluation mode.
-        source, target: text to ids, ids to text.
-        batch_size: sentences decoded at once.
-        workers: processes that decode many texts side by side; on the CPU, where most steps are too small for several
+        source, target: convert text to ids, and ids to text.
+        batch_size: sentences per batch.
+        workers: processes that decode batches in parallel; on the CPU, where most steps are too small for several
             threads.
-        shortlist: what can be said for each source word, on the model's device; None for all words.
+        shortlist: candidate output words for each source word, on the model's device; None for the full vocabulary.
     """
 
     model: nn.Module
@@ -128,96 +132,101 @@ class Translator:
     shortlist: Shortlist | None = None
 
     def translate(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
     ) -> list[TranslationResult]:
-        """A translation of each text, in the order given; a text without words stays empty.
+        """Translates each text, in order; an empty text has an empty translation.
 
         Args:
             texts: one sentence each.
-            attention: also give the weights over the source words.
-            options: how words are searched for.
+            attention: also return the attention weights over the source words.
+            options: the decoding options.
 
         Raises:
-            UserError: the options do not fit the model, see ``check``; or a worker was killed.
+            UserError: the model does not support the options, see ``check``; or a worker process was killed.
         """
-        return [found[0] for found in self.hypotheses(texts, attention, options)]
+        return [results[0] for results in self.translate_nbest(texts, attention, options)]
 
-    def hypotheses(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT
+    def translate_nbest(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
     ) -> list[list[TranslationResult]]:
-        """The ``options.nbest`` best translations of each text, the best first; at least one. See ``translate``."""
+        """The ``options.nbest`` best translations of each text, best first, at least one. See ``translate``."""
         table = self.check(options)
-        ids = [_cut(one) for one in self.source.encode(texts)]
-        rows = [row for row, one in enumerate(ids) if len(one) > 1]
-        parts = list(batches(rows, [len(one) for one in ids], self.batch_size))[::-1]
+        ids = [_truncated(sentence) for sentence in self.source.encode(texts)]
+        lengths = [len(sentence) for sentence in ids]
+        rows = [row for row, length in enumerate(lengths) if length > 1]
+        parts = list(batches(rows, lengths, self.batch_size))[::-1]
 
         def work(part: list[int]) -> list[list[TranslationResult]]:
             return self._batch([Sentence(texts[row], ids[row]) for row in part], attention, options, table)
 
         workers = min(self.workers, len(parts) // 2)
-        done = side_by_side(work, parts, workers) if workers > 1 else map(work, parts)
-        found = [[NOTHING]] * len(texts)
-        for part, translations in zip(parts, done, strict=True):
-            for row, one in zip(part, translations, strict=True):
-                found[row] = one
-        return found
+        translated = fork_map(work, parts, workers) if workers > 1 else map(work, parts)
+        nbest = [[EMPTY]] * len(texts)
+        for part, part_results in zip(parts, translated, strict=True):
+            for row, results in zip(part, part_results, strict=True):
+                nbest[row] = results
+        return nbest
 
-    def among(self, path: Path) -> Self:
-        """The same, which says words of a short-list alone; see ``read_shortlist``.
+    def with_shortlist(self, path: Path) -> Self:
+        """A copy that only generates words of a shortlist; see ``read_shortlist``.
 
         Raises:
-            UserError: the file cannot be read or is of other words, or a model has no projection to narrow.
+            UserError: the file cannot be read or has another vocabulary, or a model has no projection to restrict.
         """
         models = self.model.models if isinstance(self.model, Ensemble) else [self.model]
         for model in models:
             if not hasattr(model, "generator"):
                 raise UserError(f"shortlist={path}: {type(model).__name__} has no generator: leave it out.")
-        found = read_shortlist(path, self.source.vocabulary, self.target.vocabulary)
-        return replace(self, shortlist=found.to(self._device()))
+        shortlist = read_shortlist(path, self.source.vocabulary, self.target.vocabulary)
+        return replace(self, shortlist=shortlist.to(self._device()))
 
-    def rounded(self, precision: str) -> Self:
-        """The same, whose products are of weights of fewer bits; see ``seqvise.decoding.quantization``.
+    def quantized(self, precision: str) -> Self:
+        """A copy with quantized weights in matrix products; see ``seqvise.decoding.quantization``.
 
         Args:
             precision: ``bf16`` or ``int8``.
 
         Raises:
-            UserError: ``int8``, and the model is not on the CPU, or torch has no such products here.
+            UserError: ``int8`` with a model that is not on the CPU, or without support in this build of torch.
         """
         device = self._device()
         if precision == "int8" and device.type != "cpu":
             raise UserError(f"precision=int8 is for a CPU, but device={device}: set device=cpu, or precision=bf16.")
         if precision == "bf16" and not has_bf16(device):
-            log.warning("precision=bf16: the %s multiplies no bf16 in hardware; fp32 may be faster.", device.type)
-        return replace(self, model=rounded(self.model, precision))
+            log.warning("precision=bf16: this %s has no bf16 instructions; fp32 may be faster.", device.type)
+        return replace(self, model=quantized(self.model, precision))
 
-    def check(self, options: DecodingOptions, shown: Sequence[str] = ()) -> Table | None:
-        """Refuses what this model cannot do.
+    def check(self, options: DecodingOptions, attention_keys: Sequence[str] = ()) -> Table | None:
+        """Checks that the model supports the decoding options.
 
         Args:
-            options: the choices.
-            shown: a person's keys that show attention; where a program asks for it, it finds None.
+            options: the decoding options.
+            attention_keys: keys set by the user that need attention weights; API calls get None instead of an error.
 
         Returns:
-            what stands for unknown words.
+            the table of replacements for unknown words, if any.
 
         Raises:
-            UserError: one sentence for each misfit; or the file that ``unknown`` names cannot be read.
+            UserError: one message for each unsupported option; or the file of ``unknown`` cannot be read.
         """
-        problems = list(options.problems(""))
-        words = len(self.target.vocabulary)
-        if options.beam > words:
-            problems.append(f"beam is {options.beam}, but there are only {words} words to choose among.")
-        needs = {"coverage": options.coverage > 0, "unknown": options.unknown != KEEP, **dict.fromkeys(shown, True)}
+        messages = list(option_errors(options))
+        vocab_size = len(self.target.vocabulary)
+        if options.beam > vocab_size:
+            messages.append(f"beam is {options.beam}, but there are only {vocab_size} words to choose from.")
+        needs = {
+            "coverage": options.coverage > 0,
+            "unknown": options.unknown != KEEP,
+            **dict.fromkeys(attention_keys, True),
+        }
         if any(needs.values()) and not self.has_attention():
-            problems += [f"{key}: the model has no attention; leave the key out." for key in needs if needs[key]]
-        if problems:
-            raise UserError(*problems)
+            messages += [f"{key}: the model has no attention; leave the key out." for key in needs if needs[key]]
+        if messages:
+            raise UserError(*messages)
         return read_table(options.unknown)
 
     @torch.no_grad()
     def has_attention(self) -> bool:
-        """Whether a step of the model says where it looks."""
+        """Whether the model returns attention weights."""
         model, device = self._steps(), self._device()
         src = SourceBatch(torch.tensor([[EOS]], device=device), torch.ones(1, dtype=torch.long, device=device))
         memory = model.encode(src)
@@ -227,42 +236,47 @@ class Translator:
         self, sentences: list[Sentence], attention: bool, options: DecodingOptions, table: Table | None
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
-        found = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        places = None if table is None else places_of_unknown(self._steps(), src, found.tokens).tolist()
-        spelled = [self._one(sentence, found, row) for row, sentence in enumerate(sentences)]
-        if table is None or places is None:
-            return spelled
+        nbest = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
+        positions = None if table is None else attended_positions(self._steps(), src, nbest.tokens).tolist()
+        translated = [self._results(sentence, nbest, row) for row, sentence in enumerate(sentences)]
+        if table is None or positions is None:
+            return translated
         return [
-            [self._known(sentence.text, one, places[row][rank], table) for rank, one in enumerate(spelled[row])]
+            [
+                self._without_unknown(sentence.text, result, positions[row][rank], table)
+                for rank, result in enumerate(translated[row])
+            ]
             for row, sentence in enumerate(sentences)
         ]
 
-    def _one(self, sentence: Sentence, found: NBest, row: int) -> list[TranslationResult]:
-        heard = _spelled(self.source, sentence.ids)
-        scores, log_probs = found.scores[row].tolist(), found.log_probs[row].tolist()
+    def _results(self, sentence: Sentence, nbest: NBest, row: int) -> list[TranslationResult]:
+        source_words = _words_of(self.source, sentence.ids)
+        scores, log_probs = nbest.scores[row].tolist(), nbest.log_probs[row].tolist()
         translations = []
-        for rank, tokens in enumerate(found.tokens[row].tolist()):
+        for rank, tokens in enumerate(nbest.tokens[row].tolist()):
             if rank and scores[rank] == float("-inf"):
                 break
             tokens = [token for token in tokens if token != PAD]
-            said = _spelled(self.target, tokens)
+            words = _words_of(self.target, tokens)
             weights = None
-            if found.attention is not None:
-                weights = found.attention[row, rank, : len(said), : len(heard)].float().cpu().numpy()
+            if nbest.attention is not None:
+                weights = nbest.attention[row, rank, : len(words), : len(source_words)].float().cpu().numpy()
             text = self.target.decode(tokens)
-            translations.append(TranslationResult(text, heard, said, weights, scores[rank], log_probs[rank]))
+            translations.append(TranslationResult(text, source_words, words, weights, scores[rank], log_probs[rank]))
         return translations
 
-    def _known(self, text: str, found: TranslationResult, places: list[int], table: Table) -> TranslationResult:
-        """The translation without unknown words."""
-        unknown = [word == UNKNOWN for word in found.words]
-        if not any(unknown):
-            return found
+    def _without_unknown(
+        self, text: str, result: TranslationResult, positions: list[int], table: Table
+    ) -> TranslationResult:
+        """The translation with its unknown words replaced."""
+        is_unknown = [word == UNKNOWN for word in result.words]
+        if not any(is_unknown):
+            return result
         (tokens,) = self.source.tokenizer.tokenize([text])
         source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
-        words = replaced(found.words, unknown, places[: len(unknown)], source, table)
+        words = replace_unknown(result.words, is_unknown, positions[: len(is_unknown)], source, table)
         text = self.target.text([word for word in words if word != END])
-        return TranslationResult(text, found.source_words, words, found.attention, found.score, found.log_prob)
+        return TranslationResult(text, result.source_words, words, result.attention, result.score, result.log_prob)
 
     def _steps(self) -> StepModel[Any, Any]:
         return cast(StepModel[Any, Any], self.model)
@@ -280,16 +294,16 @@ class Sentence:
 
 
 def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """The rows sorted by length, in batches of sentences that are about as long as each other.
+    """Sorts rows by length and yields batches of sentences of similar length.
 
     Args:
-        rows: places in ``lengths``.
+        rows: indices into ``lengths``.
         lengths: words of each sentence.
-        size: sentences of a batch; fewer where they are longer than ``USUAL``, so that memory stays bounded.
+        size: sentences per batch; fewer if they are longer than ``TYPICAL_LENGTH``, so that memory stays bounded.
     """
     batch: list[int] = []
     for row in sorted(rows, key=lambda row: lengths[row]):
-        if batch and (len(batch) + 1) * max(lengths[row], USUAL) > size * USUAL:
+        if batch and (len(batch) + 1) * max(lengths[row], TYPICAL_LENGTH) > size * TYPICAL_LENGTH:
             yield batch
             batch = []
         batch.append(row)
@@ -297,21 +311,21 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
         yield batch
 
 
-def load_run(
+def load_translator(
     path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
 ) -> Translator:
-    """The translator that a run trained.
+    """Loads the translator of a run.
 
     Args:
         path: the run directory.
-        device: as torch names them, or ``auto`` for CUDA where there is one.
-        batch_size: sentences decoded at once.
-        workers: processes that decode side by side; see ``count_workers``.
+        device: a torch device name, or ``auto`` for CUDA if available.
+        batch_size: sentences per batch.
+        workers: processes that decode in parallel; see ``count_workers``.
         trust: import classes outside of seqvise, torch and Lightning that its config names.
 
     Raises:
-        UserError: not the run directory of a translation model, no checkpoint yet, no such device, or several workers
-            where there can be one alone.
+        UserError: the path is not the run directory of a translation model, has no checkpoint yet, the device does not
+            exist, or there are several workers where only one is possible.
     """
     return load_ensemble([path], device, batch_size, workers=workers, trust=trust)
 
@@ -324,52 +338,52 @@ def load_ensemble(
     workers: int | None = 1,
     trust: bool = False,
 ) -> Translator:
-    """The translator of several runs that decode as one.
+    """Loads several runs as an ensemble.
 
     Args:
         paths: the run directories, at least one.
-        device: as torch names them, or ``auto`` for CUDA where there is one.
-        batch_size: sentences decoded at once.
-        mean: of ``probs`` or of ``log_probs``; see ``Ensemble``.
-        workers: processes that decode side by side; see ``count_workers``.
+        device: a torch device name, or ``auto`` for CUDA if available.
+        batch_size: sentences per batch.
+        mean: average ``probs`` or ``log_probs``; see ``Ensemble``.
+        workers: processes that decode in parallel; see ``count_workers``.
         trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
-        UserError: as ``load_run``; or the runs have different vocabularies or tokenizers.
+        UserError: as for ``load_translator``; or the runs have different vocabularies or tokenizers.
     """
-    place = find_device(device)
-    count = count_workers(workers, place)
+    torch_device = find_device(device)
+    count = count_workers(workers, torch_device)
     runs = [Run.open(path, trust) for path in paths]
     models = [load_seq2seq(run) for run in runs]
     for run in runs[1:]:
-        check_same_words(runs[0], run)
+        check_same_vocabularies(runs[0], run)
     model = models[0] if len(models) == 1 else Ensemble(models, mean).eval()
-    return Translator(model.to(place), runs[0].source, runs[0].target, batch_size, count)
+    return Translator(model.to(torch_device), runs[0].source, runs[0].target, batch_size, count)
 
 
-def count_workers(asked: int | None, device: torch.device) -> int:
-    """How many processes decode: ``asked``, or on a CPU one for each thread that torch would compute with.
+def count_workers(workers: int | None, device: torch.device) -> int:
+    """The number of decoding processes: ``workers``, or by default, on a CPU, one per thread that torch uses.
 
     Raises:
-        UserError: none; or several on another device, or where processes cannot be forked.
+        UserError: ``workers`` is below 1; or above 1 on another device, or where processes cannot be forked.
     """
-    alone = (
+    reason = (
         f"device={device.type} has one" if device.type != "cpu" else "only Linux forks them" if not can_fork() else ""
     )
-    if asked is None:
-        return 1 if alone else torch.get_num_threads()
-    if asked < 1:
-        raise UserError(f"workers is {asked}, but at least one process must translate.")
-    if asked > 1 and alone:
-        raise UserError(f"workers is {asked}, but {alone}: leave it out.")
-    return asked
+    if workers is None:
+        return 1 if reason else torch.get_num_threads()
+    if workers < 1:
+        raise UserError(f"workers is {workers}, but at least one process must translate.")
+    if workers > 1 and reason:
+        raise UserError(f"workers is {workers}, but {reason}: leave it out.")
+    return workers
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one, else the CPU.
+    """The device with this name; ``auto`` is CUDA if available, else the CPU.
 
     Raises:
-        UserError: the name is not one, or there is no such device here.
+        UserError: the name is invalid, or the machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -384,15 +398,15 @@ def find_device(name: str) -> torch.device:
 END, UNKNOWN = "<eos>", "<unk>"
 
 
-def _cut(ids: Ids) -> Ids:
-    if len(ids) <= LONGEST:
+def _truncated(ids: Ids) -> Ids:
+    if len(ids) <= MAX_SOURCE_WORDS:
         return ids
-    log.warning("A line of %d words is read up to its word %d.", len(ids) - 1, LONGEST - 1)
-    return np.append(ids[: LONGEST - 1], ids[-1:])
+    log.warning("A line of %d words is truncated to %d words.", len(ids) - 1, MAX_SOURCE_WORDS - 1)
+    return np.append(ids[: MAX_SOURCE_WORDS - 1], ids[-1:])
 
 
-def _spelled(codec: TextCodec, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
-    """The words of the ids up to and with the end mark, if there is one."""
+def _words_of(codec: TextCodec, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
+    """The words of the ids, up to and including ``<eos>`` if there is one."""
     words = codec.words(ids)
-    ended = len(words) < len(ids)
-    return [*words, END] if ended else words
+    has_end = len(words) < len(ids)
+    return [*words, END] if has_end else words

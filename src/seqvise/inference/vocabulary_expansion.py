@@ -1,7 +1,7 @@
-"""More source words for a trained translator, from a file of word vectors.
+"""Vocabulary expansion: more source words for a trained translator, from a file of word vectors.
 
-A linear map from the file's vectors to the trained ones is fitted on the words that both have; it gives a vector to
-words that training never saw (vocabulary expansion: Kiros et al. 2015, "Skip-Thought Vectors", arXiv:1506.06726, 2.2).
+A linear map from the file's vectors to the trained embeddings is fitted on shared words. It gives embeddings to words
+that are not in the training data (Kiros et al. 2015, "Skip-Thought Vectors", arXiv:1506.06726, 2.2).
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from seqvise.vectors.words import resolve
 Floats = NDArray[np.float32]
 TranslatorT = TypeVar("TranslatorT", bound=Translator)
 
-MOST = 50_000
-"""Words of a file that are read, from its first, which are its most frequent."""
-FEWEST = 100
-"""Words that a map is fitted on at least."""
+MAX_WORDS = 50_000
+"""Number of words read from the start of a file, where the most frequent words are."""
+MIN_SHARED_WORDS = 100
+"""Minimum number of words for fitting a map."""
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Of a map's weights, in units of the vectors' mean variance times the number of words."""
+"""Candidate ridge penalties, in units of the vectors' mean variance times the number of words."""
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """What a file gave.
+    """Statistics of a vocabulary expansion.
 
     Attributes:
-        shared: words that the map was fitted on.
-        added: words that have a vector now and had none.
-        explained: share of the variance of the trained vectors that the map explains, of words it was not fitted on.
+        shared: number of words that the map was fitted on.
+        added: number of new words.
+        explained: fraction of the variance of the trained embeddings that the map explains on held-out words.
     """
 
     shared: int
@@ -53,52 +53,58 @@ class Expansion:
     def __str__(self) -> str:
         return (
             f"{self.added:,} more source words, by a map fitted on {self.shared:,} "
-            f"(it explains {self.explained:.0%} of what it was not fitted on)"
+            f"(it explains {self.explained:.0%} of the variance on held-out words)"
         )
 
 
-def expanded(translator: TranslatorT, path: Path, most: int = MOST) -> tuple[TranslatorT, Expansion]:
-    """The translator with source words that its training did not have.
+def expand_vocabulary(translator: TranslatorT, path: Path, max_words: int = MAX_WORDS) -> tuple[TranslatorT, Expansion]:
+    """Adds source words from a file of word vectors to a translator.
 
     Args:
-        translator: of words; it is not changed.
-        path: vectors of the source language; of a file that is sorted by frequency, the first words are taken.
-        most: words of the file that are read.
+        translator: a word-level translator; not changed.
+        path: word vectors of the source language, sorted by frequency.
+        max_words: number of words read from the file.
 
     Returns:
-        another translator, and what the file gave.
+        the extended translator, and statistics.
 
     Raises:
-        UserError: the file is missing or damaged, has too few of the vocabulary's words, or the model has no table of
-            source words.
+        UserError: the file is missing or damaged, has too few words of the vocabulary, or the model has no source
+            embedding.
     """
     codec = translator.source
     if codec.pieces is not None or codec.options.name == "chars":
-        raise UserError(f"source_vectors={path} is for words, but the run reads {codec.options.name}: leave it out.")
+        raise UserError(
+            f"source_vectors={path} is for words, but the run's tokenizer is {codec.options.name}: leave it out."
+        )
     if not path.is_file():
         raise UserError(f"source_vectors={path}: there is no such file.")
-    whole = read_all(path, most)
-    own = codec.vocabulary.words[len(SPECIALS) :]
-    known = resolve(own, dict(zip(whole.words, whole.matrix, strict=True)), whole.matrix.shape[1])
-    shared = np.flatnonzero(known.origins)
-    if len(shared) < FEWEST:
+    file_vectors = read_all(path, max_words)
+    run_words = codec.vocabulary.words[len(SPECIALS) :]
+    matched = resolve(
+        run_words, dict(zip(file_vectors.words, file_vectors.matrix, strict=True)), file_vectors.matrix.shape[1]
+    )
+    shared = np.flatnonzero(matched.origins)
+    if len(shared) < MIN_SHARED_WORDS:
         raise UserError(
-            f"source_vectors={path} has {len(shared)} of the run's {len(own):,} source words, too few to tell how its "
-            f"vectors become the model's: give vectors of {codec.language}."
+            f"source_vectors={path} has {len(shared)} of the run's {len(run_words):,} source words, too few to fit a "
+            f"map to the model's embeddings: give vectors of {codec.language}."
         )
-    rows = list(new_words(codec, whole.words))
-    words = [_as_read(codec, whole.words[row]) for row in rows]
+    rows = list(new_word_rows(codec, file_vectors.words))
+    words = [_as_read(codec, file_vectors.words[row]) for row in rows]
     explained = []
 
-    def grown(model: nn.Module) -> nn.Module:
-        trained = _table(model, path).weight.detach().cpu().numpy()[len(SPECIALS) :]
-        linear = fitted(known.matrix[shared], trained[shared])
+    def extended_model(model: nn.Module) -> nn.Module:
+        trained = _embedding_of(model, path).weight.detach().cpu().numpy()[len(SPECIALS) :]
+        linear = fit_linear(matched.matrix[shared], trained[shared])
         explained.append(linear.explained)
-        return _with_rows(model, linear(whole.matrix[rows]))
+        return _with_rows(model, linear(file_vectors.matrix[rows]))
 
     model = translator.model
-    model = model.of(map(grown, model.models)) if isinstance(model, Ensemble) else grown(model)
-    source = replace(codec, vocabulary=_longer(codec.vocabulary, words))
+    model = (
+        model.with_models(map(extended_model, model.models)) if isinstance(model, Ensemble) else extended_model(model)
+    )
+    source = replace(codec, vocabulary=_extended(codec.vocabulary, words))
     return replace(translator, model=model, source=source), Expansion(
         len(shared), len(words), float(np.mean(explained))
     )
@@ -106,50 +112,50 @@ def expanded(translator: TranslatorT, path: Path, most: int = MOST) -> tuple[Tra
 
 @dataclass(frozen=True)
 class Linear:
-    """``x weight + bias``, and the share of the variance that it explains where it was not fitted."""
+    """The map ``x weight + bias``, and the fraction of variance that it explains on held-out rows."""
 
     weight: Floats
     bias: Floats
     explained: float
 
     def __call__(self, vectors: Floats) -> Floats:
-        """(N, E) to (N, D)."""
+        """Maps (N, E) to (N, D)."""
         return np.asarray(vectors @ self.weight + self.bias, np.float32)
 
 
-def fitted(given: Floats, wanted: Floats) -> Linear:
-    """Ridge regression, whose penalty is chosen by every tenth row, which it is then fitted on, too.
+def fit_linear(inputs: Floats, targets: Floats) -> Linear:
+    """Ridge regression; every tenth row selects the penalty, then all rows are used for the fit.
 
     Args:
-        given: (N, E).
-        wanted: (N, D).
+        inputs: (N, E).
+        targets: (N, D).
     """
-    held = np.arange(len(given)) % 10 == 0
-    variance = float(np.square(wanted[held] - wanted[~held].mean(0)).sum())
+    held_out = np.arange(len(inputs)) % 10 == 0
+    variance = float(np.square(targets[held_out] - targets[~held_out].mean(0)).sum())
     errors = {}
     for penalty in PENALTIES:
-        weight, bias = _ridge(given[~held], wanted[~held], penalty)
-        errors[penalty] = float(np.square(wanted[held] - given[held] @ weight - bias).sum())
+        weight, bias = _ridge(inputs[~held_out], targets[~held_out], penalty)
+        errors[penalty] = float(np.square(targets[held_out] - inputs[held_out] @ weight - bias).sum())
     best = min(errors, key=lambda penalty: errors[penalty])
-    return Linear(*_ridge(given, wanted, best), 1 - errors[best] / max(variance, 1e-12))
+    return Linear(*_ridge(inputs, targets, best), 1 - errors[best] / max(variance, 1e-12))
 
 
-def _ridge(given: Floats, wanted: Floats, penalty: float) -> tuple[Floats, Floats]:
-    centre, middle = given.mean(0, dtype=np.float64), wanted.mean(0, dtype=np.float64)
-    inputs = given - centre
-    gram = inputs.T @ inputs
+def _ridge(inputs: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
+    input_mean, target_mean = inputs.mean(0, dtype=np.float64), targets.mean(0, dtype=np.float64)
+    centred = inputs - input_mean
+    gram = centred.T @ centred
     scale = penalty * float(np.trace(gram)) / len(gram)
-    weight = np.linalg.solve(gram + max(scale, 1e-9) * np.eye(len(gram)), inputs.T @ (wanted - middle))
-    return weight.astype(np.float32), (middle - centre @ weight).astype(np.float32)
+    weight = np.linalg.solve(gram + max(scale, 1e-9) * np.eye(len(gram)), centred.T @ (targets - target_mean))
+    return weight.astype(np.float32), (target_mean - input_mean @ weight).astype(np.float32)
 
 
-def new_words(codec: TextCodec, written: Sequence[str]) -> Iterator[int]:
-    """Places in a list of words of those that the codec's tokenizer could read and its vocabulary lacks, each once."""
+def new_word_rows(codec: TextCodec, words: Sequence[str]) -> Iterator[int]:
+    """Yields the rows of distinct words that the tokenizer can produce and that are not in the vocabulary."""
     seen = set(codec.vocabulary.words)
-    for row, word in enumerate(written):
-        read = _as_read(codec, word)
-        if read and read not in seen and not any(character.isspace() for character in read):
-            seen.add(read)
+    for row, word in enumerate(words):
+        token = _as_read(codec, word)
+        if token and token not in seen and not any(character.isspace() for character in token):
+            seen.add(token)
             yield row
 
 
@@ -157,29 +163,29 @@ def _as_read(codec: TextCodec, word: str) -> str:
     return word if codec.options.case == "keep" else word.lower()
 
 
-def _longer(vocabulary: Vocabulary, words: Sequence[str]) -> Vocabulary:
-    no = (False,) * len(words)
+def _extended(vocabulary: Vocabulary, words: Sequence[str]) -> Vocabulary:
+    no_joins = (False,) * len(words)
     return Vocabulary(
         vocabulary.words + tuple(words),
         vocabulary.counts + (0,) * len(words),
-        vocabulary.joins_left + no,
-        vocabulary.joins_right + no,
+        vocabulary.joins_left + no_joins,
+        vocabulary.joins_right + no_joins,
         vocabulary.pairs,
     )
 
 
-def _table(model: nn.Module, path: Path) -> nn.Embedding:
-    found = getattr(getattr(model, "encoder", None), "embedding", None)
-    if not isinstance(found, nn.Embedding):
+def _embedding_of(model: nn.Module, path: Path) -> nn.Embedding:
+    embedding = getattr(getattr(model, "encoder", None), "embedding", None)
+    if not isinstance(embedding, nn.Embedding):
         raise UserError(f"source_vectors={path}: {type(model).__name__} has no encoder.embedding to add words to.")
-    return found
+    return embedding
 
 
 def _with_rows(model: nn.Module, rows: Floats) -> nn.Module:
-    """The model with more rows in its table of source words; the other weights are the same tensors."""
-    grown = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
-    table = _table(grown, Path())
-    more = torch.from_numpy(rows).to(table.weight)
-    table.weight = nn.Parameter(torch.cat([table.weight.detach(), more]))
-    table.num_embeddings = len(table.weight)
-    return grown
+    """A copy of the model with more rows in its source embedding; it shares all other weights."""
+    extended = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    embedding = _embedding_of(extended, Path())
+    new_rows = torch.from_numpy(rows).to(embedding.weight)
+    embedding.weight = nn.Parameter(torch.cat([embedding.weight.detach(), new_rows]))
+    embedding.num_embeddings = len(embedding.weight)
+    return extended

@@ -12,11 +12,13 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
+from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
 from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
 from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
 from seqvise.launching.processes import job_argv
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
+from seqvise.moved import current_override
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
@@ -94,8 +96,8 @@ def _check_distinct_folders(jobs: Sequence[LocalJob]) -> None:
 def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
     common = set(map(str, sweep.config.hydra.overrides.task))
-    job_only = [override for override in overrides if override not in common]
-    if not any(override.partition("=")[0].lstrip("+") in SHAPING for override in job_only):
+    own = [word for word in overrides if word not in common]
+    if not any(split_override(word).name in SHAPING for word in own):
         return sweep.config.trainer
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 
@@ -120,8 +122,9 @@ def _show_plans(jobs: Sequence[LocalJob]) -> None:
 
 def _earlier_overrides(folder: Path) -> list[str] | None:
     try:
-        return _without_resume_keys(yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, TypeError):
+        overrides = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+        return _without_resume_keys([current_override(word) for word in overrides])
+    except (OSError, yaml.YAMLError, TypeError, AttributeError):
         return None
 
 

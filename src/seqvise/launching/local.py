@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from seqvise.errors import LOG
-from seqvise.files import held
+from seqvise.files import try_lock
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.launching.processes import PROGRAM, SWEEP, directory_override
 from seqvise.launching.ranks import describe_exit
@@ -137,7 +137,7 @@ def _wait_for_folder(job: LocalJob) -> None:
 
 
 def _is_free(folder: Path) -> bool:
-    with held(folder / LOCK) as free:
+    with try_lock(folder / LOCK) as free:
         return free
 
 

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 
 from seqvise.config.compose import CONFIG_NAME
 from seqvise.config.distributed_env import started_from_outside
+from seqvise.config.overrides import split_override
 from seqvise.config.search_path import conf_folder
 from seqvise.errors import RunFailedError, UserError
 from seqvise.launching.ranks import Ranks
@@ -47,7 +48,7 @@ def job_argv(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
         overrides: the job's overrides, without those of Hydra.
         number: number of the job.
     """
-    kept = [override for override in hydra.overrides.hydra if not override.lstrip("+~").startswith(SWEEP_KEYS)]
+    kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(SWEEP_KEYS)]
     return [*_flags(hydra), *overrides, *kept, f"hydra.job.num={number}", f"hydra.job.id={number}", "hydra.mode=RUN"]
 
 

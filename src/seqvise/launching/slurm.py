@@ -11,6 +11,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.config.overrides import key_of
 from seqvise.errors import UserError
 from seqvise.launching.sweep import job_folder
 
@@ -162,7 +163,7 @@ def _processes(devices: Any, gpus: Any) -> int | None:
 
 def _trainer(config: DictConfig, overrides: Sequence[str], loader: Any) -> Any:
     common = set(map(str, config.hydra.overrides.task))
-    nodes = [item.partition("=")[0].lstrip("+").partition(".")[0] for item in overrides if item not in common]
-    if not any(name in SHAPING for name in nodes):
+    own = [key_of(word).partition(".")[0] for word in overrides if word not in common]
+    if not any(name in SHAPING for name in own):
         return config.trainer
     return loader.load_sweep_config(config, list(overrides)).trainer

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from seqvise.config.overrides import split_override
 from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.runs.directory import CONFIG, read_status
@@ -96,10 +97,10 @@ def raise_if_failed(failures: Mapping[int, str], jobs: int) -> None:
 
 
 def swept(config: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """The overrides of a job that the sweep varies; all if that is not known."""
-    parsed = OverridesParser.create().parse_overrides([*map(str, config.hydra.overrides.task), *_params(config)])
-    keys = {override.get_key_element() for override in parsed if override.is_sweep_override()}
-    return [override for override in overrides if override.partition("=")[0] in keys] or list(overrides)
+    """The overrides of a job in which the jobs of the sweep differ; all where that is not known."""
+    words = OverridesParser.create().parse_overrides([*map(str, config.hydra.overrides.task), *_params(config)])
+    keys = {split_override(word.get_key_element())[:-1] for word in words if word.is_sweep_override()}
+    return [word for word in overrides if split_override(word)[:-1] in keys] or list(overrides)
 
 
 def _params(config: DictConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Who may be the answer: labels that were trained on, held out, all together, or every noun."""
+"""Retrieval metrics of images among candidate labels: seen, held-out or all labels, or every noun."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from seqvise.metrics.retrieval import (
     hits,
 )
 
-CELLS = 2**23
-"""Scores held at once."""
+MAX_SCORES = 2**23
+"""Maximum number of scores in memory."""
 
 Vectors = NDArray[np.float32]
 
@@ -31,10 +31,10 @@ class Candidates:
     """C candidates for the labels of a data set.
 
     Attributes:
-        vectors: (C, D) rows of length 1.
-        columns: (L,) the candidate that each label of the data set is; -1 for a label that is none of them.
-        distances: (L, C) edges of the hierarchy between label and candidate; None where there is no hierarchy.
-        handicap: (C,) taken off the scores; None for nothing.
+        vectors: (C, D) unit vectors.
+        columns: (L,) candidate index of each label of the data set; -1 for labels that are not candidates.
+        distances: (L, C) edges of the hierarchy between label and candidate; None without a hierarchy.
+        handicap: (C,) subtracted from the scores; None for no handicap.
     """
 
     vectors: Vectors
@@ -46,42 +46,42 @@ class Candidates:
         return len(self.vectors)
 
     def scores(self, outputs: Vectors) -> Vectors:
-        """(N, C) the cosines of outputs (N, D) of length 1, less the handicap."""
-        found: Vectors = outputs @ self.vectors.T
-        return found if self.handicap is None else found - self.handicap
+        """(N, C) cosines of unit vectors (N, D) with the candidates, minus the handicap."""
+        cosines: Vectors = outputs @ self.vectors.T
+        return cosines if self.handicap is None else cosines - self.handicap
 
     @cached_property
     def ks(self) -> dict[str, tuple[int, ...]]:
-        """For ``hit`` and, where there is a hierarchy, ``hp`` the numbers of answers that are looked at."""
+        """The values of k below C for ``hit@k`` and, with a hierarchy, ``hp@k``."""
         sizes = {"hit": KS} if self.distances is None else {"hit": KS, "hp": HIERARCHICAL_KS}
         return {name: tuple(k for k in ks if k < len(self)) for name, ks in sizes.items()}
 
 
 Score = Callable[[slice], Scores]
-"""(n, C) scores of some of the images."""
+"""Returns the scores (n, C) of a slice of the images."""
 
 
 def measure(score: Score, labels: Rows, candidates: Candidates) -> dict[str, float]:
-    """``hit@k``, and ``hp@k`` where there is a hierarchy, of images among candidates; k below C.
+    """``hit@k`` and, with a hierarchy, ``hp@k`` of images among candidates, for k below C.
 
     Args:
-        score: gives (n, C) scores of the images in a slice; a higher one is better.
-        labels: (N,) what the images show, all of them labels that are candidates; N above 0.
-        candidates: C of them.
+        score: returns the scores (n, C) of the images in a slice; higher is better.
+        labels: (N,) labels of the images, all of which are candidates; N > 0.
+        candidates: the C candidates.
     """
-    found: dict[str, list[NDArray[np.float64]]] = {}
+    values_by_name: dict[str, list[NDArray[np.float64]]] = {}
     for block in _blocks(len(labels), len(candidates)):
         for name, values in _values(score(block), labels[block], candidates):
-            found.setdefault(name, []).append(values)
-    return {name: _mean(np.concatenate(values)) for name, values in found.items()}
+            values_by_name.setdefault(name, []).append(values)
+    return {name: _mean(np.concatenate(values)) for name, values in values_by_name.items()}
 
 
 def chance(labels: Rows, candidates: Candidates) -> dict[str, float]:
-    """What ``measure`` gives on average for scores drawn at random."""
-    found = {"hit": hit_chance(len(candidates), candidates.ks["hit"])}
+    """The expected result of ``measure`` for random scores."""
+    chances = {"hit": hit_chance(len(candidates), candidates.ks["hit"])}
     if candidates.distances is not None:
-        found["hp"] = hierarchical_chance(labels, candidates.distances, candidates.ks["hp"])
-    return {f"{name}@{k}": value for name, values in found.items() for k, value in values.items()}
+        chances["hp"] = hierarchical_chance(labels, candidates.distances, candidates.ks["hp"])
+    return {f"{name}@{k}": value for name, values in chances.items() for k, value in values.items()}
 
 
 def _values(scores: Scores, labels: Rows, candidates: Candidates) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -93,10 +93,10 @@ def _values(scores: Scores, labels: Rows, candidates: Candidates) -> Iterator[tu
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    valid = values[~np.isnan(values)]
+    return float(valid.mean()) if len(valid) else float("nan")
 
 
 def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    size = max(1, CELLS // columns)
+    size = max(1, MAX_SCORES // columns)
     return (slice(start, start + size) for start in range(0, rows, size))

@@ -1,4 +1,4 @@
-"""How likely a model finds the references."""
+"""Loss and perplexity of references under a model."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from seqvise.models.softmax.chunked import linear_cross_entropy
 
 Ids = NDArray[np.int32]
 
-MOST_STEPS = 2**14
-"""Source and target steps of a batch, padding included, so that one long line does not fill the memory."""
+MAX_STEPS = 2**14
+"""Maximum number of source and target steps in a batch, including padding, so that a long line does not exhaust the
+memory."""
 
 
 @dataclass(frozen=True)
 class ReferenceLoss:
-    """The loss of references read word by word (teacher forcing), in float32.
+    """The teacher-forced loss of references, in float32.
 
     Attributes:
-        loss: nats a word, the mean over ``words``; infinite or NaN where the model's numbers are.
-        words: words of the references, ``<eos>`` of each included.
-        unknown: how many of them the vocabulary lacks; the loss is that of ``<unk>`` there.
+        loss: mean loss per word in nats; infinite or NaN if the logits are.
+        word_count: number of words in the references, including ``<eos>``.
+        unknown: number of out-of-vocabulary words among them, which count with the loss of ``<unk>``.
     """
 
     loss: float
-    words: int
+    word_count: int
     unknown: int
 
     @property
     def perplexity(self) -> float:
-        """``exp(loss)``, infinite where that is no number of a computer."""
+        """``exp(loss)``; infinite if it overflows."""
         return math.exp(self.loss) if self.loss < 700 else math.inf
 
 
@@ -48,14 +49,14 @@ def reference_loss(
 
     Args:
         model: in evaluation mode.
-        sources: N > 0 sentences in ids, ``EOS`` included.
-        targets: their references.
-        batch_size: most pairs of a batch.
-        device: where the model is.
+        sources: ids of N > 0 sentences, including ``EOS``.
+        targets: ids of their references, including ``EOS``.
+        batch_size: maximum number of pairs in a batch.
+        device: of the model.
     """
     total = sum(_batch_loss(model, sources, targets, rows, device) for rows in _batches(sources, targets, batch_size))
-    words = sum(len(ids) for ids in targets)
-    return ReferenceLoss(total / words, words, sum(int((ids == UNK).sum()) for ids in targets))
+    word_count = sum(len(ids) for ids in targets)
+    return ReferenceLoss(total / word_count, word_count, sum(int((ids == UNK).sum()) for ids in targets))
 
 
 def _batch_loss(
@@ -64,21 +65,21 @@ def _batch_loss(
     target, _ = pad([targets[row] for row in rows])
     batch = PairBatch(source_batch([sources[row] for row in rows]), target, torch.tensor(rows)).to(device)
     real = batch.target != PAD
-    project = model.generator
-    return float(linear_cross_entropy(model(batch)[real], project.weight, project.bias, batch.target[real]))
+    generator = model.generator
+    return float(linear_cross_entropy(model(batch)[real], generator.weight, generator.bias, batch.target[real]))
 
 
 def _batches(sources: Sequence[Ids], targets: Sequence[Ids], batch_size: int) -> Iterator[list[int]]:
-    """Rows of like lengths together, longest first."""
+    """Batches of rows with similar lengths, longest first."""
     order = sorted(range(len(sources)), key=lambda row: (-len(targets[row]), -len(sources[row])))
     batch: list[int] = []
-    widest = 0
+    longest_source = 0
     for row in order:
-        widest = max(widest, len(sources[row]))
-        steps = (widest + len(targets[(batch or [row])[0]])) * (len(batch) + 1)
-        if batch and (len(batch) == batch_size or steps > MOST_STEPS):
+        longest_source = max(longest_source, len(sources[row]))
+        steps = (longest_source + len(targets[(batch or [row])[0]])) * (len(batch) + 1)
+        if batch and (len(batch) == batch_size or steps > MAX_STEPS):
             yield batch
-            batch, widest = [], len(sources[row])
+            batch, longest_source = [], len(sources[row])
         batch.append(row)
     if batch:
         yield batch

@@ -1,7 +1,7 @@
-"""How well scores rank candidates: hit@k, hierarchical precision@k, mean average precision, and chance for each.
+"""Ranking metrics: hit@k, hierarchical precision@k, mean average precision, and chance level of each.
 
-Candidates with equal scores are taken in every order with equal probability, and the number given is the mean over
-these orders: two labels with one vector share their hits, and scores that are all alike give exactly chance.
+Each metric is the mean over all orders of candidates with equal scores. Two labels with the same vector share their
+hits, and constant scores have exactly chance level.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Flags = NDArray[np.bool_]
 
 KS = (1, 2, 5, 10, 20)
 HIERARCHICAL_KS = (2, 5, 10, 20)
-_CELLS = 2**23
-"""Scores looked at at once, so that 80,000 candidates fit into the memory."""
+_MAX_SCORES = 2**23
+"""Maximum number of scores processed at once, so that 80,000 candidates fit into the memory."""
 
 
 def hit_at_k(scores: Scores, truth: Rows, ks: Sequence[int] = KS) -> dict[int, float]:
@@ -27,20 +27,20 @@ def hit_at_k(scores: Scores, truth: Rows, ks: Sequence[int] = KS) -> dict[int, f
 
     Args:
         scores: (N, C) higher is better; N > 0.
-        truth: (N,) the column of each row's true candidate.
-        ks: those above C are left out of the answer.
+        truth: (N,) column of each row's true candidate.
+        ks: values above C are not in the result.
 
     Raises:
-        ValueError: a score is NaN, or a column is not there.
+        ValueError: a score is NaN, or a column does not exist.
     """
     return {k: float(hits(scores, truth, k).mean()) for k in _possible(ks, scores.shape[1])}
 
 
 def hits(scores: Scores, truth: Rows, k: int) -> Floats:
-    """(N,) the probability that each row's true candidate is among the first k: 0 or 1 where no scores are equal."""
+    """(N,) probability that each row's true candidate is among the top k: 0 or 1 unless its score is tied."""
     _check(scores, truth, scores.shape[1])
-    own = np.take_along_axis(scores, np.asarray(truth, np.int64)[:, None], axis=1)
-    above, equal = (scores > own).sum(1), (scores == own).sum(1)
+    true_scores = np.take_along_axis(scores, np.asarray(truth, np.int64)[:, None], axis=1)
+    above, equal = (scores > true_scores).sum(1), (scores == true_scores).sum(1)
     return np.asarray(np.clip((k - above) / equal, 0.0, 1.0), np.float64)
 
 
@@ -54,51 +54,50 @@ def hierarchical_precision_at_k(
 ) -> dict[int, float]:
     """Hierarchical precision@k of Frome et al. (2013), "DeViSE: A Deep Visual-Semantic Embedding Model".
 
-    For each true label and each k a set of correct candidates is made: it starts with the candidates at distance 0 in
-    the hierarchy, which is the true label, and takes in all those at distance 1, 2, ... until it has k or more. The
-    whole ring that reaches k is taken, so the set can be larger than k. Precision is the share of the first k
-    candidates that are in the set. With k = 1 it is hit@1, unless two labels are one synset.
+    Each true label and each k has a set of correct candidates: those at distance 0 in the hierarchy (the true label),
+    then all at distance 1, 2, ... until the set has at least k members. The last distance is included completely, so
+    the set can be larger than k. Precision is the share of the top k candidates that are in the set. For k = 1 it
+    equals hit@1, unless two labels have the same synset.
 
     Args:
         scores: (N, C) higher is better; N > 0.
-        truth: (N,) the row of ``distances`` of each row's true label.
-        distances: (T, C) edges of the shortest path from each true label to each candidate, as
-            ``WordNet.distances`` gives them.
-        ks: those above C are left out of the answer.
+        truth: (N,) row of ``distances`` of each row's true label.
+        distances: (T, C) edges of the shortest path from each true label to each candidate, from
+            ``WordNet.distances``.
+        ks: values above C are not in the result.
 
     Returns:
-        The mean over rows whose true label has k candidates within reach; NaN where there is none.
+        k -> mean over the rows whose true label can reach k candidates; NaN if there are none.
 
     Raises:
-        ValueError: a score is NaN, or a row is not there.
+        ValueError: a score is NaN, or a row does not exist.
     """
-    found = {}
+    precisions = {}
     for k in _possible(ks, scores.shape[1]):
-        values = hierarchical_precisions(scores, truth, distances, k)
-        found[k] = _mean(values)
-    return found
+        precisions[k] = _mean(hierarchical_precisions(scores, truth, distances, k))
+    return precisions
 
 
 def hierarchical_precisions(scores: Scores, truth: Rows, distances: NDArray[np.int16], k: int) -> Floats:
-    """(N,) hierarchical precision@k of each row; NaN where its true label has fewer than k candidates within reach."""
+    """(N,) hierarchical precision@k of each row; NaN if its true label can reach fewer than k candidates."""
     _check(scores, truth, len(distances))
     correct, possible = correct_sets(distances, k)
     values = np.empty(len(scores))
     for block in _blocks(*scores.shape):
-        values[block] = (first(scores[block], k) * correct[truth[block]]).sum(1) / k
+        values[block] = (top_k_probabilities(scores[block], k) * correct[truth[block]]).sum(1) / k
     values[~possible[truth]] = np.nan
     return values
 
 
 def correct_sets(distances: NDArray[np.int16], k: int) -> tuple[Flags, Flags]:
-    """The candidates within the smallest radius that holds k of them.
+    """The candidates within the smallest radius that contains at least k of them.
 
     Args:
-        distances: (T, C); the largest int16 stands for candidates out of reach.
+        distances: (T, C); the largest int16 marks unreachable candidates.
         k: at most C.
 
     Returns:
-        (T, C) whether each candidate is correct for each true label, and (T,) whether k candidates are within reach.
+        (T, C) whether each candidate is correct for each true label, and (T,) whether it can reach k candidates.
     """
     unreachable = np.iinfo(np.int16).max
     radius = np.partition(distances, k - 1, axis=1)[:, k - 1]
@@ -109,28 +108,31 @@ def hierarchical_chance(
     truth: Rows, distances: NDArray[np.int16], ks: Sequence[int] = HIERARCHICAL_KS
 ) -> dict[int, float]:
     """Hierarchical precision@k of a random order: the mean share of candidates that are correct."""
-    found = {}
+    chances = {}
     for k in _possible(ks, distances.shape[1]):
         correct, possible = correct_sets(distances, k)
-        found[k] = _mean(np.where(possible, correct.mean(1), np.nan)[truth])
-    return found
+        chances[k] = _mean(np.where(possible, correct.mean(1), np.nan)[truth])
+    return chances
 
 
 def mean_average_precision(scores: Scores, relevant: Flags) -> float:
-    """The mean of average precision over queries that have anything relevant; NaN where none has.
+    """The mean of average precision over queries with relevant items; NaN if no query has any.
 
     Args:
         scores: (Q, N) of each query and item, higher is better.
-        relevant: (Q, N) whether an item answers a query, such as an image whose class is the query's.
+        relevant: (Q, N) whether an item is relevant to a query, such as an image of the query's class.
     """
     return _mean(average_precisions(scores, relevant))
 
 
 def average_precisions(scores: Scores, relevant: Flags) -> Floats:
-    """(Q,) the mean, over a query's relevant items, of the precision down to each; NaN where it has none.
+    """(Q,) the mean precision at the ranks of a query's relevant items; NaN for a query without relevant items.
 
-    Equal scores are averaged over as McSherry and Najork (2008), "Computing Information Retrieval Performance Measures
-    Efficiently in the Presence of Tied Scores", give it.
+    Ties are averaged by the formula of McSherry and Najork (2008), "Computing Information Retrieval Performance
+    Measures Efficiently in the Presence of Tied Scores".
+
+    Raises:
+        ValueError: a score is NaN, or the shapes differ.
     """
     if scores.shape != relevant.shape or np.isnan(scores).any():
         raise ValueError(f"Scores {scores.shape} must be numbers, one for each of {relevant.shape} items.")
@@ -138,15 +140,15 @@ def average_precisions(scores: Scores, relevant: Flags) -> Floats:
 
 
 def average_precision_chance(relevant: Flags) -> float:
-    """Mean average precision of a random order: the mean over queries of their expected average precision.
+    """Mean average precision of a random order: the mean over queries of the expected average precision.
 
-    For R relevant of N items it is (H + (R - 1) (N - H) / (N - 1)) / N, with H = 1 + 1/2 + ... + 1/N.
+    For R relevant items of N it is (H + (R - 1) (N - H) / (N - 1)) / N, with H = 1 + 1/2 + ... + 1/N.
     """
     return mean_average_precision(np.zeros(relevant.shape, np.float32), relevant)
 
 
-def first(scores: Scores, k: int) -> Floats:
-    """(N, C) the probability of each candidate to be among the first k of its row: 0 or 1 where no scores are equal."""
+def top_k_probabilities(scores: Scores, k: int) -> Floats:
+    """(N, C) probability of each candidate to be among the top k of its row: 0 or 1 unless its score is tied."""
     last = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
     above, equal = scores > last, scores == last
     share = (k - above.sum(1, keepdims=True)) / equal.sum(1, keepdims=True)
@@ -157,16 +159,16 @@ def _average_precision(scores: Scores, relevant: Flags) -> float:
     total = int(relevant.sum())
     if total == 0:
         return float("nan")
-    # Items with one score form a group: its size, its relevant ones, and what stands before it.
+    # Items with equal scores form a group. For each group: size, relevant items, and both counts of all groups above.
     values, group = np.unique(-scores, return_inverse=True)
     sizes = np.bincount(group, minlength=len(values))
-    found = np.bincount(group, relevant, minlength=len(values))
-    before, found_before = np.cumsum(sizes) - sizes, np.cumsum(found) - found
-    place = np.repeat(np.arange(len(values)), sizes)
-    position = np.arange(1, len(scores) + 1)
-    others = (position - before[place] - 1) * (found[place] - 1) / np.maximum(sizes[place] - 1, 1)
-    precision = (found_before[place] + 1 + others) / position
-    return float((found[place] / sizes[place] * precision).sum() / total)
+    hits_in = np.bincount(group, relevant, minlength=len(values))
+    items_above, hits_above = np.cumsum(sizes) - sizes, np.cumsum(hits_in) - hits_in
+    group_at = np.repeat(np.arange(len(values)), sizes)
+    rank = np.arange(1, len(scores) + 1)
+    others = (rank - items_above[group_at] - 1) * (hits_in[group_at] - 1) / np.maximum(sizes[group_at] - 1, 1)
+    precision = (hits_above[group_at] + 1 + others) / rank
+    return float((hits_in[group_at] / sizes[group_at] * precision).sum() / total)
 
 
 def _possible(ks: Sequence[int], candidates: int) -> list[int]:
@@ -174,19 +176,19 @@ def _possible(ks: Sequence[int], candidates: int) -> list[int]:
 
 
 def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    valid = values[~np.isnan(values)]
+    return float(valid.mean()) if len(valid) else float("nan")
 
 
 def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    size = max(1, _CELLS // max(columns, 1))
+    size = max(1, _MAX_SCORES // max(columns, 1))
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
 def _check(scores: Scores, truth: Rows, count: int) -> None:
     if scores.ndim != 2 or truth.shape != scores.shape[:1] or not len(truth):
-        raise ValueError(f"Scores are {scores.shape} and truth {truth.shape}: must be (N, C) and (N,), N above 0.")
+        raise ValueError(f"Scores are {scores.shape} and truth {truth.shape}, but must be (N, C) and (N,), N above 0.")
     if np.isnan(scores).any():
         raise ValueError("A score is NaN.")
     if truth.min() < 0 or truth.max() >= count:
-        raise ValueError(f"truth goes from {truth.min()} to {truth.max()}, but there are {count}.")
+        raise ValueError(f"truth ranges from {truth.min()} to {truth.max()}, but must be from 0 to {count - 1}.")

@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two systems differ by more than chance."""
+"""Confidence intervals of scores, and significance tests for the difference of two systems."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from seqvise.metrics.statistics import Floats, Statistics
 
-ROOM = 2**22
-"""Draws held at once, whatever the number of sentences."""
+MAX_DRAWS = 2**22
+"""Maximum number of random draws in memory."""
 
 
 class Interval(NamedTuple):
-    """Bounds of what 95 % of the resamples give."""
+    """Bounds of the central 95 % of the resampled values."""
 
     low: float
     high: float
@@ -24,15 +24,15 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems under one metric, on the same sentences.
+    """Two systems compared by one metric on the same sentences.
 
     Attributes:
-        difference: first score less second score.
-        interval: of the difference, by paired bootstrap.
-        bootstrap: the share of resamples in which the system that scores better on the corpus does not: one-sided,
-            as in Koehn (2004).
-        randomisation: the share of random exchanges of the two systems' sentences after which the scores differ by as
-            much or more: two-sided, as in Riezler and Maxwell (2005).
+        difference: score of the first system minus score of the second.
+        interval: 95 % interval of the difference, by paired bootstrap.
+        bootstrap: p value of the paired bootstrap, one-sided (Koehn 2004): the share of resamples in which the system
+            with the better corpus score is not better.
+        randomisation: p value of approximate randomisation, two-sided (Riezler and Maxwell 2005): the share of random
+            exchanges of outputs after which the scores differ by as much or more.
     """
 
     difference: float
@@ -43,74 +43,76 @@ class Comparison:
 
 def score_interval(statistics: Statistics, samples: int, seed: int) -> Interval:
     """The 95 % bootstrap interval of a corpus score."""
-    return middle(statistics.scores(resampled(statistics.rows, samples, seed)))
+    return central_interval(statistics.scores(resample_sums(statistics.rows, samples, seed)))
 
 
 def compare(first: Statistics, second: Statistics, samples: int, seed: int) -> Comparison:
-    """Both tests for two systems.
+    """Paired bootstrap and approximate randomisation for two systems.
 
-    Both p values count the corpus itself among the samples, ``(c + 1) / (samples + 1)``, so that none is 0.
-    sacreBLEU's own ``PairedTest`` is not used: it calls a system significantly different from itself, since it counts
-    only samples that differ by more, and it holds all draws of all sentences at once.
+    Both p values count the corpus itself as a sample, ``(c + 1) / (samples + 1)``, so that they are never 0.
+    sacreBLEU's ``PairedTest`` is not used, for two reasons. It counts only samples that differ by more, so that a
+    system differs significantly from itself. And it keeps the draws for all sentences in memory.
 
     Args:
         first: counts of N sentences.
-        second: of the same sentences, by the same metric.
-        samples: resamples of the bootstrap, and exchanges of the randomisation.
+        second: counts of the same sentences by the same metric.
+        samples: number of resamples of the bootstrap, and of exchanges of the randomisation.
         seed: of the draws.
     """
     difference = first.score() - second.score()
-    # One seed and one number of sentences: both systems are scored on the same resamples.
-    resamples = [each.scores(resampled(each.rows, samples, seed)) for each in (first, second)]
-    differences = resamples[0] - resamples[1]
+    # Same seed and same number of sentences, so both systems are scored on the same resamples.
+    first_scores, second_scores = (
+        statistics.scores(resample_sums(statistics.rows, samples, seed)) for statistics in (first, second)
+    )
+    differences = first_scores - second_scores
     exchanges = exchanged_differences(first, second, samples, seed)
     return Comparison(
         difference,
-        middle(differences),
+        central_interval(differences),
         _p_value(np.sign(difference) * differences <= 0),
         _p_value(np.abs(exchanges) >= abs(difference)),
     )
 
 
-def resampled(rows: Floats, samples: int, seed: int) -> Floats:
+def resample_sums(rows: Floats, samples: int, seed: int) -> Floats:
     """Sums of N rows drawn with replacement. rows: (N, K). Returns (samples, K); the same draws for the same N."""
     count = len(rows)
     random = np.random.default_rng(seed)
-    sums = [_times_drawn(random.integers(0, count, (size, count))) @ rows for size in _sizes(samples, count)]
+    sums = [_draw_counts(random.integers(0, count, (size, count))) @ rows for size in _chunk_sizes(samples, count)]
     return np.concatenate(sums)
 
 
 def exchanged_differences(first: Statistics, second: Statistics, samples: int, seed: int) -> Floats:
-    """Differences of score, (samples,), after each sentence's two outputs were exchanged or not, as a coin says."""
+    """Score differences, (samples,), after the outputs of each sentence were exchanged with probability 1/2."""
     random = np.random.default_rng(seed)
     count = len(first.rows)
-    totals, step = (first.rows.sum(0), second.rows.sum(0)), second.rows - first.rows
-    found = []
-    for size in _sizes(samples, count):
-        moved = random.integers(2, size=(size, count), dtype=bool).astype(np.float64) @ step
-        found.append(first.scores(totals[0] + moved) - second.scores(totals[1] - moved))
-    return np.concatenate(found)
+    totals, row_differences = (first.rows.sum(0), second.rows.sum(0)), second.rows - first.rows
+    differences = []
+    for size in _chunk_sizes(samples, count):
+        exchanged = random.integers(2, size=(size, count), dtype=bool).astype(np.float64) @ row_differences
+        differences.append(first.scores(totals[0] + exchanged) - second.scores(totals[1] - exchanged))
+    return np.concatenate(differences)
 
 
-def middle(values: Floats) -> Interval:
-    """The values that cut off a fortieth at each end, as sacreBLEU does. values: (samples,)."""
+def central_interval(values: Floats) -> Interval:
+    """The interval without the lowest and the highest 2.5 %, as in sacreBLEU. values: (samples,)."""
     ordered = np.sort(values)
     cut = len(ordered) // 40
     return Interval(float(ordered[cut]), float(ordered[-1 - cut]))
 
 
-def _p_value(counted: NDArray[np.bool_]) -> float:
-    return (int(counted.sum()) + 1) / (len(counted) + 1)
+def _p_value(is_extreme: NDArray[np.bool_]) -> float:
+    return (int(is_extreme.sum()) + 1) / (len(is_extreme) + 1)
 
 
-def _times_drawn(places: NDArray[np.int64]) -> Floats:
-    """How often each of N sentences was drawn. places: (M, N). Returns (M, N)."""
-    samples, count = places.shape
-    flat = (places + count * np.arange(samples)[:, None]).ravel()
+def _draw_counts(rows: NDArray[np.int64]) -> Floats:
+    """How often each of N sentences was drawn. rows: (M, N), the drawn sentences. Returns (M, N)."""
+    samples, count = rows.shape
+    flat = (rows + count * np.arange(samples)[:, None]).ravel()
     return np.bincount(flat, minlength=samples * count).reshape(samples, count).astype(np.float64)
 
 
-def _sizes(samples: int, count: int) -> Iterator[int]:
-    most = max(1, ROOM // count)
-    for start in range(0, samples, most):
-        yield min(most, samples - start)
+def _chunk_sizes(samples: int, count: int) -> Iterator[int]:
+    maximum = max(1, MAX_DRAWS // count)
+    for start in range(0, samples, maximum):
+        yield min(maximum, samples - start)

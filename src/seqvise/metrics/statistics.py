@@ -1,4 +1,4 @@
-"""What sacreBLEU counts in each sentence: the score of any set of sentences follows from the sum of their counts."""
+"""sacreBLEU's counts per sentence; the score of any set of sentences follows from the sum of their counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 CHUNK = 10_000
-"""Sentences counted at once: sacreBLEU's lists of numbers take ten times the room of an array."""
+"""Sentences counted at once: sacreBLEU's lists of numbers take ten times the memory of an array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +20,8 @@ class Statistics:
     """One metric's counts for each sentence of a corpus.
 
     Attributes:
-        metric: sacreBLEU's.
-        rows: (N, K), one row a sentence; whole numbers, so that sums are exact.
+        metric: a metric of sacreBLEU.
+        rows: (N, K), one row per sentence; whole numbers, so that sums are exact.
     """
 
     metric: Any
@@ -29,30 +29,30 @@ class Statistics:
 
     @property
     def signature(self) -> str:
-        """sacreBLEU's words on how the scores are computed."""
+        """sacreBLEU's signature, which records how the scores are computed."""
         return str(self.metric.get_signature())
 
     def score(self) -> float:
-        """The score of the corpus, as the metric's ``corpus_score`` gives it."""
+        """The score of the corpus, equal to the metric's ``corpus_score``."""
         return float(self.scores(self.rows.sum(0)[None])[0])
 
     def scores(self, sums: Floats) -> Floats:
         """A score for each sum of counts. sums: (M, K). Returns (M,)."""
-        # The methods that PairedTest of sacreBLEU uses: its public ones start from text each time.
+        # Private methods, as in sacreBLEU's PairedTest: the public ones need the texts.
         return np.array([self.metric._compute_score_from_stats(row).score for row in sums], np.float64)
 
-    def of(self, members: NDArray[np.int64]) -> Statistics:
-        """The same counts for some of the sentences. members: their places."""
+    def subset(self, members: NDArray[np.int64]) -> Statistics:
+        """The counts of some of the sentences. members: their indices."""
         return Statistics(self.metric, self.rows[members])
 
 
 def count(metric: Any, outputs: Sequence[str], references: Sequence[str]) -> Statistics:
-    """The counts of a metric of sacreBLEU.
+    """Counts of each sentence for a metric of sacreBLEU.
 
     Args:
         metric: one of ``text_metrics``, or ``token_metric``.
         outputs: N translations, N > 0.
-        references: one reference each.
+        references: one reference per translation.
     """
     starts = range(0, len(outputs), CHUNK)
     parts = [_rows(metric, outputs[start : start + CHUNK], references[start : start + CHUNK]) for start in starts]

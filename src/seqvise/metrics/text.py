@@ -1,4 +1,4 @@
-"""Scores of translated text, all of them sacreBLEU's, each with the signature that makes it comparable."""
+"""Scores of translated text by sacreBLEU, with the signatures that make them comparable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-"""Names of the metrics of ``text_metrics``; of TER alone, less is better."""
+"""Display names of the metrics of ``text_metrics``; lower is better for TER, higher for the others."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class TextScores:
     Attributes:
         bleu: 0 to 100 (Papineni et al. 2002), 13a tokens.
         chrf: 0 to 100 (Popović 2015), chrF2.
-        signatures: sacreBLEU's own words on how each was computed (Post 2018).
+        signatures: sacreBLEU's signature of each score (Post 2018).
     """
 
     bleu: float
@@ -30,8 +30,8 @@ def score_text(outputs: Sequence[str], references: Sequence[str], lowercase: boo
 
     Args:
         outputs: detokenised translations.
-        references: the raw reference lines, as many.
-        lowercase: compare without case, for models whose tokenizer lower-cases.
+        references: the raw reference lines, one per translation.
+        lowercase: ignore case, for models whose tokenizer lower-cases.
     """
     metrics = text_metrics(lowercase)
     bleu, chrf = metrics["bleu"], metrics["chrf"]
@@ -45,7 +45,7 @@ def text_metrics(lowercase: bool) -> dict[str, Any]:
     """sacreBLEU's metrics for detokenised text, by name: BLEU, chrF2 and TER (Snover et al. 2006).
 
     Args:
-        lowercase: compare without case; TER too keeps case where this is false, other than sacreBLEU's default.
+        lowercase: ignore case. If false, TER respects case, too, unlike its default in sacreBLEU.
     """
     from sacrebleu.metrics import BLEU, CHRF, TER
 
@@ -57,7 +57,7 @@ def text_metrics(lowercase: bool) -> dict[str, Any]:
 
 
 def token_metric() -> Any:
-    """sacreBLEU's BLEU for text whose tokens stand between spaces, compared as they are."""
+    """sacreBLEU's BLEU for tokenised text: space-separated tokens, compared without further tokenisation."""
     from sacrebleu.metrics import BLEU
 
     return BLEU(tokenize="none", force=True)

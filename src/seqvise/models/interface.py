@@ -1,7 +1,7 @@
-"""The values that pass between data, models and decoding, and the step interface that decoding knows.
+"""Batches, and the model interfaces that training and decoding use.
 
 Shapes: ``B`` sentences, ``N`` decoded rows (sentences times hypotheses), ``S`` source steps, ``T`` target steps,
-``D`` width, ``V`` words. Padding stands at the end. Ids: ``<bos> 0, <pad> 1, <eos> 2, <unk> 3``.
+``D`` width, ``V`` vocabulary size. Padding is at the end. Ids: ``<bos> 0, <pad> 1, <eos> 2, <unk> 3``.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ BOS, PAD, EOS, UNK = 0, 1, 2, 3
 
 
 class _Tensors:
-    """Moves every tensor of a dataclass at once; Lightning and the loader look for these two methods.
+    """Moves all tensors of a dataclass; Lightning calls ``to``, and the data loader calls ``pin_memory``.
 
     Attributes:
-        step_counts: what the means of the loss are over, summed over all batches of this process's optimizer step; set
-            by a ``CountedLoader``, and empty without.
+        step_counts: the task's ``loss_counts``, summed over all batches of this process's optimizer step. Set by
+            ``CountedLoader``; empty without one.
     """
 
     step_counts: tuple[int, ...] = ()
 
     def _map(self, name: str, *args: object, **kwargs: object) -> Self:
         changed = copy(self)
-        for place, value in vars(self).items():
+        for attribute, value in vars(self).items():
             if isinstance(value, (Tensor, _Tensors)):
-                setattr(changed, place, getattr(value, name)(*args, **kwargs))
+                setattr(changed, attribute, getattr(value, name)(*args, **kwargs))
         return changed
 
     def to(self, *args: object, **kwargs: object) -> Self:
-        """The same value on another device; the arguments are those of ``Tensor.to``."""
+        """A copy on another device; the arguments are those of ``Tensor.to``."""
         return self._map("to", *args, **kwargs)
 
     def pin_memory(self) -> Self:
-        """The same value in page-locked memory."""
+        """A copy in page-locked memory."""
         return self._map("pin_memory")
 
 
-@dataclass(eq=False)  # not frozen: Lightning rebuilds batches field by field where it changes their precision
+@dataclass(eq=False)  # not frozen: Lightning sets the fields of a batch when it changes their precision
 class SourceBatch(_Tensors):
-    """Source sentences, ``<eos>`` included.
+    """Source sentences, including ``<eos>``.
 
     Attributes:
         ids: (B, S) int64, padded with ``PAD`` at the end.
-        lengths: (B,) int64, real steps of each sentence, at least 1.
+        lengths: (B,) int64, steps of each sentence without padding, at least 1.
     """
 
     ids: Tensor
     lengths: Tensor
 
     def mask(self) -> Tensor:
-        """(B, S) bool, true at real steps."""
+        """(B, S) bool, false at padding."""
         steps = torch.arange(self.ids.shape[1], device=self.ids.device)
         return steps < self.lengths.unsqueeze(1)
 
@@ -68,11 +68,11 @@ class PairBatch(_Tensors):
     """Source sentences with their references.
 
     Attributes:
-        source: the source side.
-        target: (B, T) int64, ``<eos>`` included, ``<bos>`` not, padded with ``PAD`` at the end.
-        rows: (B,) int64, the place of each pair in its part of the store.
-        real: (n,) int64, the places of the target's words, ``<eos>`` among them, in ``target.flatten()``. They are
-            found where the batch is made: another device would have to be waited for.
+        source: the source sentences.
+        target: (B, T) int64, with ``<eos>``, without ``<bos>``, padded with ``PAD`` at the end.
+        rows: (B,) int64, row of each pair in its part of the store.
+        real: (n,) int64, indices into ``target.flatten()`` of all tokens except padding. Computed when the batch is
+            created: ``nonzero`` on a GPU would wait for the device.
     """
 
     source: SourceBatch
@@ -88,19 +88,19 @@ class PairBatch(_Tensors):
 
 
 PickWords = Callable[[Tensor], Tensor]
-"""Outputs (N, D) before the projection to words (N,) int64."""
+"""Chooses the next input token: decoder outputs (N, D) before the projection to tokens (N,) int64."""
 
 MemoryT = TypeVar("MemoryT")
 StateT = TypeVar("StateT")
 
 
 class StepOutput(NamedTuple, Generic[StateT]):
-    """What one decoding step gives.
+    """Result of one decoding step.
 
     Attributes:
-        logits: (N, V) unnormalised scores of the next word.
-        state: the decoder's state after the step.
-        attention: (N, S) weights over the source steps, or None where the model has none.
+        logits: (N, V) unnormalised scores of the next token.
+        state: the decoder state after the step.
+        attention: (N, S) weights over the source steps, or None for a model without attention.
     """
 
     logits: Tensor
@@ -109,46 +109,46 @@ class StepOutput(NamedTuple, Generic[StateT]):
 
 
 class StepModel(Protocol[MemoryT, StateT]):
-    """All that decoding knows of a model. State is passed in and out, never kept on the module."""
+    """The interface that decoding needs. State is passed in and out, never stored on the module."""
 
     def encode(self, src: SourceBatch) -> MemoryT:
-        """What the decoder reads of the source, computed once a sentence."""
+        """The encoded source, computed once per sentence and used by every decoder step."""
         ...
 
     def init(self, memory: MemoryT) -> StateT:
-        """The decoder's state before its first step."""
+        """The decoder state before the first step."""
         ...
 
     def step(self, tokens: Tensor, state: StateT, memory: MemoryT) -> StepOutput[StateT]:
-        """One step. tokens: (N,) int64, the words said last (``BOS`` first).
+        """One decoding step. tokens: (N,) int64, the previous tokens (``BOS`` first).
 
-        The memory has B sentences and N is a multiple of B: a sentence's N / B rows stand side by side, so that the
-        hypotheses of a beam read one copy of their sentence.
+        The memory has B sentences, and N is a multiple of B. The N / B rows of a sentence are adjacent, so all
+        hypotheses of a beam share one copy of the encoded sentence.
         """
         ...
 
     def reorder(self, state: StateT, rows: Tensor) -> StateT:
-        """The state of the chosen rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
+        """The state of the selected rows. rows: (M,) int64, indices into the N rows; repeats are allowed."""
         ...
 
     def select(self, memory: MemoryT, rows: Tensor) -> MemoryT:
-        """The memory of the chosen sentences. rows: (M,) int64, indices into the B sentences; repeats are allowed."""
+        """The memory of the selected sentences. rows: (M,) int64, indices into the B sentences; repeats are allowed."""
         ...
 
 
 class Seq2SeqModel(StepModel[MemoryT, StateT], Protocol[MemoryT, StateT]):
-    """What a translation task trains: a step model with a pass over whole batches.
+    """The interface that translation training needs: a step model with a forward pass over whole batches.
 
-    ``forward`` stops before the projection, which the loss applies chunk by chunk.
+    ``forward`` returns the outputs before the projection; the loss applies the projection in chunks.
     """
 
     @property
     def generator(self) -> Projection:
-        """From outputs to words."""
+        """The projection from outputs to logits."""
         ...
 
     def __call__(self, batch: PairBatch, forced: Tensor | None = None, pick: PickWords | None = None) -> Tensor:
-        """Outputs (B, T, D) under a mix of reference and own words; see ``Recurrent.forward``."""
+        """Outputs (B, T, D) with teacher forcing, free running or a mix of both; see ``Recurrent.forward``."""
         ...
 
 
@@ -163,7 +163,7 @@ class Projection(Protocol):
 
 
 def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Ids (B, L) int64 padded at the end to a multiple of ``multiple``, and lengths (B,)."""
+    """Ids (B, L) int64, padded at the end to a multiple of ``multiple``, and lengths (B,)."""
     lengths = np.array([len(sentence) for sentence in sentences])
     width = -(-int(lengths.max()) // multiple) * multiple
     ids = np.full((len(sentences), width), PAD, dtype=np.int64)
@@ -172,12 +172,12 @@ def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tens
 
 
 def source_batch(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> SourceBatch:
-    """Encoded sources, ``EOS`` included, as one batch."""
+    """A batch of encoded sources, each including ``EOS``."""
     return SourceBatch(*pad(sentences, multiple))
 
 
 def pair_batch(
     sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], rows: Sequence[int], bucket: int
 ) -> PairBatch:
-    """Encoded pairs, ``EOS`` included, as one batch. bucket: sources are padded to a multiple of this."""
+    """A batch of encoded pairs, each side including ``EOS``. bucket: sources are padded to a multiple of this."""
     return PairBatch(source_batch(sources, bucket), pad(targets)[0], torch.tensor(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,8 @@ import yaml
 
 from seqvise.checksums import FILES, SEAL
 from seqvise.config.formats import upgrade
+from seqvise.config.keys import flatten
+from seqvise.config.overrides import split_override
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
 from seqvise.runs.integrity import run_changes
@@ -117,7 +119,7 @@ def read_job(folder: Path) -> Job:
     config = _config(folder / CONFIG, errors)
     hydra = _node(_read(folder / HYDRA, errors), "hydra", "runtime", "choices")
     choices = {str(name): str(value) for name, value in hydra.items() if _is_choice(str(name))}
-    flat = dict(_flatten(config))
+    flat = {".".join(key): _plain(value) for key, value in flatten(config)}
     run_folder = flat.get("paths.run")
     relevant = {name: value for name, value in flat.items() if not name.startswith(RESULT_NEUTRAL)}
     settings = {name: _portable(value, run_folder) for name, value in relevant.items()}
@@ -175,7 +177,7 @@ def _config(path: Path, errors: list[str]) -> dict[str, Any]:
         if content:
             upgrade(content, path)
     except UserError as error:
-        errors.extend(error.problems)
+        errors.extend(error.messages)
     return content
 
 
@@ -189,12 +191,8 @@ def _is_choice(group: str) -> bool:
     return not group.startswith("hydra") and group not in ("local", "paths", "debug")
 
 
-def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, Value) else json.dumps(value, default=str)
+def _plain(value: Any) -> Value:
+    return value if isinstance(value, Value) else json.dumps(value, default=str)
 
 
 def _portable(value: Value, run_folder: Value) -> Value:
@@ -210,9 +208,9 @@ def _is_used(item: str, settings: Mapping[str, Value], choices: Mapping[str, str
     return item[:1] != "+" or any(key == name or key.startswith(f"{name}.") for key in known)
 
 
-def _override(item: str) -> tuple[str, str]:
-    name, _, value = item.lstrip("+~").partition("=")
-    return name, value
+def _override(word: str) -> tuple[str, str]:
+    parts = split_override(word)
+    return parts.target, parts.value
 
 
 def _last_written(folder: Path) -> float:

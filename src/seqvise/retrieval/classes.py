@@ -1,4 +1,4 @@
-"""ImageNet's classes and WordNet's nouns as things that can be found."""
+"""ImageNet's classes and WordNet's noun synsets as search candidates."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.j
 
 
 class Classes(NamedTuple):
-    """What can be found, and how many of all there are have no vector and cannot."""
+    """Candidates of a search, the number of all classes, and the number of classes without a vector."""
 
     candidates: Candidates
     total: int
-    without: int
+    without_vector: int
 
 
 def class_problems(to: str, folder: Path | None, hypernyms: float = 0.0) -> list[str]:
-    """Sentences about the files that a kind of candidates needs. folder: of WordNet's files."""
+    """Messages about missing files that a kind of candidates needs. folder: the folder of WordNet's files."""
     if folder is None:
-        return [f"to={to} needs the folder of WordNet's files: give wordnet=FOLDER."]
+        return [f"to={to} needs the folder of WordNet's files: set wordnet=FOLDER."]
     needed = [WORDS, *([CLASSES] if to == IMAGENET else []), *([EDGES] if hypernyms else [])]
     missing = [folder / name for name in needed if not (folder / name).is_file()]
-    return [f"to={to} needs {path}, which is not there: give wordnet=FOLDER." for path in missing]
+    return [f"to={to} needs {path}, which is missing: set wordnet=FOLDER." for path in missing]
 
 
 def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Path, hypernyms: float = 0.0) -> Classes:
-    """The classes that have a vector. Made once for each lexicon and policy.
+    """The classes that have a vector; cached by lexicon and policy.
 
     Args:
         to: ``imagenet`` for the 1,000 classes of ILSVRC 2012, ``wordnet`` for all noun synsets.
-        folder: of ``words.txt`` and, for ImageNet, ``imagenet_class_index.json``.
+        folder: contains ``words.txt`` and, for ImageNet, ``imagenet_class_index.json``.
         policy: how a class gets its vector; see ``label_table``.
-        lexicon: words of the space.
-        cache: folder of what is made once.
-        hypernyms: weight of the hypernyms in a class's vector, as in training; needs ``parent_child.txt`` above 0.
+        lexicon: words of the embedding space.
+        cache: folder for cached tables.
+        hypernyms: weight of the hypernyms in a class's vector, as in training; above 0 it needs ``parent_child.txt``.
 
     Raises:
-        UserError: a file is not there or damaged.
+        UserError: a file is missing or damaged.
     """
-    if problems := class_problems(to, folder, hypernyms):
-        raise UserError(*problems)
+    if messages := class_problems(to, folder, hypernyms):
+        raise UserError(*messages)
     files = [digest_file(folder / WORDS), digest_file(folder / CLASSES) if to == IMAGENET else ""]
-    words = [lexicon.name, len(lexicon), digest("\n".join(lexicon.words)), digest(lexicon.matrix[:100].tobytes())]
-    smoothing = [hypernyms, digest_file(folder / EDGES)] if hypernyms else []
-    store = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, words, *smoothing]))}"
-    with locked(store.with_name(f".{store.name}.lock")):
-        if not store.exists():
-            _make(to, folder, policy, lexicon, hypernyms).save(store)
-    table = LabelTable.load(store)
-    total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _lines(folder / WORDS)
+    lexicon_key = [lexicon.name, len(lexicon), digest("\n".join(lexicon.words)), digest(lexicon.matrix[:100].tobytes())]
+    hypernym_key = [hypernyms, digest_file(folder / EDGES)] if hypernyms else []
+    table_folder = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, lexicon_key, *hypernym_key]))}"
+    with locked(table_folder.with_name(f".{table_folder.name}.lock")):
+        if not table_folder.exists():
+            _build(to, folder, policy, lexicon, hypernyms).save(table_folder)
+    table = LabelTable.load(table_folder)
+    total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _count_lines(folder / WORDS)
     return Classes(Candidates.of(table.names, table.titles, table.vectors), total, total - len(table))
 
 
-def _make(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:
+def _build(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:
     wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
     names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
     return label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
 
 
-def _lines(path: Path) -> int:
+def _count_lines(path: Path) -> int:
     with path.open("rb") as file:
         return sum(1 for line in file if line.strip())

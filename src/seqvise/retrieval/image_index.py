@@ -1,4 +1,4 @@
-"""An index of images in a folder of its own, bound to the model that placed the images."""
+"""An index of images, saved as a folder and bound to the model that embedded the images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from seqvise.errors import UserError
 from seqvise.files import atomic_folder, digest, digest_file, locked
-from seqvise.images.listing import NONE, ImageList
+from seqvise.images.listing import NO_LABEL, ImageList
 from seqvise.retrieval.indexes.base import Index, find_kind
 from seqvise.retrieval.indexes.exact import ExactIndex
 from seqvise.retrieval.indexes.nearest import Rows
@@ -25,7 +25,7 @@ from seqvise.retrieval.options import EXACT, GraphOptions, chosen_kind, index_pr
 log = logging.getLogger(__name__)
 FORMAT = 1
 CHECK = "check"
-"""The stored queries of a graph in the manifest; earlier revisions wrote none."""
+"""Manifest key of a graph's stored queries; earlier revisions have none."""
 MANIFEST, VECTORS, IMAGES = "manifest.json", "vectors.npy", "images.json"
 COLUMNS = ("paths", "labels", "sizes", "changed")
 
@@ -35,10 +35,10 @@ class IndexedImage:
     """An image of an index.
 
     Attributes:
-        path: below the index's root, with slashes.
-        label: the name of its label, empty where it has none.
-        size: of the file, in bytes.
-        changed: when the file was, in nanoseconds.
+        path: path below the index's root, with slashes.
+        label: the label's name; empty if it has none.
+        size: file size in bytes.
+        changed: modification time of the file, in nanoseconds.
     """
 
     path: str
@@ -49,12 +49,12 @@ class IndexedImage:
 
 @dataclass(frozen=True)
 class Binding:
-    """What vectors belong to: those of another model lie elsewhere.
+    """The model that vectors belong to; vectors of different models are not comparable.
 
     Attributes:
-        model: the hash of all that makes a vector of an image.
+        model: the hash of everything that determines an image's vector.
         policy: how labels get their vectors.
-        run: the run directory, for a person to read.
+        run: the run directory, for messages.
     """
 
     model: str
@@ -67,12 +67,12 @@ class ImageIndex:
     """Images and their vectors.
 
     Attributes:
-        root: the folder that the paths are below.
-        images: by id, in the order of the index's ids.
-        index: of their vectors.
-        kind: of the index: ``exact``, ``nmslib`` or ``faiss``.
-        binding: the model.
-        recall: recall@10 by what it was measured with; empty where the index is exact.
+        root: the folder of the images.
+        images: image id -> image, in the order of the index's ids.
+        index: the index of their vectors.
+        kind: kind of the index: ``exact``, ``nmslib`` or ``faiss``.
+        binding: the model of the vectors.
+        recall: kind of queries -> recall@10; empty for an exact index.
     """
 
     root: Path
@@ -83,16 +83,16 @@ class ImageIndex:
     recall: Mapping[str, float] = field(default_factory=dict)
 
     def file(self, image: int) -> Path:
-        """Where the image of that id lies."""
+        """The path of the image with this id."""
         return self.root / self.images[image].path
 
     def save(self, folder: Path) -> None:
-        """Writes all of it as a folder, in the place of an index that is there.
+        """Writes the index as a folder; replaces an existing index.
 
         Raises:
-            UserError: something else is there.
+            UserError: the folder exists and is not an index.
         """
-        with _replaced(folder) as temporary:
+        with _replacing_folder(folder) as temporary:
             np.save(temporary / VECTORS, self.index.vectors)
             (temporary / IMAGES).write_text(json.dumps(self._columns()) + "\n", encoding="ascii")
             self.index.save(temporary)
@@ -101,36 +101,36 @@ class ImageIndex:
 
     @classmethod
     def load(cls, folder: Path, binding: Binding, root: Path | None = None, threads: int = 0) -> Self:
-        """Reads an index back, its vectors mapped, and checks that its graph answers as when it was saved.
+        """Loads an index with memory-mapped vectors, and checks that its graph answers as when it was saved.
 
-        The empty graph that an earlier revision saved is rebuilt from the vectors, and saved where it can be.
+        An empty graph, as earlier revisions saved it, is rebuilt from the vectors and saved if possible.
 
         Args:
             folder: see ``save``.
-            binding: of the model that will ask.
-            root: where the images are now; None: where they were.
-            threads: of a search for many queries; 0: one a processor.
+            binding: the model that will search the index.
+            root: current folder of the images; None for the recorded one.
+            threads: threads for a search with many queries; 0 for one per CPU core.
 
         Raises:
-            UserError: the folder holds no whole index, or one of another model, or the images are gone.
+            UserError: the index is incomplete or of another model, or the images do not exist.
         """
         manifest = read_manifest(folder)
-        table = cls._read(folder, manifest, binding, _found_root(folder, Path(manifest["root"]), root))
-        kind, vectors, ids = manifest["kind"], table.index.vectors, table.index.ids
-        if problems := list(index_problems(kind)):
-            raise UserError(*(f"{folder}: {problem}" for problem in problems))
+        exact = cls._read(folder, manifest, binding, _image_root(folder, Path(manifest["root"]), root))
+        kind, vectors, ids = manifest["kind"], exact.index.vectors, exact.index.ids
+        if messages := list(index_problems(kind)):
+            raise UserError(*(f"{folder}: {message}" for message in messages))
         if kind == EXACT:
-            return table
+            return exact
         index = find_kind(kind).load(vectors, ids, folder, manifest["width"], threads)
         if not index.points and CHECK not in manifest:
-            return table._rebuilt(folder, manifest, threads)
-        if problem := _graph_problem(index, manifest):
-            raise _damaged(folder, problem)
-        return replace(table, index=index, kind=kind, recall=manifest["recall"])
+            return exact._rebuilt(folder, manifest, threads)
+        if message := _graph_damage(index, manifest):
+            raise _damaged(folder, message)
+        return replace(exact, index=index, kind=kind, recall=manifest["recall"])
 
     @classmethod
     def load_vectors(cls, folder: Path, binding: Binding) -> Self:
-        """Reads images and vectors of any kind of index as an exact one, without its graph; see ``load``."""
+        """Loads images and vectors of any kind of index as an exact index, without its graph; see ``load``."""
         return cls._read(folder, read_manifest(folder), binding, folder)
 
     @classmethod
@@ -145,7 +145,7 @@ class ImageIndex:
         return cls(root, images, index, EXACT, Binding(**manifest["binding"]))
 
     def _rebuilt(self, folder: Path, manifest: Mapping[str, Any], threads: int) -> Self:
-        """This index with a new graph in the place of an empty one, saved where the folder can be written."""
+        """This index with a new graph instead of an empty one; saved if the folder is writable."""
         options = GraphOptions(threads=threads)
         log.warning(
             "index=%s has an empty graph, as earlier revisions saved it: it is rebuilt from its %s vectors.",
@@ -174,7 +174,7 @@ class ImageIndex:
         }
 
     def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
-        told = {
+        manifest = {
             "format": FORMAT,
             "kind": self.kind,
             "count": len(self.index),
@@ -186,85 +186,85 @@ class ImageIndex:
             "files": dict(files),
         }
         if self.kind != EXACT:
-            told[CHECK] = StoredQueries.of(self.index).as_json()
-        return {**told, "hash": _hash(told)}
+            manifest[CHECK] = StoredQueries.of(self.index).as_json()
+        return {**manifest, "hash": _hash(manifest)}
 
 
 def is_index(folder: Path) -> bool:
-    """Whether the folder looks like one that ``ImageIndex.save`` wrote."""
+    """Whether the folder contains the files of ``ImageIndex.save``."""
     return (folder / MANIFEST).is_file() and (folder / IMAGES).is_file()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What an index says of itself.
+    """Reads the manifest of an index.
 
     Raises:
-        UserError: there is none, or it is not as it was written.
+        UserError: the manifest is missing, or differs from what was written.
     """
     if not folder.is_dir():
         raise UserError(f"index={folder}: there is no such folder.")
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"index={folder} is no index: it has no {MANIFEST}.")
+        raise UserError(f"index={folder} is not an index: it has no {MANIFEST}.")
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="ascii"))
         if manifest["format"] != FORMAT:
             raise _damaged(folder, f"its format is {manifest['format']}, not {FORMAT}")
         if manifest.pop("hash") != _hash(manifest):
-            raise _damaged(folder, f"{MANIFEST} is not as it was written")
+            raise _damaged(folder, f"{MANIFEST} differs from what was written")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} cannot be read: {type(error).__name__}") from None
     return cast(dict[str, Any], manifest)
 
 
 def index_damages(folder: Path) -> Iterator[str]:
-    """A sentence without its full stop for each damaged file of an index."""
+    """Yields a message, without its full stop, for each damaged file of an index."""
     try:
         files: dict[str, str] = read_manifest(folder)["files"]
     except UserError:
-        yield f"{MANIFEST} is not as it was written"
+        yield f"{MANIFEST} differs from what was written"
         return
     for name, checksum in files.items():
         if not (folder / name).is_file():
             yield f"{name} is missing"
         elif digest_file(folder / name) != checksum:
-            yield f"{name} is not as it was written"
+            yield f"{name} differs from what was written"
 
 
 def _check_binding(folder: Path, manifest: Mapping[str, Any], binding: Binding) -> None:
-    theirs = Binding(**manifest["binding"])
-    if theirs.model != binding.model:
+    recorded = Binding(**manifest["binding"])
+    if recorded.model != binding.model:
         raise UserError(
-            f"index={folder} was made by another model (of {theirs.run}, {theirs.model}; here it is {binding.model}): "
-            f"make one with `seqvise index run={binding.run} images={manifest['root']}`."
+            f"index={folder} was made by another model (of {recorded.run}, {recorded.model}; here it is "
+            f"{binding.model}): make one with `seqvise index run={binding.run} images={manifest['root']}`."
         )
-    if theirs.policy != binding.policy:
+    if recorded.policy != binding.policy:
         raise UserError(
-            f"index={folder} was made with labels by the policy '{theirs.policy}', but {binding.run} has "
+            f"index={folder} was made with labels by the policy '{recorded.policy}', but {binding.run} has "
             f"'{binding.policy}': make it again with `seqvise index`."
         )
 
 
-def _found_root(folder: Path, told: Path, given: Path | None) -> Path:
-    if given is not None and not given.is_dir():
-        raise UserError(f"images={given}: there is no such folder.")
-    if given is None and not told.is_dir():
+def _image_root(folder: Path, recorded: Path, override: Path | None) -> Path:
+    if override is not None and not override.is_dir():
+        raise UserError(f"images={override}: there is no such folder.")
+    if override is None and not recorded.is_dir():
         raise UserError(
-            f"The images of index={folder} were in {told}, which is not there any more: give images= the folder that "
-            "they are in now."
+            f"The images of index={folder} were in {recorded}, which does not exist: set images= to the folder that "
+            "contains them now."
         )
-    return given or told
+    return override or recorded
 
 
 def _check_files(folder: Path, files: Mapping[str, str]) -> None:
-    for name, told in files.items():
+    for name, checksum in files.items():
         if not (folder / name).is_file():
             raise _damaged(folder, f"{name} is missing")
-        if digest_file(folder / name) != told:
-            raise _damaged(folder, f"{name} is not as it was written")
+        if digest_file(folder / name) != checksum:
+            raise _damaged(folder, f"{name} differs from what was written")
 
 
-def _graph_problem(index: Index, manifest: Mapping[str, Any]) -> str:
-    """Why a loaded graph cannot be searched, empty where it can."""
+def _graph_damage(index: Index, manifest: Mapping[str, Any]) -> str:
+    """The reason why a loaded graph cannot be searched; empty if it can."""
     if index.points != len(index):
         return f"its graph holds {index.points:,} of {len(index):,} vectors"
     return StoredQueries.from_json(manifest[CHECK]).problem(index) if CHECK in manifest else ""
@@ -281,29 +281,29 @@ def _hash(manifest: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """As ``atomic_folder``, but the new folder takes the place of an index that is there."""
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Like ``atomic_folder``, but replaces an existing index."""
     if folder.exists() and not is_index(folder):
-        raise UserError(f"output={folder} is there and is no index: give the name of another folder.")
-    fresh, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
-    for path in (fresh, old):
+        raise UserError(f"output={folder} exists and is not an index: give the name of another folder.")
+    new_folder, old_folder = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
+    for path in (new_folder, old_folder):
         shutil.rmtree(path, ignore_errors=True)
-    with atomic_folder(fresh) as temporary:
+    with atomic_folder(new_folder) as temporary:
         yield temporary
     if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old_folder)
+    new_folder.rename(folder)
+    shutil.rmtree(old_folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """Vectors of those images that could be read.
+    """Vectors of the readable images.
 
     Attributes:
-        vectors: (N, D), of length 1.
-        rows: (N,) int64, which of the images each is of, ascending.
-        faults: a sentence for each image that could not be read.
+        vectors: (N, D) unit vectors.
+        rows: (N,) int64 row of each vector's image, ascending.
+        faults: a message for each unreadable image.
     """
 
     vectors: Rows
@@ -316,7 +316,7 @@ Embed = Callable[[ImageList], Embedded]
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of the images of an index: how many are new, gone and as they were, and what could not be read."""
+    """Numbers of added, removed and kept images of an updated index, and messages about unreadable images."""
 
     added: int
     removed: int
@@ -333,85 +333,89 @@ def build_index(
     words: Rows | None = None,
     options: GraphOptions | None = None,
 ) -> tuple[ImageIndex, Changes]:
-    """An index of the images.
+    """Builds an index of images.
 
     Args:
-        images: what it is to hold.
-        embed: makes vectors of images.
-        binding: the model behind ``embed``.
-        kind: ``exact``, ``nmslib``, ``faiss``, or ``auto`` by the number of images.
-        old: an index by the same model; vectors of images that have not changed since are taken from it.
-        words: (W, D) vectors of words, which recall is measured with, beside images.
-        options: of the graph of an approximate index.
+        images: the images to index.
+        embed: computes vectors of images.
+        binding: the model of ``embed``.
+        kind: ``exact``, ``nmslib``, ``faiss``, or ``auto`` to choose by the number of images.
+        old: an index of the same model, whose vectors are reused for unchanged images.
+        words: (W, D) vectors of words; recall is measured with these and with images as queries.
+        options: graph options of an approximate index.
 
     Raises:
         UserError: no image could be read.
     """
-    listed = _listed(images)
-    stays = {one: image for one, image in (old.images.items() if old else ()) if listed.get(image.path) == image}
-    known = {image.path for image in stays.values()}
-    fresh = images.select(np.array([row for row, path in enumerate(images.paths) if path not in known], np.int64))
-    made = embed(fresh) if len(fresh) else None
-    faults = made.faults if made else ()
-    table = _table(old, set(stays), made)
-    entries = dict(stays)
-    if made is not None:
-        new = [listed[fresh.paths[row]] for row in made.rows.tolist()]
-        entries |= zip(table.add(made.vectors).tolist(), new, strict=True)
+    listed = _entries(images)
+    kept = {
+        image_id: image for image_id, image in (old.images.items() if old else ()) if listed.get(image.path) == image
+    }
+    kept_paths = {image.path for image in kept.values()}
+    new_images = images.select(
+        np.array([row for row, path in enumerate(images.paths) if path not in kept_paths], np.int64)
+    )
+    embedded = embed(new_images) if len(new_images) else None
+    faults = embedded.faults if embedded else ()
+    exact = _exact_index(old, set(kept), embedded)
+    entries = dict(kept)
+    if embedded is not None:
+        new_entries = [listed[new_images.paths[row]] for row in embedded.rows.tolist()]
+        entries |= zip(exact.add(embedded.vectors).tolist(), new_entries, strict=True)
     if not entries:
         raise UserError(f"None of the {len(images)} images in {images.root} can be read: {faults[0]}")
-    found = _indexed(images.root, entries, table, chosen_kind(kind, len(table)), binding, words, options)
-    return found, Changes(len(entries) - len(stays), len(old.images) - len(stays) if old else 0, len(stays), faults)
+    index = _image_index(images.root, entries, exact, chosen_kind(kind, len(exact)), binding, words, options)
+    return index, Changes(len(entries) - len(kept), len(old.images) - len(kept) if old else 0, len(kept), faults)
 
 
-def labelled(images: ImageList, names: Sequence[str]) -> ImageList:
-    """The images with the labels of their folders: of the folders on an image's path the first that is among names.
+def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
+    """Labels images by their folders: by the first folder on an image's path that is in ``names``.
 
-    An image whose path has none of them keeps its first folder as its label.
+    If no folder is in ``names``, the label is the first folder.
     """
-    known = frozenset(names)
-    labels = [_label(path, known) for path in images.paths]
-    found = tuple(sorted({label for label in labels if label}))
-    places = {"": NONE, **{name: place for place, name in enumerate(found)}}
-    return ImageList(images.root, images.paths, np.array([places[label] for label in labels], np.int32), found)
+    label_set = frozenset(names)
+    labels = [_folder_label(path, label_set) for path in images.paths]
+    label_names = tuple(sorted({label for label in labels if label}))
+    label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(label_names)}}
+    return ImageList(images.root, images.paths, np.array([label_ids[label] for label in labels], np.int32), label_names)
 
 
-def _label(path: str, known: frozenset[str]) -> str:
+def _folder_label(path: str, label_set: frozenset[str]) -> str:
     folders = path.split("/")[:-1]
-    return next((name for name in folders if name in known), folders[0] if folders else "")
+    return next((name for name in folders if name in label_set), folders[0] if folders else "")
 
 
-def _listed(images: ImageList) -> dict[str, IndexedImage]:
-    names = {NONE: "", **dict(enumerate(images.names))}
+def _entries(images: ImageList) -> dict[str, IndexedImage]:
+    names = {NO_LABEL: "", **dict(enumerate(images.names))}
     labels = [names[label] for label in images.labels.tolist()]
-    return {path: _entry(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
+    return {path: _indexed_image(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
 
 
-def _entry(root: Path, path: str, label: str) -> IndexedImage:
-    found = (root / path).stat()
-    return IndexedImage(path, label, found.st_size, found.st_mtime_ns)
+def _indexed_image(root: Path, path: str, label: str) -> IndexedImage:
+    status = (root / path).stat()
+    return IndexedImage(path, label, status.st_size, status.st_mtime_ns)
 
 
-def _table(old: ImageIndex | None, stays: set[int], made: Embedded | None) -> ExactIndex:
+def _exact_index(old: ImageIndex | None, kept: set[int], embedded: Embedded | None) -> ExactIndex:
     if old is None:
-        dim = made.vectors.shape[1] if made else 0
+        dim = embedded.vectors.shape[1] if embedded else 0
         return ExactIndex(np.empty((0, dim), np.float32), np.empty(0, np.int64))
-    table = ExactIndex(old.index.vectors, old.index.ids)
-    table.remove([one for one in old.images if one not in stays])
-    return table
+    index = ExactIndex(old.index.vectors, old.index.ids)
+    index.remove([image_id for image_id in old.images if image_id not in kept])
+    return index
 
 
-def _indexed(
+def _image_index(
     root: Path,
     images: dict[int, IndexedImage],
-    table: ExactIndex,
+    exact: ExactIndex,
     kind: str,
     binding: Binding,
     words: Rows | None,
     options: GraphOptions | None,
 ) -> ImageIndex:
     if kind == EXACT:
-        return ImageIndex(root, images, table, kind, binding)
+        return ImageIndex(root, images, exact, kind, binding)
     options = options or GraphOptions()
-    index = find_kind(kind).build(table.vectors, table.ids, options)
+    index = find_kind(kind).build(exact.vectors, exact.ids, options)
     return ImageIndex(root, images, index, kind, binding, tuned_recall(index, options, words))

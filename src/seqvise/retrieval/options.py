@@ -1,4 +1,4 @@
-"""What a person chooses about an index. Imports nothing heavy."""
+"""Options of an index. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 EXACT, NMSLIB, FAISS = "exact", "nmslib", "faiss"
 KINDS = (EXACT, NMSLIB, FAISS)
 PACKAGES = {NMSLIB: ("nmslib", "nmslib"), FAISS: ("faiss", "faiss-cpu")}
-"""The module that a kind needs, and the package that brings it."""
+"""For each kind the module that it needs, and the package that provides the module."""
 IMAGES, LABELS, IMAGENET, WORDNET = "images", "labels", "imagenet", "wordnet"
 GOALS = (IMAGES, LABELS, IMAGENET, WORDNET)
-"""What can be found: the images of an index, labels, ImageNet's classes, WordNet's nouns."""
+"""Results of a search: images of an index, labels, classes of ImageNet, or nouns of WordNet."""
 COMBINATIONS = ("unit", "raw")
-"""How the words of a query are added: each with the same weight, or with the vectors as they are."""
+"""How the vectors of a query's words are added: scaled to unit length, or as they are."""
 LARGE = 100_000
 """Vectors from which an approximate index is the default."""
 AUTO = "auto"
@@ -27,10 +27,10 @@ class GraphOptions:
     """A navigable small-world graph (HNSW; Malkov and Yashunin 2018, arXiv:1603.09320).
 
     Attributes:
-        links: of a vector, M in the paper; twice as many on the ground level.
+        links: links of each vector, M in the paper; twice as many on the lowest level.
         build: candidates kept while a vector is linked (efConstruction).
-        recall: searches keep as many candidates (efSearch) as give at least this recall@10 on a sample.
-        threads: of building and of searching for many queries; 0: one a processor.
+        recall: searches keep as many candidates (efSearch) as reach at least this recall@10 on a sample.
+        threads: threads that build the graph and search for many queries; 0: one per processor.
     """
 
     links: int = 16
@@ -39,27 +39,26 @@ class GraphOptions:
     threads: int = 0
 
 
-def index_problems(kind: str, key: str = "index") -> Iterator[str]:
-    """Sentences about a kind of index that there is not, or that cannot be had here. key: its name in the message."""
+def index_problems(kind: str) -> Iterator[str]:
+    """Yields a sentence if a kind of index does not exist or is not installed."""
     if kind not in (*KINDS, AUTO):
-        yield f"{key} is '{kind}', but must be one of {', '.join((AUTO, *KINDS))}."
-    elif kind in PACKAGES and not is_installed(kind):
-        package = PACKAGES[kind][1]
+        yield f"index is '{kind}', but must be one of {', '.join((AUTO, *KINDS))}."
+    elif not is_installed(kind):
         yield (
-            f"{key}={kind} needs {package}, which is not installed: `pip install 'seqvise[search]'`, or use "
-            f"{key}=exact."
+            f"index={kind} needs {PACKAGES[kind][1]}, which is not installed: `pip install 'seqvise[search]'`, or use "
+            "index=exact."
         )
 
 
 def is_installed(kind: str) -> bool:
-    """Whether an index of that kind can be built and searched here."""
+    """Whether the package of a kind of index is installed."""
     return kind not in PACKAGES or find_spec(PACKAGES[kind][0]) is not None
 
 
 def chosen_kind(kind: str, count: int) -> str:
-    """The kind that ``auto`` stands for: exact below 100,000 vectors, from there on an approximate one.
+    """Resolves ``auto``: exact below 100,000 vectors, from there on an approximate index.
 
-    Where no package of an approximate one is installed it is exact, and one line tells of it.
+    If no package for an approximate index is installed, the kind is exact, and a warning is logged.
     """
     if kind != AUTO:
         return kind
@@ -68,8 +67,8 @@ def chosen_kind(kind: str, count: int) -> str:
     installed = next((name for name in (NMSLIB, FAISS) if is_installed(name)), None)
     if installed is None:
         log.warning(
-            "index=auto is exact although there are %s vectors, as neither nmslib nor faiss is installed: a search "
-            "compares with all of them. For a faster one: `pip install 'seqvise[search]'`.",
+            "index=auto is exact although there are %s vectors, because neither nmslib nor faiss is installed: a "
+            "search compares with all of them. For a faster search: `pip install 'seqvise[search]'`.",
             f"{count:,}",
         )
     return installed or EXACT

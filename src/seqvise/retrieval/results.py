@@ -1,4 +1,4 @@
-"""What a search finds."""
+"""Results of a search: ranked images, labels, classes or synsets."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.retrieval.queries import Query
 
 SPARE = 10
-"""Answers looked for beyond those wanted, for copies of the query that are left out."""
-SAME = 1e-3
-"""Radians within which an image may be the query itself."""
+"""Extra results requested to make up for copies of the query, which are excluded."""
+SAME_RADIANS = 1e-3
+"""Maximum angle in radians between the query and an image that may be a copy of it."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """Something found.
+    """One result.
 
     Attributes:
         name: the path of an image below its root, or the name of a class or synset.
-        title: what a person reads: an image's label, or the words of a class or synset; may be empty.
-        angle: to the query, in radians.
-        file: of an image.
-        handicap: taken off the cosine for the score, by the run's calibration.
+        title: text for display: an image's label, or the words of a class or synset; may be empty.
+        angle: angle to the query in radians.
+        file: the image file, if any.
+        penalty: subtracted from the cosine by the run's calibration.
     """
 
     name: str
     title: str
     angle: float
     file: Path | None = None
-    handicap: float = 0.0
+    penalty: float = 0.0
 
     @property
     def cosine(self) -> float:
-        """To the query, from 1 down to -1."""
+        """Cosine similarity to the query, from 1 down to -1."""
         return math.cos(self.angle)
 
     @property
     def score(self) -> float:
-        """What answers are ranked by: the cosine, less the handicap."""
-        return self.cosine - self.handicap
+        """The score that ranks results: the cosine minus the penalty."""
+        return self.cosine - self.penalty
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A query and what was found for it, the highest score first.
+    """A query and its results, highest score first.
 
     Attributes:
-        query: an image, or words.
-        hits: the answers to it.
-        calibrated: whether scores are other than cosines.
+        query: an image or words.
+        hits: the results.
+        calibrated: whether scores differ from cosines.
     """
 
     query: Query
@@ -65,7 +65,7 @@ class Answer:
     calibrated: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The answer as JSON values."""
         query: dict[str, Any] = {"query": self.query.text}
         if self.query.image is None:
             query["terms"] = [{"text": term.text, "sign": term.sign} for term in self.query.terms]
@@ -88,76 +88,74 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Classes or synsets that can be found.
+    """Labels, classes or synsets that a search ranks.
 
     Attributes:
-        names, titles: what each is called, and how a person reads it.
-        vectors: (C, D), of length 1.
-        handicap: (C,) taken off the cosines to an image; None for nothing.
+        names, titles: the C names, and the titles for display.
+        vectors: (C, D) unit vectors.
+        penalty: (C,) subtracted from the cosines to an image; None for no penalty.
     """
 
     names: Sequence[str]
     titles: Sequence[str]
     vectors: Rows
-    handicap: Rows | None = None
+    penalty: Rows | None = None
 
     @classmethod
     def of(cls, names: Sequence[str], titles: Sequence[str], vectors: Rows) -> Self:
-        """The candidates, those with one title and one vector as one, whose name holds all of theirs."""
-        alike: dict[tuple[str, bytes], list[int]] = {}
+        """Merges candidates with the same title and vector; the merged name lists all their names."""
+        groups: dict[tuple[str, bytes], list[int]] = {}
         for row, title in enumerate(titles):
-            alike.setdefault((title, vectors[row].tobytes()), []).append(row)
-        rows = [group[0] for group in alike.values()]
-        together = [", ".join(names[row] for row in group) for group in alike.values()]
-        return cls(together, [titles[row] for row in rows], vectors[rows])
+            groups.setdefault((title, vectors[row].tobytes()), []).append(row)
+        rows = [group[0] for group in groups.values()]
+        joined_names = [", ".join(names[row] for row in group) for group in groups.values()]
+        return cls(joined_names, [titles[row] for row in rows], vectors[rows])
 
     def answers(self, queries: Sequence[Query], k: int) -> list[Answer]:
-        """The ``k`` of highest score to each query, or all where there are fewer.
+        """The ``k`` candidates with the highest scores for each query, or all if there are fewer.
 
-        The handicap counts for images alone: words lie no nearer to labels that training saw.
+        The penalty applies to image queries only: words are not biased towards labels seen in training.
         """
         index = ExactIndex(self.vectors, np.arange(len(self.names)))
-        nearest = index.search(
-            np.stack([query.vector for query in queries]), k if self.handicap is None else len(index)
-        )
+        nearest = index.search(np.stack([query.vector for query in queries]), k if self.penalty is None else len(index))
         rows = zip(queries, nearest.ids.tolist(), nearest.angles.tolist(), strict=True)
         return [self._answer(query, ids, angles, k) for query, ids, angles in rows]
 
     def _answer(self, query: Query, ids: list[int], angles: list[float], k: int) -> Answer:
-        calibrated = self.handicap is not None and query.image is not None
-        handicaps = self.handicap[ids].tolist() if self.handicap is not None and calibrated else [0.0] * len(ids)
-        rows = zip(ids, angles, handicaps, strict=True)
-        hits = [Hit(self.names[row], self.titles[row], angle, handicap=handicap) for row, angle, handicap in rows]
+        calibrated = self.penalty is not None and query.image is not None
+        penalties = self.penalty[ids].tolist() if self.penalty is not None and calibrated else [0.0] * len(ids)
+        rows = zip(ids, angles, penalties, strict=True)
+        hits = [Hit(self.names[row], self.titles[row], angle, penalty=penalty) for row, angle, penalty in rows]
         return Answer(query, tuple(sorted(hits, key=lambda hit: -hit.score)[:k]), calibrated)
 
 
 def image_answers(images: ImageIndex, queries: Sequence[Query], k: int, titles: dict[str, str]) -> list[Answer]:
-    """The ``k`` images nearest to each query; an image that is looked for is not an answer to itself.
+    """The ``k`` images nearest to each query; a query image is not a result of itself.
 
     Args:
-        images: all that can be found.
-        queries: at least one.
-        k: how many; fewer where there are fewer images.
-        titles: of labels, by their names.
+        images: the index to search.
+        queries: at least one query.
+        k: results per query; fewer if there are fewer images.
+        titles: label name -> title.
     """
     spare = SPARE if any(query.image for query in queries) else 0
-    found = images.index.search(np.stack([query.vector for query in queries]), k + spare)
-    rows = zip(queries, found.ids.tolist(), found.angles.tolist(), strict=True)
-    return [Answer(query, tuple(_hits(images, query, ids, far, titles))[:k]) for query, ids, far in rows]
+    neighbours = images.index.search(np.stack([query.vector for query in queries]), k + spare)
+    rows = zip(queries, neighbours.ids.tolist(), neighbours.angles.tolist(), strict=True)
+    return [Answer(query, tuple(_hits(images, query, ids, angles, titles))[:k]) for query, ids, angles in rows]
 
 
 def _hits(
     images: ImageIndex, query: Query, ids: list[int], angles: list[float], titles: dict[str, str]
 ) -> Iterator[Hit]:
-    for one, angle in zip(ids, angles, strict=True):
-        image, file = images.images[one], images.file(one)
-        if query.image is not None and angle < SAME and _is_same(query.image, file):
+    for image_id, angle in zip(ids, angles, strict=True):
+        image, file = images.images[image_id], images.file(image_id)
+        if query.image is not None and angle < SAME_RADIANS and _is_same(query.image, file):
             continue
         yield Hit(image.path, titles.get(image.label, image.label), angle, file)
 
 
 def _is_same(first: Path, second: Path) -> bool:
-    """Whether both are one file, or copies of each other."""
+    """Whether both paths are the same file, or copies of each other."""
     try:
         if first.samefile(second):
             return True

@@ -1,4 +1,4 @@
-"""A run whose weights are the mean of several checkpoints of another."""
+"""Checkpoint averaging: a new run directory with the mean weights of several checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from seqvise.runs.weights import REMEDY, read_checkpoint, refuse_nan, write_chec
 Weights = dict[str, Tensor]
 
 KINDS = {"best": "epoch*.ckpt", "last": "last-epoch*.ckpt"}
-"""Names of the checkpoints that `callbacks.keep_best` and `callbacks.keep_last` keep."""
+"""File patterns of the checkpoints that `callbacks.keep_best` and `callbacks.keep_last` keep."""
 
 
 def average_run(run: Run, of: str, output: Path) -> list[Path]:
-    """Makes ``output`` a run directory like ``run``, whose one checkpoint is the mean of several of the run's.
+    """Writes a run directory like ``run`` with one checkpoint, the mean of several checkpoints of the run.
 
     Args:
         run: a run trained with `callbacks.keep_best` or `callbacks.keep_last` above 1.
-        of: ``best`` or ``last``, which of them are averaged.
+        of: ``best`` or ``last``: which checkpoints are averaged.
         output: the new folder.
 
     Returns:
-        the checkpoints averaged.
+        the averaged checkpoints.
 
     Raises:
-        UserError: the folder is there already, the run keeps fewer than two checkpoints, or one is damaged.
+        UserError: the folder exists, the run has fewer than two such checkpoints, or one is damaged.
     """
     if of not in KINDS:
         raise UserError(f"of is '{of}', but must be one of {', '.join(KINDS)}.")
     if output.exists():
-        raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+        raise UserError(f"output={output} exists: delete it, or choose another folder.")
     if reason := unwritable(output):
-        raise UserError(f"output={output} cannot be made: {reason}.")
+        raise UserError(f"output={output} cannot be created: {reason}.")
     paths = sorted((run.path / CHECKPOINTS).glob(KINDS[of]))
     if len(paths) < 2:
         raise UserError(
-            f"{run.path} has {len(paths)} of the checkpoints that callbacks.keep_{of} keeps, but an average is of two "
-            f"at least: train with callbacks.keep_{of}=5."
+            f"{run.path} has {len(paths)} checkpoints of callbacks.keep_{of}, but averaging needs at least two: train "
+            f"with callbacks.keep_{of}=5."
         )
     weights = mean_weights(paths)
     with atomic_folder(output) as folder:
@@ -62,10 +62,10 @@ def average_run(run: Run, of: str, output: Path) -> list[Path]:
 
 
 def mean_weights(paths: Sequence[Path]) -> Weights:
-    """The mean of each tensor over checkpoints, summed in double precision; of whole numbers, the last file's.
+    """The mean of each tensor over checkpoints, summed in double precision. Integer tensors are those of the last file.
 
     Raises:
-        UserError: a file is no checkpoint, or holds other weights than the first.
+        UserError: a file is not a checkpoint, or has other weights than the first.
     """
     first = _weights(paths[0])
     sums = {name: weight.double() for name, weight in first.items() if weight.is_floating_point()}
@@ -73,7 +73,7 @@ def mean_weights(paths: Sequence[Path]) -> Weights:
     for path in paths[1:]:
         last = _weights(path)
         if _shapes(last) != _shapes(first):
-            raise UserError(f"{path} and {paths[0]} hold weights of different names or shapes.")
+            raise UserError(f"{path} and {paths[0]} have weights of different names or shapes.")
         for name, total in sums.items():
             total += last[name]
     means = {name: (total / len(paths)).to(first[name].dtype) for name, total in sums.items()}
@@ -87,7 +87,7 @@ def _shapes(weights: Weights) -> dict[str, torch.Size]:
 def _weights(path: Path) -> Weights:
     content = read_checkpoint(path)
     if "state_dict" not in content:
-        raise UserError(f"{path} is not a whole checkpoint of weights alone (it has no state_dict): {REMEDY}")
+        raise UserError(f"{path} is not a complete weights-only checkpoint (it has no state_dict): {REMEDY}")
     weights: Weights = content["state_dict"]
     refuse_nan(weights, path)
     return weights

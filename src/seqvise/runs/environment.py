@@ -1,4 +1,4 @@
-"""What a run ran on: versions, device, and the state of the code."""
+"""The environment of a run: versions, device and state of the code."""
 
 from __future__ import annotations
 
@@ -24,71 +24,71 @@ if TYPE_CHECKING:
 
 
 ENVIRONMENT = "env.json"
-OURS = ("seqvise",)
-COMPUTING = ("seqvise", "torch", "pytorch-lightning", "numpy")
-SHOWN = 8
-"""New keys told at most."""
+SEQVISE = ("seqvise",)
+NUMERIC_PACKAGES = ("seqvise", "torch", "pytorch-lightning", "numpy")
+MAX_NEW_KEYS = 8
+"""Maximum number of new keys in a message."""
 
 
 def version_of(package: str) -> str | None:
-    """The installed version; None where it is not installed."""
+    """The installed version of a package; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def other_versions(folder: Path, packages: Sequence[str] = OURS) -> str:
-    """For example ``seqvise 0.0.9 (here 0.1.0)``: the packages of which a run had another version.
+def other_versions(folder: Path, packages: Sequence[str] = SEQVISE) -> str:
+    """The packages whose version differs from the run's, e.g. ``seqvise 0.0.9 (here 0.1.0)``.
 
-    Empty where there are none, or where the run does not say.
+    Empty if there are none, or if the run has not recorded its versions.
     """
     try:
-        had = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))["versions"]
-        pairs = [(name, had.get(name), version_of(name)) for name in packages]
+        run_versions = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))["versions"]
+        pairs = [(name, run_versions.get(name), version_of(name)) for name in packages]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
     return ", ".join(f"{name} {old or 'absent'} (here {new or 'absent'})" for name, old, new in pairs if old != new)
 
 
 def new_keys(saved: DictConfig, config: Config) -> str:
-    """For example ``data.prepare_workers=None``: what a run's config did not say, and now is a choice."""
+    """Keys that a run's config does not have yet, with their defaults, e.g. ``data.prepare_workers=None``."""
     before, now = set(_leaves(OmegaConf.to_container(saved))), _leaves(content(config))
-    found = [f"{key}={value}" for key, value in now.items() if not _has(before, key)]
-    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-    return ", ".join([*found[:SHOWN], *more])
+    new = [f"{key}={value}" for key, value in now.items() if not _has(before, key)]
+    more = [f"and {len(new) - MAX_NEW_KEYS} more"] if len(new) > MAX_NEW_KEYS else []
+    return ", ".join([*new[:MAX_NEW_KEYS], *more])
 
 
 def _has(keys: set[str], key: str) -> bool:
-    """Whether a key is there, or a node of it was an empty one or null."""
-    places = key.split(".")
-    return any(".".join(places[: end + 1]) in keys for end in range(len(places)))
+    """Whether a key exists, or one of its parent nodes is empty or null."""
+    names = key.split(".")
+    return any(".".join(names[: end + 1]) in keys for end in range(len(names)))
 
 
 def _leaves(node: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(node, dict) or not node:
         return {path: node}
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for name, value in cast(dict[str, Any], node).items():
-        found |= _leaves(value, f"{path}.{name}" if path else str(name))
-    return found
+        leaves |= _leaves(value, f"{path}.{name}" if path else str(name))
+    return leaves
 
 
-CPU_FACTS = Path("/proc/cpuinfo")
-SHAPING = ("*.py", "*.yaml", "*.yml")
-"""Files by which a run's code and config are made, as git matches names."""
-MOST_NEW = 200
-"""Such files that are read at most."""
+CPU_INFO = Path("/proc/cpuinfo")
+CODE_PATTERNS = ("*.py", "*.yaml", "*.yml")
+"""Git patterns of a run's code and config files."""
+MAX_NEW_FILES = 200
+"""Maximum number of untracked files that are read."""
 PACKAGES = ("seqvise", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "sacrebleu", "spacy")
 
 
 @dataclass(frozen=True)
 class CodeChanges:
-    """What the code has beside its git revision.
+    """The uncommitted changes of the code.
 
     Attributes:
-        text: the difference to the revision; of new Python and YAML files a line each with a digest. None without git.
-        names: the changed and the new files.
+        text: the diff to the revision, and a line with a digest for each new Python or YAML file. None without git.
+        names: the changed and new files.
     """
 
     text: str | None
@@ -96,17 +96,17 @@ class CodeChanges:
 
     @property
     def hash(self) -> str | None:
-        """Of the text, as 12 hexadecimal digits; empty where there are no changes."""
+        """Hash of the text as 12 hexadecimal digits; empty if there are no changes."""
         return self.text and digest(self.text)
 
     @property
     def file(self) -> str:
-        """Name of the file for the text."""
+        """The name of the file for the text."""
         return f"changes-{self.hash}.diff"
 
 
 def environment(trainer: pl.Trainer, changes: CodeChanges) -> dict[str, Any]:
-    """Versions, device, processes, precision, and git revision with names and hash of the changes since."""
+    """Versions, device, processes, precision, and the git revision with the names and hash of uncommitted changes."""
     import torch
 
     return {
@@ -124,37 +124,37 @@ def environment(trainer: pl.Trainer, changes: CodeChanges) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device's kind, and for CUDA its model."""
+    """The device type or, for CUDA, the name of the GPU."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def processor_name() -> str:
-    """The processor as the system names it; its architecture where it has no name."""
-    told = CPU_FACTS.read_text(encoding="utf-8") if CPU_FACTS.is_file() else ""
-    names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    """The processor's model name, or its architecture if the system has no name for it."""
+    cpu_info = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.is_file() else ""
+    names = [line.partition(":")[2].strip() for line in cpu_info.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def code_changes() -> CodeChanges:
-    """Uncommitted changes of the code in the folder that the run was started in."""
+    """The uncommitted changes of the code in the working directory."""
     diff = _git("diff", "HEAD")
     if diff is None:
         return CodeChanges(None)
     changed = (_git("diff", "HEAD", "--name-only", "-z") or "").split("\0")
-    new = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *SHAPING) or "").split("\0")
-    # More are no code of the run's, but an environment or a download that git was not told to pass over.
-    files = [Path(name) for name in new[:MOST_NEW] if name and Path(name).is_file()]
+    new = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE_PATTERNS) or "").split("\0")
+    # More files are not the run's code, but an environment or a download that is missing in .gitignore.
+    files = [Path(name) for name in new[:MAX_NEW_FILES] if name and Path(name).is_file()]
     lines = [f"?? {file} {digest(file.read_text(encoding='utf-8', errors='replace'))}" for file in files]
     names = [*(name for name in changed if name), *map(str, files)]
     return CodeChanges("\n".join([diff, *lines]).strip(), tuple(names))
 
 
-def _git(*words: str) -> str | None:
-    """What git says of the folder that the run was started in; None where there is no git or no repository."""
+def _git(*arguments: str) -> str | None:
+    """The output of git in the working directory; None without git or a repository."""
     try:
-        told = subprocess.run(["git", *words], capture_output=True, text=True, errors="replace", check=False)
+        process = subprocess.run(["git", *arguments], capture_output=True, text=True, errors="replace", check=False)
     except OSError:
         return None
-    return told.stdout.strip() if told.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None

@@ -1,8 +1,8 @@
-"""Checksums of a run directory: which files have one, where it is, and what is wrong with them.
+"""Checksums of the files of a run directory.
 
-Checkpoints hold their checksum as the comment of the zip archive that they are, ``config.yaml`` in a comment line, and
-``status.json`` as a key, so that each file and its checksum are replaced in one step and stay together when copied.
-Files of ``assets/`` have theirs in ``assets/checksums.json``, other files of a finished run in ``status.json``.
+A checkpoint has its checksum in the comment of its zip archive, ``config.yaml`` in a comment line, ``status.json`` in a
+key. Each file and its checksum are therefore replaced atomically and stay together when copied. The checksums of
+``assets/`` are in ``assets/checksums.json``, those of the other files of a finished run in ``status.json``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from seqvise.checksums import (
     CHECKSUMS,
     FILES,
     DamagedError,
+    Records,
     check_archive,
     crc32,
     damages,
@@ -31,19 +32,19 @@ log = logging.getLogger(__name__)
 
 ASSETS, CHECKPOINTS, CONFIG, STATUS = "assets", "checkpoints", "config.yaml", "status.json"
 RESULTS = ("env.json", "metrics.json", "progress.jsonl", "samples.txt")
-"""Files of a finished run whose checksums ``status.json`` keeps. Hydra writes ``.hydra`` again at every start."""
+"""Files of a finished run with checksums in ``status.json``. Hydra rewrites ``.hydra`` at every start."""
 REMEDY = "restore the file from a copy, or use another run."
 EDITED = "If you did not edit it, restore it from a copy."
 _CONFIG_MARK = "# CRC-32 of all other lines: "
 
 
 def with_checksum(text: str) -> str:
-    """The text of a ``config.yaml`` with a comment line that holds its checksum."""
+    """Adds a comment line with the checksum to the text of a ``config.yaml``."""
     return f"{text}{_CONFIG_MARK}{crc32(text)}\n"
 
 
 def _config_changed(folder: Path) -> bool:
-    """Whether ``config.yaml`` is not as seqvise wrote it; also where its checksum alone is gone."""
+    """Whether ``config.yaml`` differs from what seqvise wrote, or lacks its checksum."""
     lines = (folder / CONFIG).read_bytes().splitlines(keepends=True)
     mark = _CONFIG_MARK.encode()
     checksums = [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
@@ -53,7 +54,7 @@ def _config_changed(folder: Path) -> bool:
 
 
 def has_checksums(folder: Path) -> bool:
-    """Whether the run, or its last start, is of a revision that writes checksums."""
+    """Whether the run, or its last start, is from a revision that writes checksums."""
     return (folder / ASSETS / CHECKSUMS).is_file()
 
 
@@ -65,7 +66,7 @@ def record_assets(assets: Path) -> None:
 
 
 def asset_damages(folder: Path, whole: bool = False) -> Iterator[str]:
-    """A sentence's beginning for each damaged file of a run's ``assets/``, which the run cannot be used without."""
+    """The start of a message for each damaged file of ``assets/``, without which a run cannot be used."""
     file = folder / ASSETS / CHECKSUMS
     if not file.is_file():
         return
@@ -81,33 +82,36 @@ def asset_damages(folder: Path, whole: bool = False) -> Iterator[str]:
 def check_run(folder: Path) -> None:
     """Compares a run with its checksums.
 
-    Config and results are for reading and may have been edited: where they differ, a line says so.
+    Config and results may have been edited by the user: a difference is only logged.
 
     Raises:
-        UserError: a file of ``assets/``, which everything that is computed depends on, is damaged.
+        UserError: a file of ``assets/``, on which all predictions depend, is damaged.
     """
-    if problems := [f"{message}: {REMEDY}" for message in asset_damages(folder)]:
-        raise UserError(*problems)
+    if messages := [f"{message}: {REMEDY}" for message in asset_damages(folder)]:
+        raise UserError(*messages)
     if not has_checksums(folder):
-        log.warning("%s is of an earlier revision, without checksums: not all damage to it would be noticed.", folder)
+        log.warning("%s is from an earlier revision without checksums: damage to it may not be detected.", folder)
     for message in run_changes(folder, read_object(folder / STATUS)):
         log.warning("%s", message)
 
 
 def run_changes(folder: Path, status: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each of config, status and results that does not match its checksum. status: its content."""
+    """A message for each of config, status and results that does not match its checksum. status: its content."""
+    files: Records = {}
     try:
-        unsealed(status, STATUS)
-    except DamagedError as error:
+        files = unsealed(status, STATUS, required=bool(status) and has_checksums(folder)).get(FILES) or {}
+    except DamagedError as error:  # whose records may be damaged as well
         yield f"{folder}/{error}. {EDITED}"
+    if not status and has_checksums(folder):
+        yield f"{folder / STATUS} is {'damaged' if (folder / STATUS).exists() else 'missing'}. {EDITED}"
     if (folder / CONFIG).is_file() and _config_changed(folder):
-        yield f"{folder / CONFIG} does not match the checksum in it. {EDITED}"
-    for message in damages(folder, status.get(FILES) or {}):
+        yield f"{folder / CONFIG} does not match its checksum. {EDITED}"
+    for message in damages(folder, files):
         yield f"{folder}/{message}. {EDITED}"
 
 
 def run_damages(folder: Path) -> Iterator[str]:
-    """A sentence without its full stop for each damaged file of a run, all bytes compared."""
+    """A message without full stop for each damaged file of a run. Reads all bytes."""
     yield from asset_damages(folder, whole=True)
     for file in sorted((folder / CHECKPOINTS).glob("*.ckpt")):
         try:
@@ -119,12 +123,12 @@ def run_damages(folder: Path) -> Iterator[str]:
 
 
 def record_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """Checksums of what a finished run has written, for ``status.json``."""
+    """Checksums of the results of a finished run, for ``status.json``."""
     return record_files(folder, [name for name in RESULTS if (folder / name).is_file()])
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in a file, its seal included; an empty one where the file is missing or cannot be read."""
+    """The JSON object in a file, with its seal; empty if the file is missing or cannot be read."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

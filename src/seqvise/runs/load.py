@@ -1,4 +1,4 @@
-"""A finished run, read back."""
+"""Loads the config, codecs and checkpoint path of a run directory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from seqvise.config.formats import load_config
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.options import Config, PathOptions
 from seqvise.config.schema import typed, without_unknown
-from seqvise.config.validate import node_problems
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
-from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, own_network
+from seqvise.options import option_errors
+from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG, LAST, STATUS, network_copy
 from seqvise.runs.environment import new_keys, other_versions
 from seqvise.runs.integrity import check_run
 
 log = logging.getLogger(__name__)
 CACHE = "SEQVISE_CACHE"
-"""Environment variable of the cache's folder, as in ``conf/paths/default.yaml``."""
+"""Environment variable of the cache folder, as in ``conf/paths/default.yaml``."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory and every choice that was made for it, with the types they had.
+    """A run directory and its typed config.
 
     Attributes:
         path: the directory.
@@ -46,81 +46,81 @@ class Run:
         """Reads a run directory.
 
         Args:
-            path: the directory, perhaps from someone else.
-            trust: import classes outside of seqvise, torch and Lightning that its config names.
+            path: the run directory, which may come from an untrusted source.
+            trust: whether classes outside seqvise, torch and Lightning that its config names may be imported.
 
         Raises:
-            UserError: it is not one, its config is not ours, or it names a class that is not to be imported.
+            UserError: it is not a run directory, its config is invalid, or it names a class that may not be imported.
         """
         folder = Path(path)
         file = folder / CONFIG
         if not file.is_file():
-            found = "it has no config.yaml" if folder.is_dir() else _absent(folder)
-            raise UserError(f"{folder} is not a run directory: {found}.")
+            reason = "it has no config.yaml" if folder.is_dir() else _missing_reason(folder)
+            raise UserError(f"{folder} is not a run directory: {reason}.")
         other = other_versions(folder)
-        made = [f"{folder} was made with {other}."] if other else []
+        version_notes = [f"{folder} was made with {other}."] if other else []
         try:
             saved = without_unknown(load_config(file, trust), file)
             config = typed(saved)
         except UserError as error:
-            problems = [told if told.startswith(str(file)) else f"{file}: {told}" for told in error.problems]
-            raise UserError(*problems, *made) from error
+            messages = [text if text.startswith(str(file)) else f"{file}: {text}" for text in error.messages]
+            raise UserError(*messages, *version_notes) from error
         except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{file} cannot be read: {one_line(error)}.", *made) from error
-        if problems := [f"{file}: {problem}" for problem in node_problems(config)]:
-            raise UserError(*problems, *made)
-        if made and (new := new_keys(saved, config)):
-            log.warning("%s What it did not know is taken to be %s.", made[0], new)
+            raise UserError(f"{file} cannot be read: {one_line(error)}.", *version_notes) from error
+        if messages := [f"{file}: {message}" for message in option_errors(config)]:
+            raise UserError(*messages, *version_notes)
+        if version_notes and (new := new_keys(saved, config)):
+            log.warning("%s Keys that did not exist then get their defaults: %s.", version_notes[0], new)
         check_run(folder)
-        return cls(folder, _with_own_network(folder, config))
+        return cls(folder, _with_network_copy(folder, config))
 
     @cached_property
     def source(self) -> TextCodec:
-        """How source text becomes ids."""
+        """Converts source text to ids."""
         return TextCodec.load(self.path / ASSETS, "source")
 
     @cached_property
     def target(self) -> TextCodec:
-        """How target ids become text."""
+        """Converts target ids to text."""
         return TextCodec.load(self.path / ASSETS, "target")
 
     @cached_property
     def text(self) -> TextCodec:
-        """How the text of a language model or a classifier becomes ids, and ids text."""
+        """Converts text of a language model or a classifier to ids, and ids to text."""
         return TextCodec.load(self.path / ASSETS, "text")
 
     @property
     def cache(self) -> Path:
-        """The cache of the run; the default one where the run comes from a machine with another."""
+        """The cache folder of the run, or the default one if the run comes from a machine with another cache."""
         cache = Path(self.config.paths.cache)
         return Path(os.environ.get(CACHE, PathOptions().cache)) if cache.is_absolute() and not cache.is_dir() else cache
 
     def checkpoint(self) -> Path:
-        """The best checkpoint, or the last where there is no best.
+        """The path of the best checkpoint, or of the last if there is no best.
 
         Raises:
-            UserError: the run has none; the message says how the run stands.
+            UserError: the run has no checkpoint; the message has the run's status.
         """
-        names = [self.path / CHECKPOINTS / name for name in (BEST, LAST)]
-        for path in names:
+        paths = [self.path / CHECKPOINTS / name for name in (BEST, LAST)]
+        for path in paths:
             if path.is_file():
                 return path
-        raise UserError(f"{self.path} has no checkpoint yet{self._standing()}.")
+        raise UserError(f"{self.path} has no checkpoint yet{self._status_note()}.")
 
-    def _standing(self) -> str:
+    def _status_note(self) -> str:
         try:
             status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return ""
-        why = status.get("why")
-        return f" (status: {status.get('status')}{f', {why}' if why else ''})"
+        reason = status.get("why")
+        return f" (status: {status.get('status')}{f', {reason}' if reason else ''})"
 
 
-def _with_own_network(folder: Path, config: Config) -> Config:
-    if isinstance(config.data, ImageOptions) and (own := own_network(folder, config.data.weights)):
-        return replace(config, data=replace(config.data, weights=own))
+def _with_network_copy(folder: Path, config: Config) -> Config:
+    if isinstance(config.data, ImageOptions) and (copy := network_copy(folder, config.data.weights)):
+        return replace(config, data=replace(config.data, weights=copy))
     return config
 
 
-def _absent(folder: Path) -> str:
+def _missing_reason(folder: Path) -> str:
     return "it is a file" if folder.exists() else "there is no such folder"

@@ -1,8 +1,8 @@
 """Schedules as pure functions of the position in training.
 
-A position is the number of optimizer steps done. The first step of N gets the curve's start, the last is taken at
-progress (N - 1) / N: it lies one step before the curve's end, which the step after it would get. fast.ai counts the
-same way, so the lesson's (10 - epoch) / 10 leaves .1 for the tenth epoch, not 0.
+A position is the number of completed optimizer steps. Of N steps, the first has the curve's first value. The last has
+progress (N - 1) / N, one step before the curve's end. fast.ai counts the same way: (10 - epoch) / 10 is .1 in the tenth
+epoch, not 0.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from seqvise.models.options import ForcingOptions
 from seqvise.schedules.options import ScheduleOptions
 
-TAIL = 0.1  # the share of an annihilating cycle that lies below its start
+TAIL = 0.1  # fraction of an annihilating cycle in which the rate is below its first value
 
 
 @dataclass(frozen=True)
 class Position:
-    """A place in training.
+    """A position in training.
 
     Attributes:
-        step: optimizer steps done, 0 before the first.
+        step: completed optimizer steps, 0 before the first.
         steps: optimizer steps of the whole training, at least 1.
-        epoch: epochs done.
+        epoch: completed epochs.
         epochs: epochs of the whole training, at least 1.
     """
 
@@ -36,7 +36,7 @@ class Position:
 
     @property
     def progress(self) -> float:
-        """The share of training that is done, in [0, 1]."""
+        """The completed fraction of training, in [0, 1]."""
         return min(self.step / self.steps, 1.0)
 
 
@@ -45,21 +45,21 @@ Curve: TypeAlias = Callable[[Position], float]
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A curve with a length of its own, which training may turn out to be too short for."""
+    """A curve with its own length, which may be longer than training."""
 
     def problem(self, end: Position) -> str | None:
-        """A sentence where the curve is longer than training. end: the position after the last step."""
+        """A sentence if the curve is longer than training. end: the position after the last step."""
         ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The same value everywhere."""
+    """A constant value."""
 
     value: float = 1.0
 
     def __call__(self, _: Position) -> float:
-        """The value, wherever the position."""
+        """The value at every position."""
         return self.value
 
 
@@ -67,10 +67,10 @@ class Constant:
 class OneCycle:
     """fast.ai's ``use_clr=(div, cut)``, a slanted triangle, as a factor of the peak rate.
 
-    With p the progress and h = p·cut up to p = 1/cut, h = (1 - p) / (1 - 1/cut) after it:
-    factor = (1 + h·(div - 1)) / div. So 1/div at the start, 1 at 1/cut, 1/div at the end.
+    With p the progress, and h = p·cut up to p = 1/cut, then h = (1 - p) / (1 - 1/cut):
+    factor = (1 + h·(div - 1)) / div. It is 1/div at the start, 1 at p = 1/cut, and 1/div at the end.
     (Smith 2017, arXiv:1506.01186; Howard and Ruder 2018, arXiv:1801.06146, equation 3, with ratio = div and
-    cut_frac = 1/cut; they let the peak fall on a whole step.)
+    cut_frac = 1/cut; in the paper the peak is on a whole step.)
     """
 
     div: float = 20.0
@@ -85,8 +85,8 @@ class OneCycle:
 class OneCycleAnnihilate:
     """The one-cycle policy's rate, as a factor of its peak (Smith 2018, arXiv:1803.09820; fast.ai's ``use_clr_beta``).
 
-    From 1/div up to 1 over the first 45 % of the steps, back to 1/div over the next 45 %, then over the last tenth
-    down to 1/(div·final); every part is a straight line.
+    Piecewise linear: from 1/div to 1 during the first 45 % of the steps, back to 1/div during the next 45 %, and to
+    1/(div·final) during the last tenth.
     """
 
     div: float = 20.0
@@ -104,7 +104,7 @@ class OneCycleAnnihilate:
 class MomentumMirror:
     """The momentum of :class:`OneCycleAnnihilate`, an absolute value: highest where the rate is lowest.
 
-    From high down to low over the first 45 % of the steps, back to high over the next 45 %, high in the last tenth.
+    From high to low during the first 45 % of the steps, back to high during the next 45 %, and high in the last tenth.
     """
 
     high: float = 0.95
@@ -117,10 +117,10 @@ class MomentumMirror:
 
 @dataclass(frozen=True)
 class Noam:
-    """A linear warmup, then the inverse square root, as a factor of the peak rate.
+    """A linear warm-up, then the inverse square root, as a factor of the peak rate.
 
     With n = step + 1: factor = min(n / warmup, √(warmup / n)), which is 1 at n = warmup.
-    (Vaswani et al. 2017, arXiv:1706.03762, equation 3, divided by its highest value.)
+    (Vaswani et al. 2017, arXiv:1706.03762, equation 3, divided by its maximum.)
     """
 
     warmup: int = 4000
@@ -135,10 +135,10 @@ class Noam:
 class Cosine:
     """A linear warm-up, then half a cosine down to 0, as a factor of the peak rate.
 
-    With n = step + 1 and w = ``warmup``: factor = n / w up to n = w, after it (1 + cos(pi (n - w) / (N - w + 1))) / 2,
-    N the steps of training. The step after the last would have 0, so that the last one still trains. With
-    ``schedule.cycle_epochs`` it restarts. (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, with a lowest rate
-    of 0; the warm-up of Goyal et al. 2017, arXiv:1706.02677.)
+    With n = step + 1, w = ``warmup`` and N steps of training: factor = n / w up to n = w, then
+    (1 + cos(pi (n - w) / (N - w + 1))) / 2. It would be 0 at the step after the last, so the last step still trains.
+    With ``schedule.cycle_epochs`` it restarts. (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, with
+    minimum 0; the warm-up of Goyal et al. 2017, arXiv:1706.02677.)
     """
 
     warmup: int = 0
@@ -148,30 +148,30 @@ class Cosine:
         number = position.step + 1
         if number <= self.warmup:
             return number / self.warmup
-        share = (number - self.warmup) / (position.steps - self.warmup + 1)
-        return (1 + math.cos(math.pi * min(share, 1.0))) / 2
+        fraction = (number - self.warmup) / (position.steps - self.warmup + 1)
+        return (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
 
     def problem(self, end: Position) -> str | None:
-        """A sentence where the warm-up is as long as training, or longer."""
+        """A sentence if the warm-up is as long as training, or longer."""
         if self.warmup < end.steps or self.warmup == 0:
             return None
         return (
-            f"schedule.warmup is {self.warmup} steps, but training, or its cycle, has {end.steps}: make it shorter, or "
-            "0 for no warm-up."
+            f"schedule.warmup is {self.warmup} steps, but training, or its cycle, has {end.steps}: lower it, or set it "
+            "to 0 for no warm-up."
         )
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A straight line: start + (end - start)·min(done / over, 1), done counted in epochs or in steps.
+    """A linear ramp: start + (end - start)·min(done / over, 1), where done is completed epochs or steps.
 
-    With unit ``epoch`` the value changes between epochs only: start 1, end 0 and over 10 are the lesson's
-    (10 - epoch) / 10. The end is the value after ``over`` units; with null, all of training, no step gets it.
+    With unit ``epoch`` the value changes between epochs only: start 1, end 0 and over 10 are (10 - epoch) / 10, as in
+    the fast.ai (2018) lesson. The value is ``end`` after ``over`` units; if ``over`` is None, no step has that value.
 
     Attributes:
         start: the first step's value.
         end: the value from ``over`` units on.
-        over: the length in units; null is all of training.
+        over: the length in units; None is all of training.
         unit: ``epoch`` or ``step``.
         key: the config key of ``over``, for messages.
     """
@@ -188,13 +188,13 @@ class Linear:
         return _between(self.start, self.end, min(done / (self.over or length), 1.0))
 
     def problem(self, end: Position) -> str | None:
-        """A sentence where the line is longer than training."""
+        """A sentence if the ramp is longer than training."""
         _, length = self._measure(end)
         if self.start == self.end or self.over is None or self.over <= length:
             return None
         return (
             f"{self.key} is {self.over:g} {self.unit}s, but training has {length}: "
-            f"make it at most {length}, or null for all of training."
+            f"set it to at most {length}, or to null for all of training."
         )
 
     def _measure(self, position: Position) -> tuple[int, int]:
@@ -204,12 +204,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Paced:
-    """A curve over cycles shorter than training, or held still within each epoch, or both.
+    """A curve with cycles shorter than training, or constant within each epoch, or both.
 
     Attributes:
         curve: the curve of one cycle.
-        unit: with ``epoch``, a whole epoch gets the value of its first step.
-        cycle_epochs: the cycle starts again after so many epochs; null is one cycle over all of training.
+        unit: with ``epoch``, all steps of an epoch have the value of its first step.
+        cycle_epochs: length of a cycle in epochs; None is one cycle for all of training.
         key: the config key of ``cycle_epochs``, for messages.
     """
 
@@ -219,13 +219,13 @@ class Paced:
     key: str = "schedule.cycle_epochs"
 
     def __call__(self, position: Position) -> float:
-        """The curve's value at the place in its cycle."""
-        held = position.epoch * position.steps // position.epochs if self.unit == "epoch" else position.step
+        """The curve's value at the position in its cycle."""
+        step = position.epoch * position.steps // position.epochs if self.unit == "epoch" else position.step
         length = self._length(position)
-        return self.curve(replace(position, step=held if length == position.steps else held % length, steps=length))
+        return self.curve(replace(position, step=step if length == position.steps else step % length, steps=length))
 
     def problem(self, end: Position) -> str | None:
-        """A sentence where the cycle is longer than training, or too short for its curve."""
+        """A sentence if the cycle is longer than training, or too short for its curve."""
         if self.cycle_epochs is None or self.cycle_epochs <= end.epochs:
             length = self._length(end)
             return (
@@ -233,7 +233,7 @@ class Paced:
             )
         return (
             f"{self.key} is {self.cycle_epochs:g}, but training has {end.epochs} epochs (trainer.max_epochs): "
-            f"make the cycle at most {end.epochs}, or null for all of training."
+            f"set it to at most {end.epochs}, or to null for all of training."
         )
 
     def _length(self, position: Position) -> int:
@@ -254,29 +254,29 @@ CURVES: Mapping[str, Callable[[ScheduleOptions], dict[str, Curve]]] = {
     "noam": lambda options: {"lr": Noam(options.warmup)},
     "plateau": lambda _: {},
 }
-"""The curves of the rate and the momentum for each ``schedule.name`` of ``RATE_SCHEDULES``."""
+"""The curves of the rate and the momentum for each name in ``RATE_SCHEDULES``."""
 
 
 def build_schedules(
     options: ScheduleOptions, forcing: ForcingOptions | None, custom: Callable[[ScheduleOptions], Curve] | None = None
 ) -> dict[str, Curve]:
-    """The chosen curves, by the name of the number they move.
+    """Builds the curves, by the name of the number that they schedule.
 
     Args:
-        options: the rate and the momentum.
-        forcing: the teacher forcing ratio; None for a model that has none.
-        custom: the user's own class, where ``options.name`` is its dotted path; its curve is a factor of each rate.
+        options: options of the rate and the momentum.
+        forcing: options of the teacher forcing ratio; None for a model without it.
+        custom: the user's own class, if ``options.name`` is its dotted path; its curve is a factor of each rate.
 
     Returns:
-        ``lr``, a factor of each group's rate (none with ``plateau``, which watches a metric instead); ``momentum``, an
-        absolute value, with ``one_cycle_annihilate`` only; ``teacher_forcing``, a ratio; and those of ``others``.
+        ``lr``, a factor of each group's rate, except with ``plateau``, which depends on a metric; ``momentum``, an
+        absolute value, only with ``one_cycle_annihilate``; ``teacher_forcing``, a ratio; and those of ``others``.
     """
     curves: dict[str, Curve] = {
         name: Linear(ramp.start, ramp.end, ramp.over, ramp.unit, f"schedule.others.{name}.over")
         for name, ramp in options.ramps().items()
     }
-    chosen = {"lr": custom(options)} if custom else CURVES[options.name](options)
-    for name, curve in chosen.items():
+    rates = {"lr": custom(options)} if custom else CURVES[options.name](options)
+    for name, curve in rates.items():
         curves[name] = Paced(curve, options.unit, options.cycle_epochs)
     if forcing is not None:
         key = "model.teacher_forcing.over"
@@ -284,8 +284,8 @@ def build_schedules(
     return curves
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return start + (end - start) * share
+def _between(start: float, end: float, fraction: float) -> float:
+    return start + (end - start) * fraction
 
 
 def _triangle(progress: float, peak: float, end: float) -> float:

@@ -1,4 +1,4 @@
-"""Classification of documents: what is optimised and what is measured."""
+"""The document classification task: loss and metrics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 class Classification(TextTask):
     """Trains a classifier of documents.
 
-    ``loss`` is the mean cross entropy of the true labels, ``accuracy`` the share of right ones, ``f1`` the mean over
-    labels of the harmonic mean of precision and recall. ``train/loss`` is the cross entropy alone; what is minimised
-    has the activation penalties, too.
+    ``loss`` is the mean cross entropy of the true labels, ``accuracy`` the share of correct predictions, and ``f1`` the
+    macro-averaged F1. ``train/loss`` is the cross entropy; the minimised loss also includes the activation penalties.
 
     Args:
         model: a ``TextClassifier``.
-        loss, optimizer, schedule, monitor, seed: as of ``TextTask``.
-        labels: their names.
+        loss, optimizer, schedule, monitor, seed: see ``TextTask``.
+        labels: names of the labels.
     """
 
     unit = "documents"
@@ -56,34 +55,34 @@ class Classification(TextTask):
 
     @property
     def classifier(self) -> TextClassifier:
-        """The model by its type."""
+        """The model, with its type."""
         return cast(TextClassifier, self.model)
 
     def training_step(self, batch: LabelBatch, batch_idx: int) -> Tensor:
-        """The batch's share of the mean cross entropy of the optimizer step's documents, and of the penalties."""
-        found = self.classifier(batch.documents)
+        """The batch's share of the optimizer step's loss: mean cross entropy over documents plus the penalties."""
+        output = self.classifier(batch.documents)
         smoothing = self.loss_options.label_smoothing
-        total = F.cross_entropy(found.logits.float(), batch.labels, reduction="sum", label_smoothing=smoothing)
+        total = F.cross_entropy(output.logits.float(), batch.labels, reduction="sum", label_smoothing=smoothing)
         scales, options = self._scales(batch, batch_idx), self.classifier.options
         loss = total * scales.sums[0]
         self.log("train/loss", loss.detach() / self.last_share)
         real = batch.documents.mask()
-        return loss + activation_penalty(found.read, options.activation, options.temporal, real, scales.means[1:])
+        return loss + activation_penalty(output.encoded, options.activation, options.temporal, real, scales.means[1:])
 
     def loss_counts(self, batch: LabelBatch) -> tuple[int, ...]:
-        """Documents, their words, and pairs of neighbouring words."""
-        return len(batch), batch.words, batch.words - len(batch)
+        """The numbers of documents, words, and pairs of neighbouring words."""
+        return len(batch), batch.token_count, batch.token_count - len(batch)
 
     def validation_step(self, batch: LabelBatch, batch_idx: int) -> None:
-        """Adds a batch to the validation's sums."""
+        """Adds a batch to the sums of the validation."""
         self._evaluate(batch)
 
     def test_step(self, batch: LabelBatch, batch_idx: int) -> None:
-        """Adds a batch to the test's sums."""
+        """Adds a batch to the sums of the test."""
         self._evaluate(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs ``val/*`` and keeps the confusion matrix."""
+        """Logs ``val/*`` and stores the confusion matrix."""
         self.confusion = self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
@@ -98,8 +97,8 @@ class Classification(TextTask):
     def _evaluate(self, batch: LabelBatch) -> None:
         logits = self.classifier(batch.documents).logits.float()
         self._totals.add("loss", F.cross_entropy(logits, batch.labels, reduction="sum"), len(batch))
-        places = batch.labels * len(self.labels) + logits.argmax(1)
-        self._counts += torch.bincount(places, minlength=self._counts.numel()).view_as(self._counts)
+        cells = batch.labels * len(self.labels) + logits.argmax(1)
+        self._counts += torch.bincount(cells, minlength=self._counts.numel()).view_as(self._counts)
 
     def _log_scores(self, stage: str) -> Counts:
         if distributed():

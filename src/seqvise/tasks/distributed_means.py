@@ -1,4 +1,4 @@
-"""Sums over a whole validation, across batches and processes."""
+"""Sums and means across batches and processes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 def distributed() -> bool:
-    """Whether this process is one of several."""
+    """Whether several processes train together."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def world_size() -> int:
-    """Processes that train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if distributed() else 1
 
 
 class Totals:
-    """Weighted means that come out the same for any cut into batches and processes."""
+    """Weighted means that do not depend on the division into batches and processes."""
 
     def __init__(self) -> None:
         self.sums: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
@@ -36,7 +36,7 @@ class Totals:
         self.counts[name] += count
 
     def means(self, device: torch.device) -> dict[str, float]:
-        """The mean of each name over all processes, which must have added the same names."""
+        """The mean of each name over all processes; all processes must have added the same names."""
         names = sorted(self.sums)
         table = torch.tensor([[float(self.sums[name]), float(self.counts[name])] for name in names], device=device)
         if distributed():
@@ -45,7 +45,7 @@ class Totals:
 
 
 def gather_lists(items: list[T]) -> list[T]:
-    """The items of all processes, rank after rank."""
+    """The items of all processes, ordered by rank."""
     if not distributed():
         return items
     parts: list[list[T]] = [[] for _ in range(dist.get_world_size())]
@@ -54,7 +54,7 @@ def gather_lists(items: list[T]) -> list[T]:
 
 
 def on_device(counts: Sequence[int], device: torch.device) -> Tensor:
-    """Counts as a tensor, (C,), float32, made on the device, so that nothing has to wait for it."""
+    """Counts as a tensor, (C,), float32, created on the device without a synchronising copy."""
     return torch.stack([torch.full((), float(count), device=device) for count in counts])
 
 
@@ -67,7 +67,7 @@ def sum_over_processes(counts: Sequence[int], device: torch.device) -> Tensor:
 
 
 def stack_processes(part: Tensor) -> Tensor:
-    """(processes, ...), where each process has (...)."""
+    """The tensors (...) of all processes, stacked: (processes, ...)."""
     if not distributed():
         return part.unsqueeze(0)
     parts = [torch.empty_like(part) for _ in range(world_size())]

@@ -1,4 +1,4 @@
-"""Images to word vectors: what is optimised and what is measured."""
+"""The image-to-word task (DeViSE): loss and metrics."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from seqvise.tasks.samples import EmbeddedImages
 from seqvise.tasks.zero_shot import HELD_OUT, SEEN, Images, ZeroShot
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Outputs (B, D), labels (B,) and the table (L, D) of the labels' vectors to a scalar."""
+"""Outputs (B, D), labels (B,) and the table (L, D) of label vectors to a scalar."""
 KINDS = (SEEN, HELD_OUT)
 
 
 class ImageToWord(Task):
-    """Trains a model that puts an image near the word vector of its label.
+    """Trains a model to map an image to the word vector of its label.
 
-    Validation logs ``val/loss``, of the head alone, and ``val/hit@k``, ``val/hp@k``, ``val/text_to_image_map`` and
-    ``val/image_to_label_map`` of seen labels; where labels are held out, the same of theirs, as ``val/held_out/hit@k``,
-    and of both among all. The test adds every noun as candidates, and chance as ``test/chance/...``. ``told`` goes with
-    the metrics: words about the run.
+    Validation logs ``val/loss`` of the head without the prior, and ``val/hit@k``, ``val/hp@k``,
+    ``val/text_to_image_map`` and ``val/image_to_label_map`` of seen labels. With held-out labels, it also logs their
+    metrics (``val/held_out/hit@k``), and those of both kinds of images among all labels. The test adds every noun as
+    candidates, and the chance level as ``test/chance/...``. ``run_notes`` are written to ``metrics.json`` as well.
 
     Args:
         model: the model.
-        optimizer, schedule, monitor, seed: as of ``Task``.
-        protocol: the labels, and which of them are trained on.
+        optimizer, schedule, monitor, seed: see ``Task``.
+        protocol: the labels, and which of them are seen in training.
     """
 
     model: Devise
     unit = "images"
-    all_at_once = "[0,0]"
+    unfreeze_all = "[0,0]"
 
     def __init__(
         self,
@@ -54,19 +54,19 @@ class ImageToWord(Task):
     ) -> None:
         super().__init__(model, optimizer, schedule, monitor, seed)
         self.protocol, self.loss = protocol, loss_of(model.options)
-        places = np.full(len(protocol.labels), -1, np.int64)
-        places[protocol.seen] = np.arange(len(protocol.seen))
-        self.places: Tensor
+        table_rows = np.full(len(protocol.labels), -1, np.int64)
+        table_rows[protocol.seen] = np.arange(len(protocol.seen))
+        self.table_rows: Tensor
         self.table: Tensor
-        # Of the trained labels alone: those held out repel no image. They come from the assets, not from checkpoints.
-        self.register_buffer("places", torch.from_numpy(places), persistent=False)
+        # Seen labels only, so that held-out labels repel no image. Not persistent: they come from the run's assets.
+        self.register_buffer("table_rows", torch.from_numpy(table_rows), persistent=False)
         self.register_buffer("table", torch.from_numpy(protocol.labels.vectors[protocol.seen]), persistent=False)
         self.images: dict[str, Images] = {}
         self.rows: dict[str, list[int]] = {}
 
     @property
-    def placed(self) -> EmbeddedImages | None:
-        """The images of the last validation, for a person to look at; None before it."""
+    def embedded_images(self) -> EmbeddedImages | None:
+        """The images of the last validation, for display; None before the first one."""
         split = getattr(getattr(self._trainer, "datamodule", None), "split", None)
         if split is None or not self.images:
             return None
@@ -76,22 +76,22 @@ class ImageToWord(Task):
         return EmbeddedImages(labels.titles, labels.vectors, vectors, shown, files)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """The batch's share of the mean loss of the optimizer step's images."""
+        """The batch's share of the mean loss over the images of the optimizer step."""
         outputs = self.model.head(self.model.features(batch.inputs))
-        loss = self.loss(outputs, self.places[batch.labels], self.table)
+        loss = self.loss(outputs, self.table_rows[batch.labels], self.table)
         self.log("train/loss", loss.detach())
         return loss * self._scales(batch, batch_idx).means[0]
 
     def loss_counts(self, batch: ImageBatch) -> tuple[int, ...]:
-        """Images."""
+        """The number of images."""
         return (len(batch),)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Adds a batch of seen labels' images, or in the second loader of those held out."""
+        """Adds a batch of images: seen labels in the first loader, held-out labels in the second."""
         self._evaluate(batch, KINDS[dataloader_idx])
 
     def test_step(self, batch: ImageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Adds a batch as ``validation_step`` does."""
+        """Adds a batch, see ``validation_step``."""
         self._evaluate(batch, KINDS[dataloader_idx])
 
     def on_validation_epoch_end(self) -> None:
@@ -111,36 +111,36 @@ class ImageToWord(Task):
 
     def _start_evaluation(self) -> None:
         self._totals = Totals()
-        self._found: dict[str, list[tuple[int, int, np.ndarray]]] = {}
+        self._embedded: dict[str, list[tuple[int, int, np.ndarray]]] = {}
 
     @torch.no_grad()
     def _evaluate(self, batch: ImageBatch, kind: str) -> None:
         features = self.model.features(batch.inputs)
         if kind == SEEN:
-            loss = self.loss(self.model.head(features), self.places[batch.labels], self.table)
+            loss = self.loss(self.model.head(features), self.table_rows[batch.labels], self.table)
             self._totals.add("loss", loss * len(batch), len(batch))
         vectors = self.model.embed(features).float().cpu().numpy()
         rows = zip(batch.rows.tolist(), batch.labels.tolist(), vectors, strict=True)
-        self._found.setdefault(kind, []).extend(rows)
+        self._embedded.setdefault(kind, []).extend(rows)
 
     def _gather(self) -> None:
-        """Brings the images of all processes together, in the order of the data set."""
+        """Gathers the images of all processes, in the order of the data set."""
         self.images, self.rows = {}, {}
-        for kind, found in self._found.items():
-            unique = {row: (label, vector) for row, label, vector in gather_lists(found)}
+        for kind, embedded in self._embedded.items():
+            unique = {row: (label, vector) for row, label, vector in gather_lists(embedded)}
             self.rows[kind] = sorted(unique)
             ordered = [unique[row] for row in self.rows[kind]]
             labels = np.array([label for label, _ in ordered], np.int64)
             self.images[kind] = Images(np.stack([vector for _, vector in ordered]), labels)
 
     def _log(self, name: str, value: float) -> None:
-        # What no image has, as hierarchical precision without a hierarchy in reach, is not logged.
+        # Undefined metrics are skipped, such as hierarchical precision if no label reaches enough candidates.
         if np.isfinite(value):
             self.log(name, value, rank_zero_only=False)
 
 
 def loss_of(options: DeviseOptions) -> Loss:
-    """The loss that the `model` node names."""
+    """The loss named by `model.loss`, with its parameters."""
     hinge = ranking_losses.hinge if options.negatives == "all" else ranking_losses.hinge_first
     losses: dict[str, Loss] = {
         "cosine": ranking_losses.cosine,

@@ -14,38 +14,45 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
 RateGroups: TypeAlias = Sequence[tuple[Sequence[Tensor], float]]
-"""Parameters and the factor on their rate."""
+"""Parameters and their learning-rate factors."""
 
 
 def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = True) -> Optimizer:
     """The optimizer over a model's parameters.
 
-    A model's ``rate_groups`` give its parameters and the factor on each group's rate. Without it, word vectors get a
-    group with ``options.embedding_lr`` times the rate, and are frozen where that is 0. Each group keeps the rate it was
-    configured with as ``initial_lr``, which schedules multiply.
+    A model with ``rate_groups()`` defines its parameter groups and their learning-rate factors. Otherwise the
+    embeddings form a group with factor ``options.embedding_lr``, and are frozen if it is 0. Each group stores its
+    configured learning rate as ``initial_lr``, which schedules multiply.
 
     Args:
-        model: whose parameters are trained.
+        model: the model to train.
         options: the `optimizer` node.
-        fused: one kernel for all parameters; Lightning does not clip gradients of such an optimizer in mixed precision.
+        fused: use one kernel for all parameters; Lightning cannot clip gradients of such an optimizer in mixed
+            precision.
+
+    Raises:
+        UserError: torch's optimizer does not accept ``options.arguments``.
     """
-    named = cast("Callable[[], RateGroups] | None", getattr(model, "rate_groups", None))
-    found = _split_off_vectors(model, options) if named is None else named()
-    groups = [_group(weights, options.lr * factor) for weights, factor in found]
+    rate_groups = cast("Callable[[], RateGroups] | None", getattr(model, "rate_groups", None))
+    factors = _embedding_groups(model, options) if rate_groups is None else rate_groups()
+    groups = [_group(weights, options.lr * factor) for weights, factor in factors]
     return _create([group for group in groups if group["params"]], options, fused)
 
 
-def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions, every: int = 1) -> Any:
-    """What ``configure_optimizers`` gives: the optimizer; with `schedule=plateau` torch's scheduler beside it.
+def with_plateau(
+    optimizer: Optimizer, schedule: ScheduleOptions, monitor: MonitorOptions, val_interval: int = 1
+) -> Any:
+    """The result of ``configure_optimizers``: the optimizer, with torch's scheduler for `schedule=plateau`.
 
-    Every other schedule is a callback's. With ``patience_rule=exact``, the rate falls at the ``patience``-th validation
-    in a row whose metric is no better than the best, as EarlyStopping counts. Torch's own rule waits for one more.
+    All other schedules are applied by a callback. With ``patience_rule=exact``, the learning rate falls at the
+    ``patience``-th consecutive validation whose metric does not exceed the best, as in EarlyStopping. Torch's rule
+    waits for one more.
 
     Args:
-        optimizer: its rates are lowered.
+        optimizer: the optimizer.
         schedule: the `schedule` node.
         monitor: the metric.
-        every: epochs between two validations.
+        val_interval: epochs between two validations.
     """
     if schedule.name != "plateau":
         return optimizer
@@ -58,26 +65,26 @@ def with_plateau(optimizer: Optimizer, schedule: ScheduleOptions, monitor: Monit
         patience=schedule.patience - exact,
         threshold=0.0 if exact else 1e-4,
     )
-    stepped = {"scheduler": plateau, "monitor": monitor.metric, "frequency": every if exact else 1}
-    return {"optimizer": optimizer, "lr_scheduler": stepped}
+    scheduler = {"scheduler": plateau, "monitor": monitor.metric, "frequency": val_interval if exact else 1}
+    return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
 
-def _split_off_vectors(model: nn.Module, options: OptimizerOptions) -> RateGroups:
-    """The trainable parameters but for word vectors, and these, with the factors on their rates."""
-    vectors = word_vectors(model)
+def _embedding_groups(model: nn.Module, options: OptimizerOptions) -> RateGroups:
+    """Trainable parameters in two groups, embeddings last, with their learning-rate factors."""
+    embeddings = unique_embeddings(model)
     if options.embedding_lr == 0:
-        for weight in vectors:
+        for weight in embeddings:
             weight.requires_grad_(False)
-    of_vectors = {id(weight) for weight in vectors}
-    rest = [weight for weight in model.parameters() if id(weight) not in of_vectors]
-    groups: RateGroups = [(rest, 1.0), (vectors, options.embedding_lr)]
+    embedding_ids = {id(weight) for weight in embeddings}
+    rest = [weight for weight in model.parameters() if id(weight) not in embedding_ids]
+    groups: RateGroups = [(rest, 1.0), (embeddings, options.embedding_lr)]
     return [([weight for weight in weights if weight.requires_grad], factor) for weights, factor in groups]
 
 
-def word_vectors(model: nn.Module) -> list[Tensor]:
-    """The parameters a model names as its word vectors; none where it names none."""
-    named = cast("Callable[[], list[Tensor]]", getattr(model, "word_embeddings", list))
-    unique: dict[int, Tensor] = {id(weight): weight for weight in named()}
+def unique_embeddings(model: nn.Module) -> list[Tensor]:
+    """The parameters from the model's ``word_embeddings()``, each once; none for a model without this method."""
+    word_embeddings = cast("Callable[[], list[Tensor]]", getattr(model, "word_embeddings", list))
+    unique: dict[int, Tensor] = {id(weight): weight for weight in word_embeddings()}
     return list(unique.values())
 
 
@@ -86,17 +93,18 @@ def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
 
 
 def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:
-    further = options.arguments
-    # Other ways to make a step exclude the fused one.
-    chosen: dict[str, Any] = {"fused": fused and not (further.get("foreach") or further.get("differentiable"))}
-    chosen |= {"lr": options.lr, "weight_decay": options.weight_decay} | further
+    extra = options.arguments
+    # These implementations exclude the fused one.
+    arguments: dict[str, Any] = {"fused": fused and not (extra.get("foreach") or extra.get("differentiable"))}
+    arguments |= {"lr": options.lr, "weight_decay": options.weight_decay} | extra
     try:
         if options.name == "sgd":
-            return torch.optim.SGD(groups, momentum=options.momentum, **chosen)
+            return torch.optim.SGD(groups, momentum=options.momentum, **arguments)
         create = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
         first, second = options.betas
-        return create(groups, betas=(first, second), eps=options.eps, **chosen)
+        return create(groups, betas=(first, second), eps=options.eps, **arguments)
     except (ValueError, TypeError, RuntimeError) as error:
-        if not further:
+        if not extra:
             raise
-        raise UserError(f"optimizer={options.name} refuses {further}: {' '.join(str(error).split())}") from error
+        message = " ".join(str(error).split())
+        raise UserError(f"optimizer.arguments is {extra}, but {options.name} does not accept it: {message}") from error

@@ -1,4 +1,4 @@
-"""What a validation shows of what the model says."""
+"""Samples that a validation provides for dashboards: generated text, and embedded images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedImages:
-    """What a validation leaves to be looked at.
+    """The images of a validation and the labels, in the space of word vectors.
 
     Attributes:
-        titles: of the labels.
-        words: (L, D) their vectors, of length 1.
-        vectors: (N, D) the images', of length 1.
-        labels: (N,) what the images show.
-        files: N of them.
+        titles: titles of the L labels.
+        words: (L, D) unit vectors of the labels.
+        vectors: (N, D) unit vectors of the images.
+        labels: (N,) labels of the images.
+        files: the N image files.
     """
 
     titles: Sequence[str]
@@ -32,15 +32,15 @@ class EmbeddedImages:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One translated sentence.
+    """A translated sentence, or a prompt with its continuation.
 
     Attributes:
         source: the source text.
-        reference: the text it should have become.
-        output: the text it became.
-        source_words: S words the encoder read, its end mark included.
-        output_words: T words the decoder said, its end mark included.
-        attention: (T, S) weights, each row summing to 1; None where the model has no attention.
+        reference: the reference text.
+        output: the generated text.
+        source_words: the S words of the encoder's input, including ``<eos>`` for a translation.
+        output_words: the T generated words, including ``<eos>`` if the attention has its step.
+        attention: (T, S) weights, each row summing to 1; None for a model without attention.
     """
 
     source: str
@@ -51,6 +51,6 @@ class Sample:
     attention: npt.NDArray[np.floating] | None = None
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` places spread evenly over ``count``, the same every time."""
-    return [place * count // wanted for place in range(min(count, wanted))] if count >= wanted else list(range(count))
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """At most ``count`` evenly spaced indices below ``length``."""
+    return [index * length // count for index in range(count)] if length >= count else list(range(length))

@@ -1,4 +1,4 @@
-"""Translation: what is optimised and what is measured."""
+"""The translation task: loss, teacher forcing and metrics."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, gather_lists
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-from seqvise.tasks.samples import Sample, spread
+from seqvise.tasks.samples import Sample, evenly_spaced
 
 
 def draw_forcing(rows: int, steps: int, ratio: float, draw: str) -> Tensor | None:
-    """True where a step reads the reference's word: (B, T) bool on the CPU, or None where all of them do.
+    """A random teacher-forcing mask, true where the input is the reference: (B, T) bool on the CPU; None: all forced.
 
     Args:
-        rows: sentences.
-        steps: target steps.
-        ratio: the chance of each draw to read the reference, 0 to 1.
-        draw: once a time ``step`` for the whole batch (the lesson's), once a ``sentence``, or once a ``token``.
+        rows: B, sentences.
+        steps: T, target steps.
+        ratio: the probability of teacher forcing, 0 to 1.
+        draw: one draw per ``step`` for the whole batch (as in the fast.ai (2018) lesson), per ``sentence`` or per
+            ``token``.
     """
     if ratio >= 1:
         return None
@@ -48,17 +49,17 @@ METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf"
 class TranslationTask(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
-    ``loss`` and ``ppl`` read the references (teacher forcing) and count real words; ``free_loss`` reads the model's
-    own words; ``lesson_loss`` does too and counts padding, in batches sorted by length, as fast.ai's lesson reports it.
-    Padding depends on the grouping of sentences: on the batch size and on the number of processes. ``bleu`` and
-    ``chrf`` compare greedy, detokenised translations with the raw references.
+    ``loss`` and ``ppl`` are teacher-forced means over target words without padding. ``free_loss`` is the same with the
+    model's predictions as inputs (free running). ``lesson_loss`` is free-running, too, and includes padding in batches
+    sorted by length, as reported by the fast.ai (2018) lesson. It depends on the batch size and on the number of
+    processes. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
 
     Args:
         model: the model.
-        loss, optimizer, schedule, monitor, seed: as of ``TextTask``.
-        forcing: the `model.teacher_forcing` node; its ratio is set by the schedule callback.
-        store: the corpus, for references and for ids to text.
-        samples: validation sentences kept after each validation, translations and attention included.
+        loss, optimizer, schedule, monitor, seed: see ``TextTask``.
+        forcing: the `model.teacher_forcing` node; the schedule callback sets the ratio.
+        store: the corpus, for references and detokenisation.
+        samples: number of validation sentences stored with translation and attention after each validation.
     """
 
     def __init__(
@@ -82,42 +83,42 @@ class TranslationTask(TextTask):
 
     @property
     def seq2seq(self) -> Seq2SeqModel[Any, Any]:
-        """The model under the interface it must have."""
+        """The model, with the interface that the task needs."""
         return cast(Seq2SeqModel[Any, Any], self.model)
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
-        """The batch's share of the mean loss over real words (or all steps, with `loss.count_padding`).
+        """The batch's share of the mean loss over target words (with `loss.count_padding`, over all steps).
 
-        The mean is over all batches of the optimizer step, of all processes.
+        The mean is over all batches of the optimizer step and all processes.
         """
         rows, steps = batch.target.shape
         forced = draw_forcing(rows, steps, self.scheduled["teacher_forcing"], self.forcing.draw)
         pick = None if forced is None else self._picker()
         outputs = self.seq2seq(batch, forced, pick)
-        kept = None if self.loss_options.count_padding else batch.real
-        total, count = self._total_loss(outputs, batch.target, kept, training=True)
+        positions = None if self.loss_options.count_padding else batch.real
+        total, count = self._total_loss(outputs, batch.target, positions, training=True)
         self.last_tokens = count
         loss = total * self._scales(batch, batch_idx).sums[0]
         self.log("train/loss", loss.detach() / self.last_share)
         return loss
 
     def loss_counts(self, batch: PairBatch) -> tuple[int, ...]:
-        """The target's real words, or with `loss.count_padding` all its steps."""
+        """The number of target words; with `loss.count_padding`, of all target steps."""
         return (batch.target.numel() if self.loss_options.count_padding else len(batch.real),)
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
-        """Adds a batch to the validation's sums and translates it."""
+        """Adds a batch to the sums of the validation and translates it."""
         self._evaluate(batch)
 
     def test_step(self, batch: PairBatch, batch_idx: int) -> None:
-        """Adds a batch to the test's sums and translates it."""
+        """Adds a batch to the sums of the test and translates it."""
         self._evaluate(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs ``val/*`` and keeps samples."""
+        """Logs ``val/*`` and stores samples."""
         part = self._part("valid")
         self._log_scores("val", part)
-        self._keep_samples(part)
+        self._store_samples(part)
 
     def on_test_epoch_end(self) -> None:
         """Logs ``test/*``."""
@@ -132,8 +133,8 @@ class TranslationTask(TextTask):
         real, pick = batch.real, self._picker()
         outputs = self.seq2seq(batch)
         self._totals.add("loss", *self._total_loss(outputs, batch.target, real))
-        said = pick(outputs.flatten(0, 1).index_select(0, real))
-        self._totals.add("accuracy", (said == batch.target.flatten()[real]).sum(), len(said))
+        predictions = pick(outputs.flatten(0, 1).index_select(0, real))
+        self._totals.add("accuracy", (predictions == batch.target.flatten()[real]).sum(), len(predictions))
         free = self.seq2seq(batch, torch.zeros(batch.target.shape, dtype=torch.bool), pick)
         self._totals.add("free_loss", *self._total_loss(free, batch.target, real))
         self._totals.add("lesson_loss", *self._total_loss(free, batch.target))
@@ -142,24 +143,25 @@ class TranslationTask(TextTask):
         self._outputs += zip(batch.rows.tolist(), texts, strict=True)
 
     def _total_loss(
-        self, outputs: Tensor, target: Tensor, kept: Tensor | None = None, training: bool = False
+        self, outputs: Tensor, target: Tensor, positions: Tensor | None = None, training: bool = False
     ) -> tuple[Tensor, int]:
-        """The summed loss of steps, and how many they are.
+        """The summed loss of target steps, and their number.
 
         Args:
             outputs: (B, T, D).
             target: (B, T).
-            kept: the steps' places in ``target.flatten()``; None is all of them.
-            training: whether labels are smoothed and words sampled, as `loss` asks for.
+            positions: indices into ``target.flatten()`` of the steps; None is all of them.
+            training: apply label smoothing and sampling as set in `loss`.
         """
-        flat, words = outputs.flatten(0, 1), target.flatten()
-        if kept is not None:
-            flat, words = flat.index_select(0, kept), words.index_select(0, kept)
+        rows, words = outputs.flatten(0, 1), target.flatten()
+        if positions is not None:
+            rows, words = rows.index_select(0, positions), words.index_select(0, positions)
         generator, options = self.seq2seq.generator, self.loss_options
-        given, how = (flat, generator.weight, generator.bias, words), (options.chunk, self._product_dtype())
+        tensors = (rows, generator.weight, generator.bias, words)
+        settings = (options.chunk, self._product_dtype())
         if training and options.sampled is not None:
-            return sampled_cross_entropy(*given, options.sampled, *how), len(words)
-        return linear_cross_entropy(*given, options.label_smoothing if training else 0.0, *how), len(words)
+            return sampled_cross_entropy(*tensors, options.sampled, *settings), len(words)
+        return linear_cross_entropy(*tensors, options.label_smoothing if training else 0.0, *settings), len(words)
 
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())
@@ -177,27 +179,27 @@ class TranslationTask(TextTask):
             self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
 
     @torch.no_grad()
-    def _keep_samples(self, part: CorpusPart) -> None:
+    def _store_samples(self, part: CorpusPart) -> None:
         from seqvise.models.interface import source_batch
 
-        rows = spread(len(part), self.sample_count)
+        rows = evenly_spaced(len(part), self.sample_count)
         if not rows:
             return
         batch = source_batch([part.source[row] for row in rows]).to(self.device)
-        found = greedy(self.seq2seq, batch, attention=True)
-        self.samples = [self._sample(part, row, place, found) for place, row in enumerate(rows)]
+        hypotheses = greedy(self.seq2seq, batch, attention=True)
+        self.samples = [self._sample(part, row, index, hypotheses) for index, row in enumerate(rows)]
         self.attention_entropy = entropy_of(self.samples)
 
-    def _sample(self, part: CorpusPart, row: int, place: int, found: Hypotheses) -> Sample:
+    def _sample(self, part: CorpusPart, row: int, index: int, hypotheses: Hypotheses) -> Sample:
         source, target = self.store.source, self.store.target
-        ids, output = part.source[row], found.tokens[place].tolist()
+        ids, output = part.source[row], hypotheses.tokens[index].tolist()
         source_words = [*source.words(ids), "<eos>"]
         output_words = target.words(output)
-        said = min(len(output_words) + 1, len(output))  # the step that said <eos> included, if there was time for it
+        length = min(len(output_words) + 1, len(output))  # including the <eos> step if it was reached
         attention = None
-        if found.attention is not None:
-            attention = found.attention[place, :said, : len(source_words)].cpu().numpy()
-            output_words = [*output_words, "<eos>"][:said]
+        if hypotheses.attention is not None:
+            attention = hypotheses.attention[index, :length, : len(source_words)].cpu().numpy()
+            output_words = [*output_words, "<eos>"][:length]
         return Sample(
             part.raw_source()[row], part.raw_target()[row], target.decode(output), source_words, output_words, attention
         )
@@ -209,13 +211,13 @@ class TranslationTask(TextTask):
 
 
 def entropy_of(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Mean entropy of the samples' attention in nats, and what uniform attention would have; None without attention."""
-    found = [sample.attention for sample in samples if sample.attention is not None and len(sample.attention)]
-    if not found:
+    """Mean entropy of the samples' attention, and that of uniform attention, in nats; None without attention."""
+    attentions = [sample.attention for sample in samples if sample.attention is not None and len(sample.attention)]
+    if not attentions:
         return None
-    entropies = [float(-(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()) for weights in found]
-    uniform = [math.log(weights.shape[1]) for weights in found]
-    return sum(entropies) / len(found), sum(uniform) / len(found)
+    entropies = [float(-(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()) for weights in attentions]
+    uniform = [math.log(weights.shape[1]) for weights in attentions]
+    return sum(entropies) / len(attentions), sum(uniform) / len(attentions)
 
 
 def __getattr__(name: str) -> object:

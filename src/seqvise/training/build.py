@@ -1,4 +1,4 @@
-"""All that training needs, built from a config whatever its data are."""
+"""Builds the trainer, data and task of a config, for every kind of data."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ BUILDERS = {
     "text_lines": "seqvise.training.language_model",
     "text_labels": "seqvise.training.classification",
 }
-"""For each `data.kind` the module whose ``build(config, seed)`` gives its parts."""
+"""For each `data.kind` the module whose ``build(config, seed)`` returns its parts."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What one kind of data brings to training.
+    """The data and the task of a training.
 
     Attributes:
-        data: its batches.
-        task: what is optimised and measured on them.
-        tested: whether there is a test part.
-        write_assets: puts into a folder what the trained model needs beside its weights.
+        data: the batches.
+        task: the model with its loss, metrics and optimizer.
+        tested: whether the data have a test part.
+        write_assets: writes the files that inference needs besides the weights to a folder.
     """
 
     data: pl.LightningDataModule
@@ -54,7 +54,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """The parts, the trainer, and who remembers the best validation."""
+    """The parts, the trainer, and the callback that records the metrics of the best validation."""
 
     parts: Parts
     trainer: pl.Trainer
@@ -62,15 +62,15 @@ class TrainingJob:
 
 
 def build_job(config: Config, run: RunDirectory, done: int | None = None) -> TrainingJob:
-    """Builds trainer, data and task, all from the config's seed.
+    """Builds trainer, data and task with the config's seed.
 
     Args:
-        config: every choice.
-        run: where it writes.
-        done: optimizer steps behind which training goes on; None for a new run.
+        config: the resolved config.
+        run: the run directory.
+        done: the step from which training is resumed; None for a new run.
 
     Raises:
-        UserError: a file, a package or a device is not there.
+        UserError: a file, a package or a device is missing.
     """
     _quieten(run)
     seed = _seed(config)
@@ -78,7 +78,7 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     best = BestMetrics(config.monitor.metric, config.monitor.mode)
     forcing = forcing_of(config) if config.data.kind == "parallel" else None
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
-    # Before the data, which may take minutes: the machine may lack what the trainer node asks for.
+    # The trainer is built before the data, which may take minutes, because the machine may lack its device.
     trainer = build_trainer(config, run, [best, *callbacks], done)
     with preparing():
         fetch_missing(config)
@@ -88,48 +88,53 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
 
 @contextmanager
 def preparing() -> Iterator[None]:
-    """Keeps torch's global generator as it is while data are prepared.
+    """Preserves the state of torch's global generator while data are prepared.
 
-    Initial weights are drawn from it. Whether features, vectors or tokens were in the cache must not change them.
+    Initial weights are drawn from it, and must not depend on whether features, vectors or tokens were cached.
     """
     with torch.random.fork_rng(devices=[]):
         yield
 
 
-def make_task(config: Config, model: nn.Module, seed: int, **own: Any) -> pl.LightningModule:
-    """The LightningModule that `model.task` names.
+def make_task(config: Config, model: nn.Module, seed: int, **arguments: Any) -> pl.LightningModule:
+    """Creates the LightningModule that `model.task` names.
 
     Args:
-        config: every choice.
-        model: what it trains.
-        seed: of its random draws.
-        own: its other arguments.
+        config: the resolved config.
+        model: the model that is trained.
+        seed: the seed of the task's random draws.
+        arguments: further arguments of the task.
     """
     make = cast(Any, find_class("model.task", option(config.model, "task"), TASK))
     task: pl.LightningModule = make(
-        model=model, optimizer=config.optimizer, schedule=config.schedule, monitor=config.monitor, seed=seed, **own
+        model=model,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        monitor=config.monitor,
+        seed=seed,
+        **arguments,
     )
     task.save_hyperparameters(hyperparameters(config))
     return task
 
 
 def forcing_of(config: Config) -> ForcingOptions:
-    """The model's teacher forcing, or that of a model that always reads the reference."""
+    """The model's teacher forcing options; full teacher forcing for models without them."""
     forcing = option(config.model, "teacher_forcing")
     return forcing if isinstance(forcing, ForcingOptions) else ForcingOptions()
 
 
 def _quieten(run: RunDirectory) -> None:
-    """Leaves out what Lightning says of itself, and what the other processes would repeat."""
+    """Silences Lightning's own messages, and the messages of processes with rank above 0."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # The run's folder is the logger's folder, and holds more than the logger's files.
+    # The run directory is also the logger's folder, and has other files.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # A run that goes on passes over the batches that it has seen by its own sampler.
+    # The sampler of a resumed run skips the batches that were already used.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")
-    # A backbone keeps its batch statistics, and the classes of a prior drop nothing.
+    # A backbone that keeps its batch statistics and the classes of a prior are in eval mode on purpose.
     warnings.filterwarnings("ignore", message="Found .* module.* in eval mode")
-    # A dropped recurrent matrix is a new one at each step; the library lays it beside the others by itself.
+    # Weight dropout makes a new recurrent matrix at each step, which the library then copies itself.
     warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
     if not run.writes:
         logging.getLogger().setLevel(logging.WARNING)

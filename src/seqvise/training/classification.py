@@ -1,4 +1,4 @@
-"""Documents with labels to a classifier's task."""
+"""Builds the data, model and task of a text classifier."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from seqvise.inference.classifier import save_labels
 from seqvise.paths import cache_folder
 from seqvise.runs.model import build_text_model
 from seqvise.training.build import Parts, make_task, preparing
-from seqvise.training.language_model import log_report, start_from
+from seqvise.training.language_model import load_pretrained, log_report
 
 
 def build(config: Config, seed: int) -> Parts:
     """Prepares the documents, and builds the model and its task.
 
     Raises:
-        UserError: a file or a package is not there, labels are missing, or the run that `model.encoder` names does not
-            fit.
+        UserError: a file, a package or labels are missing, or the run that `model.encoder` names does not fit.
     """
     with preparing():
         store = prepare_text(
             config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
         )
     model = build_text_model(config, len(store.codec.vocabulary), len(store.labels))
-    start_from(model, config, store)
+    load_pretrained(model, config, store)
     task = make_task(config, model, seed, loss=config.loss, labels=store.labels)
 
     def write_assets(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `data.download` and `vectors.download` ask for, fetched before it is read."""
+"""Downloads the files of `data.download` and `vectors.download` before training."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from seqvise.corpus.parallel.filters import PARTS
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.download.catalogue import CORPORA, missing_sources, vector_source
 from seqvise.download.fetch import fetch
-from seqvise.download.sources import Source, Watch, in_words
+from seqvise.download.sources import ProgressCallback, Source, format_size
 
 
 def fetch_missing(config: Config, corpora: Mapping[str, Sequence[Source]] = CORPORA) -> None:
-    """Fetches the files that the config names, are not there and have a known address; only where it says so.
+    """Downloads missing files of the config that have a known URL, if `data.download` or `vectors.download` is set.
 
     Args:
-        corpora: for each `data.name` its sources.
+        corpora: the sources of each `data.name`.
 
     Raises:
         UserError: as ``seqvise.download.fetch.fetch``.
     """
-    wanted = [*_of_corpus(config.data, corpora), *_of_vectors(config)]
-    if wanted:
-        with _shown() as watch:
-            for source, folder in wanted:
+    downloads = [*_corpus_sources(config.data, corpora), *_vector_sources(config)]
+    if downloads:
+        with _progress() as watch:
+            for source, folder in downloads:
                 fetch(source, folder, watch)
 
 
 def corpus_files(data: DataOptions) -> list[str]:
-    """The names of the files that a corpus is read from, without ``.gz``."""
+    """The names of a corpus's files, without ``.gz``."""
     parts = [getattr(data, part) for part in PARTS]
     entries = [entry for part in parts for entry in ([part] if isinstance(part, str) else part or ())]
-    endings = [f".{data.source}", f".{data.target}"] if data.format == "paired" else [""]
-    return [f"{entry}{ending}" for entry in entries for ending in endings]
+    suffixes = [f".{data.source}", f".{data.target}"] if data.format == "paired" else [""]
+    return [f"{entry}{suffix}" for entry in entries for suffix in suffixes]
 
 
-def _of_corpus(data: object, corpora: Mapping[str, Sequence[Source]]) -> Iterator[tuple[Source, Path]]:
+def _corpus_sources(data: object, corpora: Mapping[str, Sequence[Source]]) -> Iterator[tuple[Source, Path]]:
     if isinstance(data, DataOptions) and data.download:
         root = Path(data.root or ".").expanduser()
         for source in missing_sources(corpora.get(data.name, ()), root, corpus_files(data)):
             yield source, root
 
 
-def _of_vectors(config: Config) -> Iterator[tuple[Source, Path]]:
+def _vector_sources(config: Config) -> Iterator[tuple[Source, Path]]:
     vectors = config.vectors
     if vectors.name == "fasttext" and vectors.download:
         for file in (Path(path).expanduser() for path in (vectors.source, vectors.target) if path):
@@ -58,8 +58,8 @@ def _of_vectors(config: Config) -> Iterator[tuple[Source, Path]]:
 
 
 @contextmanager
-def _shown() -> Iterator[Watch]:
-    """Names and sizes on standard error as each task starts, and a bar of it."""
+def _progress() -> Iterator[ProgressCallback]:
+    """Prints the name and size of each download on standard error, and shows a progress bar."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bars: dict[str, TaskID] = {}
@@ -67,9 +67,9 @@ def _shown() -> Iterator[Watch]:
 
         def watch(task: str, done: int, total: int | None) -> None:
             if task not in bars:
-                size = f" ({in_words(total)})" if total is not None else ""
-                there = f", {in_words(done)} of it are there" if done else ""
-                console.print(f"{task}{size}{there}", markup=False)
+                size = f" ({format_size(total)})" if total is not None else ""
+                resumed = f", {format_size(done)} already downloaded" if done else ""
+                console.print(f"{task}{size}{resumed}", markup=False)
                 bars[task] = progress.add_task("", total=total)
             progress.update(bars[task], completed=done, total=total)
 

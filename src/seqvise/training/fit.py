@@ -1,4 +1,4 @@
-"""Training what a config names, and testing it."""
+"""Trains and tests the model of a config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
-from seqvise.callbacks.banner import banner, refuse_other_horizon, survey
+from seqvise.callbacks.banner import banner, check_horizon, training_plan
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.plain_text import printable
@@ -30,22 +30,22 @@ log = logging.getLogger(__name__)
 
 
 def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, float | str | None]:
-    """Trains and tests what the config says, and records it.
+    """Trains and tests the model of a config, and records the results.
 
     Args:
-        config: every choice; its seed is a number.
-        directory: the run's folder.
-        resumed: whether training goes on from the last checkpoint there, where there is one.
+        config: the resolved config; its seed is a number.
+        directory: the run directory.
+        resumed: whether training resumes from the last checkpoint in the directory, if there is one.
 
     Returns:
         the content of ``metrics.json``; empty after a dry run.
 
     Raises:
-        UserError: a file, a package or a device is not there.
+        UserError: a file, a package or a device is missing.
     """
     run = RunDirectory(directory)
     with ExitStack() as stack:
-        stack.enter_context(run.owned())
+        stack.enter_context(run.locked())
         if not resumed:
             stack.enter_context(run.recorded())
             run.write_config(config)
@@ -56,31 +56,31 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
         if config.dry_run:
             show_plan(job)
             return {}
-        if resumed:  # it stays as it was until everything is accepted
-            _accept(job, run, checkpoint)
+        if resumed:  # the run is not changed before everything is checked
+            _check_resumable(job, run, checkpoint)
             stack.enter_context(run.recorded())
             if done is not None:
                 keep_curves(run, done)
-        metrics = _recorded(config, run, job, checkpoint)
+        metrics = _train_and_record(config, run, job, checkpoint)
     if run.writes:
         show_results(run, config, metrics)
     return metrics
 
 
-def _accept(job: TrainingJob, run: RunDirectory, checkpoint: Path | None) -> None:
-    """Raises UserError where the data or the length of training are not those that the run began with."""
+def _check_resumable(job: TrainingJob, run: RunDirectory, checkpoint: Path | None) -> None:
+    """Raises UserError if the data or the training length differ from those at the start of the run."""
     if checkpoint is None:
         return
     if run.writes:
         check_assets(job.parts.write_assets, run.assets)
-    refuse_other_horizon(job.trainer, job.parts.data, checkpoint)
+    check_horizon(job.trainer, job.parts.data, checkpoint)
 
 
-def _recorded(
+def _train_and_record(
     config: Config, run: RunDirectory, job: TrainingJob, checkpoint: Path | None
 ) -> dict[str, float | str | None]:
-    """Trains, and writes what a run directory holds."""
-    run.write_config(config)  # with what was left to be made
+    """Trains the model, and writes the files of the run directory."""
+    run.write_config(config)  # with values that were filled in
     write_environment(run, config, job.trainer)
     run.write_assets(job.parts.write_assets)
     metrics = train(config, job, checkpoint)
@@ -89,7 +89,7 @@ def _recorded(
 
 
 def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) -> None:
-    """Records versions, device and code; the uncommitted changes of the code in a file of their own."""
+    """Records versions, device and code revision; uncommitted changes are written to a separate file."""
     changes = code_changes()
     run.write_environment(environment(trainer, changes))
     if config.keep_changes and changes.text:
@@ -97,7 +97,7 @@ def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) ->
 
 
 def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> dict[str, float | str | None]:
-    """Fits, from a checkpoint where one is given, and tests, and gives the results as one flat object."""
+    """Trains, from a checkpoint if there is one, tests, and returns the results as one flat object."""
     started = time.perf_counter()
     _fit(job, checkpoint)
     seconds = time.perf_counter() - started
@@ -107,7 +107,7 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
         **job.best.metrics,
         **_test(config, job),
         **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
-        **getattr(task, "told", {}),
+        **getattr(task, "extra_metrics", {}),
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),
@@ -123,30 +123,30 @@ def _fit(job: TrainingJob, checkpoint: Path | None) -> None:
     try:
         job.trainer.fit(job.parts.task, job.parts.data, ckpt_path=checkpoint, weights_only=True)
     except (MisconfigurationException, ValueError) as error:
-        # Lightning refuses with a ValueError an interval that is longer than the epoch, which only now is known.
+        # Lightning raises ValueError if the validation interval is longer than the epoch, known only now.
         if isinstance(error, ValueError) and "val_check_interval" not in str(error):
             raise
-        told = " ".join(str(error).split())
-        raise UserError(f"Lightning refuses this combination of trainer.* keys: {told}") from error
+        message = " ".join(str(error).split())
+        raise UserError(f"Lightning refuses this combination of trainer.* keys: {message}") from error
 
 
 def _say_unmeasured(job: TrainingJob) -> None:
     """Warns of a training whose last steps no validation has measured, as trainer.max_steps can leave."""
     trainer = job.trainer
     without = trainer.limit_val_batches == 0 or bool(getattr(trainer, "fast_dev_run", False))
-    if trainer.is_global_zero and not without and (sentence := job.best.unmeasured(trainer.global_step)):
+    if trainer.is_global_zero and not without and (sentence := job.best.unvalidated_steps_message(trainer.global_step)):
         log.warning("%s", sentence)
 
 
 def show_plan(job: TrainingJob) -> None:
-    """Prints the derived numbers of a training that is not started."""
+    """Prints the plan of a training without starting it."""
     configured = cast(Any, job.parts.task.configure_optimizers())
     optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
-    print(banner(survey(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
+    print(banner(training_plan(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
 
 
 def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float | str | None]) -> None:
-    """Prints some translations, the metrics, and last where the run is."""
+    """Prints sample translations, the metrics and the run directory."""
     console = Console(soft_wrap=True, highlight=False)
     samples = run.path / "samples.txt"
     if samples.is_file():
@@ -166,9 +166,9 @@ def _test(config: Config, job: TrainingJob) -> dict[str, float]:
     if not config.test:
         return {}
     if not job.parts.tested:
-        log.info("No test: the data set has no test part (data.test).")
+        log.info("Test skipped: the data have no test part (data.test).")
         return {}
-    # There is none after one batch (debug=fast), nor with callbacks.keep_best=0: then the last weights are tested.
+    # Without a best checkpoint (debug=fast, callbacks.keep_best=0) the last weights are tested.
     checkpoint = getattr(job.trainer.checkpoint_callback, "best_model_path", "") or None
     loaders = job.trainer.test(job.parts.task, job.parts.data, ckpt_path=checkpoint, verbose=False)
-    return {name: float(value) for found in loaders for name, value in found.items()}
+    return {name: float(value) for metrics in loaders for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""``seqvise prepare`` for images: they become features, and one sees what was found and what could not be read."""
+"""``seqvise prepare`` for images: extracts features, and prints counts and unreadable files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from seqvise.images.listing import ImageSplit
 
 log = logging.getLogger(__name__)
-SHOWN = 20
-"""Bad files named on the screen; the store's records name them all."""
+MAX_SHOWN = 20
+"""Maximum number of unreadable files that are printed; the store's records name all of them."""
 
 
 def prepare_images(config: Config) -> None:
-    """Lists the images, computes the features that are not there yet, and prints what was found."""
+    """Lists the images, computes missing features, and prints statistics."""
     from seqvise.images.backbones import load_network
     from seqvise.images.features import extract
     from seqvise.images.listing import find_images
@@ -50,7 +50,7 @@ def prepare_images(config: Config) -> None:
 
 
 def extraction_device(accelerator: str) -> str:
-    """Where the network runs. accelerator: the trainer's. A line says so where it asks for a GPU that is not there."""
+    """The device of the network for `trainer.accelerator`. Logs a warning if the accelerator is not available."""
     import torch
 
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
@@ -65,23 +65,23 @@ def extraction_device(accelerator: str) -> str:
 
 
 def show(split: ImageSplit, store: FeatureStore) -> None:
-    """Prints images and labels of each use and the bad files on standard output, and last the store's folder."""
+    """Prints numbers of images and labels, unreadable files and the store's folder on standard output."""
     console = Console(soft_wrap=True, highlight=False)
     table = Table("images of", "labels", "images", "unreadable")
     for use, rows in split.rows.items():
         bad = len(rows) - len(store.good(rows))
         table.add_row(use, f"{len(np.unique(split.images.labels[rows])):,}", f"{len(rows):,}", f"{bad:,}")
     console.print(table)
-    for path, reason in list(store.bad_files().items())[:SHOWN]:
+    for path, reason in list(store.bad_files().items())[:MAX_SHOWN]:
         console.print(f"unreadable: {printable(path)}: {printable(reason)}", markup=False)
-    if len(store.bad) > SHOWN:
-        console.print(f"... and {len(store.bad) - SHOWN:,} more")
+    if len(store.bad) > MAX_SHOWN:
+        console.print(f"... and {len(store.bad) - MAX_SHOWN:,} more")
     console.print(f"features: {store.folder}", markup=False)
 
 
 @contextmanager
 def counting_images() -> Iterator[Callable[[int, int], None]]:
-    """A bar of images done, with the images a second of this time, for ``extract``."""
+    """Shows a progress bar for ``extract`` with the images per second of this call."""
     columns = (
         TextColumn("features"),
         BarColumn(),

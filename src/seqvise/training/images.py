@@ -1,4 +1,4 @@
-"""Images to a task that puts them among words."""
+"""Builds the data, model and task that embed images in the space of word vectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_write, digest_file, write_text
 from seqvise.images.backbones import Network, layer_groups, load_network
 from seqvise.images.features import FeatureStore, extract
-from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_words, split_images
+from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_word_space, split_images
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
 from seqvise.images.options import is_weights_file
 from seqvise.paths import cache_folder
@@ -35,15 +35,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class ImageJob:
-    """What a data set of images is to be trained and measured with.
+    """The images, labels and network of an image run.
 
     Attributes:
-        config: every choice.
-        seed: of the order of batches and of the weights.
-        parts: the images as they lie on the disk.
-        split: what each of them serves.
-        words: labels and words as vectors.
-        network: looks at images.
+        config: the resolved config.
+        seed: the seed of the batch order and of the weights.
+        parts: the image files.
+        split: the images of each use, e.g. training, validation, held-out labels.
+        words: the vectors of labels and words.
+        network: the image network.
     """
 
     config: Config
@@ -54,18 +54,18 @@ class ImageJob:
     network: Network
 
     def features(self) -> FeatureStore:
-        """The features of all images, computed where they are not there yet."""
+        """The features of all images; missing features are computed."""
         device = extraction_device(self.config.trainer.accelerator)
         cache = cache_folder(self.config.paths)
         with preparing(), counting_images() as progress:
             store = extract(self.parts.images, self.network, self.config.data, cache, device, progress)
         if store.bad:
             (path, reason), *_ = store.bad_files().items()
-            log.warning("%d images cannot be read and are left out, the first %s: %s.", len(store.bad), path, reason)
+            log.warning("%d images cannot be read and are skipped, e.g. %s: %s.", len(store.bad), path, reason)
         return store
 
     def protocol(self) -> ZeroShot:
-        """How well images find their labels is measured so."""
+        """The zero-shot evaluation: labels, seen and held-out classes, WordNet and calibration."""
         names = self.split.images.names
         rows = [self.words.labels.names.index(name) for name in names]
         calibration = option(self.config.model, "calibration")
@@ -75,13 +75,13 @@ class ImageJob:
         return ZeroShot(labels, self.split.seen, self.split.held_out, wordnet, nouns, calibration)
 
     def save(self, folder: Path) -> None:
-        """Writes labels and words, and the names of the labels that training sees."""
+        """Writes labels and words, and the names of the labels seen in training."""
         self.words.save(folder)
         names = [self.split.images.names[label] for label in self.split.seen]
         write_text(folder / LABELS_FOLDER / SEEN_LABELS, "".join(f"{name}\n" for name in names))
 
-    def told(self) -> dict[str, str]:
-        """The labels held out, for ``metrics.json``; with a star those that ImageNet's classes are, or are kinds of."""
+    def summary(self) -> dict[str, str]:
+        """The held-out labels, for ``metrics.json``. A star marks ImageNet classes and their hypernyms."""
         known, labels = self.words.known_synsets(), self.words.labels
         titles = []
         for label in self.split.held_out:
@@ -91,54 +91,55 @@ class ImageJob:
 
 
 def read_job(config: Config, seed: int) -> ImageJob:
-    """Lists the images, finds their labels' vectors, and loads the network.
+    """Lists the images, looks up the vectors of their labels, and loads the network.
 
     Raises:
-        UserError: a file, a package or a label's vector is not there.
+        UserError: a file, a package or the vector of a label is missing.
     """
     with preparing():
         config = with_pictures(config)
     if not hasattr(config.model, "calibration"):
-        raise UserError("Images need a model that answers with a word vector: choose model=devise.")
+        raise UserError("data.kind is 'images', but this model does not predict word vectors: choose model=devise.")
     with preparing():
         parts = find_images(config.data)
-        words = read_words(config, parts.images.names)
+        words = read_word_space(config, parts.images.names)
         split = split_images(config.data, parts, words.labels.names)
     return ImageJob(config, seed, parts, split, words, load_network(config.data, seed))
 
 
 def build(config: Config, seed: int) -> Parts:
-    """Computes the features that are not there yet, and builds the model and its task.
+    """Computes missing features, and builds the model and its task.
 
     Raises:
-        UserError: a file, a package or a label's vector is not there.
+        UserError: a file, a package or the vector of a label is missing.
     """
     job = read_job(config, seed)
     data = _data(job)
 
     def write_assets(folder: Path) -> None:
         job.save(folder)
-        _keep_network(job.config.data.weights, folder, cache_folder(job.config.paths))
+        _copy_network(job.config.data.weights, folder, cache_folder(job.config.paths))
 
     return Parts(data, _task(job), "test" in job.split.rows, write_assets)
 
 
-def _keep_network(weights: str | None, assets: Path, cache: Path) -> None:
-    """Keeps a file of weights in a run. Runs on one file system share the bytes with a copy in the cache."""
+def _copy_network(weights: str | None, assets: Path, cache: Path) -> None:
+    """Copies the network's weights file into a run. Runs on the cache's file system share a hard link."""
     if not weights or not is_weights_file(weights):
         return
     file, target = Path(weights), assets / NETWORK / Path(weights).name
     if target.exists() and target.samefile(file):
         return
-    kept = cache / "networks" / f"{digest_file(file)}{file.suffix}"
-    if not kept.is_file():
-        with atomic_write(kept) as temporary:
+    checksum = digest_file(file)
+    cached = cache / "networks" / f"{checksum}{file.suffix}"
+    if not cached.is_file() or digest_file(cached) != checksum:  # a damaged file must not get into another run
+        with atomic_write(cached) as temporary:
             shutil.copyfile(file, temporary)
     with atomic_write(target) as temporary:
         try:
-            temporary.hardlink_to(kept)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(kept, temporary)
+            temporary.hardlink_to(cached)
+        except OSError:  # another file system, or one without hard links
+            shutil.copyfile(cached, temporary)
 
 
 def _data(job: ImageJob) -> ImageDataModule:
@@ -151,7 +152,7 @@ def _data(job: ImageJob) -> ImageDataModule:
 def _task(job: ImageJob) -> pl.LightningModule:
     """The LightningModule that `model.task` names."""
     task = make_task(job.config, _model(job), job.seed, protocol=job.protocol())
-    cast(Any, task).told = job.told()
+    cast(Any, task).extra_metrics = job.summary()
     return task
 
 

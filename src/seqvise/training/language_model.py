@@ -1,4 +1,4 @@
-"""Text to a language model's task."""
+"""Builds the data, model and task of a language model."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def build(config: Config, seed: int) -> Parts:
     """Prepares the text, and builds the model and its task.
 
     Raises:
-        UserError: a file or a package is not there, or the run that `model.encoder` names does not fit.
+        UserError: a file or a package is missing, or the run that `model.encoder` names does not fit.
     """
     with preparing():
         store = prepare_text(
             config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
         )
-    words, cuts = len(store.codec.vocabulary), option(config.model, "adaptive")
-    if cuts and cuts[-1] >= words:
-        raise UserError(f"model.adaptive is {list(cuts)}, but the vocabulary has no more than {words:,} words.")
-    model = build_text_model(config, words)
-    start_from(model, config, store)
-    own = {"loss": config.loss, "store": store, "bptt": config.data.bptt, "samples": config.callbacks.samples}
-    task = make_task(config, model, seed, **own)
+    vocab_size, cutoffs = len(store.codec.vocabulary), option(config.model, "adaptive")
+    if cutoffs and cutoffs[-1] >= vocab_size:
+        raise UserError(f"model.adaptive is {list(cutoffs)}, but must be below the vocabulary size {vocab_size:,}.")
+    model = build_text_model(config, vocab_size)
+    load_pretrained(model, config, store)
+    arguments = {"loss": config.loss, "store": store, "bptt": config.data.bptt, "samples": config.callbacks.samples}
+    task = make_task(config, model, seed, **arguments)
 
     def write_assets(folder: Path) -> None:
         store.codec.save(folder, SIDE)
@@ -45,16 +45,20 @@ def build(config: Config, seed: int) -> Parts:
     return Parts(data, task, store.part("test") is not None, write_assets)
 
 
-def start_from(model: nn.Module, config: Config, store: TextStore) -> None:
-    """Puts the encoder that `model.encoder` names into the model, and says how many words it knew."""
+def load_pretrained(model: nn.Module, config: Config, store: TextStore) -> None:
+    """Loads the encoder of the run that `model.encoder` names, and logs how many words it covers."""
     if option(config.model, "encoder") is None:
         return
-    found = load_encoder(model, config.model, store.codec, config.trust)
-    log.info("model.encoder: %d of %d words were known; the others get the mean.", found.known, found.words)
+    coverage = load_encoder(model, config.model, store.codec, config.trust)
+    log.info("model.encoder: %d of %d words known; the others get the mean.", coverage.known, coverage.vocab_size)
 
 
 def log_report(report: TextReport) -> None:
-    """Says what was read and kept."""
-    for name, tally in report.inputs.items():
-        log.info("data.%s: %s", name, tally.summary().replace("pairs", "documents"))
-    log.info("%d words, %.1f %% of validation words unknown", report.side.words, 100 * report.side.unknown)
+    """Logs the numbers of documents that were read and kept, and the vocabulary size."""
+    for name, counts in report.inputs.items():
+        log.info("data.%s: %s", name, counts.summary().replace("pairs", "documents"))
+    log.info(
+        "vocabulary size %d, %.1f %% of validation words out-of-vocabulary",
+        report.side.words,
+        100 * report.side.unknown,
+    )

@@ -1,4 +1,4 @@
-"""The encoder of one run as the start of another, whatever its vocabulary."""
+"""Initial weights from the encoder of another run, which may have another vocabulary."""
 
 from __future__ import annotations
 
@@ -29,107 +29,110 @@ SIZES = ("cell", "embedding", "hidden", "layers")
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """How many words of a vocabulary an encoder knew."""
+class VocabularyCoverage:
+    """The number of words of a vocabulary that a pretrained encoder covers."""
 
     known: int
-    words: int
+    vocab_size: int
 
 
 @torch.no_grad()
-def load_encoder(model: nn.Module, options: EncoderOptions, codec: TextCodec, trust: bool = False) -> Transfer:
-    """Puts word vectors and layers of the run that ``options.encoder`` names into a model.
+def load_encoder(
+    model: nn.Module, options: EncoderOptions, codec: TextCodec, trust: bool = False
+) -> VocabularyCoverage:
+    """Loads word vectors and layers from the run that ``options.encoder`` names into a model.
 
-    Words that the run did not know get the mean of its word vectors. A language model takes the projection over, too.
+    Words that are out of the run's vocabulary get the mean of its word vectors. A language model also gets the run's
+    output projection.
 
     Args:
-        model: new, with an ``encoder``.
-        options: its choices.
-        codec: its words.
-        trust: import classes outside of seqvise, torch and Lightning that the run's config names.
+        model: a new model with an ``encoder``.
+        options: the model's options.
+        codec: the codec with the model's vocabulary.
+        trust: whether classes outside seqvise, torch and Lightning that the run's config names may be imported.
 
     Raises:
-        UserError: the run has no such encoder, one of another size, no word in common, or reads the other way.
+        UserError: the run has no such encoder, or its sizes, vocabulary or reading direction do not match.
     """
     run = Run.open(Path(str(options.encoder)).expanduser(), trust)
     _check_sizes(run, options)
     if run.text.backwards != codec.backwards:
-        ways = "from its end" if run.text.backwards else "from its beginning"
+        direction = "from its end" if run.text.backwards else "from its beginning"
         wanted = str(run.text.backwards).lower()
-        raise UserError(f"The encoder of {run.path} reads documents {ways}: set data.backwards={wanted}.")
-    places = word_places(run, codec.vocabulary, "model.encoder")
+        raise UserError(f"The encoder of {run.path} reads documents {direction}: set data.backwards={wanted}.")
+    rows = word_rows(run, codec.vocabulary, "model.encoder")
     weights = model_weights(run.checkpoint())
-    found = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
-    found["embedding.weight"] = map_words(found["embedding.weight"], places)
-    cast(AwdEncoder, model.encoder).load_state_dict(found)
-    same = getattr(run.config.model, "adaptive", None) == getattr(options, "adaptive", None)
-    _load_projection(model, weights, places, ("weight", "bias") if same else ("weight",))
-    known = int((places >= 0).sum()) - len(SPECIALS)
-    return Transfer(known, len(places) - len(SPECIALS))
+    encoder = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
+    encoder["embedding.weight"] = map_words(encoder["embedding.weight"], rows)
+    cast(AwdEncoder, model.encoder).load_state_dict(encoder)
+    same_cutoffs = getattr(run.config.model, "adaptive", None) == getattr(options, "adaptive", None)
+    _load_projection(model, weights, rows, ("weight", "bias") if same_cutoffs else ("weight",))
+    known = int((rows >= 0).sum()) - len(SPECIALS)
+    return VocabularyCoverage(known, len(rows) - len(SPECIALS))
 
 
 def save_encoder(run: Run, output: Path) -> int:
-    """Makes ``output`` a run directory with nothing but the encoder of a run's best checkpoint; gives its size.
+    """Writes a run directory with only the encoder of a run's best checkpoint; returns its number of parameters.
 
-    ``model.encoder`` takes it as it takes the run.
+    ``model.encoder`` accepts it like the run itself.
 
     Raises:
-        UserError: the run has no encoder, or ``output`` is there already.
+        UserError: the run has no encoder, or ``output`` exists.
     """
     if not isinstance(run.config.model, EncoderOptions):
-        raise UserError(f"run={run.path} is no run of a language model or a classifier.")
+        raise UserError(f"run={run.path} is not the run of a language model or a classifier.")
     if output.exists():
-        raise UserError(f"output={output} is there already: delete it, or give the name of a new folder.")
+        raise UserError(f"output={output} exists: delete it, or choose another folder.")
     if reason := unwritable(output):
-        raise UserError(f"output={output} cannot be made: {reason}.")
+        raise UserError(f"output={output} cannot be created: {reason}.")
     weights = model_weights(run.checkpoint())
-    kept = {f"{PREFIX}{name}": value for name, value in weights.items() if name.startswith(ENCODER)}
+    encoder = {f"{PREFIX}{name}": value for name, value in weights.items() if name.startswith(ENCODER)}
     with atomic_folder(output) as folder:
         shutil.copy(run.path / CONFIG, folder)
         shutil.copytree(run.path / ASSETS, folder / ASSETS)
         (folder / CHECKPOINTS).mkdir()
         record_assets(folder / ASSETS)
-        write_checkpoint({"state_dict": kept}, folder / CHECKPOINTS / BEST)
-    return sum(value.numel() for value in kept.values())
+        write_checkpoint({"state_dict": encoder}, folder / CHECKPOINTS / BEST)
+    return sum(value.numel() for value in encoder.values())
 
 
-def _load_projection(model: nn.Module, weights: dict[str, Tensor], places: Tensor, names: Sequence[str]) -> None:
-    """names: of the parameters that mean the same there. A bias does not where the vocabulary is cut elsewhere."""
+def _load_projection(model: nn.Module, weights: dict[str, Tensor], rows: Tensor, names: Sequence[str]) -> None:
+    """Loads the output projection. names: its parameters to load; biases depend on the adaptive cutoffs."""
     generator = getattr(model, "generator", None)
     for name in names if generator is not None else ():
         if GENERATOR + name in weights:
-            cast(nn.Module, generator).get_parameter(name).copy_(map_words(weights[GENERATOR + name], places))
+            cast(nn.Module, generator).get_parameter(name).copy_(map_words(weights[GENERATOR + name], rows))
 
 
 def _check_sizes(run: Run, options: EncoderOptions) -> None:
-    theirs = run.config.model
-    if not isinstance(theirs, EncoderOptions):
-        raise UserError(f"model.encoder={run.path} is no run of a language model or a classifier.")
-    wrong = [
-        f"model.{name} is {getattr(options, name)} here and {getattr(theirs, name)} there"
+    pretrained = run.config.model
+    if not isinstance(pretrained, EncoderOptions):
+        raise UserError(f"model.encoder={run.path} is not the run of a language model or a classifier.")
+    differences = [
+        f"model.{name} is {getattr(options, name)} here and {getattr(pretrained, name)} there"
         for name in SIZES
-        if getattr(options, name) != getattr(theirs, name)
+        if getattr(options, name) != getattr(pretrained, name)
     ]
-    if wrong:
-        raise UserError(f"The encoder of {run.path} has another size: {', '.join(wrong)}. Set them as they are there.")
+    if differences:
+        raise UserError(f"The encoder of {run.path} has other sizes: {', '.join(differences)}. Use its values.")
 
 
-def word_places(run: Run, vocabulary: Vocabulary, key: str) -> Tensor:
-    """(V,) the place of each word in the run's vocabulary, -1 for one that it lacks.
+def word_rows(run: Run, vocabulary: Vocabulary, key: str) -> Tensor:
+    """(V,) the row of each word in the run's vocabulary; -1 for words that the run does not have.
 
     Args:
-        run: of a language model or a classifier.
-        vocabulary: V words.
-        key: which names the run, for the message.
+        run: the run of a language model or a classifier.
+        vocabulary: the V words.
+        key: the config key that names the run, for the message.
 
     Raises:
-        UserError: the two have no word in common.
+        UserError: the vocabularies have no word in common.
     """
-    there = {word: place for place, word in enumerate(run.text.vocabulary.words)}
-    places = torch.tensor([there.get(word, -1) for word in vocabulary.words])
-    if not bool((places[len(SPECIALS) :] >= 0).any()):
+    row_of = {word: row for row, word in enumerate(run.text.vocabulary.words)}
+    rows = torch.tensor([row_of.get(word, -1) for word in vocabulary.words])
+    if not bool((rows[len(SPECIALS) :] >= 0).any()):
         raise UserError(
-            f"The vocabulary of {run.path} has no word in common with that of the data: give data.language, tokenizer "
-            f"and data as they were there, or another {key}."
+            f"The vocabulary of {run.path} has no word in common with the data: set data.language, tokenizer and data "
+            f"as in that run, or choose another {key}."
         )
-    return places
+    return rows

@@ -1,4 +1,4 @@
-"""Language models as the start of a translation model (Ramachandran, Liu and Le 2017, arXiv:1611.02683)."""
+"""Initial weights of a translation model from language models (Ramachandran, Liu and Le 2017, arXiv:1611.02683)."""
 
 from __future__ import annotations
 
@@ -18,133 +18,129 @@ from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.runs.load import Run
 from seqvise.runs.model import model_weights
-from seqvise.training.pretrained_encoder import Transfer, word_places
+from seqvise.training.pretrained_encoder import VocabularyCoverage, word_rows
 
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a translation model took of a language model.
+class LoadedWeights:
+    """The weights that a translation model got from a language model.
 
     Attributes:
-        key: which of the `model.pretrained` keys.
-        layers: how many recurrent layers, from the first on.
-        of: how many there are.
-        words: of the vocabulary; None where another key gives the word vectors.
+        key: the `model.pretrained` key.
+        layers: number of loaded recurrent layers, starting with the first.
+        of: number of layers of the model.
+        words: coverage of the vocabulary; None if another key sets the word vectors.
     """
 
     key: str
     layers: int
     of: int
-    words: Transfer | None
+    words: VocabularyCoverage | None
 
-    def told(self) -> str:
-        """It in words."""
-        known = "" if self.words is None else f"; {self.words.known} of {self.words.words} words, the others the mean"
-        return f"{self.key}: {self.layers} of {self.of} layers{known}"
+    def summary(self) -> str:
+        """The loaded weights as text."""
+        words = self.words
+        coverage = "" if words is None else f"; {words.known} of {words.vocab_size} words, the others get the mean"
+        return f"{self.key}: {self.layers} of {self.of} layers{coverage}"
 
 
 @torch.no_grad()
 def load_language_models(
     model: Recurrent, options: RecurrentOptions, source: TextCodec, target: TextCodec, trust: bool = False
-) -> list[Start]:
-    """Puts word vectors and layers of the runs that ``options.pretrained`` names into a new model.
+) -> list[LoadedWeights]:
+    """Loads word vectors and layers from the runs that ``options.pretrained`` names into a new model.
 
-    Of the layers those are taken, from the first on, whose sizes are the same. Words that a language model did not know
-    get the mean of its word vectors, and the start of a translation what stood between two of its documents. The
-    projection to words gets the biases and, with ``tie_output``, the word vectors of the target's.
+    Layers are loaded in order, from the first up to the first with other sizes. Words that are out of a language
+    model's vocabulary get the mean of its word vectors; ``<bos>`` gets the vector of its document separator. The output
+    projection gets the biases of the target's language model and, with ``tie_output``, its word vectors.
 
     Args:
-        model: new.
-        options: its choices.
-        source, target: its words.
-        trust: import classes outside of seqvise, torch and Lightning that the runs' configs name.
+        model: a new model.
+        options: the model's options.
+        source, target: the codecs with the model's vocabularies.
+        trust: whether classes outside seqvise, torch and Lightning that the runs' configs name may be imported.
 
     Raises:
-        UserError: a run is no language model, or has another cell, other sizes, no word in common, or reads the other
-            way.
+        UserError: a run is not a language model, or its cell, sizes, vocabulary or reading direction do not match.
     """
-    chosen, found = options.pretrained, []
+    pretrained, loaded = options.pretrained, list[LoadedWeights]()
     sides = (
-        ("source", chosen.source, source, model.encoder, "forwards", False),
-        ("source_backwards", chosen.source_backwards, source, model.encoder, "backwards", True),
-        ("target", chosen.target, target, model.decoder, "layers", False),
+        ("source", pretrained.source, source, model.encoder, "forwards", False),
+        ("source_backwards", pretrained.source_backwards, source, model.encoder, "backwards", True),
+        ("target", pretrained.target, target, model.decoder, "layers", False),
     )
     for name, path, codec, side, layers_name, backwards in sides:
         if path is None:
             continue
         key = f"model.pretrained.{name}"
         embedding, layers = _parts(side, layers_name, key)
-        run = _fitting(key, Run.open(Path(path).expanduser(), trust), options, backwards)
+        run = _checked(key, Run.open(Path(path).expanduser(), trust), options, backwards)
         weights = model_weights(run.checkpoint())
-        places = word_places(run, codec.vocabulary, key)
+        rows = word_rows(run, codec.vocabulary, key)
         words = None
-        if name != "source_backwards" or chosen.source is None:
-            places[BOS] = EOS
-            embedding.weight.copy_(map_words(weights["encoder.embedding.weight"], places))
+        if name != "source_backwards" or pretrained.source is None:
+            rows[BOS] = EOS
+            embedding.weight.copy_(map_words(weights["encoder.embedding.weight"], rows))
             embedding.weight[PAD] = 0
-            words = Transfer(int((places >= 0).sum()) - len(SPECIALS), len(places) - len(SPECIALS))
+            words = VocabularyCoverage(int((rows >= 0).sum()) - len(SPECIALS), len(rows) - len(SPECIALS))
         if name == "target" and _has_biases(run, weights):
-            model.generator.bias.copy_(map_words(weights["generator.bias"], places))
+            model.generator.bias.copy_(map_words(weights["generator.bias"], rows))
         count = _load_layers(layers, weights, run, key)
-        found.append(Start(key, count, len(layers), words))
-    return found
+        loaded.append(LoadedWeights(key, count, len(layers), words))
+    return loaded
 
 
 def _parts(side: nn.Module, name: str, key: str) -> tuple[nn.Embedding, list[nn.Module]]:
-    """The word vectors and the layers of an encoder or decoder, which may be a person's own."""
+    """The embedding and the layers of an encoder or decoder, which may be your own class."""
     embedding, layers = getattr(side, "embedding", None), getattr(side, name, None)
     if not isinstance(embedding, nn.Embedding) or not isinstance(layers, nn.ModuleList):
-        raise UserError(
-            f"{key}: {type(side).__name__} has no embedding and {name} to be started from a language model."
-        )
+        raise UserError(f"{key}: {type(side).__name__} has no embedding and {name} to load from a language model.")
     return embedding, list(layers)
 
 
 def _has_biases(run: Run, weights: dict[str, Tensor]) -> bool:
-    """Whether the run has a bias for each word; of a cut vocabulary it is one within a cluster."""
+    """Whether the run has one bias for each word. With an adaptive softmax, biases belong to clusters."""
     return "generator.bias" in weights and getattr(run.config.model, "adaptive", None) is None
 
 
-def _fitting(key: str, run: Run, options: RecurrentOptions, backwards: bool) -> Run:
-    there = run.config.model
-    if not isinstance(there, LanguageModelOptions):
-        raise UserError(f"{key}={run.path} is no run of a language model.")
-    wrong = [
-        f"model.{name} is {getattr(options, name)} here and {getattr(there, name)} there"
+def _checked(key: str, run: Run, options: RecurrentOptions, backwards: bool) -> Run:
+    saved = run.config.model
+    if not isinstance(saved, LanguageModelOptions):
+        raise UserError(f"{key}={run.path} is not the run of a language model.")
+    differences = [
+        f"model.{name} is {getattr(options, name)} here and {getattr(saved, name)} there"
         for name in ("cell", "embedding")
-        if getattr(options, name) != getattr(there, name)
+        if getattr(options, name) != getattr(saved, name)
     ]
-    if wrong:
-        raise UserError(
-            f"{key}: the language model {run.path} does not fit: {', '.join(wrong)}. Set them as they are there."
-        )
+    if differences:
+        raise UserError(f"{key}: the language model {run.path} does not fit: {', '.join(differences)}. Use its values.")
     if run.text.backwards != backwards:
-        wanted = "from its end" if backwards else "from its beginning"
+        direction = "from its end" if backwards else "from its beginning"
         raise UserError(
-            f"{key} needs a language model that reads each document {wanted}: train one with "
+            f"{key} needs a language model that reads each document {direction}: train one with "
             f"data.backwards={str(backwards).lower()}."
         )
     return run
 
 
 def _load_layers(layers: Sequence[nn.Module], weights: dict[str, Tensor], run: Run, key: str) -> int:
-    """Copies what fits, from the first layer on, and gives how many layers that are."""
+    """Copies layers of the same size, starting with the first, and returns their number."""
     count = 0
     for number, layer in enumerate(layers):
-        theirs = {name: weights.get(f"encoder.layers.{number}.{name}") for name in WEIGHTS}
-        ours = {name: layer.get_parameter(name) for name in WEIGHTS}
-        if any(weight is None or weight.shape != ours[name].shape for name, weight in theirs.items()):
+        pretrained = {name: weights.get(f"encoder.layers.{number}.{name}") for name in WEIGHTS}
+        parameters = {name: layer.get_parameter(name) for name in WEIGHTS}
+        if any(weight is None or weight.shape != parameters[name].shape for name, weight in pretrained.items()):
             break
-        for name, weight in theirs.items():
+        for name, weight in pretrained.items():
             assert weight is not None
-            ours[name].copy_(weight)
+            parameters[name].copy_(weight)
         count += 1
     if not count:
         raise UserError(
-            f"{key}: no layer of {run.path} has the sizes of ours: its first has {_sizes(weights)} and this model's "
-            f"{_shape(layers[0])} (inputs, then state)."
+            f"{key}: no layer of {run.path} has the sizes of this model: its first layer has {_sizes(weights)}, this "
+            f"model's {_shape(layers[0])} (input size, hidden size). Use the sizes of that run."
         )
     return count
 

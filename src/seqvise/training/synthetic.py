@@ -1,4 +1,4 @@
-"""What a config leaves to the built-in pictures: the folder of images, their word vectors, the network's weights."""
+"""The built-in pictures: fills in their image folder, word vectors and network weights in a config."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ NETWORK = "seqvise.images.synthetic.network.PicturesNetwork"
 
 
 def with_pictures(config: Config) -> Config:
-    """The config with `data.root`, `data.weights` and `vectors.target` filled in where they are left to the pictures.
+    """The config with `data.root`, `data.weights` and `vectors.target` of the built-in pictures filled in if null.
 
-    Pictures that are absent are drawn again.
-
-    What they name is made where it is not in the cache yet. Other data come back as they are.
+    Files that are not in the cache yet are created, and a `data.root` that does not exist is replaced. Configs of other
+    data are returned unchanged.
 
     Raises:
-        UserError: fastText is not installed, or a label is held out that does not exist.
+        UserError: fastText is not installed, or a held-out label does not exist.
     """
     data = config.data
     if not isinstance(data, ImageOptions) or data.layout != "pictures":
@@ -36,7 +35,7 @@ def with_pictures(config: Config) -> Config:
     cache = cache_folder(config.paths).resolve()
     absent = data.root is not None and not Path(data.root).is_dir()
     if absent:  # a run from another machine, or without its cache
-        log.warning("data.root is %s, which is absent: the built-in pictures are taken from %s.", data.root, cache)
+        log.warning("data.root is %s, which does not exist: the built-in pictures in %s are used.", data.root, cache)
     if absent or data.root is None:
         data = replace(data, root=str(_draw(cache, data.seed)))
     if data.weights is None and data.backbone == NETWORK and data.precompute:
@@ -51,14 +50,14 @@ def _draw(cache: Path, seed: int) -> Path:
     from seqvise.images.synthetic.scene import COUNT, draw_set, pictures_folder
 
     if not pictures_folder(cache, seed).exists():
-        log.info("pictures: drawing %s", f"{COUNT:,}")
+        log.info("pictures: drawing %s images", f"{COUNT:,}")
     return draw_set(cache, seed)
 
 
 def _vectors(config: Config, cache: Path) -> Path:
     from seqvise.images.synthetic.text import vectors_file
 
-    log.info("pictures: word vectors of the text about them")
+    log.info("pictures: training word vectors on the built-in text")
     return vectors_file(config.vectors, cache)
 
 

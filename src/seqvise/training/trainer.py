@@ -1,4 +1,4 @@
-"""Lightning's Trainer from the config."""
+"""Builds Lightning's Trainer from the config."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from seqvise.runs.weights import REMEDY, refuse_nan, write_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the old file and renames, so that a full disk or a kill leaves the old one as it was."""
+    """Writes a temporary file and renames it, so that a full disk or a kill leaves the old file unchanged."""
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
@@ -38,8 +38,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 write_checkpoint(checkpoint, temporary)
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"{path} cannot be written ({_reason(error)}); what was there is as it was. Make room, and go on with "
-                f"resume={Path(path).parents[1]}."
+                f"{path} cannot be written ({_reason(error)}); an existing file is unchanged. Free disk space, and "
+                f"resume with resume={Path(path).parents[1]}."
             ) from error
 
     @override
@@ -49,7 +49,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Reads a checkpoint.
 
         Raises:
-            UserError: it is damaged, or has weights that are not finite.
+            UserError: the checkpoint is damaged, or contains NaN.
         """
         try:
             check_archive(Path(path))
@@ -61,7 +61,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _reason(error: BaseException) -> str:
-    """Why writing failed: the system's error where torch hides one behind its own."""
+    """Why writing failed: the system's error if torch's error wraps one."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -71,10 +71,10 @@ def _reason(error: BaseException) -> str:
 
 
 log = logging.getLogger(__name__)
-COPYING = re.compile(r"(?<=^ddp)_(spawn|fork|notebook)")
-"""What Lightning calls a strategy whose processes are copies of this one."""
+COPYING_STRATEGY = re.compile(r"(?<=^ddp)_(spawn|fork|notebook)")
+"""Lightning's names of strategies whose processes are copies of this one."""
 CURVES = "metrics.csv"
-"""What Lightning's CSV logger writes."""
+"""The file of Lightning's CSV logger."""
 
 
 def build_trainer(
@@ -83,27 +83,27 @@ def build_trainer(
     """The trainer of the `trainer` node, with the logger of the `logger` node.
 
     Args:
-        config: the two nodes are read.
-        run: where logs and checkpoints go.
-        callbacks: all of them.
-        done: optimizer steps behind which training goes on; None for a new run.
+        config: the config with the two nodes.
+        run: the directory of logs and checkpoints.
+        callbacks: all callbacks.
+        done: the step from which training is resumed; None for a new run.
 
     Raises:
-        UserError: the devices, the strategy or the precision asked for are not to be had on this machine.
+        UserError: this machine does not support the devices, the strategy or the precision.
     """
     options: dict[str, Any] = content(config)["trainer"]
-    del options["timeout"]  # ours
+    del options["timeout"]  # not an argument of Lightning's Trainer
     if isinstance(options["strategy"], dict):
         options["strategy"] = construct("trainer.strategy", options["strategy"], STRATEGY)
     elif isinstance(options["strategy"], str):
-        options["strategy"] = _with_own_processes(options["strategy"])
+        options["strategy"] = _with_new_processes(options["strategy"])
     logger = construct("logger", _logger_node(config.logger, done), LOGGER) if config.logger else False
     try:
         return pl.Trainer(
             **options,
             logger=logger,
             callbacks=list(callbacks),
-            # The batch sampler of the data module shares batches out by itself.
+            # The batch sampler of the data module distributes batches itself.
             use_distributed_sampler=False,
             enable_progress_bar=config.callbacks.progress,
             default_root_dir=run.path,
@@ -111,34 +111,35 @@ def build_trainer(
         )
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
-            f"This machine cannot do what the trainer node asks for: {' '.join(str(error).split())}"
+            "This machine does not support trainer.accelerator, trainer.devices, trainer.strategy or "
+            f"trainer.precision: {' '.join(str(error).split())}"
         ) from error
 
 
-def _with_own_processes(strategy: str) -> str:
-    """A strategy whose processes are started as this one was, for one that copies this process.
+def _with_new_processes(strategy: str) -> str:
+    """Replaces a strategy that copies this process by one that starts new processes.
 
-    What copies of it have measured, which is all but the weights, Lightning forgets when they end.
+    Lightning returns only the weights from copied processes: their metrics are lost.
     """
-    other = re.sub(COPYING, "", strategy)
+    other = re.sub(COPYING_STRATEGY, "", strategy)
     if other != strategy:
-        log.info("trainer.strategy=%s: processes are started as %s starts them.", strategy, other)
+        log.info("trainer.strategy=%s is replaced by %s, which starts new processes.", strategy, other)
     return other
 
 
 def keep_curves(run: RunDirectory, done: int) -> None:
-    """Renames the file of Lightning's CSV logger, which removes the file that it finds.
+    """Renames the file of Lightning's CSV logger, which would otherwise delete it.
 
     Args:
-        run: a run that is resumed.
-        done: optimizer steps behind it.
+        run: the resumed run.
+        done: the step from which training is resumed.
     """
     if run.writes and (run.path / CURVES).is_file():
         (run.path / CURVES).rename(run.path / f"{Path(CURVES).stem}-before-{done}.csv")
 
 
 def _logger_node(node: dict[str, Any], done: int | None) -> dict[str, Any]:
-    """The node of a logger. TensorBoard's hides the points behind the step from which training is resumed."""
+    """The node of a logger. TensorBoard's hides points after the step from which training is resumed."""
     if done is None or not str(node.get("_target_")).endswith(".TensorBoardLogger"):
         return node
     return {**node, "purge_step": done + 1}

@@ -1,4 +1,4 @@
-"""Parallel text to a translation task."""
+"""Builds the data, model and task of a translation model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build(config: Config, seed: int) -> Parts:
     """Prepares the corpus, and builds the model and its task.
 
     Raises:
-        UserError: a file or a package is not there.
+        UserError: a file or a package is missing.
     """
     check_files(config.vectors, option(config.model, "embedding"))
     with preparing():
@@ -41,7 +41,7 @@ def build(config: Config, seed: int) -> Parts:
         )
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
-    _start_from(model, config, store)
+    _load_pretrained(model, config, store)
     data = ParallelDataModule(store, config.data, seed)
 
     def write_assets(folder: Path) -> None:
@@ -49,33 +49,33 @@ def build(config: Config, seed: int) -> Parts:
         store.target.save(folder, "target")
 
     shown = max(config.callbacks.samples, config.callbacks.attention_maps)
-    own = {"loss": config.loss, "forcing": forcing_of(config), "store": store, "samples": shown}
-    return Parts(data, make_task(config, model, seed, **own), store.part("test") is not None, write_assets)
+    arguments = {"loss": config.loss, "forcing": forcing_of(config), "store": store, "samples": shown}
+    return Parts(data, make_task(config, model, seed, **arguments), store.part("test") is not None, write_assets)
 
 
 def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int) -> None:
-    """Puts the word vectors of the `vectors` node into the model, and says what was missing."""
+    """Loads the word vectors of the `vectors` node into the model, and logs their coverage."""
     with preparing():
         matrices = {side: _side_vectors(config, store, side, seed) for side in ("source", "target")}
     if any(matrix is not None for matrix in matrices.values()):
         if not hasattr(model, "load_word_vectors"):
             raise UserError(
                 f"vectors={config.vectors.name}, but {type(model).__name__} has no load_word_vectors: "
-                "choose vectors=none, or write it as seqvise.models.recurrent.model.Recurrent does."
+                "choose vectors=none, or add this method as in seqvise.models.recurrent.model.Recurrent."
             )
         cast(Any, model).load_word_vectors(matrices["source"], matrices["target"])
 
 
-def _start_from(model: nn.Module, config: Config, store: TokenStore) -> None:
-    """Puts the language models of `model.pretrained` into the model, and says what they gave."""
+def _load_pretrained(model: nn.Module, config: Config, store: TokenStore) -> None:
+    """Loads the language models of `model.pretrained` into the model, and logs the loaded weights."""
     if isinstance(config.model, RecurrentOptions) and isinstance(model, Recurrent):
-        for start in load_language_models(model, config.model, store.source, store.target, config.trust):
-            log.info("%s", start.told())
+        for loaded in load_language_models(model, config.model, store.source, store.target, config.trust):
+            log.info("%s", loaded.summary())
 
 
 def _side_vectors(config: Config, store: TokenStore, side: str, seed: int) -> torch.Tensor | None:
     vocabulary: Vocabulary = getattr(store, side).vocabulary
-    found = initial_vectors(
+    vectors = initial_vectors(
         config.vectors,
         words=vocabulary.words,
         counts=vocabulary.counts,
@@ -85,9 +85,9 @@ def _side_vectors(config: Config, store: TokenStore, side: str, seed: int) -> to
         seed=seed,
         lines=lambda: _training_words(store, side),
     )
-    if found is None:
+    if vectors is None:
         return None
-    matrix, coverage = found
+    matrix, coverage = vectors
     log.info("Word vectors, %s side: %s", side, coverage)
     return torch.from_numpy(matrix)
 
@@ -99,13 +99,13 @@ def _training_words(store: TokenStore, side: str) -> Iterable[list[str]]:
 
 
 def _log_report(report: CorpusReport) -> None:
-    for name, tally in report.inputs.items():
-        log.info("data.%s: %s", name, tally.summary())
+    for name, counts in report.inputs.items():
+        log.info("data.%s: %s", name, counts.summary())
     for warning in report.warnings:
         log.warning(warning)
     for name, side in (("source", report.source), ("target", report.target)):
         log.info(
-            "%s (%s): %s words, %.1f %% of validation words unknown",
+            "%s (%s): vocabulary size %s, %.1f %% of validation words out-of-vocabulary",
             name,
             side.language,
             side.words,

@@ -15,11 +15,12 @@ from omegaconf.errors import OmegaConfBaseException
 from seqvise.config.compose import compose_what_fits
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import unknown_keys
-from seqvise.config.overrides import key_of, override
+from seqvise.config.overrides import key_of, override, split_override
 from seqvise.config.search_path import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
 from seqvise.launching.pool import cpu_processes, cuda_devices, devices_needed, threads_of_job
+from seqvise.options import option_errors
 from seqvise.paths import unwritable
 from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
@@ -135,8 +136,9 @@ def _is_tune_override(item: str) -> bool:
 
 def _as_list(item: str) -> str:
     """``tune.seeds=0,1,2`` as a list; without brackets Hydra would read a sweep."""
-    key, _, value = item.partition("=")
-    return f"{key}=[{value}]" if key in ("tune.seeds", "tune.devices") and value[:1].isdigit() else item
+    parts = split_override(item)
+    is_list = parts.name in ("tune.seeds", "tune.devices") and parts.value[:1].isdigit()
+    return f"{item.removesuffix(parts.value)}[{parts.value}]" if is_list else item
 
 
 def _options(overrides: Sequence[str]) -> tuple[TuneOptions, list[str]]:
@@ -149,7 +151,7 @@ def _options(overrides: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     except OmegaConfBaseException as error:
         raise UserError(*messages, one_line(error)) from error
     assert isinstance(options, TuneConfig)
-    return options.tune, [*messages, *options.tune.problems(ROOT)]
+    return options.tune, [*messages, *option_errors(options)]
 
 
 def _space(options: TuneOptions, tune_overrides: Sequence[str]) -> tuple[tuple[Parameter, ...], list[str]]:
@@ -159,7 +161,7 @@ def _space(options: TuneOptions, tune_overrides: Sequence[str]) -> tuple[tuple[P
     try:
         return read_space(options.space), []
     except UserError as error:
-        return (), list(error.problems)
+        return (), list(error.messages)
 
 
 def _conflicts(fixed: Sequence[str], space: Sequence[Parameter], options: TuneOptions) -> Iterator[str]:
@@ -217,7 +219,7 @@ def _folder_errors(database: Path) -> Iterator[str]:
 
 def _name(tune_overrides: Sequence[str], fixed: Sequence[str]) -> str:
     """Name of a study: its search space, then the experiment or model if one is set."""
-    named = dict(item.split("=", 1) for item in (*tune_overrides, *fixed))
+    named = {parts.name: parts.value for parts in map(split_override, (*tune_overrides, *fixed))}
     parts = [named.get(ROOT, "search"), named.get("experiment") or named.get("model") or ""]
     return "-".join(part.replace("/", "-") for part in parts if part)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from seqvise.config.keys import flatten
 from seqvise.errors import UserError
 
 Value: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
@@ -169,7 +170,7 @@ def read_space(node: Mapping[str, Any], key: str = "tune.space") -> Space:
     """
     parameters: dict[str, Parameter] = {}
     messages: list[str] = []
-    for name, content in flatten(node).items():
+    for name, content in flat(node).items():
         message = _error(name, content, f"{key}.{name}") or _when_error(content, parameters, f"{key}.{name}")
         if message:
             messages.append(message)
@@ -180,16 +181,14 @@ def read_space(node: Mapping[str, Any], key: str = "tune.space") -> Space:
     return tuple(parameters.values())
 
 
-def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Full name of each parameter -> its node. A later node for the same name updates the earlier one."""
-    nodes: dict[str, Any] = {}
-    for name, content in node.items():
-        full = f"{prefix}{name}"
-        inner = flatten(content, f"{full}.") if _is_nested(content) else {full: content}
-        for key, value in inner.items():
-            both = isinstance(value, Mapping) and isinstance(nodes.get(key), Mapping)
-            nodes[key] = {**nodes[key], **value} if both else value
-    return nodes
+def flat(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Each parameter's node by its full name; of two for one name, the later adds to the earlier."""
+    found: dict[str, Any] = {}
+    for names, value in flatten(node, lambda _, value: _is_nested(value)):
+        key = ".".join(names)
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = {**found[key], **value} if both else value
+    return found
 
 
 def as_plain(space: Space) -> dict[str, Any]:

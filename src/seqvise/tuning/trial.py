@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqvise.files import held, write_text
+from seqvise.files import try_lock, write_text
 from seqvise.launching.processes import SWEEP
 from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import LOCK, STATUS
@@ -175,7 +175,7 @@ class Running:
 
     def _start(self) -> None:
         # A run whose `tune` was killed may still be saving.
-        with held(self._folder / LOCK) as free:
+        with try_lock(self._folder / LOCK) as free:
             if not free:
                 return
         command = self.command(self.values, self.seeds[len(self.scores)], self._folder)

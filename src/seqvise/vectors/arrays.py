@@ -1,4 +1,4 @@
-"""Vectors in a NumPy ``.npz`` file: an array of words or synset ids, and one of their vectors."""
+"""Vectors in a NumPy ``.npz`` file: an array of words or synset ids, and an array of vectors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seqvise.errors import UserError
 from seqvise.vectors.words import WholeFile, WordVectors, resolve
 
 WORDS = ("words", "wnids")
-"""What the array of words may be called."""
+"""Possible names of the array of words."""
 VECTORS = "vectors"
 
 
 def arrays_dim(path: Path) -> int:
-    """The width of the vectors.
+    """The dimension of the vectors.
 
     Raises:
         UserError: as ``read_all_arrays``.
@@ -43,7 +43,7 @@ def read_all_arrays(path: Path, limit: int | None) -> WholeFile:
     """The first ``limit`` words and their vectors.
 
     Raises:
-        UserError: the file is damaged, or has not the two arrays.
+        UserError: the file is damaged, or lacks one of the two arrays.
     """
     words, matrix = _read(path)
     return WholeFile(words[:limit], matrix[:limit], len(words))
@@ -55,7 +55,7 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float32]]:
             name = next((name for name in WORDS if name in arrays), None)
             if name is None or VECTORS not in arrays:
                 raise UserError(
-                    f"{path} holds the arrays {', '.join(arrays) or '(none)'}, but must hold '{VECTORS}' and "
+                    f"{path} contains the arrays {', '.join(arrays) or '(none)'}, but must contain '{VECTORS}' and "
                     f"'{WORDS[0]}' or '{WORDS[1]}'."
                 )
             words, matrix = arrays[name], np.asarray(arrays[VECTORS], np.float32)
@@ -64,9 +64,9 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     if words.ndim != 1 or words.dtype.kind != "U" or matrix.ndim != 2 or len(words) != len(matrix) or not matrix.size:
         raise UserError(
             f"{path}: '{name}' is {words.dtype} {words.shape} and '{VECTORS}' {matrix.shape}, but they must be "
-            "N words and N vectors of one width."
+            "N words and N vectors of equal dimension."
         )
     if not np.isfinite(matrix).all():
         row = int(np.flatnonzero(~np.isfinite(matrix).all(1))[0])
-        raise UserError(f"{path}: the vector of '{words[row]}' holds a number that is not finite.")
+        raise UserError(f"{path}: the vector of '{words[row]}' contains a number that is not finite.")
     return [str(word) for word in words], matrix

@@ -1,7 +1,7 @@
-"""fastText's own ``.bin`` files, which know subwords.
+"""fastText's binary ``.bin`` files, which contain subwords.
 
-fastText loads a file that was cut off without a word, or ends the process. So the layout is checked here first:
-args, dictionary, then two matrices, as in ``FastText::saveModel``, ``Dictionary::save`` and ``DenseMatrix::save``.
+fastText silently loads a truncated file, or aborts the process. So the layout is checked first: args, dictionary, then
+two matrices, as in ``FastText::saveModel``, ``Dictionary::save`` and ``DenseMatrix::save``.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from seqvise.vectors.words import Casings, Origin, Subwords, WholeFile, WordVect
 
 MAGIC = 793712314
 VERSIONS = (11, 12)
-_HEAD = struct.Struct("<ii12id")  # magic, version, then the args: dim first, t last
+_HEAD = struct.Struct("<ii12id")  # magic, version, then the args from dim to t
 _DICTIONARY = struct.Struct("<3i2q")  # size, words, labels, tokens, pruned subwords
-_ENTRY_TAIL = 9  # behind a word and its zero byte: count, type
+_ENTRY_TAIL = 9  # after a word and its zero byte: count, type
 _SHAPE = struct.Struct("<?qq")  # quantised, rows, columns
 
 
 def binary_dim(path: Path) -> int:
-    """The width of the vectors, after a check that the file is whole.
+    """The dimension of the vectors, after a check that the file is complete.
 
     Raises:
-        UserError: the file is not a fastText model, is quantised, or is cut off.
+        UserError: the file is not a fastText model, is quantised, or is truncated.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _check(path, content)
     except (struct.error, ValueError):
-        _cut_off(path)
+        _raise_truncated(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def read_binary(path: Path, words: Sequence[str]) -> WordVectors:
-    """The vectors of the words, and those that fastText makes from the subwords of unknown ones.
+    """The vectors of the words; for unknown words, the vectors that fastText computes from subwords.
 
     Raises:
         UserError: the file is damaged, or fastText is not installed.
@@ -51,7 +51,7 @@ def read_binary(path: Path, words: Sequence[str]) -> WordVectors:
 
 
 def read_all_binary(path: Path, limit: int | None) -> WholeFile:
-    """The first ``limit`` words, their vectors, and those of subwords.
+    """The first ``limit`` words with their vectors, and the vectors of subwords.
 
     Raises:
         UserError: the file is damaged, or fastText is not installed.
@@ -66,7 +66,7 @@ def read_all_binary(path: Path, limit: int | None) -> WholeFile:
 
 
 def read_subwords(path: Path) -> Subwords | None:
-    """The vectors of subwords, mapped from the file; None where it was trained on whole words only.
+    """The memory-mapped vectors of subwords; None if the model was trained on whole words only.
 
     Raises:
         UserError: the file is damaged.
@@ -84,16 +84,16 @@ def read_subwords(path: Path) -> Subwords | None:
 
 
 def look_up(model: Any, words: Sequence[str]) -> WordVectors:
-    """The vectors of the words in a loaded fastText model."""
+    """The vectors of words from a loaded fastText model."""
     casings = Casings(words)
-    known = [word for word in model.get_words(on_unicode_error="replace") if casings.concern(word)]
-    found = resolve(words, {word: model.get_word_vector(word) for word in known}, model.get_dimension())
-    for row in np.flatnonzero(found.origins == Origin.MISSING).tolist():
+    known = [word for word in model.get_words(on_unicode_error="replace") if casings.match(word)]
+    vectors = resolve(words, {word: model.get_word_vector(word) for word in known}, model.get_dimension())
+    for row in np.flatnonzero(vectors.origins == Origin.MISSING).tolist():
         vector = model.get_word_vector(words[row])
         if vector.any():
-            found.matrix[row] = vector
-            found.origins[row] = Origin.SUBWORDS
-    return found
+            vectors.matrix[row] = vector
+            vectors.origins[row] = Origin.SUBWORDS
+    return vectors
 
 
 def fasttext_module() -> Any:
@@ -106,8 +106,7 @@ def fasttext_module() -> Any:
         import fasttext
     except ImportError:
         raise UserError(
-            "fastText is not installed: pip install 'seqvise[fasttext]', or choose vectors in a .vec file or "
-            "vectors=none."
+            "fastText is not installed: pip install 'seqvise[fasttext]', or use vectors in a .vec file or vectors=none."
         ) from None
     return fasttext
 
@@ -115,10 +114,10 @@ def fasttext_module() -> Any:
 def _check(path: Path, content: mmap.mmap) -> int:
     magic, version, dim, *_ = _HEAD.unpack_from(content)
     if magic != MAGIC or version not in VERSIONS:
-        raise UserError(f"{path} is not a fastText model: a .bin file of fastText starts with other bytes.")
+        raise UserError(f"{path} is not a fastText model: the first bytes of a fastText .bin file are different.")
     end = _matrix_end(path, content, _dictionary_end(path, content))
     if _matrix_end(path, content, end) > len(content):
-        _cut_off(path)
+        _raise_truncated(path)
     return int(dim)
 
 
@@ -126,24 +125,24 @@ def _dictionary_end(path: Path, content: mmap.mmap) -> int:
     size: int
     pruned: int
     size, _, _, _, pruned = _DICTIONARY.unpack_from(content, _HEAD.size)
-    place = _HEAD.size + _DICTIONARY.size
+    position = _HEAD.size + _DICTIONARY.size
     for _ in range(size):
-        place = content.find(b"\0", place) + 1
-        if place == 0:
-            _cut_off(path)
-        place += _ENTRY_TAIL
-    return place + 8 * max(pruned, 0)
+        position = content.find(b"\0", position) + 1
+        if position == 0:
+            _raise_truncated(path)
+        position += _ENTRY_TAIL
+    return position + 8 * max(pruned, 0)
 
 
-def _matrix_end(path: Path, content: mmap.mmap, place: int) -> int:
+def _matrix_end(path: Path, content: mmap.mmap, position: int) -> int:
     quantised: bool
     rows: int
     columns: int
-    quantised, rows, columns = _SHAPE.unpack_from(content, place)
+    quantised, rows, columns = _SHAPE.unpack_from(content, position)
     if quantised:
-        raise UserError(f"{path} is a quantised fastText model: use the model it was made from, or a .vec file.")
-    return place + _SHAPE.size + 4 * rows * columns
+        raise UserError(f"{path} is a quantised fastText model: use the original model, or a .vec file.")
+    return position + _SHAPE.size + 4 * rows * columns
 
 
-def _cut_off(path: Path) -> NoReturn:
-    raise UserError(f"{path} is not a whole fastText model ({path.stat().st_size:,} bytes): fetch it again.")
+def _raise_truncated(path: Path) -> NoReturn:
+    raise UserError(f"{path} is not a complete fastText model ({path.stat().st_size:,} bytes): download it again.")

@@ -1,4 +1,4 @@
-"""A vector file and words of it as a person reads them."""
+"""Describes a vector file and some of its words in tables of text."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from seqvise.vectors.lexicon import Lexicon, unit_rows
 
 FIRST = 10
 SPELLINGS = 5
-WIDEST = 12
-"""Words in a table of similarities; of more the pairs nearest to each other are listed."""
+MAX_TABLE_WORDS = 12
+"""Maximum number of words in a table of similarities; for more words, the nearest pairs are listed."""
 PAIRS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A word that was asked for.
+    """A requested word.
 
     Attributes:
-        word: as it was written.
-        entry: the word of the file; None for a vector made of subwords.
-        rank: its place in the file, from 1; None as well.
-        vector: (D,)
+        word: the word as requested.
+        entry: the word in the file; None for a vector from subwords.
+        rank: position in the file, from 1; None for a vector from subwords.
+        vector: (D,) vector of the word.
     """
 
     word: str
@@ -36,27 +36,27 @@ class Entry:
 
 
 def look_up(lexicon: Lexicon, words: Sequence[str]) -> list[Entry]:
-    """The words in the file, those it lacks made of subwords where it knows these.
+    """Looks up words; words that the file lacks get a vector from subwords, if it has these.
 
     Raises:
-        UserError: a word has no vector; all such words, with those that are spelled like them.
+        UserError: words have no vector; the message names all of them, with words of similar spelling.
     """
-    found = [_entry(lexicon, word) for word in words]
-    unknown = [word for word, one in zip(words, found, strict=True) if one is None]
+    entries = [_entry(lexicon, word) for word in words]
+    unknown = [word for word, entry in zip(words, entries, strict=True) if entry is None]
     if unknown:
         raise UserError(*(unknown_word(lexicon, word) for word in unknown))
-    return [one for one in found if one is not None]
+    return [entry for entry in entries if entry is not None]
 
 
 def unknown_word(lexicon: Lexicon, word: str) -> str:
-    """A sentence about a word without a vector."""
+    """The message for a word without a vector."""
     near = lexicon.spelled_like(word, SPELLINGS)
     hint = f"Spelled nearly so: {', '.join(near)}." if near else "No word is spelled nearly so."
     return f"words: there is no vector of '{word}' in {lexicon.name}. {hint}"
 
 
 def summary(lexicon: Lexicon) -> Iterator[str]:
-    """Lines on the file as a whole."""
+    """Table of the properties of the file."""
     norms = lexicon.norms
     count = f"{len(lexicon):,}" if len(lexicon) == lexicon.total else f"{len(lexicon):,} of {lexicon.total:,}"
     parts = lexicon.subwords
@@ -65,7 +65,7 @@ def summary(lexicon: Lexicon) -> Iterator[str]:
         "words": f"{count}, {lexicon.dim} dimensions",
         "subwords": f"of {parts.shortest} to {parts.longest} characters" if parts is not None else "none",
         "norm": f"{norms.mean():.3f} on average, {norms.min():.3f} to {norms.max():.3f}",
-        "mean cosine": f"{lexicon.likeness:.3f} between two different words",
+        "mean cosine": f"{lexicon.mean_cosine:.3f} between two different words",
         "first words": " ".join(lexicon.words[:FIRST]),
     }
     if zeros := int((norms == 0).sum()):
@@ -74,38 +74,40 @@ def summary(lexicon: Lexicon) -> Iterator[str]:
 
 
 def words_report(lexicon: Lexicon, entries: Sequence[Entry], k: int) -> Iterator[str]:
-    """Lines on each word: its entry, its rank and norm, and the words around it."""
+    """Table of words: entry, rank, norm and nearest words."""
     rows = [["word", "in the file", "rank", "norm", "nearest"]]
-    for one in entries:
-        near = lexicon.nearest(one.vector, k, without=[] if one.entry is None else [one.entry])
-        told = ", ".join(f"{word} {cosine:.2f}" for word, cosine in near)
-        rank = "" if one.rank is None else f"{one.rank:,}"
-        rows.append([one.word, one.entry or "(from subwords)", rank, f"{np.linalg.norm(one.vector):.3f}", told])
+    for entry in entries:
+        near = lexicon.nearest(entry.vector, k, without=[] if entry.entry is None else [entry.entry])
+        neighbours_text = ", ".join(f"{word} {cosine:.2f}" for word, cosine in near)
+        rank = "" if entry.rank is None else f"{entry.rank:,}"
+        rows.append(
+            [entry.word, entry.entry or "(from subwords)", rank, f"{np.linalg.norm(entry.vector):.3f}", neighbours_text]
+        )
     return table(rows, right=(2, 3))
 
 
 def similarities(entries: Sequence[Entry]) -> Iterator[str]:
-    """Lines on the cosines of all pairs of words; of many words, of the nearest pairs."""
-    units = unit_rows(np.stack([one.vector for one in entries]))
+    """Table of the cosines of all pairs of words; for many words, of the nearest pairs."""
+    units = unit_rows(np.stack([entry.vector for entry in entries]))
     cosines = units @ units.T
-    words = [one.word for one in entries]
-    if len(words) <= WIDEST:
+    words = [entry.word for entry in entries]
+    if len(words) <= MAX_TABLE_WORDS:
         cells = [[word, *(f"{value:.3f}" for value in row)] for word, row in zip(words, cosines, strict=True)]
         return table([["cosine", *words], *cells], right=range(1, len(words) + 1))
     first, second = np.triu_indices(len(words), 1)
     order = np.argsort(-cosines[first, second], kind="stable")[:PAIRS]
-    pairs = [(first[one], second[one]) for one in order]
+    pairs = [(first[index], second[index]) for index in order]
     lines = [[words[left], words[right], f"{cosines[left, right]:.3f}"] for left, right in pairs]
     return table([["nearest pairs", "", "cosine"], *lines], right=(2,))
 
 
-def neighbours(found: Sequence[tuple[str, float]]) -> Iterator[str]:
-    """Lines of words and their cosines."""
-    return table([[word, f"{cosine:.3f}"] for word, cosine in found], right=(1,))
+def neighbours(neighbours: Sequence[tuple[str, float]]) -> Iterator[str]:
+    """Table of words and their cosines."""
+    return table([[word, f"{cosine:.3f}"] for word, cosine in neighbours], right=(1,))
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """Rows of cells as lines, two spaces between columns. right: columns that are flush right."""
+    """Lines of a table with two spaces between columns. right: indices of right-aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = zip(row, widths, range(len(row)), strict=True)

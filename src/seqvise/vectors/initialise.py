@@ -1,4 +1,4 @@
-"""The matrix that word embeddings start from, and a report of what was missing."""
+"""Initialises word embeddings from word vectors, and reports the coverage of the vocabulary."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from seqvise.vectors.store import file_dim, stored_vectors
 from seqvise.vectors.words import Origin, WordVectors
 
 SPECIALS = 4
-"""Entries at the head of a vocabulary that are not words: <bos>, <pad>, <eos>, <unk>."""
+"""Number of special tokens at the start of a vocabulary: <bos>, <pad>, <eos>, <unk>."""
 PAD = 1
 SHOWN = 20
-ALIKE = 0.9
-"""A mean cosine above this is reported; vectors of large corpora have about .1 to .4."""
+MAX_MEAN_COSINE = 0.9
+"""A larger mean cosine is reported; vectors trained on large corpora have about .1 to .4."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many words of a vocabulary have a vector, the specials not counted.
+    """Coverage of a vocabulary by word vectors, without special tokens.
 
     Attributes:
-        exact, case, subwords, missing: numbers of words by where their vector comes from.
-        tokens: the share of running words with a vector of their own or another case's; None without counts.
-        tokens_subwords: the share of running words with a vector from subwords; None without counts.
+        exact, case, subwords, missing: numbers of words by the origin of their vector.
+        tokens: share of running words with an exact vector or that of another case; None without counts.
+        tokens_subwords: share of running words with a vector from subwords; None without counts.
         examples: the most frequent words without a vector.
-        likeness: mean cosine between the vectors of two words; near 1, they say nothing.
+        mean_cosine: mean cosine between the vectors of two words; near 1, the vectors carry no information.
     """
 
     exact: int
@@ -42,22 +42,22 @@ class Coverage:
     tokens: float | None
     tokens_subwords: float | None
     examples: tuple[str, ...]
-    likeness: float = 0.0
+    mean_cosine: float = 0.0
 
     def __str__(self) -> str:
         total = self.exact + self.case + self.subwords + self.missing
         text = (
-            f"Of {total:,} words, {self.exact:,} have a vector, {self.case:,} that of another case, "
-            f"{self.subwords:,} one from subwords, {self.missing:,} none."
+            f"Vectors of {total:,} words: {self.exact:,} exact, {self.case:,} in another case, "
+            f"{self.subwords:,} from subwords, {self.missing:,} missing."
         )
         if self.tokens is not None and self.tokens_subwords is not None:
-            text += f" Of running words, {self.tokens:.1%} have a vector and {self.tokens_subwords:.1%} subwords only."
+            text += f" Running words: {self.tokens:.1%} with a vector, {self.tokens_subwords:.1%} from subwords only."
         if self.examples:
-            text += f" Most frequent without: {', '.join(self.examples)}."
-        if self.likeness > ALIKE:
+            text += f" Most frequent words without a vector: {', '.join(self.examples)}."
+        if self.mean_cosine > MAX_MEAN_COSINE:
             text += (
-                f" WARNING: the vectors are nearly all alike (mean cosine {self.likeness:.4f}), as after too little "
-                "training: raise vectors.trained.epochs, or take other vectors."
+                f" WARNING: the vectors are nearly equal (mean cosine {self.mean_cosine:.4f}), as after too little "
+                "training: increase vectors.trained.epochs, or use other vectors."
             )
         return text
 
@@ -72,70 +72,70 @@ def initial_vectors(
     seed: int,
     lines: Callable[[], Iterable[Sequence[str]]] | None,
 ) -> tuple[NDArray[np.float32], Coverage] | None:
-    """The start of one side's embedding, or None where it stays as the model makes it.
+    """The initial embedding of one side; None if the model's own initialisation is used.
 
     Args:
-        words: the side's vocabulary, V entries, the specials first.
-        counts: how often each occurs in training.
-        path: ``options.source`` or ``options.target``; None with ``fasttext`` leaves the side as it is.
-        dim: D, the model's width of word vectors.
-        cache: the folder of stores.
-        seed: of the rows that are drawn.
-        lines: gives the side's tokenised training sentences, for ``trained``.
+        words: vocabulary of the side, V entries, special tokens first.
+        counts: occurrences of each entry in the training part.
+        path: ``options.source`` or ``options.target``; None with ``fasttext`` means no vectors for this side.
+        dim: embedding dimension D of the model.
+        cache: folder of the stores.
+        seed: seed of random rows.
+        lines: returns the tokenised training sentences of the side, for ``trained``.
 
     Returns:
-        (V, D) and a report.
+        (V, D) matrix and its coverage.
 
     Raises:
-        UserError: the file is missing or damaged, or its vectors have another width than the model's.
+        UserError: the file is missing or damaged, or the dimension of its vectors is not that of the model.
     """
     if options.name == "none" or (options.name == "fasttext" and path is None):
         return None
-    wanted = words[SPECIALS:]
+    real_words = words[SPECIALS:]
     if options.name == "trained":
-        found = _trained(options, wanted, dim, cache, lines)
+        vectors = _trained(options, real_words, dim, cache, lines)
     else:
-        found = stored_vectors(_checked(options, path or "", dim), wanted, cache)
-    return embedding_matrix(words, found, options, seed, counts)
+        vectors = stored_vectors(_checked(options, path or "", dim), real_words, cache)
+    return embedding_matrix(words, vectors, options, seed, counts)
 
 
 def embedding_matrix(
     words: Sequence[str],
-    found: WordVectors,
+    vectors: WordVectors,
     options: VectorOptions,
     seed: int,
     counts: Sequence[int] | None = None,
 ) -> tuple[NDArray[np.float32], Coverage]:
-    """A row for each entry of a vocabulary.
+    """The initial embedding matrix of a vocabulary.
 
-    Found vectors are scaled by ``options.scale``. A word without one gets the mean of the found rows, or with
-    ``missing=random`` a draw around 0: with deviation 1, as in the lesson, or that of the found rows where
-    ``scale=none``. <bos>, <eos> and <unk> are always drawn, around the same centre, so that they differ from one
-    another; <pad> is zero.
+    Vectors are scaled by ``options.scale``. A word without a vector gets the mean of the others. With
+    ``missing=random``, it gets a random vector around 0 with standard deviation 1, as in the fast.ai (2018) lesson, or
+    with ``scale=none`` the deviation of the others. <bos>, <eos> and <unk> are always random, around the same centre,
+    so that they differ from one another; <pad> is zero.
 
     Args:
-        words: V entries, the specials first.
-        found: vectors of ``words[4:]``.
-        seed: of the draws.
-        counts: how often each entry occurs, for the report.
+        words: V entries, special tokens first.
+        vectors: vectors of ``words[4:]``.
+        seed: seed of the random rows.
+        counts: occurrences of each entry, for the coverage.
 
     Returns:
-        (V, D) and a report.
+        (V, D) matrix and its coverage.
     """
-    if found.words != tuple(words[SPECIALS:]):
-        raise ValueError("The vectors found are not those of the vocabulary's words.")
-    origins = found.origins.copy()
+    if vectors.words != tuple(words[SPECIALS:]):
+        raise ValueError("The words of the vectors must be those of the vocabulary without special tokens.")
+    origins = vectors.origins.copy()
     if options.missing != "subwords":
         origins[origins == Origin.SUBWORDS] = Origin.MISSING
-    has = origins != Origin.MISSING
-    rows = _scaled(np.asarray(found.matrix[has], np.float32), options)
+    has_vector = origins != Origin.MISSING
+    rows = _scaled(np.asarray(vectors.matrix[has_vector], np.float32), options)
     centre, deviation = _missing_rows(rows, options)
-    drawn = np.random.default_rng(seed).standard_normal((len(words), found.dim), np.float32) * deviation + centre
+    matrix = np.random.default_rng(seed).standard_normal((len(words), vectors.dim), np.float32) * deviation + centre
     if options.missing != "random" and rows.size:
-        drawn[SPECIALS:] = centre
-    drawn[PAD] = 0
-    drawn[SPECIALS:][has] = rows
-    return drawn.astype(np.float32, copy=False), _coverage(found.words, origins, counts, rows)
+        matrix[SPECIALS:] = centre
+    matrix[PAD] = 0
+    matrix[SPECIALS:][has_vector] = rows
+    return matrix.astype(np.float32, copy=False), _coverage(vectors.words, origins, counts, rows)
 
 
 def _scaled(rows: NDArray[np.float32], options: VectorOptions) -> NDArray[np.float32]:
@@ -146,16 +146,16 @@ def _scaled(rows: NDArray[np.float32], options: VectorOptions) -> NDArray[np.flo
 
 
 def _missing_rows(rows: NDArray[np.float32], options: VectorOptions) -> tuple[NDArray[np.float32], np.float32]:
-    """Where the rows of missing words lie (D,), and how far they spread if they are drawn."""
-    spread = float(rows.std()) if rows.size else 1.0
+    """(D,) centre of the rows of missing words, and their standard deviation if they are random."""
+    deviation = float(rows.std()) if rows.size else 1.0
     if options.missing == "random":
-        return np.zeros(rows.shape[1], np.float32), np.float32(spread if options.scale == "none" else 1.0)
+        return np.zeros(rows.shape[1], np.float32), np.float32(deviation if options.scale == "none" else 1.0)
     centre = rows.mean(0) if rows.size else np.zeros(rows.shape[1], np.float32)
-    return centre.astype(np.float32, copy=False), np.float32(spread)
+    return centre.astype(np.float32, copy=False), np.float32(deviation)
 
 
-def likeness(rows: NDArray[np.float32]) -> float:
-    """The mean cosine between two different rows of (n, D), without forming (n, n); 0 below two rows."""
+def mean_cosine(rows: NDArray[np.float32]) -> float:
+    """The mean cosine between two different rows of (n, D), without an (n, n) matrix; 0 for fewer than two rows."""
     count = len(rows)
     if count < 2:
         return 0.0
@@ -169,19 +169,19 @@ def _coverage(
     weights = np.ones(len(words)) if counts is None else np.asarray(counts[SPECIALS:], np.float64)
     missing = np.flatnonzero(origins == Origin.MISSING)
     frequent = missing[np.argsort(-weights[missing], kind="stable")][:SHOWN]
-    own = np.isin(origins, (Origin.EXACT, Origin.CASE))
+    has_own_vector = np.isin(origins, (Origin.EXACT, Origin.CASE))
     total = weights.sum()
-    known = counts is not None and total > 0
+    has_counts = counts is not None and total > 0
     missing_count, exact, case, subwords = np.bincount(origins, minlength=len(Origin)).tolist()
     return Coverage(
         exact=exact,
         case=case,
         subwords=subwords,
         missing=missing_count,
-        tokens=float(weights[own].sum() / total) if known else None,
-        tokens_subwords=float(weights[origins == Origin.SUBWORDS].sum() / total) if known else None,
+        tokens=float(weights[has_own_vector].sum() / total) if has_counts else None,
+        tokens_subwords=float(weights[origins == Origin.SUBWORDS].sum() / total) if has_counts else None,
         examples=tuple(words[row] for row in frequent),
-        likeness=likeness(rows),
+        mean_cosine=mean_cosine(rows),
     )
 
 
@@ -200,10 +200,10 @@ def _trained(
 
 
 def check_files(options: VectorOptions, dim: int) -> None:
-    """The checks that cost nothing, for before the long work.
+    """Cheap checks of the files, before the training data is prepared.
 
     Raises:
-        UserError: a file of ``vectors=fasttext`` is missing or has vectors of another width than ``dim``.
+        UserError: a file of ``vectors=fasttext`` is missing, or its vectors do not have ``dim`` dimensions.
     """
     for path in (options.source, options.target) if options.name == "fasttext" else ():
         if path is not None:
@@ -214,12 +214,12 @@ def _checked(options: VectorOptions, path: str, dim: int) -> Path:
     key = "vectors.source" if path == options.source else "vectors.target"
     file = Path(path).expanduser()
     if not file.is_file():
-        fetched = " Put it there, or set vectors.download=true." if vector_source(file.name) else ""
-        raise UserError(f"{key} is '{path}', but there is no such file.{fetched}")
-    width = file_dim(file)
-    if width != dim:
+        advice = " Put it there, or set vectors.download=true." if vector_source(file.name) else ""
+        raise UserError(f"{key} is '{path}', but there is no such file.{advice}")
+    file_dimension = file_dim(file)
+    if file_dimension != dim:
         raise UserError(
-            f"{key} is '{path}', whose vectors have {width} dimensions, but model.embedding is {dim}: set "
-            f"model.embedding={width} and vectors.dim={width}, or choose vectors of {dim} dimensions."
+            f"{key} is '{path}', whose vectors have {file_dimension} dimensions, but model.embedding is {dim}: set "
+            f"model.embedding={file_dimension} and vectors.dim={file_dimension}, or use vectors of {dim} dimensions."
         )
     return file

@@ -1,4 +1,4 @@
-"""All words of a vector file, or its most frequent ones, with their neighbours and spellings."""
+"""The words of a vector file, or its most frequent ones, with lookup, neighbours and spellings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from seqvise.vectors.words import Subwords
 
 FORMAT = 1
 CHUNK = 65_536
-"""Rows that are turned into float32 at once."""
-JOINTS = ("_", "-", " ")
-"""What stands between the words of a name, in the order in which a file is searched."""
-_JOINT = re.compile("[_ -]+")
+"""Rows that are converted to float32 at once."""
+SEPARATORS = ("_", "-", " ")
+"""Separators of the words of a name, in the order of lookup."""
+_SEPARATORS = re.compile("[_ -]+")
 
 Floats = NDArray[np.float32]
 Half = NDArray[np.float16] | NDArray[np.float32]
@@ -32,14 +32,14 @@ Half = NDArray[np.float16] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Words and their vectors, in the file's order: the files of fastText and word2vec are sorted by frequency.
+    """Words and their vectors, in the order of the file: the files of fastText and word2vec are sorted by frequency.
 
     Attributes:
         words: W different words.
-        matrix: (W, D) float32 or float16, mapped where it comes from a folder.
-        name: of the file that the words come from.
-        total: how many words that file has, with those that were left out.
-        subwords: what it knows of parts of words.
+        matrix: (W, D) float32 or float16, memory-mapped if loaded from a folder.
+        name: name of the vector file.
+        total: number of words of that file, including those that were not read.
+        subwords: vectors of subwords, if the file has them.
     """
 
     words: tuple[str, ...]
@@ -61,14 +61,14 @@ class Lexicon:
 
     @classmethod
     def read(cls, path: Path, cache: Path, limit: int | None = None) -> Lexicon:
-        """A vector file as a mapped store in ``cache/vectors/<stem>-<hash>``, made where it is not there yet.
+        """A vector file through a memory-mapped store ``cache/vectors/<stem>-<hash>``, built on the first call.
 
         Args:
             path: a ``.bin``, ``.vec``, ``.txt`` (plain or gzip) or ``.npz`` file.
-            limit: read no more than so many of its first words.
+            limit: maximum number of words, from the start of the file.
 
         Raises:
-            UserError: the file is missing or damaged; nothing is written then.
+            UserError: the file is missing or damaged; then nothing is written.
         """
         if not path.is_file():
             raise UserError(f"{path}: there is no such file of word vectors.")
@@ -81,7 +81,7 @@ class Lexicon:
         return cls.load(folder, cached=True)
 
     def save(self, folder: Path, dtype: type[np.float16] | type[np.float32] = np.float16) -> None:
-        """Writes all of it into a new folder, numbers as ``dtype``, or float32 where float16 cannot hold one."""
+        """Writes the lexicon to a new folder, with numbers of ``dtype``; float32 if a number exceeds float16."""
         manifest: dict[str, Any] = {
             "format": FORMAT,
             "name": self.name,
@@ -98,58 +98,59 @@ class Lexicon:
 
     @classmethod
     def load(cls, folder: Path, cached: bool = False) -> Lexicon:
-        """Maps what ``save`` wrote. cached: see ``read_manifest``.
+        """The inverse of ``save``, with memory-mapped arrays. cached: see ``read_manifest``.
 
         Raises:
-            UserError: the folder holds no whole lexicon, or a file is not as it was written.
+            UserError: the folder is not a complete lexicon, or a file is damaged.
         """
         try:
             manifest = read_manifest(folder, cached)
             words = tuple((folder / "words.txt").read_bytes().decode().split("\n")[:-1])
             matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             if manifest["format"] != FORMAT or list(matrix.shape) != manifest["shape"] or len(matrix) != len(words):
-                raise ValueError(f"{len(words):,} words, {matrix.shape} vectors, {manifest['shape']} promised")
+                shape = manifest["shape"]
+                raise ValueError(f"{len(words):,} words, {matrix.shape} vectors, but the manifest has {shape}")
             return cls(words, matrix, manifest["name"], manifest["total"], _subwords(folder, manifest))
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "delete it, and the next command makes it again." if cached else "make it again."
-            raise UserError(f"{folder} is not a whole folder of word vectors ({error}): {remedy}") from None
+            remedy = "delete it; the next command rebuilds it." if cached else "create it again."
+            raise UserError(f"{folder} is not a complete folder of word vectors ({error}): {remedy}") from None
 
     def subset(self, limit: int, also: Iterable[str] = ()) -> Lexicon:
-        """The ``limit`` most frequent words, and those of ``also`` that are there, in the file's order.
+        """The ``limit`` most frequent words and the known words of ``also``, in the order of the file.
 
-        Subwords stay as they are; ``without_subwords`` leaves them out.
+        Subwords are kept; ``without_subwords`` removes them.
         """
         rows = {row for word in also if (row := self.row(word)) is not None} | set(range(min(limit, len(self))))
         order = sorted(rows)
         return replace(self, words=tuple(self.words[row] for row in order), matrix=self.matrix[order])
 
     def without_subwords(self) -> Lexicon:
-        """The same words without what is known of their parts, which can be larger than all the rest."""
+        """The same words without subwords, whose vectors can be larger than those of the words."""
         return replace(self, subwords=None)
 
     def row(self, word: str) -> int | None:
-        """The row of a word or name: as it is written, else with other signs between its words, else in other case.
+        """The row of a word or name: as written, else with other separators, else in another case; None if unknown.
 
-        Of several casings the commonest wins, that is the first in the file. None where the file has none of them.
+        Of several casings the most frequent is used, which is the first in the file.
         """
         if (row := self._rows.get(word)) is not None:
             return row
-        written = (self._rows[way] for way in spelled(word) if way in self._rows)
-        # Whatever is written in one of these ways is found in the folded words too.
+        rows = (self._rows[variant] for variant in variants(word) if variant in self._rows)
+        # All variants have the same folded form, so a word without a folded entry has none.
         folded = self._folded.get(fold(word))
-        return None if folded is None else next(written, folded)
+        return None if folded is None else next(rows, folded)
 
     def vector(self, word: str) -> Floats | None:
-        """(D,) the vector of a word or name, found as ``row`` does."""
+        """(D,) the vector of a word or name, with the lookup of ``row``; None if unknown."""
         row = self.row(word)
         return None if row is None else np.asarray(self.matrix[row], np.float32)
 
     def from_subwords(self, word: str) -> Floats | None:
-        """(D,) the vector that fastText makes of a word's parts; None where the file knows none of them."""
+        """(D,) fastText's vector of a word from its subwords; None if the file has no subwords, or the word none."""
         return None if self.subwords is None else self.subwords.vector(word)
 
     def units(self, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
-        """(n, D) the vectors of rows, each of length 1; a vector of zeros stays one."""
+        """(n, D) the vectors of rows, normalised to length 1; zero vectors stay zero."""
         return unit_rows(np.asarray(self.matrix[np.asarray(rows, np.int64)], np.float32))
 
     @cached_property
@@ -159,33 +160,33 @@ class Lexicon:
         return np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)
 
     @cached_property
-    def likeness(self) -> float:
-        """The mean cosine between two different words, zero vectors aside; 0 below two words."""
+    def mean_cosine(self) -> float:
+        """The mean cosine between two different words, without zero vectors; 0 for fewer than two words."""
         total, count = np.zeros(self.dim), int((self.norms > 0).sum())
         for _, part in self.parts():
             total += unit_rows(part).sum(0, dtype=np.float64)
         return float((total @ total - count) / (count * (count - 1))) if count > 1 else 0.0
 
     def nearest(self, vector: Floats, k: int, without: Iterable[str] = ()) -> list[tuple[str, float]]:
-        """The words whose vectors have the largest cosine to ``vector`` (D,), the nearest first.
+        """The k words with the largest cosine to ``vector`` (D,), the nearest first.
 
         Args:
-            k: how many; fewer where the lexicon is smaller.
-            without: words that are left out of the answer, such as those of the query.
+            k: number of words; fewer are returned if the lexicon is smaller.
+            without: words that are excluded, such as those of the query.
 
         Raises:
-            ValueError: the vector has another width, or a number that is not finite.
+            ValueError: the vector has another dimension, or a number that is not finite.
         """
-        left_out = {row for word in without if (row := self.row(word)) is not None}
-        rows, cosines = self.nearest_rows(np.asarray(vector)[None], k + len(left_out))
+        excluded = {row for word in without if (row := self.row(word)) is not None}
+        rows, cosines = self.nearest_rows(np.asarray(vector)[None], k + len(excluded))
         pairs = zip(rows[0].tolist(), cosines[0].tolist(), strict=True)
-        return [(self.words[row], cosine) for row, cosine in pairs if row not in left_out][:k]
+        return [(self.words[row], cosine) for row, cosine in pairs if row not in excluded][:k]
 
     def nearest_rows(self, vectors: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
-        """The rows nearest to each of (Q, D) vectors by cosine, and the cosines: (Q, k) each, the nearest first.
+        """The nearest rows to each of (Q, D) vectors by cosine, and the cosines: (Q, k) each, the nearest first.
 
         Raises:
-            ValueError: the vectors have another width, or a number that is not finite.
+            ValueError: the vectors have another dimension, or a number that is not finite.
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.dim or not np.isfinite(vectors).all():
             raise ValueError(f"Vectors of shape {vectors.shape} must be finite and (Q, {self.dim}).")
@@ -194,17 +195,17 @@ class Lexicon:
         scores /= np.maximum(self.norms, 1e-12)
         k = min(k, len(self))
         rows = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k else np.zeros((len(scores), 0), np.int64)
-        found = np.take_along_axis(scores, rows, axis=1)
-        # Of equal cosines the commoner word comes first.
-        order = np.lexsort((rows, -found), axis=1)
-        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(found, order, axis=1)
+        cosines = np.take_along_axis(scores, rows, axis=1)
+        # For equal cosines, the more frequent word is first.
+        order = np.lexsort((rows, -cosines), axis=1)
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1)
 
     def spelled_like(self, word: str, k: int) -> list[str]:
-        """The words whose spelling is nearest, none where nothing is near; of equally near ones the commonest first."""
+        """Up to k words with a similar spelling, see ``nearest_spellings``; more frequent words are first in ties."""
         return nearest_spellings(word, self.words, k)
 
     def parts(self) -> Iterator[tuple[int, Floats]]:
-        """The matrix in blocks of rows as float32, each with the number of its first row."""
+        """Blocks of the matrix as float32, each with the index of its first row."""
         for start in range(0, len(self.words), CHUNK):
             yield start, np.asarray(self.matrix[start : start + CHUNK], np.float32)
 
@@ -214,10 +215,10 @@ class Lexicon:
 
     @cached_property
     def _folded(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        rows: dict[str, int] = {}
         for row, word in enumerate(self.words):
-            found.setdefault(fold(word), row)
-        return found
+            rows.setdefault(fold(word), row)
+        return rows
 
 
 def _save_matrix(path: Path, matrix: Half, dtype: type[np.float16] | type[np.float32]) -> None:
@@ -238,24 +239,24 @@ def _subwords(folder: Path, manifest: dict[str, Any]) -> Subwords | None:
 
 
 def unit_rows(matrix: Floats) -> Floats:
-    """(N, D) rows of length 1; a row of zeros stays one."""
+    """(N, D) rows normalised to length 1; zero rows stay zero."""
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     return np.asarray(matrix / np.maximum(lengths, 1e-12), np.float32)
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name, which stand between underscores, hyphens and spaces."""
-    return tuple(word for word in _JOINT.split(name) if word)
+    """The words of a name, separated by underscores, hyphens or spaces."""
+    return tuple(word for word in _SEPARATORS.split(name) if word)
 
 
-def spelled(name: str) -> Iterator[str]:
-    """A name as it is, then with each of the signs that can stand between its words."""
+def variants(name: str) -> Iterator[str]:
+    """A name as written, then with each of the separators between its words."""
     yield name
     words = words_of(name)
     if len(words) > 1:
-        yield from (joint.join(words) for joint in JOINTS)
+        yield from (separator.join(words) for separator in SEPARATORS)
 
 
 def fold(name: str) -> str:
-    """A name without case and with one sign between its words: what all its ways of writing have in common."""
-    return _JOINT.sub("_", name.strip("_ -") or name).casefold()
+    """The normal form of a name: case-folded, with underscores between its words."""
+    return _SEPARATORS.sub("_", name.strip("_ -") or name).casefold()

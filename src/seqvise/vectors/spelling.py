@@ -1,4 +1,4 @@
-"""Words that are spelled like another one."""
+"""Finds words with a similar spelling."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from numpy.typing import NDArray
 
 CHUNK = 50_000
 LETTERS = 64
-LIKELY = 300
-"""Words whose letters are compared in their order."""
+CANDIDATES = 300
+"""Words whose edit distance is computed."""
 
 
 def nearest_spellings(word: str, words: Sequence[str], k: int) -> list[str]:
-    """Up to k of the words, by edits from ``word``, case aside; of equally near ones the first.
+    """Up to k words by edit distance from ``word``, ignoring case; of equal distances the first in the list.
 
-    An edit puts in, takes out or changes a letter, or exchanges two neighbours. Words that differ by more than two
-    letters and more than a third of all, or by as many as there are, are not like it. No more than the ``LIKELY``
-    words with the most letters in common are looked at.
+    An edit inserts, deletes or replaces a letter, or swaps two neighbours. The maximum distance is 2, or a third of the
+    word's length if that is larger, and always less than its length. Only the ``CANDIDATES`` words with the most
+    letters in common are compared.
     """
-    wanted = word.casefold()
-    most = max(2, len(wanted) // 3)
-    found = [(edits(wanted, words[row].casefold()), row) for row in _likely(wanted, words, 2 * most)]
-    return [words[row] for distance, row in sorted(found)[:k] if distance <= most and distance < len(wanted)]
+    query = word.casefold()
+    max_distance = max(2, len(query) // 3)
+    distances = [
+        (edit_distance(query, words[row].casefold()), row) for row in _candidates(query, words, 2 * max_distance)
+    ]
+    return [words[row] for distance, row in sorted(distances)[:k] if distance <= max_distance and distance < len(query)]
 
 
-def edits(first: str, second: str) -> int:
-    """The edits from one word to the other: Levenshtein's, and exchanges of neighbours (optimal string alignment)."""
+def edit_distance(first: str, second: str) -> int:
+    """Levenshtein distance with swaps of neighbours (optimal string alignment)."""
     before: list[int] = []
     above = list(range(len(second) + 1))
     for row, letter in enumerate(first, 1):
@@ -41,24 +43,24 @@ def edits(first: str, second: str) -> int:
     return above[-1]
 
 
-def _likely(wanted: str, words: Sequence[str], most: int) -> list[int]:
-    """Rows of words whose counts of letters differ by ``most`` at most: an edit changes them by two at most."""
-    target = _letters([wanted])[0]
+def _candidates(query: str, words: Sequence[str], max_difference: int) -> list[int]:
+    """Rows of words whose letter counts differ by at most ``max_difference``: an edit changes them by at most two."""
+    target = _letters([query])[0]
     rows, costs = [], []
     for start in range(0, len(words), CHUNK):
         cost = np.abs(_letters([word.casefold() for word in words[start : start + CHUNK]]) - target).sum(1)
-        near = np.flatnonzero(cost <= most)
+        near = np.flatnonzero(cost <= max_difference)
         rows.append(near + start)
         costs.append(cost[near])
     if not rows:
         return []
-    order = np.argsort(np.concatenate(costs), kind="stable")[:LIKELY]
+    order = np.argsort(np.concatenate(costs), kind="stable")[:CANDIDATES]
     return [int(row) for row in np.concatenate(rows)[order]]
 
 
 def _letters(words: Sequence[str]) -> NDArray[np.int16]:
-    """(n, LETTERS) how often each letter stands in each word; letters share a column by their code."""
+    """(n, LETTERS) counts of letters in each word; letters with equal code modulo LETTERS share a column."""
     lengths = np.array([len(word) for word in words])
     codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32) % LETTERS
-    places = np.repeat(np.arange(len(words)), lengths) * LETTERS + codes
-    return np.bincount(places, minlength=len(words) * LETTERS).reshape(len(words), LETTERS).astype(np.int16)
+    cells = np.repeat(np.arange(len(words)), lengths) * LETTERS + codes
+    return np.bincount(cells, minlength=len(words) * LETTERS).reshape(len(words), LETTERS).astype(np.int16)

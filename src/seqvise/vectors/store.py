@@ -1,4 +1,4 @@
-"""Vectors of a vocabulary kept on the disk, so that a file of gigabytes is read once."""
+"""Caches the vectors of a vocabulary on disk, so that a file of gigabytes is read once."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from seqvise.vectors.words import Origin, WholeFile, WordVectors
 
 _DIMS = {".bin": binary_dim, ".npz": arrays_dim}
 _READERS = {".bin": read_binary, ".npz": read_arrays}
-_WHOLE = {".bin": read_all_binary, ".npz": read_all_arrays}
+_WHOLE_READERS = {".bin": read_all_binary, ".npz": read_all_arrays}
 
 
 def file_dim(path: Path) -> int:
-    """The width of a file's vectors, without reading them.
+    """The dimension of a file's vectors, without reading them.
 
     Raises:
-        UserError: the file has an unknown ending, or its head is damaged.
+        UserError: the file has an unknown suffix, or its header is damaged.
     """
     return _DIMS.get(_kind(path), text_dim)(path)
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
-    """The vectors of the words in a ``.bin``, ``.npz``, ``.vec`` or ``.txt`` file, the last two plain or gzip.
+    """The vectors of words from a ``.bin``, ``.npz``, ``.vec`` or ``.txt`` file, the last two plain or gzip.
 
     Raises:
         UserError: the file is damaged, or a ``.bin`` file needs fastText and it is not installed.
@@ -46,12 +46,12 @@ def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
 def read_all(path: Path, limit: int | None = None) -> WholeFile:
     """The first ``limit`` words of a file and their vectors.
 
-    Of a word that stands there twice the first counts; a word that holds a line break is left out.
+    If a word occurs twice, the first occurrence is used; words that contain a line break are skipped.
 
     Raises:
         UserError: the file is damaged, or a ``.bin`` file needs fastText and it is not installed.
     """
-    whole = _WHOLE.get(_kind(path), read_all_text)(path, limit)
+    whole = _WHOLE_READERS.get(_kind(path), read_all_text)(path, limit)
     first = {word: row for row, word in reversed(list(enumerate(whole.words))) if word and "\n" not in word}
     if len(first) == len(whole.words):
         return whole
@@ -61,7 +61,7 @@ def read_all(path: Path, limit: int | None = None) -> WholeFile:
 
 def _kind(path: Path) -> str:
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path} is no file of word vectors: its name must end in one of {', '.join(ENDINGS)}.")
+        raise UserError(f"{path} is not a file of word vectors: its name must end in one of {', '.join(ENDINGS)}.")
     return path.suffix
 
 
@@ -70,19 +70,19 @@ MANIFEST, CHECKSUMS_KEY = "manifest.json", "checksums"
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
-    """Writes the content beside all other files of the folder, with their checksums and its own."""
+    """Writes a manifest with the content, and the checksums of all files of the folder and of the manifest itself."""
     whole = sealed({**content, CHECKSUMS_KEY: record_files(folder)})
     (folder / MANIFEST).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path, cached: bool = False) -> dict[str, Any]:
-    """The content of a manifest whose files are as they were written: small ones whole, large ones in samples.
+    """Reads a manifest and verifies the files of its folder: small files completely, large files by samples.
 
     Args:
-        cached: whether a folder without checksums, as earlier revisions wrote it, is worth a line.
+        cached: logs a line if the folder was written by an earlier revision, without checksums.
 
     Raises:
-        DamagedError: a file is not as it was written.
+        DamagedError: a file was changed after it was written.
         OSError, ValueError, TypeError, AttributeError: there is no manifest, or it cannot be read.
     """
     content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def read_manifest(folder: Path, cached: bool = False) -> dict[str, Any]:
     if CHECKSUMS_KEY in plain:
         check_files(folder, plain[CHECKSUMS_KEY])
     elif cached:
-        log.info("%s is of an earlier revision, without checksums: damage to it is not noticed.", folder)
+        log.info("%s was written by an earlier revision, without checksums: damage is not detected.", folder)
     return plain
 
 
@@ -98,23 +98,25 @@ FORMAT = 1
 
 
 def stored_vectors(path: Path, words: Sequence[str], cache: Path) -> WordVectors:
-    """The file's vectors of the words, mapped from the store; read into it where they are not there yet.
+    """The memory-mapped vectors of words from a store; on the first call, they are read from the file.
 
-    The store is ``cache/vectors/<stem>-<hash>``, by the content of the file and the words asked for.
+    The store is ``cache/vectors/<stem>-<hash>``, with a hash of the content of the file and the words.
 
     Raises:
-        UserError: the file is damaged, and nothing is written then; or the store is damaged.
+        UserError: the file is damaged (then nothing is written), or the store is damaged.
     """
     stem = path.name.removesuffix(".gz").rpartition(".")[0]
-    return kept(stem, digest_file(path), words, cache, lambda: read_vectors(path, words))
+    return cached_vectors(stem, digest_file(path), words, cache, lambda: read_vectors(path, words))
 
 
-def kept(stem: str, origin: str, words: Sequence[str], cache: Path, make: Callable[[], WordVectors]) -> WordVectors:
-    """What ``make`` gives, made once for each ``origin`` and list of words, also by processes that ask together.
+def cached_vectors(
+    stem: str, origin: str, words: Sequence[str], cache: Path, make: Callable[[], WordVectors]
+) -> WordVectors:
+    """The result of ``make``, which is called once for each ``origin`` and list of words, also by parallel processes.
 
     Args:
-        stem: the readable part of the store's name.
-        origin: the hash of all else that shapes the vectors.
+        stem: readable part of the store's name.
+        origin: hash of everything else that determines the vectors.
     """
     identity = json.dumps([FORMAT, origin, list(words)])
     folder = cache / "vectors" / f"{stem}-{digest(identity)}"
@@ -144,9 +146,9 @@ def _read(folder: Path) -> WordVectors:
         origins = np.array([Origin[name.upper()] for _, _, name in rows], np.uint8)
         matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         if list(matrix.shape) != manifest["shape"] or len(matrix) != len(rows):
-            raise ValueError(f"{len(rows):,} words, {matrix.shape} vectors, {manifest['shape']} promised")
+            raise ValueError(f"{len(rows):,} words, {matrix.shape} vectors, but the manifest has {manifest['shape']}")
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{folder} is not a whole folder of word vectors ({error}): delete it, and the next command makes it again."
+            f"{folder} is not a complete folder of word vectors ({error}): delete it; the next command rebuilds it."
         ) from None
     return WordVectors(tuple(word for word, _, _ in rows), matrix, origins)

@@ -1,4 +1,4 @@
-"""fastText trained on the corpus at hand."""
+"""Trains fastText vectors on the corpus."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from seqvise.errors import UserError
 from seqvise.files import digest, digest_file
 from seqvise.vectors.binary import fasttext_module, look_up
 from seqvise.vectors.options import TrainedOptions
-from seqvise.vectors.store import kept
+from seqvise.vectors.store import cached_vectors
 from seqvise.vectors.words import WordVectors
 
-RUNNING_WORDS = 5_000_000
-LEAST_EPOCHS, MOST_EPOCHS = 5, 200
+TARGET_TOKENS = 5_000_000
+MIN_EPOCHS, MAX_EPOCHS = 5, 200
 
 Lines = Callable[[], Iterable[Sequence[str]]]
 
 
 def trained_vectors(lines: Lines, words: Sequence[str], dim: int, options: TrainedOptions, cache: Path) -> WordVectors:
-    """Skip-gram vectors of the words, trained once for each text, list of words and options, then kept in the store.
+    """Skip-gram vectors of words, trained once for each text, list of words and options, and cached in the store.
 
-    fastText's threads write to one matrix without locks, so two trainings on the same text differ a little. Runs
-    agree because the first one's result is kept; another cache, or an emptied one, gives other vectors.
+    fastText's threads update a shared matrix without locks, so training is not deterministic. Runs with the same cache
+    use the same vectors; an empty cache yields slightly different ones.
 
     Args:
-        lines: gives the tokenised sentences of the text.
+        lines: returns the tokenised sentences of the text.
 
     Raises:
-        UserError: the text is empty for fastText, or fastText is not installed.
+        UserError: fastText finds no word in the text, or is not installed.
     """
     fasttext_module()
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         with text.open("w", encoding="utf-8", newline="\n") as file:
-            running = 0
+            token_count = 0
             for line in lines():
-                running += len(line)
+                token_count += len(line)
                 file.write(f"{' '.join(line)}\n")
-        epochs = options.epochs or epochs_for(running)
+        epochs = options.epochs or epochs_for(token_count)
         origin = digest(json.dumps([digest_file(text), dim, asdict(options), epochs]), 32)
-        return kept("trained", origin, words, cache, lambda: _train(text, words, dim, options, epochs))
+        return cached_vectors("trained", origin, words, cache, lambda: _train(text, words, dim, options, epochs))
 
 
-def epochs_for(running_words: int) -> int:
-    """Epochs that make five million running words, but five at least and 200 at most.
+def epochs_for(token_count: int) -> int:
+    """Epochs for five million running words in all, at least 5 and at most 200.
 
-    After five epochs over fifty thousand words, fastText's default, all vectors still point the same way (a mean
-    cosine of .9999): a model that starts from them cannot tell words apart.
+    After five epochs (fastText's default) over fifty thousand words, all vectors still have the same direction (mean
+    cosine .9999): a model that starts from them cannot distinguish words.
     """
-    return min(max(LEAST_EPOCHS, -(-RUNNING_WORDS // max(running_words, 1))), MOST_EPOCHS)
+    return min(max(MIN_EPOCHS, -(-TARGET_TOKENS // max(token_count, 1))), MAX_EPOCHS)
 
 
 def _train(text: Path, words: Sequence[str], dim: int, options: TrainedOptions, epochs: int) -> WordVectors:
@@ -72,6 +72,6 @@ def _train(text: Path, words: Sequence[str], dim: int, options: TrainedOptions, 
     except ValueError as error:
         raise UserError(
             f"vectors=trained found no word to train on ({error}): vectors.trained.min_count is {options.min_count}; "
-            "lower it, or choose vectors=none."
+            "lower it, or use vectors=none."
         ) from None
     return look_up(model, words)

@@ -1,7 +1,7 @@
-"""Word vectors with their common directions made weaker.
+"""Whitens word vectors: reduces the directions that all of them share.
 
-Vectors of words share a mean and a few directions that say little about meaning, and by which all of them look alike
-(Mu and Viswanath 2018, arXiv:1702.01417). Each direction is divided by its deviation to a power.
+Word vectors share a mean and a few dominant directions that carry little meaning and make all vectors similar (Mu and
+Viswanath 2018, arXiv:1702.01417). Each principal direction is divided by a power of its standard deviation.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from numpy.typing import NDArray
 
 from seqvise.vectors.lexicon import Floats, Lexicon
 
-LEAST = 1e-4
-"""The least share of the largest variance that a direction is taken to have, so that none is blown up."""
+MIN_VARIANCE_RATIO = 1e-4
+"""Minimum variance of a direction, relative to the largest; limits the scaling of directions with little variance."""
 
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """Takes the mean of unit vectors away, and divides each principal direction by its deviation to a power.
+    """Subtracts the mean of unit vectors, and divides each principal direction by a power of its standard deviation.
 
     Attributes:
-        mean: (D,) of the unit vectors that it was found from.
-        map: (D, D) symmetric.
+        mean: (D,) mean of the unit vectors.
+        matrix: (D, D) symmetric whitening matrix.
     """
 
     mean: NDArray[np.float64]
-    map: NDArray[np.float64]
+    matrix: NDArray[np.float64]
 
     @classmethod
     def of(cls, vectors: Floats, power: float) -> Whitening:
-        """Found from (n, D) vectors. power: 0 only takes the mean away, 1 makes all directions equally long."""
+        """Estimates the transform from (n, D) vectors. power: 0 only subtracts the mean, 1 equalises all variances."""
         units = _units(vectors)
         mean = units.mean(0)
         variances, directions = np.linalg.eigh(np.cov(units - mean, rowvar=False))
-        scales = np.maximum(variances, LEAST * variances.max()) ** (-power / 2)
+        scales = np.maximum(variances, MIN_VARIANCE_RATIO * variances.max()) ** (-power / 2)
         return cls(mean, (directions * scales) @ directions.T)
 
     def __call__(self, vectors: Floats) -> Floats:
-        """(n, D) vectors of length 1 of (n, D) vectors; a vector of zeros stays one."""
-        found = _units((_units(vectors) - self.mean) @ self.map)
-        found[~vectors.any(1)] = 0.0
-        return found.astype(np.float32)
+        """Maps (n, D) vectors to (n, D) whitened vectors of length 1; zero vectors stay zero."""
+        white = _units((_units(vectors) - self.mean) @ self.matrix)
+        white[~vectors.any(1)] = 0.0
+        return white.astype(np.float32)
 
 
 def whitened(lexicon: Lexicon, rows: NDArray[np.int64], power: float) -> Lexicon:
-    """The lexicon with all its vectors whitened. rows: the words that the directions are found from."""
+    """The lexicon with all vectors whitened. rows: words from which the transform is estimated."""
     whitening = Whitening.of(lexicon.units(rows), power)
     matrix = np.concatenate([whitening(part) for _, part in lexicon.parts()])
     return Lexicon(lexicon.words, matrix, lexicon.name, lexicon.total)

@@ -1,4 +1,4 @@
-"""Vectors found for the words of a vocabulary."""
+"""Word vectors, subwords, and the lookup of words in different casings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _OFFSET, _PRIME = 2166136261, 16777619
 
 @dataclass(frozen=True, eq=False)
 class Subwords:
-    """The vectors of character n-grams, which share rows by their hash (Bojanowski et al. 2017, arXiv:1607.04606).
+    """The vectors of character n-grams, hashed into buckets (Bojanowski et al. 2017, arXiv:1607.04606).
 
     Attributes:
-        matrix: (B, D) a row for each value of the hash.
-        shortest: characters of the shortest n-gram.
-        longest: of the longest.
+        matrix: (B, D) a row for each bucket.
+        shortest: length of the shortest n-gram in characters.
+        longest: length of the longest n-gram in characters.
     """
 
     matrix: NDArray[np.float32] | NDArray[np.float16]
@@ -28,13 +28,13 @@ class Subwords:
     longest: int
 
     def vector(self, word: str) -> NDArray[np.float32] | None:
-        """(D,) the mean of the vectors of a word's n-grams; None where it has none."""
-        rows = [hashed(part) % len(self.matrix) for part in ngrams(word, self.shortest, self.longest)]
+        """(D,) the mean of the vectors of a word's n-grams; None if it has none."""
+        rows = [fnv1a_hash(part) % len(self.matrix) for part in ngrams(word, self.shortest, self.longest)]
         return np.asarray(self.matrix[rows], np.float32).mean(0) if rows else None
 
 
 def ngrams(word: str, shortest: int, longest: int) -> Iterator[str]:
-    """The n-grams of ``<word>`` in fastText's order; neither sign stands alone."""
+    """The n-grams of ``<word>`` in fastText's order, without ``<`` and ``>`` alone."""
     marked = f"<{word}>"
     for start in range(len(marked)):
         for end in range(start + 1, min(start + longest, len(marked)) + 1):
@@ -43,8 +43,8 @@ def ngrams(word: str, shortest: int, longest: int) -> Iterator[str]:
                 yield marked[start:end]
 
 
-def hashed(text: str) -> int:
-    """fastText's FNV-1a hash of 32 bits, in which bytes above 127 count as negative numbers."""
+def fnv1a_hash(text: str) -> int:
+    """fastText's 32-bit FNV-1a hash, in which bytes above 127 are negative numbers."""
     value = _OFFSET
     for byte in text.encode():
         signed = byte if byte < 128 else byte | 0xFFFFFF00
@@ -53,22 +53,22 @@ def hashed(text: str) -> int:
 
 
 class Origin(IntEnum):
-    """Where a word's vector comes from."""
+    """Origin of a word's vector."""
 
-    MISSING = 0  # nowhere; its row is zero
+    MISSING = 0  # no vector: the row is zero
     EXACT = 1
-    CASE = 2  # the same word written with other capitals
-    SUBWORDS = 3  # the sum of its character n-grams
+    CASE = 2  # the vector of the word in another case
+    SUBWORDS = 3  # computed from character n-grams
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """A vector for each word that was asked for.
+    """A vector for each requested word.
 
     Attributes:
-        words: the words, V of them.
+        words: V words.
         matrix: (V, D); rows of missing words are zero.
-        origins: (V,), an ``Origin`` each.
+        origins: (V,) values of ``Origin``.
     """
 
     words: tuple[str, ...]
@@ -85,10 +85,10 @@ class WholeFile(NamedTuple):
     """The words of a vector file.
 
     Attributes:
-        words: W of them, in the file's order.
-        matrix: (W, D).
-        total: how many words the file has, with those that were left out.
-        subwords: what it knows of parts of words.
+        words: W words, in the order of the file.
+        matrix: (W, D) vectors.
+        total: number of words of the file, including those beyond the limit.
+        subwords: vectors of subwords, if the file has them.
     """
 
     words: Sequence[str]
@@ -98,23 +98,23 @@ class WholeFile(NamedTuple):
 
 
 class Casings:
-    """The ways of writing the words asked for, from the nearest to the farthest.
+    """Matches words of a file with the requested words, in any case.
 
-    A word is looked for as it is, then in lower case, then in whatever case comes first in a list that is sorted by
-    frequency, as the files of fastText and word2vec are.
+    A word is looked up as written, then in lower case, then in the case that is first in the file. The files of
+    fastText and word2vec are sorted by frequency.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = frozenset(words)
         self._lowered = frozenset(word.lower() for word in self._words)
 
-    def concern(self, written: str) -> bool:
-        """Whether a word of a file could stand for one of those asked for."""
+    def match(self, written: str) -> bool:
+        """Whether a word of a file equals a requested word, ignoring case."""
         return written in self._words or written.lower() in self._lowered
 
 
 def resolve(words: Sequence[str], written: Mapping[str, NDArray[np.float32]], dim: int) -> WordVectors:
-    """Chooses a vector for each word. written: vectors by word, in the order of the file that they come from."""
+    """Selects a vector for each word, see ``Casings``. written: word -> vector, in the order of the file."""
     by_lower: dict[str, NDArray[np.float32]] = {}
     for word, vector in written.items():
         by_lower.setdefault(word.lower(), vector)

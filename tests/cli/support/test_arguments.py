@@ -1,4 +1,4 @@
-"""Literal words: everything behind the first equal sign is the value."""
+"""Parsing of key=value arguments: everything after the first equal sign is the value."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ class Options:
 
 
 def test_words_get_the_types_of_their_keys() -> None:
-    found = parse(["run=a b/c", "k=7", "scale=1e-3", "quiet=true"], Options)
-    assert found == Options(Path("a b/c"), "-", 7, 1e-3, True)
+    options = parse(["run=a b/c", "k=7", "scale=1e-3", "quiet=true"], Options)
+    assert options == Options(Path("a b/c"), "-", 7, 1e-3, True)
 
 
 @given(st.text())
-def test_a_value_is_text_whatever_it_holds(value: str) -> None:
+def test_a_value_may_contain_any_text(value: str) -> None:
     assert parse(["run=x", f"query={value}"], Options).query == value
 
 
@@ -38,7 +38,7 @@ def test_accents_equal_signs_and_commas_stay(value: str) -> None:
     assert parse([f"query={value}", "run=x"], Options).query == value
 
 
-def test_a_key_that_may_be_left_out_has_the_type_that_it_has_when_given() -> None:
+def test_an_optional_key_has_the_type_of_its_value() -> None:
     @dataclass(frozen=True)
     class Optional:
         plot: Annotated[Path | None, "a file"] = None
@@ -50,10 +50,10 @@ def test_a_key_that_may_be_left_out_has_the_type_that_it_has_when_given() -> Non
         parse(["limit=x"], Optional)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     with pytest.raises(UserError) as caught:
         parse(["querry=x", "k=many", "quiet=perhaps", "stray"], Options)
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "querry: there is no such key; did you mean query?",
         "k is 'many', but must be a whole number.",
         "quiet is 'perhaps', but must be true or false.",
@@ -71,20 +71,20 @@ def test_a_key_of_many_keeps_every_value() -> None:
     assert parse(["run=a", "sizes=1", "run=b=c"], Several) == Several((Path("a"), Path("b=c")), (1,))
     with pytest.raises(UserError) as caught:
         parse(["sizes=1", "sizes=x"], Several)
-    assert caught.value.problems == (
+    assert caught.value.messages == (
         "sizes is 'x', but must be a whole number.",
         "run=... is missing: run directories.",
     )
 
 
-def test_a_commands_own_keys_stand_before_those_it_inherits() -> None:
+def test_keys_of_a_command_come_before_inherited_keys() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Fast(Options):
         run: Annotated[Path, "where"]
         speed: Annotated[int | None, "how fast"] = None
 
     assert list(keys_of(Fast)) == ["run", "speed", "query", "k", "scale", "quiet"]
-    assert keys_of(Fast)["speed"].kind is int
+    assert keys_of(Fast)["speed"].value_type is int
 
 
 def test_a_key_whose_value_is_wrong_is_not_also_missing() -> None:
@@ -94,7 +94,7 @@ def test_a_key_whose_value_is_wrong_is_not_also_missing() -> None:
 
     with pytest.raises(UserError) as caught:
         parse(["k=x"], One)
-    assert len(caught.value.problems) == 1
+    assert len(caught.value.messages) == 1
 
 
 def test_usage_names_every_key_and_its_default() -> None:

@@ -28,7 +28,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (KeyboardInterrupt(), 130),
         (SystemExit(), 0),
         (SystemExit(3), 3),
-        (SystemExit("told"), 1),
+        (SystemExit("message"), 1),
     ],
 )
 def test_each_end_has_its_code(error: BaseException, code: int) -> None:
@@ -45,15 +45,15 @@ def test_an_interrupt_that_lightning_turned_into_an_exit_is_an_interrupt() -> No
     assert exit_code(command) == 130
 
 
-def test_a_full_disk_and_a_folder_without_rights_are_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_and_an_unwritable_folder_have_one_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(raising(OSError(errno.ENOSPC, "No space left on device", "/cache/x"))) == 1
     assert exit_code(raising(PermissionError(errno.EACCES, "Permission denied", "/cache"))) == 1
     assert exit_code(raising(OSError(errno.ENOSPC, "No space left on device"))) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "seqvise: /cache/x: No space left on device; make room, and start again.",
-        "seqvise: /cache: Permission denied; give a folder that can be written to, or the rights to this one, and "
-        "start again.",
-        "seqvise: No space left on device; make room, and start again.",
+        "seqvise: /cache/x: No space left on device; free disk space, and run the command again.",
+        "seqvise: /cache: Permission denied; choose a writable folder, or change its permissions, and run the command "
+        "again.",
+        "seqvise: No space left on device; free disk space, and run the command again.",
     ]
 
 
@@ -62,20 +62,20 @@ def test_another_error_of_the_system_keeps_its_traceback(capsys: pytest.CaptureF
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_mistake_is_told_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_error_has_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code(raising(UserError("One thing.", "Another.")))
     assert capsys.readouterr().err == "seqvise: One thing.\nseqvise: Another.\n"
 
 
-def test_an_unknown_command_is_refused_with_its_neighbour(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trian"]) == 2
     assert "did you mean 'train'?" in capsys.readouterr().err
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    told = capsys.readouterr().out
-    assert all(f"  {name} " in told for name in ("train", "prepare", "find_lr", "translate"))
+    output = capsys.readouterr().out
+    assert all(f"  {name} " in output for name in ("train", "prepare", "find_lr", "translate"))
 
 
 def test_a_log_ends_with_its_command(tmp_path: Path) -> None:

@@ -19,24 +19,24 @@ PAIRS: list[Pair] = [
 
 
 def kept(
-    data: DataOptions, whole: bool = False, pairs: list[Pair] = PAIRS, size: int = 3
+    data: DataOptions, evaluation: bool = False, pairs: list[Pair] = PAIRS, size: int = 3
 ) -> tuple[list[Pair], FilterCounts]:
-    """The pairs that pass, and the counts. size: pairs of a block."""
-    tally, filters = FilterCounts(), Filters(data, whole)
-    found: list[Pair] = []
+    """The pairs that pass, and the counts. size: pairs per block."""
+    tally, filters = FilterCounts(), Filters(data, evaluation)
+    kept_pairs: list[Pair] = []
     for start in range(0, len(pairs), size):
         sources, targets = map(list, zip(*pairs[start : start + size], strict=True))
-        found += filters.keep(Block(sources, targets), tally).pairs()
-    return found, tally
+        kept_pairs += filters.keep(Block(sources, targets), tally).pairs()
+    return kept_pairs, tally
 
 
-def test_of_a_question_only_the_match_is_kept_and_repeats_are_dropped_after() -> None:
+def test_questions_are_shortened_to_the_match_before_repeats_are_dropped() -> None:
     pairs, tally = kept(DataOptions(questions_only=True))
     assert pairs == [("Qui est là ?", "Who is there?")]
     assert tally == FilterCounts(7, {QUESTION: 5, DUPLICATE: 1})
 
 
-def test_patterns_of_ones_own_may_have_no_group() -> None:
+def test_configured_patterns_may_have_no_group() -> None:
     patterns = {"fr": r"^Est.*\?", "en": r"^(?:Is) ([^?]*)"}
     pairs, _ = kept(DataOptions(questions_only=True, question_patterns=patterns))
     assert pairs == [("Est-ce vrai ?", "it true")]
@@ -49,40 +49,40 @@ def test_empty_sides_and_repeats_are_counted() -> None:
     assert tally.summary() == "7 pairs read; dropped: an empty side 1, a repeated pair 1"
 
 
-def test_a_whole_part_keeps_its_repeats() -> None:
-    assert len(kept(DataOptions(), whole=True)[0]) == 6
+def test_an_evaluation_part_keeps_its_repeats() -> None:
+    assert len(kept(DataOptions(), evaluation=True)[0]) == 6
     assert len(kept(DataOptions(deduplicate=False))[0]) == 6
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"))), st.integers(1, 5), st.booleans())
 def test_the_first_of_each_pair_is_kept(pairs: list[Pair], size: int, exact: bool) -> None:
-    found, tally = kept(DataOptions(exact_duplicates=exact), pairs=pairs, size=size)
-    assert found == list(dict.fromkeys(pairs))
-    assert tally.dropped.get(DUPLICATE, 0) == len(pairs) - len(found)
+    kept_pairs, tally = kept(DataOptions(exact_duplicates=exact), pairs=pairs, size=size)
+    assert kept_pairs == list(dict.fromkeys(pairs))
+    assert tally.dropped.get(DUPLICATE, 0) == len(pairs) - len(kept_pairs)
 
 
-def test_lines_that_are_too_wide_and_nul_bytes_are_dropped_of_every_part() -> None:
+def test_long_lines_and_nul_bytes_are_dropped_from_every_part() -> None:
     pairs = [("abcde", "abcde"), ("abcdef", "a"), ("a", "abcdef"), ("a\0", "b"), ("a", "\0")]
-    for whole in (False, True):
-        found, tally = kept(DataOptions(max_characters=5, drop_copies=False), whole, pairs)
-        assert found == [("abcde", "abcde")]
+    for evaluation in (False, True):
+        kept_pairs, tally = kept(DataOptions(max_characters=5, drop_copies=False), evaluation, pairs)
+        assert kept_pairs == [("abcde", "abcde")]
         assert tally.dropped == {WIDE: 2, NUL: 2}
     assert len(kept(DataOptions(max_characters=None), pairs=pairs)[0]) == 3
 
 
 def test_a_copy_is_noticed_or_dropped() -> None:
     pairs = [("Paris", "Paris"), ("oui", "yes"), ("non", "non")]
-    found, tally = kept(DataOptions(), pairs=pairs)
-    assert (found, tally) == (pairs, FilterCounts(3, {}, {COPY: 2}))
+    kept_pairs, tally = kept(DataOptions(), pairs=pairs)
+    assert (kept_pairs, tally) == (pairs, FilterCounts(3, {}, {COPY: 2}))
     assert tally.summary() == "3 pairs read; dropped: none; noticed: one side a copy of the other 2"
     assert kept(DataOptions(drop_copies=True), pairs=pairs) == ([("oui", "yes")], FilterCounts(3, {COPY: 2}))
-    assert kept(DataOptions(drop_copies=True), whole=True, pairs=pairs) == (pairs, FilterCounts(3))
+    assert kept(DataOptions(drop_copies=True), evaluation=True, pairs=pairs) == (pairs, FilterCounts(3))
 
 
 def test_the_ratio_is_of_characters_and_of_both_directions() -> None:
     pairs = [("a" * 6, "b" * 3), ("a" * 7, "b" * 3), ("a" * 2, "b" * 5), ("a" * 2, "b" * 4)]
     assert kept(DataOptions(max_ratio=2.0), pairs=pairs) == ([pairs[0], pairs[3]], FilterCounts(4, {RATIO: 2}))
-    assert kept(DataOptions(max_ratio=2.0), whole=True, pairs=pairs)[0] == pairs
+    assert kept(DataOptions(max_ratio=2.0), evaluation=True, pairs=pairs)[0] == pairs
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_half_of_the_letters_must_be_of_the_scripts(scripts: SideScripts, expect
         ("Ça va, Саша", "да"),
         ("ﬁn", "ok, мир"),
     ]
-    found, tally = kept(DataOptions(scripts=scripts), pairs=pairs)
-    assert found == [pairs[index] for index in expected]
+    kept_pairs, tally = kept(DataOptions(scripts=scripts), pairs=pairs)
+    assert kept_pairs == [pairs[index] for index in expected]
     assert tally.dropped == {SCRIPT: len(pairs) - len(expected)}

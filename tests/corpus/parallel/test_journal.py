@@ -34,7 +34,7 @@ def test_a_file_that_was_never_committed_begins_empty(tmp_path: Path) -> None:
     assert (tmp_path / "words").read_bytes() == b""
 
 
-def test_less_than_was_committed_is_told(tmp_path: Path) -> None:
+def test_a_file_shorter_than_committed_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.open("words").write(b"one\n")
     journal.commit({})
@@ -45,7 +45,7 @@ def test_less_than_was_committed_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", ["", "[]", '{"sizes": 3, "state": {}}', '{"state": {}}'])
-def test_a_damaged_record_is_told(tmp_path: Path, record: str) -> None:
+def test_a_damaged_record_is_refused(tmp_path: Path, record: str) -> None:
     (tmp_path / "journal.json").write_text(record)
     with pytest.raises(StaleJournalError):
         Journal(tmp_path)

@@ -11,11 +11,11 @@ ENGLISH = "where is the key that you have and who is in the streets with her"
 
 def warnings(pairs: list[Pair], **choices: str) -> list[str]:
     check = LanguageCheck(DataOptions(**choices))  # type: ignore[arg-type]
-    check.see(pairs)
+    check.update(pairs)
     return list(check.warnings())
 
 
-def test_the_phrasebook_is_right_as_it_is_and_swapped_the_other_way() -> None:
+def test_the_phrasebook_is_recognised_in_both_directions() -> None:
     pairs = list(phrasebook_pairs())
     assert warnings(pairs) == []
     assert warnings([(english, french) for french, english in pairs], source="en", target="fr") == []
@@ -25,7 +25,7 @@ def test_the_phrasebook_is_right_as_it_is_and_swapped_the_other_way() -> None:
 
 def test_a_side_in_the_other_language_is_named() -> None:
     (warning,) = warnings([(ENGLISH, ENGLISH)] * 9)
-    assert warning == "The source side should be fr, but its first lines read like en: look at data.source."
+    assert warning == "The source side should be fr, but its first lines read like en: check data.source."
     (warning,) = warnings([(FRENCH, FRENCH)] * 9)
     assert warning.startswith("The target side should be en, but its first lines read like fr")
 
@@ -34,7 +34,7 @@ def test_a_side_in_the_other_language_is_named() -> None:
     "choices",
     [{"source": "he"}, {"source": "ja", "target": "en"}, {"source": "x", "target": "y"}, {"source_language": "th"}],
 )
-def test_there_is_no_opinion_on_languages_that_are_not_known(choices: dict[str, str]) -> None:
+def test_unknown_languages_have_no_warning(choices: dict[str, str]) -> None:
     assert warnings([(ENGLISH, FRENCH)] * 99, **choices) == []
 
 
@@ -43,6 +43,6 @@ def test_few_words_and_late_pairs_do_not_count() -> None:
     assert warnings([("1", "2")] * PAIRS + [(ENGLISH, FRENCH)] * 99) == []
     check = LanguageCheck(DataOptions())
     for _ in range(PAIRS // 10 + 1):
-        check.see([("1", "2")] * 10)
-    check.see([(ENGLISH, FRENCH)] * 99)
+        check.update([("1", "2")] * 10)
+    check.update([(ENGLISH, FRENCH)] * 99)
     assert list(check.warnings()) == []

@@ -1,4 +1,4 @@
-"""Two hundred corpora with faults: each is prepared or refused in sentences, and nothing is left half made."""
+"""Two hundred corpora with faults: each is prepared or refused with messages, and nothing incomplete is left."""
 
 import gzip
 import io
@@ -91,7 +91,7 @@ def write(folder: Path, layout: str, draw: random.Random, fault: Fault) -> DataO
 
 
 @pytest.mark.parametrize("number", range(INPUTS))
-def test_a_malformed_corpus_is_prepared_or_refused_and_leaves_nothing_half_made(number: int, tmp_path: Path) -> None:
+def test_a_malformed_corpus_is_prepared_or_refused_and_leaves_nothing_incomplete(number: int, tmp_path: Path) -> None:
     draw = random.Random(number)
     fault = list(FAULTS.values())[number % len(FAULTS)]
     data = write(tmp_path, LAYOUTS[number // len(FAULTS) % len(LAYOUTS)], draw, fault)
@@ -100,14 +100,14 @@ def test_a_malformed_corpus_is_prepared_or_refused_and_leaves_nothing_half_made(
     expected: set[Path] = set()
     try:
         store = prepare_corpus(data, WORDS, cache)
-    except UserError as refused:
-        problems = refused.problems
+    except UserError as error:
+        messages = error.messages
     else:
-        problems = ()
+        messages = ()
         report = TokenStore.open(store.path).report
         assert sum(report.kept.values()) + sum(report.dropped.values()) == report.read
         expected = {store.path}
-    assert all(problem.endswith(".") and "\n" not in problem for problem in problems)
-    found = set((cache / "corpora").glob("*"))
-    assert {path for path in found if path.suffix != ".lock" and path.name != ".digests"} == expected
+    assert all(message.endswith(".") and "\n" not in message for message in messages)
+    paths = set((cache / "corpora").glob("*"))
+    assert {path for path in paths if path.suffix != ".lock" and path.name != ".digests"} == expected
     assert {path: path.read_bytes() for path in before} == before

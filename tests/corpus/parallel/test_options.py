@@ -4,12 +4,13 @@ import pytest
 
 from seqvise.corpus.parallel.options import DataOptions, SideLimits, SideScripts
 from seqvise.corpus.tokens.options import TokenizerOptions
+from seqvise.options import option_errors
 
 GOOD = DataOptions(root="/text", train="train")
 
 
-def problems(**choices: object) -> list[str]:
-    return list(replace(GOOD, **choices).problems("data"))  # type: ignore[arg-type]
+def errors_of(**choices: object) -> list[str]:
+    return list(option_errors(replace(GOOD, **choices), "data"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -25,8 +26,8 @@ def problems(**choices: object) -> list[str]:
         DataOptions(format="tabbed", root=".", train="x.tsv", source="text", target="title", columns=["title", "text"]),
     ],
 )
-def test_right_choices_have_no_problems(data: DataOptions) -> None:
-    assert list(data.problems("data")) == []
+def test_valid_options_have_no_problems(data: DataOptions) -> None:
+    assert list(option_errors(data, "data")) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
         ({"format": "xml"}, ["data.format is 'xml', but must be one of phrasebook, tabbed, paired, csv, parquet."]),
         ({"root": None, "train": None}, ["data.root is not set", "data.train is not set"]),
         ({"target": "fr"}, ["data.source and data.target are both 'fr'"]),
-        ({"format": "phrasebook", "source": "de"}, ["data.source=de and data.target=en"]),
+        ({"format": "phrasebook", "source": "de"}, ["data.source is de and data.target is en"]),
         ({"format": "tabbed", "source": "de"}, ["data.source is 'de', but must be named once in data.columns"]),
         ({"question_patterns": {"en": "("}}, ["data.question_patterns.en is not a regular expression"]),
         ({"questions_only": True, "source": "de"}, ["there is no pattern for 'de': set data.question_patterns.de."]),
@@ -62,20 +63,23 @@ def test_right_choices_have_no_problems(data: DataOptions) -> None:
         ({"format": "tabbed", "valid": "-"}, ["data.valid has '-', standard input"]),
         ({"weights": [1.0, 2.0]}, ["data.weights has 2 numbers, but data.train 1 names"]),
         ({"weights": [0.0]}, ["data.weights is [0.0], but each must be above 0 and at most 1000."]),
-        ({"encoding_errors": "ignore"}, ["data.encoding_errors is 'ignore', but must be refuse or replace."]),
+        ({"encoding_errors": "ignore"}, ["data.encoding_errors is 'ignore', but must be one of refuse, replace."]),
         ({"max_characters": 0, "max_ratio": 0.5}, ["data.max_characters is 0", "data.max_ratio is 0.5"]),
         (
             {"scripts": SideScripts(source=["roman"], target=[])},
-            ["data.scripts.source has 'roman', but knows only arabic, ", "data.scripts.target is an empty list"],
+            [
+                "data.scripts.source has 'roman', but must be names from arabic, ",
+                "data.scripts.target is an empty list",
+            ],
         ),
         ({"bucket": 0, "workers": -1}, ["data.bucket is 0", "data.workers is -1"]),
         ({"rare_as_unknown": 0.0}, ["data.rare_as_unknown is 0.0, but must be above 0"]),
     ],
 )
 def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[str]) -> None:
-    found = problems(**choices)
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+    messages = errors_of(**choices)
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -88,11 +92,11 @@ def test_every_wrong_choice_is_told(choices: dict[str, object], expected: list[s
     ],
 )
 def test_wrong_tokenizers_are_told(tokenizer: TokenizerOptions, expected: list[str]) -> None:
-    found = list(tokenizer.problems("tokenizer"))
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+    messages = list(option_errors(tokenizer, "tokenizer"))
+    assert len(messages) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, messages, strict=True))
 
 
-def test_a_budget_of_tokens_takes_the_place_of_a_number_of_sentences() -> None:
+def test_batch_tokens_replaces_batch_size() -> None:
     assert replace(GOOD, batch_tokens=4000).batch_size is None
-    assert problems(batch_tokens=4000) == []
+    assert errors_of(batch_tokens=4000) == []

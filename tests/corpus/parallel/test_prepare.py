@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqvise.corpus.limit import LowestPlaces, lowest
+from seqvise.corpus.limit import LowestRanks, lowest
 from seqvise.corpus.parallel import fingerprint, ingest
 from seqvise.corpus.parallel.filters import COPY, DUPLICATE, EMPTY, LIMIT, LONG, NOT_DRAWN, NUL, WIDE, choose_part
 from seqvise.corpus.parallel.journal import Journal
@@ -25,7 +25,7 @@ from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.readers import REPLACED, RETURNS
 from seqvise.corpus.parallel.report import CorpusReport, FilterCounts
 from seqvise.corpus.parallel.store import CorpusPart, TokenColumn, TokenStore
-from seqvise.corpus.parallel.tokenize_parallel import Batch, Split, split_batches
+from seqvise.corpus.parallel.tokenize_parallel import Batch, TokenizedBatch, tokenize_batches
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import build_tokenizer, fold, normalise
 from seqvise.corpus.tokens.vocabulary import EOS, SPECIALS
@@ -40,17 +40,17 @@ def rows(column: TokenColumn) -> list[list[int]]:
 
 
 def part(store: TokenStore, name: str) -> CorpusPart:
-    found = store.part(name)
-    assert found is not None
-    return found
+    corpus_part = store.part(name)
+    assert corpus_part is not None
+    return corpus_part
 
 
 def train_targets(store: TokenStore) -> list[str]:
     return [store.target.decode(ids) for ids in rows(part(store, "train").target)]
 
 
-def plainly(pairs: Pairs, side: int, language: str, data: DataOptions) -> dict[str, list[list[int]]]:
-    """The ids of each part by plain Python: every pair distinct, nothing filtered or cut."""
+def expected_ids(pairs: Pairs, side: int, language: str, data: DataOptions) -> dict[str, list[list[int]]]:
+    """The ids of each part, computed in plain Python; all pairs must be distinct, and nothing is filtered or cut."""
     tokenizer = build_tokenizer(WORDS, language)
     parts: dict[str, list[list[str]]] = {"train": [], "valid": []}
     for pair in pairs:
@@ -70,12 +70,12 @@ SENTENCE = st.lists(st.sampled_from(ODD_WORDS), min_size=1, max_size=6).map(" ".
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.lists(st.tuples(SENTENCE, SENTENCE), unique=True, max_size=20))
-def test_the_store_is_what_plain_python_makes(tmp_path_factory: pytest.TempPathFactory, pairs: Pairs) -> None:
+def test_the_store_holds_the_expected_ids(tmp_path_factory: pytest.TempPathFactory, pairs: Pairs) -> None:
     tmp_path = tmp_path_factory.mktemp("corpus")
     data = paired(tmp_path, pairs, valid_fraction=0.4)
-    expected = [plainly(pairs, side, language, data) for side, language in enumerate(("fr", "en"))]
+    expected = [expected_ids(pairs, side, language, data) for side, language in enumerate(("fr", "en"))]
     if not expected[0]["train"] or not expected[0]["valid"]:
-        with pytest.raises(UserError, match="no pair is left"):
+        with pytest.raises(UserError, match="no pair left"):
             prepare_corpus(data, WORDS, tmp_path)
         return
     store = prepare_corpus(data, WORDS, tmp_path)
@@ -86,7 +86,7 @@ def test_the_store_is_what_plain_python_makes(tmp_path_factory: pytest.TempPathF
     assert list(zip(part(store, "valid").raw_source(), part(store, "valid").raw_target(), strict=True)) == raw
 
 
-def test_lines_come_through_as_they_were_read(tmp_path: Path) -> None:
+def test_raw_text_is_the_text_as_read(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(3), valid="valid", test="test")
     write_side(tmp_path / "valid.fr", ["“Où”\u2028est\u202f?", "x", "x"])
     write_side(tmp_path / "valid.en", ["Where IS it…", "y", "y"])
@@ -151,19 +151,19 @@ def test_the_first_pairs_are_taken_on_request_under_the_former_fingerprint(tmp_p
 
 
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 20), st.integers(0, 60))
-def test_the_lowest_places_are_known_while_they_arrive(numbers: list[int], limit: int, broken_off: int) -> None:
+def test_the_lowest_ranks_are_known_while_they_arrive(ranks: list[int], limit: int, interruption: int) -> None:
     arrived: list[float] = []
-    lowest_places = LowestPlaces(limit, np.array(arrived))
-    for n, number in enumerate(numbers):
-        if n == broken_off:
-            lowest_places = LowestPlaces(limit, np.array(arrived))
-        may_keep = len(arrived) < limit or number < sorted(arrived)[limit - 1]
-        assert lowest_places.may_keep(number) == may_keep
+    lowest_ranks = LowestRanks(limit, np.array(arrived))
+    for n, rank in enumerate(ranks):
+        if n == interruption:
+            lowest_ranks = LowestRanks(limit, np.array(arrived))
+        may_keep = len(arrived) < limit or rank < sorted(arrived)[limit - 1]
+        assert lowest_ranks.may_keep(rank) == may_keep
         if may_keep:
-            lowest_places.add(number)
-            arrived.append(number)
+            lowest_ranks.add(rank)
+            arrived.append(rank)
     kept = lowest(np.array(arrived), limit)
-    assert sorted(np.array(arrived)[kept].tolist()) == sorted(numbers)[:limit]
+    assert sorted(np.array(arrived)[kept].tolist()) == sorted(ranks)[:limit]
 
 
 def test_filters_are_counted_and_limits_count_words(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_the_phrasebook_has_three_parts_without_common_targets(tmp_path: Path) -
     ]
 
 
-def test_a_ready_store_is_not_built_again(tmp_path: Path) -> None:
+def test_a_finished_store_is_not_built_again(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(40))
     path = folder(data, WORDS, tmp_path)
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
@@ -304,7 +304,7 @@ def test_a_ready_store_is_not_built_again(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+def test_remains_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(40))
     path = folder(data, WORDS, tmp_path)
     remains = path.with_name(f".{path.name}.building")
@@ -318,7 +318,7 @@ def test_a_damaged_manifest_names_the_folder_to_delete(tmp_path: Path, content: 
     data = paired(tmp_path, numbered(40))
     path = folder(data, WORDS, tmp_path)
     (path / "manifest.json").write_text(content)
-    with pytest.raises(UserError, match=f"{path} is not a whole token store .* delete that folder"):
+    with pytest.raises(UserError, match=f"{path} is not a complete token store .* delete that folder"):
         prepare_corpus(data, WORDS, tmp_path)
 
 
@@ -329,7 +329,7 @@ def test_a_damaged_column_names_the_folder_to_delete(tmp_path: Path) -> None:
         store.part("train")
 
 
-def test_the_manifest_says_what_shaped_the_store(tmp_path: Path) -> None:
+def test_the_manifest_holds_the_fingerprint_and_the_files(tmp_path: Path) -> None:
     store = prepare_corpus(paired(tmp_path, numbered(40), limit=7), WORDS, tmp_path)
     manifest = json.loads((store.path / "manifest.json").read_text())
     assert manifest["identity"]["limit"] == 7
@@ -350,11 +350,11 @@ def test_processes_that_start_together_build_it_once(tmp_path: Path) -> None:
     workers = [context.Process(target=build, args=(data, tmp_path, results)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    found = [results.get(timeout=60) for _ in workers]
+    stores = [results.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
-    assert len({path for path, _ in found}) == 1
-    calls = sorted(calls for _, calls in found)
+    assert len({path for path, _ in stores}) == 1
+    calls = sorted(calls for _, calls in stores)
     assert calls[:2] == [0, 0]
     assert calls[2] > 0
 
@@ -414,7 +414,7 @@ def test_swapped_languages_are_warned_of(tmp_path: Path) -> None:
     assert warning.startswith("The sides look swapped")
 
 
-def test_faults_that_are_read_over_are_in_the_report(tmp_path: Path) -> None:
+def test_tolerated_faults_are_in_the_report(tmp_path: Path) -> None:
     pairs = [*numbered(30), ("Paris", "Paris"), ("a\0", "b"), ("x" * 99, "y"), ("", "z")]
     data = paired(tmp_path, pairs, encoding_errors="replace", max_characters=50)
     path = tmp_path / "train.fr"
@@ -424,7 +424,7 @@ def test_faults_that_are_read_over_are_in_the_report(tmp_path: Path) -> None:
     assert report.noticed == {REPLACED: 3, RETURNS: 1, COPY: 1}
 
 
-OFTEN = {"BATCH": 50, "COMMIT": 2}
+OFTEN = {"BATCH_PAIRS": 50, "COMMIT_BATCHES": 2}
 
 
 @pytest.fixture
@@ -434,7 +434,7 @@ def commits_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("commits_often")
-def test_killed_at_any_moment_it_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_resumes_and_builds_an_identical_store(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(4000))
     whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
     context = multiprocessing.get_context("fork")
@@ -454,10 +454,10 @@ def test_killed_at_any_moment_it_goes_on_and_ends_as_if_it_had_not_been(tmp_path
     assert [other for other in path.parent.iterdir() if other.suffix != ".lock"] == [path]
 
 
-def many_sided(folder: Path, most: int) -> DataOptions:
-    """Every count that must survive: repeats, empty sides, long pairs, weights, a limit, a part of its own."""
+def many_sided(folder: Path, max_words: int) -> DataOptions:
+    """A corpus with every kind of count: repeats, empty sides, long pairs, weights, a limit, a validation file."""
     pairs = [("a b c", "x y") if n % 7 == 0 else ("", f"empty {n}") if n % 11 == 0 else p for n, p in enumerate(LONGER)]
-    data = paired(folder, pairs, valid="valid", limit=200, max_tokens=SideLimits(source=most), weights=[1.5])
+    data = paired(folder, pairs, valid="valid", limit=200, max_tokens=SideLimits(source=max_words), weights=[1.5])
     write_side(folder / "valid.fr", [f"un {n} deux" for n in range(300)])
     write_side(folder / "valid.en", [f"one {n} two" for n in range(300)])
     return data
@@ -471,32 +471,32 @@ class StopHereError(Exception):
 
 
 @pytest.mark.usefixtures("commits_often")
-@pytest.mark.parametrize(("tokenizer", "most"), [(WORDS, 8), (PIECES, 20)], ids=["words", "pieces"])
-def test_broken_off_it_goes_on_behind_the_last_commit(
-    tmp_path: Path, tokenizer: TokenizerOptions, most: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("tokenizer", "max_words"), [(WORDS, 8), (PIECES, 20)], ids=["words", "pieces"])
+def test_interrupted_it_resumes_after_the_last_commit(
+    tmp_path: Path, tokenizer: TokenizerOptions, max_words: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = many_sided(tmp_path, most)
+    data = many_sided(tmp_path, max_words)
     whole = prepare_corpus(data, tokenizer, tmp_path / "undisturbed")
     assert whole.report.dropped.keys() >= {DUPLICATE, EMPTY, LONG, LIMIT}
-    split: list[int] = []
+    tokenized: list[int] = []
 
-    def breaking(batches: Iterable[Batch], *others: Any) -> Iterator[Split]:
-        for result in split_batches(batches, *others):
-            split.append(result.batch.size)
+    def breaking(batches: Iterable[Batch], *others: Any) -> Iterator[TokenizedBatch]:
+        for result in tokenize_batches(batches, *others):
+            tokenized.append(result.batch.size)
             yield result
-            if sum(split) >= stop:
+            if sum(tokenized) >= stop:
                 raise StopHereError
 
-    monkeypatch.setattr(ingest, "split_batches", breaking)
+    monkeypatch.setattr(ingest, "tokenize_batches", breaking)
     stop, trials = 130, 0
     while not (tmp_path / "cache" / "corpora" / whole.path.name).is_dir():
         trials += 1
         with suppress(StopHereError):
             prepare_corpus(data, tokenizer, tmp_path / "cache")
-        stop = sum(split) + 130
+        stop = sum(tokenized) + 130
     assert trials > 5
     total = 1 + whole.report.kept["train"] + whole.report.kept["valid"] + sum(whole.report.dropped.values())
-    assert sum(split) < total + trials * 50 * 2
+    assert sum(tokenized) < total + trials * 50 * 2
     assert content_of(tmp_path / "cache" / "corpora" / whole.path.name) == content_of(whole.path)
 
 
@@ -512,7 +512,7 @@ def test_when_the_disk_is_full_nothing_is_lost(tmp_path: Path) -> None:
 
 @contextmanager
 def little_room(size: int) -> Iterator[None]:
-    """A limit on the bytes of a file stands for a disk that fills up."""
+    """Simulates a full disk by a limit on the size of a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -522,7 +522,7 @@ def little_room(size: int) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("commits_often")
-def test_what_does_not_fit_its_record_is_made_anew(tmp_path: Path) -> None:
+def test_files_that_do_not_match_the_journal_are_built_again(tmp_path: Path) -> None:
     data = paired(tmp_path, numbered(600))
     whole = prepare_corpus(data, WORDS, tmp_path / "undisturbed")
     building = tmp_path / "cache" / "corpora" / f".{whole.path.name}.building"

@@ -57,7 +57,7 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
     data = paired(tmp_path, [("a", "b")])
     with pytest.raises(UserError) as refused:
         part_files(data, "vaild")
-    for side, problem in zip(("fr", "en"), refused.value.problems, strict=True):
+    for side, problem in zip(("fr", "en"), refused.value.messages, strict=True):
         assert problem.startswith(str(tmp_path / f"vaild.{side}"))
         assert "data.root" in problem
 
@@ -80,7 +80,7 @@ def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
 def test_a_broken_gzip_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.gz"
     path.write_bytes(gzip.compress(b"one\n" * 1000)[:-12])
-    with pytest.raises(UserError, match=r"text\.gz is not a whole gzip file"):
+    with pytest.raises(UserError, match=r"text\.gz is not a complete gzip file"):
         list(read_lines(path))
 
 
@@ -90,7 +90,7 @@ LETTERS = st.builds(
 
 
 @given(st.lists(st.tuples(LETTERS, LETTERS), max_size=8), st.sampled_from([1, 3, 7, 64]))
-def test_blocks_of_any_size_give_the_folded_lines(
+def test_blocks_of_any_size_yield_the_folded_lines(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[Pair], size: int
 ) -> None:
     data = paired(tmp_path_factory.mktemp("text"), [(source, f"{target}\r") for source, target in pairs])
@@ -145,7 +145,7 @@ SHIFTED = {
 
 
 @pytest.mark.parametrize("layout", SHIFTED)
-def test_a_row_with_a_field_too_many_or_too_few_is_refused_or_skipped(tmp_path: Path, layout: str) -> None:
+def test_a_row_with_too_many_or_too_few_fields_is_refused_or_skipped(tmp_path: Path, layout: str) -> None:
     (tmp_path / "pairs").write_text(SHIFTED[layout])
     data = options(tmp_path, layout, "pairs", {})
     line = 2 + (layout == "csv")
@@ -209,7 +209,7 @@ def test_right_to_left_text_and_emoji_are_as_they_were(tmp_path: Path) -> None:
     ("archive", "mode"),
     [("pairs.tar", "w:"), ("pairs.tar.gz", "w:gz"), ("pairs.tgz", "w:gz"), ("pairs.tar.xz", "w:xz")],
 )
-def test_files_of_an_archive_are_read_where_they_lie(tmp_path: Path, archive: str, mode: Any) -> None:
+def test_files_of_an_archive_are_read_without_unpacking(tmp_path: Path, archive: str, mode: Any) -> None:
     data = paired(tmp_path, [("une vache", "a cow"), ("oui", "yes")])
     with tarfile.open(tmp_path / archive, mode) as tar:
         tar.add(tmp_path / "train.fr", "./in/train.fr")
@@ -218,11 +218,11 @@ def test_files_of_an_archive_are_read_where_they_lie(tmp_path: Path, archive: st
         member.size = len(zipped)
         tar.addfile(member, io.BytesIO(zipped))
     assert read(data, f"{archive}:in/train") == [("une vache", "a cow"), ("oui", "yes")]
-    with pytest.raises(UserError, match=r"in/other\.fr .* is not there"):
+    with pytest.raises(UserError, match=r"in/other\.fr .* does not exist"):
         read(data, f"{archive}:in/other")
     whole = (tmp_path / archive).read_bytes()
     (tmp_path / archive).write_bytes(whole[: 520 if mode == "w:" else len(whole) // 2])
-    with pytest.raises(UserError, match="is not a whole archive"):
+    with pytest.raises(UserError, match="is not a complete archive"):
         read(data, f"{archive}:in/train")
 
 
@@ -245,7 +245,7 @@ def test_columns_of_csv_have_names(tmp_path: Path) -> None:
         ("fr,en\nbonjour,hello\nbonjour,où es-tu ?,hello\n", "line 3 has 3 fields"),
     ],
 )
-def test_what_is_no_csv_is_refused(tmp_path: Path, content: str, problem: str) -> None:
+def test_invalid_csv_is_refused(tmp_path: Path, content: str, problem: str) -> None:
     (tmp_path / "pairs.csv").write_text(content)
     with pytest.raises(UserError) as refused:
         read(options(tmp_path, "csv", "pairs.csv", {}), "pairs.csv")
@@ -264,11 +264,11 @@ def test_columns_of_parquet_have_names(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no column de"):
         read(replace(data, source="de"), "pairs.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(UserError, match="is not a whole Parquet table"):
+    with pytest.raises(UserError, match="is not a complete Parquet table"):
         read(data, "pairs.parquet")
 
 
-def test_without_pyarrow_one_reads_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_error_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "pairs.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"pip install 'seqvise\[parquet\]'"):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqvise.corpus.limit import position
+from seqvise.corpus.limit import unit_hash
 from seqvise.corpus.parallel.filters import choose_part
 from seqvise.corpus.parallel.options import DataOptions
 
@@ -20,15 +20,15 @@ def test_a_file_of_pairs_gives_no_test_part() -> None:
 
 
 def test_the_choice_is_the_same_everywhere() -> None:
-    assert [position(text, 0) for text in ("a", "B")] == pytest.approx([0.184606930992, 0.458244639889], abs=1e-12)
+    assert [unit_hash(text, 0) for text in ("a", "B")] == pytest.approx([0.184606930992, 0.458244639889], abs=1e-12)
 
 
 @given(st.text(), st.integers(0, 2**63 - 1))
-def test_the_position_lies_in_the_unit_interval_and_ignores_case_and_spaces(text: str, seed: int) -> None:
-    place = position(text, seed)
-    assert 0 <= place < 1
-    assert position(f"  {text.lower()}\u00a0 ", seed) == place
+def test_the_hash_is_in_the_unit_interval_and_ignores_case_and_spaces(text: str, seed: int) -> None:
+    hashed = unit_hash(text, seed)
+    assert 0 <= hashed < 1
+    assert unit_hash(f"  {text.lower()}\u00a0 ", seed) == hashed
 
 
 def test_another_seed_is_another_choice() -> None:
-    assert position("a", 1) != position("a", 0)
+    assert unit_hash("a", 1) != unit_hash("a", 0)

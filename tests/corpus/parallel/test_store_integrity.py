@@ -1,4 +1,4 @@
-"""Damage to a token store is noticed before anything is trained on it."""
+"""A damaged token store is refused before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seqvise.corpus.parallel.prepare import prepare_corpus
 from seqvise.corpus.parallel.store import TokenStore
 from seqvise.errors import UserError
 from seqvise.images.labels import LabelTable
-from seqvise.images.shards import Shards, own_manifest
+from seqvise.images.shards import Shards, read_or_create_manifest
 from tests.corpus.corpora import WORDS, numbered, paired
 from tests.earlier import copy_of
 
@@ -41,8 +41,8 @@ def test_every_damaged_file_is_refused_by_name(store: Path, damage: str) -> None
         content = file.read_bytes()
         name = "" if file.suffix == ".json" else file.name
         if damage == "flip":
-            for place in {len(content) // 3, len(content) - 2}:
-                file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            for offset in {len(content) // 3, len(content) - 2}:
+                file.write_bytes(content[:offset] + bytes([content[offset] ^ 1]) + content[offset + 1 :])
                 with pytest.raises(UserError, match=rf"{name}.*delete that folder"):
                     TokenStore.open(store)
         else:
@@ -65,7 +65,7 @@ def test_large_arrays_are_read_whole_on_demand(store: Path, monkeypatch: pytest.
     content[(len(content) - 4) // 63 - 1] ^= 1  # just before the second sample
     file.write_bytes(content)
     TokenStore.open(store)
-    with pytest.raises(UserError, match=r"train/source\.ids\.npy is not as it was written"):
+    with pytest.raises(UserError, match=r"train/source\.ids\.npy differs from what was written"):
         TokenStore.open(store, verify=True)
     assert main(["verify", str(store)]) == 1
 
@@ -83,7 +83,7 @@ def test_a_store_of_an_earlier_revision_opens_with_one_line(tmp_path: Path, capl
     with pytest.raises(UserError, match=r"valid/source\.txt has 1 lines, but must have"):
         valid.raw_source()
     (folder / "train" / "source.offsets.npy").write_bytes(b"")
-    with pytest.raises(UserError, match="is not a whole token store"):
+    with pytest.raises(UserError, match="is not a complete token store"):
         store.part("train")
 
 
@@ -118,7 +118,7 @@ def test_every_damaged_file_of_a_document_store_is_refused(tmp_path: Path) -> No
 
 def test_the_record_of_a_feature_shard_is_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = {"network": "a", "width": 4, "shard": 2}
-    own_manifest(tmp_path, manifest)
+    read_or_create_manifest(tmp_path, manifest)
     shards = Shards(tmp_path, count=3, size=2, width=4)
     for shard in range(2):
         shards.write(shard, np.ones((2 - shard, 4), np.float16), {shard: "not an image"})
@@ -133,7 +133,7 @@ def test_the_record_of_a_feature_shard_is_checked_too(tmp_path: Path, capsys: py
     assert main(["verify", str(tmp_path)]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 3
     (tmp_path / ".features-00000.npy.4711.tmp").write_bytes(b"half")
-    assert own_manifest(tmp_path, manifest) == manifest
+    assert read_or_create_manifest(tmp_path, manifest) == manifest
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
@@ -146,7 +146,7 @@ def test_a_table_of_labels_notices_a_changed_name(tmp_path: Path) -> None:
     for name in ("labels.tsv", "vectors.npy", "checksums.json"):
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
-        with pytest.raises(UserError, match="not a whole folder of labels"):
+        with pytest.raises(UserError, match="is incomplete or damaged"):
             LabelTable.load(folder)
         assert main(["verify", str(tmp_path)]) == 1
         (folder / name).write_bytes(content)

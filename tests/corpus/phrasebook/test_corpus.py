@@ -1,4 +1,4 @@
-"""The grammar against pairs written by hand, and against what French and English spelling forbid."""
+"""The grammar against pairs written by hand, and against the spelling rules of French and English."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from seqvise.corpus.phrasebook.nominals import (
     Determiner,
     indefinite,
     noun_phrase,
-    own,
     owned,
+    possessive_of,
 )
 from seqvise.corpus.phrasebook.rules import RULES, Rule
 from seqvise.dice import Dice
@@ -43,7 +43,7 @@ def pairs() -> list[tuple[str, str]]:
     return list(phrasebook_pairs())
 
 
-def said(clause: Clause, form: Form = Form.INVERSION, asked: Phrase = NOTHING) -> tuple[str, str]:
+def question_pair(clause: Clause, form: Form = Form.INVERSION, asked: Phrase = NOTHING) -> tuple[str, str]:
     source = french.sentence(french.question(clause, form, asked.french))
     return source, english.sentence(english.question(clause, asked.english))
 
@@ -73,7 +73,7 @@ def test_no_rule_contradicts_another() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_every_rule_says_hundreds_of_things(rule: Rule) -> None:
+def test_every_rule_yields_hundreds_of_pairs(rule: Rule) -> None:
     dice = Dice(rule.__name__)
     assert len({rule(dice) for _ in range(3 * PAIRS_OF_A_RULE)}) > 150
 
@@ -208,12 +208,15 @@ BY_HAND = (
 
 @pytest.mark.parametrize(("clause", "asked", "source", "target"), BY_HAND, ids=[case[2] for case in BY_HAND])
 def test_clauses_by_hand(clause: Clause, asked: Phrase, source: str, target: str) -> None:
-    assert said(clause, asked=asked) == (source, target)
+    assert question_pair(clause, asked=asked) == (source, target)
 
 
 def test_est_ce_que_elides_and_keeps_the_order() -> None:
     clause = Clause(SHE, EAT, Tense.PAST)
-    assert said(clause, Form.EST_CE_QUE, Phrase("que", "what")) == ("Qu'est-ce qu'elle a mangé ?", "What did she eat?")
+    assert question_pair(clause, Form.EST_CE_QUE, Phrase("que", "what")) == (
+        "Qu'est-ce qu'elle a mangé ?",
+        "What did she eat?",
+    )
 
 
 RED, SMALL, OLD = lexicon.COLOURS[0], lexicon.SIZES[0], lexicon.SIZES[2]
@@ -275,8 +278,8 @@ def test_owners_contract_and_take_the_genitive() -> None:
 
 
 def test_son_is_his_or_her_by_the_owner() -> None:
-    assert own(SHE) is HER
-    assert own(Nominal(Phrase("mon frère", "my brother"), 2)) is HIS
+    assert possessive_of(SHE) is HER
+    assert possessive_of(Nominal(Phrase("mon frère", "my brother"), 2)) is HIS
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def codec(case: str = "lower") -> TextCodec:
     return TextCodec("en", TokenizerOptions(name="words", case=case), vocabulary)
 
 
-def test_texts_become_ids_that_end_in_eos() -> None:
+def test_texts_become_ids_that_end_with_eos() -> None:
     encoded = codec().encode(["Who is  there?", "", "IBM"])
     assert [ids.tolist() for ids in encoded] == [[4, 5, UNK, 8, EOS], [EOS], [7, EOS]]
     assert {ids.dtype for ids in encoded} == {np.dtype(np.int32)}
@@ -26,7 +26,7 @@ def test_ids_become_text_up_to_eos() -> None:
     assert codec().words(np.array([BOS, 4, UNK, EOS, 4])) == ["who", "<unk>"]
 
 
-def test_marks_are_undone_where_the_tokenizer_makes_them() -> None:
+def test_capitals_of_marked_words_are_restored() -> None:
     assert codec("marked").encode(["IBM?"])[0].tolist() == [6, 7, 8, EOS]
     assert codec("marked").decode([6, 7, 8, EOS]) == "IBM?"
 

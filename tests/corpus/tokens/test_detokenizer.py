@@ -35,7 +35,7 @@ TEXTS = {
 }
 
 
-def learnt(texts: list[str], options: TokenizerOptions, language: str, folder: Path) -> Vocabulary:
+def learned_vocabulary(texts: list[str], options: TokenizerOptions, language: str, folder: Path) -> Vocabulary:
     journal = Journal(folder)
     lexicon = TokenIds(journal, "words")
     spool = TokenSpool(journal, "spool", lexicon)
@@ -48,9 +48,9 @@ def learnt(texts: list[str], options: TokenizerOptions, language: str, folder: P
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("name", ["words", "spacy", "chars"])
-def test_words_become_the_text_again(language: str, name: str, tmp_path: Path) -> None:
+def test_words_are_joined_to_the_original_text(language: str, name: str, tmp_path: Path) -> None:
     options = TokenizerOptions(name=name)
-    vocabulary = learnt(TEXTS[language], options, language, tmp_path)
+    vocabulary = learned_vocabulary(TEXTS[language], options, language, tmp_path)
     tokenized = build_tokenizer(options, language).tokenize(TEXTS[language])
     written = [detokenize(tokens.words, vocabulary) for tokens in tokenized]
     assert written == [normalise(text).lower() for text in TEXTS[language]]
@@ -61,9 +61,9 @@ CLOCKS += [f"Men ' {word}" for word in ("boots", "shoes", "hats", "coats")]
 
 
 @pytest.mark.parametrize(("revision", "written"), [(1, "theclock is on myclock."), (2, "the clock is on my clock.")])
-def test_what_stands_before_a_word_decides_whether_it_is_joined(tmp_path: Path, revision: int, written: str) -> None:
+def test_the_word_before_decides_whether_a_word_is_joined(tmp_path: Path, revision: int, written: str) -> None:
     options = TokenizerOptions(name="words", revision=revision)
-    vocabulary = learnt(CLOCKS, options, "en", tmp_path)
+    vocabulary = learned_vocabulary(CLOCKS, options, "en", tmp_path)
     assert detokenize(["it", "is", "nine", "o", "'", "clock", "."], vocabulary) == "it is nine o'clock."
     assert detokenize(["the", "clock", "is", "on", "my", "clock", "."], vocabulary) == written
     vocabulary.save(tmp_path / "words.tsv")
@@ -72,7 +72,7 @@ def test_what_stands_before_a_word_decides_whether_it_is_joined(tmp_path: Path, 
     assert detokenize(["the", "clock", "is", "on", "my", "clock", "."], loaded) == written
 
 
-def test_words_of_letters_are_joined_where_the_splitter_parted_them_and_never_where_a_space_was_seen() -> None:
+def test_words_of_letters_are_joined_only_if_a_space_never_occurs_between_them() -> None:
     can, not_, do, stop = range(4)
     before = np.array([can, can, can, do, can, stop, do, stop], np.int32)
     after = np.array([not_, not_, not_, not_, stop, can, stop, do], np.int32)
@@ -82,7 +82,7 @@ def test_words_of_letters_are_joined_where_the_splitter_parted_them_and_never_wh
     pairs = find_pair_joins(before, after, glued, joins, letters)
     joined = list(zip(*(column.tolist() for column in pairs), strict=True))
     assert (can, not_, True) in joined
-    glued[0] = False  # "can not" is written, too: two spaces too many are better than one lost
+    glued[0] = False  # "can not" occurs too: two spaces too many are better than one lost
     pairs = find_pair_joins(before, after, glued, joins, letters)
     assert (can, not_) not in zip(pairs.before.tolist(), pairs.after.tolist(), strict=True)
 
@@ -97,12 +97,12 @@ def test_no_space_between_words_of_letters_is_lost(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], language: str
 ) -> None:
     options = TokenizerOptions(name="words")
-    vocabulary = learnt(lines, options, language, tmp_path_factory.mktemp("spool"))
+    vocabulary = learned_vocabulary(lines, options, language, tmp_path_factory.mktemp("spool"))
     for tokens in build_tokenizer(options, language).tokenize(lines):
         text = detokenize(tokens.words, vocabulary)
-        for place, (word, spaced) in enumerate(zip(*tokens, strict=True)):
+        for position, (word, spaced) in enumerate(zip(*tokens, strict=True)):
             text = text.removeprefix(word)
-            if spaced and word.isalpha() and tokens.words[place + 1].isalpha():
+            if spaced and word.isalpha() and tokens.words[position + 1].isalpha():
                 assert text.startswith(" ")
             text = text.removeprefix(" ")
 
@@ -131,21 +131,21 @@ def test_an_elided_article_joins_right_and_its_nouns_do_not_join_left() -> None:
     assert joins.left.tolist() == [False, False, False, False]
 
 
-def test_a_single_slip_joins_nothing() -> None:
-    one = np.zeros(1, np.int32)
-    assert not np.any(find_joins(one, one, np.array([True]), 1))
-    assert not np.any(find_joins(one[:0], one[:0], np.array([], bool), 0))
+def test_a_single_occurrence_joins_nothing() -> None:
+    ids = np.zeros(1, np.int32)
+    assert not np.any(find_joins(ids, ids, np.array([True]), 1))
+    assert not np.any(find_joins(ids[:0], ids[:0], np.array([], bool), 0))
 
 
 def test_marks_become_capitals_and_do_not_disturb_spaces(tmp_path: Path) -> None:
     options = TokenizerOptions(name="words", case="marked")
     texts = ["the NASA, said (NASA).", "l'ONU ? NASA"]
-    vocabulary = learnt(texts, options, "fr", tmp_path)
+    vocabulary = learned_vocabulary(texts, options, "fr", tmp_path)
     tokenized = build_tokenizer(options, "fr").tokenize(texts)
     assert [detokenize(tokens.words, vocabulary, marked=True) for tokens in tokenized] == texts
 
 
-def test_unknown_words_stand_between_spaces() -> None:
+def test_unknown_words_are_between_spaces() -> None:
     vocabulary = Vocabulary.from_ranked(["c", "?"], {"c": 1, "?": 1}, {"?": (True, False)})
     assert detokenize(["c", "<unk>", "c", "?"], vocabulary) == "c <unk> c?"
     assert detokenize([], vocabulary) == ""

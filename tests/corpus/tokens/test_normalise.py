@@ -16,12 +16,12 @@ from seqvise.corpus.tokens.tokenizers import fold, normalise
         ("  plain   text ", "plain text"),
     ],
 )
-def test_each_mark_has_one_form(text: str, expected: str) -> None:
+def test_marks_have_plain_forms(text: str, expected: str) -> None:
     assert normalise(text) == expected
 
 
 @given(st.text())
-def test_only_single_spaces_are_left_and_a_second_time_changes_nothing(text: str) -> None:
+def test_only_single_spaces_remain_and_normalise_is_idempotent(text: str) -> None:
     once = normalise(text)
     assert once == fold(once)
     assert normalise(once) == once

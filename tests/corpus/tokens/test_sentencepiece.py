@@ -1,4 +1,4 @@
-"""Sub-words: how they are trained, how text comes back, how they are drawn."""
+"""Sub-words: training, decoding and sampling."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.sampling import Lines
-from seqvise.corpus.tokens.segmentation import MergeDraws
+from seqvise.corpus.tokens.segmentation import BPEDropout
 from seqvise.corpus.tokens.sentencepiece import EvenSample, Pieces, train_pieces
 from seqvise.corpus.tokens.tokenizers import normalise
 from seqvise.corpus.tokens.vocabulary import EOS, SPECIALS, UNK
 from seqvise.errors import UserError
+from seqvise.options import option_errors
 from tests.corpus.corpora import Pairs, options, paired, tabbed, write_side
 
 SUBWORDS = TokenizerOptions(name="sentencepiece", max_words=60)
@@ -54,13 +55,13 @@ def test_the_specials_have_their_ids(pieces: Pieces) -> None:
     assert len(set(pieces.names)) == len(pieces.names) <= 64
 
 
-def test_the_same_text_gives_the_same_model() -> None:
+def test_training_is_deterministic() -> None:
     for algorithm in ("unigram", "bpe"):
         chosen = replace(SUBWORDS, algorithm=algorithm)
         assert train_pieces(TEXT, chosen, "source") == train_pieces(TEXT, chosen, "source")
 
 
-def test_training_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_training_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     train_pieces(TEXT, SUBWORDS, "source")
     assert capfd.readouterr() == ("", "")
 
@@ -69,20 +70,21 @@ def test_a_small_text_yields_fewer_pieces() -> None:
     assert 20 < len(trained(replace(SUBWORDS, max_words=8000)).names) < 300
 
 
-def test_fewer_pieces_than_characters_are_refused_with_the_least_number() -> None:
-    least = len(set("".join(TEXT)))  # the space counts as the sign that begins a word
-    with pytest.raises(UserError, match=rf"max_words is 5, but the target text has {least} .* set it to {least} at"):
+def test_fewer_pieces_than_characters_are_refused_with_the_minimum() -> None:
+    minimum = len(set("".join(TEXT)))  # the space counts as the mark of a word start
+    message = rf"max_words is 5, but the target text has {minimum} .* set it to at least {minimum}"
+    with pytest.raises(UserError, match=message):
         train_pieces(TEXT, replace(SUBWORDS, max_words=5), "target")
-    assert len(trained(replace(SUBWORDS, max_words=least)).names) == least + 4
+    assert len(trained(replace(SUBWORDS, max_words=minimum)).names) == minimum + 4
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "dew", "sewn"]), max_size=6).map(" ".join))
-def test_text_comes_back(pieces: Pieces, text: str) -> None:
+def test_split_and_join_restore_the_text(pieces: Pieces, text: str) -> None:
     assert pieces.join(pieces.split(text)) == text
 
 
-def test_unknown_characters_are_unknown_even_where_they_read_like_a_special(pieces: Pieces) -> None:
+def test_unknown_characters_are_unknown_even_if_they_spell_a_special(pieces: Pieces) -> None:
     assert pieces.split("low ЖЖ").count("<unk>") == 1
     assert pieces.join(pieces.split("low Ж")) == "low <unk>"
     assert "<eos>" not in pieces.split("<eos> <EOS> <unk>")
@@ -99,22 +101,22 @@ def segmentations(word: str, names: set[str]) -> list[list[str]]:
 def test_draws_have_the_probabilities_of_the_model(pieces: Pieces) -> None:
     processor, alpha = pieces._processor, 0.3
     scores = {name: processor.get_score(index) for index, name in enumerate(pieces.names) if index >= 4}
-    ways = [" ".join(way) for way in segmentations("▁newest▁lowest", set(scores))]
-    weights = [math.exp(alpha * sum(scores[piece] for piece in way.split())) for way in ways]
+    candidates = [" ".join(candidate) for candidate in segmentations("▁newest▁lowest", set(scores))]
+    weights = [math.exp(alpha * sum(scores[piece] for piece in candidate.split())) for candidate in candidates]
     drawn = Counter(" ".join(pieces.sample("newest lowest", alpha, seed)) for seed in range(4000))
-    assert set(drawn) <= set(ways)
-    assert len(ways) > 4
-    for way, weight in zip(ways, weights, strict=True):
-        chance = weight / sum(weights)
-        assert drawn[way] / 4000 == pytest.approx(chance, abs=4 * math.sqrt(chance / 4000) + 1e-3)
+    assert set(drawn) <= set(candidates)
+    assert len(candidates) > 4
+    for candidate, weight in zip(candidates, weights, strict=True):
+        probability = weight / sum(weights)
+        assert drawn[candidate] / 4000 == pytest.approx(probability, abs=4 * math.sqrt(probability / 4000) + 1e-3)
 
 
-def test_merges_are_left_out_as_by_hand() -> None:
-    draws = MergeDraws(dict.fromkeys("▁abc", 0.0) | {"ab": -1.0, "▁ab": -2.0, "bc": -3.0}, 0.5)
-    numbers = iter([0.6, 0.4, 0.5])  # ab is made, bc is left out; then ▁ab is made
-    assert draws.split("▁abc", lambda: next(numbers)) == ["▁ab", "c"]
-    numbers = iter([0.4, 0.6, 0.9])  # ab is left out, bc is made, and of ▁, a, bc nothing can be
-    assert draws.split("▁abc", lambda: next(numbers)) == ["▁", "a", "bc"]
+def test_merges_are_dropped_as_by_hand() -> None:
+    sampler = BPEDropout(dict.fromkeys("▁abc", 0.0) | {"ab": -1.0, "▁ab": -2.0, "bc": -3.0}, 0.5)
+    numbers = iter([0.6, 0.4, 0.5])  # ab is merged, bc is dropped; then ▁ab is merged
+    assert sampler.split("▁abc", lambda: next(numbers)) == ["▁ab", "c"]
+    numbers = iter([0.4, 0.6, 0.9])  # ab is dropped, bc is merged, and ▁, a, bc cannot be merged
+    assert sampler.split("▁abc", lambda: next(numbers)) == ["▁", "a", "bc"]
 
 
 LETTERS = st.text(st.sampled_from("lowernstid Ж"), max_size=30).map(lambda text: " ".join(text.split()))
@@ -122,7 +124,7 @@ LETTERS = st.text(st.sampled_from("lowernstid Ж"), max_size=30).map(lambda text
 
 @settings(deadline=None)
 @given(LETTERS)
-def test_without_chance_draws_are_the_likeliest_pieces(text: str) -> None:
+def test_without_randomness_samples_are_the_most_probable_pieces(text: str) -> None:
     for algorithm, alpha in (("unigram", 1e4), ("bpe", 0.0)):
         pieces = PIECES[algorithm]
         assert pieces.sample(text, alpha, 0) == pieces.split(text)
@@ -130,7 +132,7 @@ def test_without_chance_draws_are_the_likeliest_pieces(text: str) -> None:
 
 @settings(deadline=None)
 @given(LETTERS, st.integers(0, 2**32 - 1))
-def test_a_draw_is_the_text(text: str, seed: int) -> None:
+def test_sampled_pieces_restore_the_text(text: str, seed: int) -> None:
     for pieces in PIECES.values():
         assert pieces.join(pieces.sample(text, 0.3, seed)) == pieces.join(pieces.split(text))
 
@@ -139,28 +141,28 @@ PIECES = {name: trained(replace(SUBWORDS, algorithm=name)) for name in ("unigram
 
 
 @pytest.mark.parametrize("algorithm", PIECES)
-def test_a_seed_decides_its_draw_alone(algorithm: str) -> None:
+def test_a_sample_depends_on_the_seed_alone(algorithm: str) -> None:
     text, pieces = "lowest newest widest", PIECES[algorithm]
     first = [pieces.sample(text, 0.3, seed) for seed in range(20)]
     assert first == [pieces.sample(text, 0.3, seed) for seed in reversed(range(20))][::-1]
-    assert len({tuple(found) for found in first}) > 3
+    assert len({tuple(pieces_of_seed) for pieces_of_seed in first}) > 3
     program = (
         "import sys, pickle; pieces = pickle.load(sys.stdin.buffer); "
         "print([pieces.sample(sys.argv[1], 0.3, seed) for seed in range(20)])"
     )
-    told = subprocess.run([sys.executable, "-c", program, text], input=pickle.dumps(pieces), capture_output=True)
-    assert ast.literal_eval(told.stdout.decode()) == first
+    process = subprocess.run([sys.executable, "-c", program, text], input=pickle.dumps(pieces), capture_output=True)
+    assert ast.literal_eval(process.stdout.decode()) == first
 
 
 def test_a_sample_of_lines_is_even_and_bounded() -> None:
-    for count, most, expected in ((3, 4, [0, 1, 2]), (5, 4, [0, 2, 4]), (40, 4, [0, 16, 32])):
-        sample = EvenSample(most)
+    for count, max_lines, expected in ((3, 4, [0, 1, 2]), (5, 4, [0, 2, 4]), (40, 4, [0, 16, 32])):
+        sample = EvenSample(max_lines)
         for line in range(count):
             sample.add(str(line))
         assert sample.lines == [str(line) for line in expected]
 
 
-def test_the_store_holds_the_likeliest_pieces(store: TokenStore) -> None:
+def test_the_store_holds_the_most_probable_pieces(store: TokenStore) -> None:
     part = store.part("train")
     assert part is not None
     for row, text in enumerate(part.raw_target()):
@@ -172,7 +174,7 @@ def test_the_store_holds_the_likeliest_pieces(store: TokenStore) -> None:
     assert store.report.target.tokens == sum(counted.values()) - len(part)
 
 
-def test_only_the_training_part_is_learnt_from(tmp_path: Path) -> None:
+def test_pieces_are_trained_on_the_training_part_alone(tmp_path: Path) -> None:
     data = paired(tmp_path, PAIRS, valid="valid")
     write_side(tmp_path / "valid.fr", ["żółv lov"])
     write_side(tmp_path / "valid.en", ["żółw low"])
@@ -209,7 +211,7 @@ def test_case_can_be_kept(tmp_path: Path) -> None:
     assert store.target.decode(store.target.encode(["Low Newer"])[0]) == "Low Newer"
 
 
-def test_sampling_shapes_no_store_and_the_rest_does(tmp_path: Path) -> None:
+def test_stores_depend_on_all_options_except_sampling(tmp_path: Path) -> None:
     data = paired(tmp_path, PAIRS)
     first = prepare_corpus(data, SUBWORDS, tmp_path)
     drawn = prepare_corpus(data, replace(SUBWORDS, sampling=0.1), tmp_path)
@@ -219,12 +221,12 @@ def test_sampling_shapes_no_store_and_the_rest_does(tmp_path: Path) -> None:
     assert len({prepare_corpus(data, other, tmp_path).path for other in others} | {first.path}) == 4
 
 
-def test_new_keys_leave_other_stores_where_they_were() -> None:
+def test_new_options_do_not_change_the_fingerprint_of_other_tokenizers() -> None:
     plain = {"name": "words", "case": "lower", "normalise": True, "max_words": 9, "min_count": 1, "shared": False}
     assert TokenizerOptions(name="words", max_words=9, revision=1).shaping() == plain
 
 
-def test_drawn_sentences_are_those_of_the_store(store: TokenStore) -> None:
+def test_sampled_sentences_are_those_of_the_store(store: TokenStore) -> None:
     part = store.part("train")
     assert part is not None
     source, target = store.sampled(seed=3)
@@ -237,7 +239,7 @@ def test_drawn_sentences_are_those_of_the_store(store: TokenStore) -> None:
     assert len({tuple(ids) for ids in draws}) > 3
 
 
-def test_drawn_sentences_are_cut_as_the_stored_are(tmp_path: Path) -> None:
+def test_sampled_sentences_are_truncated_like_the_stored_ones(tmp_path: Path) -> None:
     data = paired(tmp_path, PAIRS, cut_percentile=50.0)
     store = prepare_corpus(data, replace(SUBWORDS, sampling=0.1), tmp_path)
     _, target = store.sampled(seed=0)
@@ -255,17 +257,17 @@ def test_lines_of_a_file(tmp_path: Path) -> None:
 def test_an_empty_corpus_is_refused_before_training_pieces(tmp_path: Path) -> None:
     data = options(tmp_path, "paired", "train", {"questions_only": True})
     paired(tmp_path, PAIRS)
-    with pytest.raises(UserError, match=r"no pair is left for train .*not a question on both sides 81"):
+    with pytest.raises(UserError, match=r"no pair left for train .*not a question on both sides 81"):
         prepare_corpus(data, SUBWORDS, tmp_path)
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(UserError, match=r"pip install 'seqvise\[sentencepiece\]'.*tokenizer=words"):
         train_pieces(TEXT, SUBWORDS, "source")
 
 
-def test_the_phrasebook_comes_back_from_pieces(tmp_path: Path) -> None:
+def test_pieces_restore_the_phrasebook(tmp_path: Path) -> None:
     data = DataOptions(name="phrasebook", format="phrasebook", limit=400)
     store = prepare_corpus(data, replace(SUBWORDS, max_words=300), tmp_path)
     test = store.part("test")
@@ -289,7 +291,7 @@ def test_the_phrasebook_comes_back_from_pieces(tmp_path: Path) -> None:
         ({"name": "words", "sampling": 0.1}, ["only tokenizer.name=sentencepiece has several segmentations"]),
     ],
 )
-def test_wrong_choices_are_told(choices: dict[str, object], expected: list[str]) -> None:
-    found = list(replace(SUBWORDS, **choices).problems("tokenizer"))  # type: ignore[arg-type]
-    assert len(found) == len(expected)
-    assert all(part in sentence for part, sentence in zip(expected, found, strict=True))
+def test_invalid_options_are_reported(choices: dict[str, object], expected: list[str]) -> None:
+    sentences = list(option_errors(replace(SUBWORDS, **choices), "tokenizer"))  # type: ignore[arg-type]
+    assert len(sentences) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, sentences, strict=True))

@@ -30,7 +30,7 @@ def joined(result: Tokens) -> str:
 
 
 @cache
-def plain(name: str, case: str, language: str) -> Tokenizer:
+def cached_tokenizer(name: str, case: str, language: str) -> Tokenizer:
     return build_tokenizer(TokenizerOptions(name=name, case=case, normalise=False), language)
 
 
@@ -56,11 +56,11 @@ WORDLESS = [*ZERO_WIDTH, "\u3164", "\u2800 \u115f", "\u0301", "\x07", "\ue000", 
 @pytest.mark.parametrize("text", WORDLESS)
 @pytest.mark.parametrize("case", ["lower", "marked", "keep"])
 @pytest.mark.parametrize("name", ["words", "spaces", "chars", "spacy"])
-@pytest.mark.parametrize("plainly", [True, False])
-def test_a_text_without_a_word_has_no_tokens(name: str, case: str, text: str, plainly: bool) -> None:
+@pytest.mark.parametrize("normalise", [True, False])
+def test_a_text_without_a_word_has_no_tokens(name: str, case: str, text: str, normalise: bool) -> None:
     if name == "spacy":
         pytest.importorskip("spacy")
-    options = TokenizerOptions(name=name, case=case, normalise=plainly)
+    options = TokenizerOptions(name=name, case=case, normalise=normalise)
     assert list(build_tokenizer(options, "en").tokenize([text, "a", f" {text}"])) == [EMPTY, ONE, EMPTY]
 
 
@@ -68,7 +68,7 @@ EMPTY, ONE = Tokens([], []), Tokens(["a"], [False])
 
 
 @pytest.mark.parametrize("text", ["?", "…", "5", "➜", "😀", "é", "e\u0301", "\u200bx", "漢", "ि" + "क", "€"])
-def test_signs_and_numbers_count_as_words(text: str) -> None:
+def test_symbols_and_numbers_count_as_words(text: str) -> None:
     assert has_word(text)
     assert next(build_tokenizer(TokenizerOptions(name="words"), "en").tokenize([text])).words
 
@@ -79,7 +79,7 @@ def test_spacy_splits_the_lessons_sentence() -> None:
     assert result.spaced == [False, False, True, True, True, True, False]
 
 
-def test_every_character_is_a_word_the_space_too() -> None:
+def test_every_character_is_a_word_including_the_space() -> None:
     assert tokens("Où va", "fr", "chars") == Tokens(["o", "ù", " ", "v", "a"], [False] * 5)
 
 
@@ -100,33 +100,33 @@ def test_case_can_be_kept() -> None:
 @pytest.mark.parametrize("language", ["fr", "en"])
 @settings(deadline=None)  # spaCy takes long over its first text
 @given(text=st.text(max_size=60))
-def test_spaces_bring_the_text_back(name: str, case: str, language: str, text: str) -> None:
-    result = next(plain(name, case, language).tokenize([text]))
+def test_words_and_spaces_restore_the_text(name: str, case: str, language: str, text: str) -> None:
+    result = next(cached_tokenizer(name, case, language).tokenize([text]))
     tidy = fold(text) if has_word(text) else ""
     assert joined(result) == (lower_aligned(tidy) if case == "marked" else tidy.lower())
     assert name == "chars" or not any(word.isspace() for word in result.words)
 
 
-def test_results_come_in_order_and_as_asked() -> None:
-    drawn = []
+def test_results_are_in_order_and_lazy() -> None:
+    consumed = []
 
     def texts() -> Iterator[str]:
         for text in ("ONE two", "", "three"):
-            drawn.append(text)
+            consumed.append(text)
             yield text
 
     results = build_tokenizer(TokenizerOptions(name="words", case="marked"), "en").tokenize(texts())
     assert next(results).words == [UP, "one", "two"]
-    assert drawn == ["ONE two"]
+    assert consumed == ["ONE two"]
     assert [result.words for result in results] == [[], ["three"]]
 
 
-def test_a_language_that_spacy_does_not_know_is_refused() -> None:
+def test_a_language_that_spacy_does_not_support_is_refused() -> None:
     with pytest.raises(UserError, match=r"language 'xx9'.*tokenizer=words"):
         build_tokenizer(TokenizerOptions(name="spacy"), "xx9")
 
 
-def test_a_missing_spacy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_spacy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(UserError, match=r"pip install 'seqvise\[spacy\]'.*tokenizer=words"):
         build_tokenizer(TokenizerOptions(name="spacy"), "en")

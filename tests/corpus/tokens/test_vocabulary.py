@@ -30,7 +30,7 @@ def test_words_are_ranked_by_count_then_by_their_characters() -> None:
     assert rank_words(COUNTS, 1, 2) == RANKED[:2]
 
 
-def test_ids_start_behind_the_specials() -> None:
+def test_ids_start_after_the_specials() -> None:
     words = Vocabulary.from_ranked(RANKED, COUNTS, {"a": (True, False), "b": (False, True)})
     assert len(words) == 8
     assert words.ids(["often", "a", "other", "<eos>"]) == [4, 5, UNK, EOS]

@@ -1,4 +1,4 @@
-"""Coordinates, polygons, patterns and draws of the built-in pictures."""
+"""Coordinates, polygons, patterns and random draws of the built-in pictures."""
 
 import colorsys
 import math
@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqvise.dice import Dice
-from seqvise.images.synthetic.brush import Brush, Placement, box, moved, oval, turned
+from seqvise.images.synthetic.brush import Brush, Placement, box, moved, oval, rotated
 from seqvise.images.synthetic.classes import PATTERNS
 from seqvise.images.synthetic.colours import HUES, contrasting, darker, lighter, shade_of
-from seqvise.images.synthetic.patterns import patterned
+from seqvise.images.synthetic.patterns import draw_pattern
 
 BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (200, 10, 20)
 SHARES = {"checkered": 0.5, "dotted": math.pi * 0.29**2, "striped": 0.5, "zigzag": 0.42}
-"""Of a surface, what a pattern's ink covers."""
+"""Pattern -> the fraction of a surface that its ink covers."""
 
 
 def canvas(side: int = 100):  # type: ignore[no-untyped-def]
@@ -23,28 +23,30 @@ def canvas(side: int = 100):  # type: ignore[no-untyped-def]
     return image.new("RGB", (side, side), BLACK)
 
 
-def test_a_placement_scales_then_mirrors_then_turns_clockwise_then_moves() -> None:
+def test_a_placement_scales_mirrors_rotates_clockwise_and_translates() -> None:
     assert Placement((10, 20), 5).pixels([(1, -1)]) == [(15, 15)]
     assert Placement((10, 20), 5, mirrored=True).pixels([(1, -1)]) == [(5, 15)]
-    turned_right = Placement((10, 20), 5, math.pi / 2, mirrored=True).pixels([(1, -1)])
-    assert turned_right == [pytest.approx((15, 15))]
+    rotated_right = Placement((10, 20), 5, math.pi / 2, mirrored=True).pixels([(1, -1)])
+    assert rotated_right == [pytest.approx((15, 15))]
 
 
-def test_points_are_turned_about_any_point_and_moved() -> None:
-    assert turned([(2, 1)], 90, about=(1, 1))[0] == pytest.approx((1, 2))
+def test_points_are_rotated_about_any_point_and_translated() -> None:
+    assert rotated([(2, 1)], 90, about=(1, 1))[0] == pytest.approx((1, 2))
     assert moved([(1, 2)], 10, 20, scale=3, mirrored=True) == [(7, 26)]
 
 
-def test_an_oval_keeps_to_its_ellipse_and_its_angles() -> None:
+def test_an_oval_is_on_its_ellipse_and_within_its_angles() -> None:
     quarter = oval(1, 2, 3, 4, start=0, end=90)
     assert quarter[0] == (4, 2)
     assert quarter[-1] == pytest.approx((1, 6))
     assert all(((x - 1) / 3) ** 2 + ((y - 2) / 4) ** 2 == pytest.approx(1) for x, y in quarter)
 
 
-def test_what_is_drawn_within_a_polygon_ends_with_it() -> None:
+def test_patterns_are_clipped_to_the_polygon() -> None:
     image = canvas()
-    Brush(image, Placement((50, 50), 50)).within(box(-0.5, -0.5, 0, 0.5), [box(-1, -1, 1, 0), box(-1, 0.8, 1, 1)], RED)
+    Brush(image, Placement((50, 50), 50)).fill_pattern(
+        box(-0.5, -0.5, 0, 0.5), [box(-1, -1, 1, 0), box(-1, 0.8, 1, 1)], RED
+    )
     assert image.getpixel((35, 35)) == RED
     assert image.getpixel((65, 35)) == BLACK, "outside the polygon"
     assert image.getpixel((35, 65)) == BLACK, "outside the pattern"
@@ -52,15 +54,15 @@ def test_what_is_drawn_within_a_polygon_ends_with_it() -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_pattern_covers_its_share_of_a_surface_in_any_direction(pattern: str) -> None:
-    found = []
+def test_a_pattern_covers_its_fraction_of_a_surface_in_any_direction(pattern: str) -> None:
+    shares = []
     for seed in range(12):
         image = canvas(300)
-        patterned(Brush(image, Placement((150, 150), 150)), box(-1, -1, 1, 1), pattern, WHITE, RED, Dice(f"{seed}"))
+        draw_pattern(Brush(image, Placement((150, 150), 150)), box(-1, -1, 1, 1), pattern, WHITE, RED, Dice(f"{seed}"))
         counts = {colour: count for count, colour in image.getcolors()}
         assert set(counts) <= {WHITE, RED}
-        found.append(counts[RED] / 300**2)
-    assert sum(found) / len(found) == pytest.approx(SHARES[pattern], abs=0.03)
+        shares.append(counts[RED] / 300**2)
+    assert sum(shares) / len(shares) == pytest.approx(SHARES[pattern], abs=0.03)
 
 
 @given(st.text(max_size=5), st.sampled_from(sorted(HUES)))
@@ -84,7 +86,7 @@ def test_a_colour_moves_towards_black_or_white_by_a_share() -> None:
     assert lighter((100, 200, 40), 0.5) == (178, 228, 148)
 
 
-def test_draws_are_those_of_their_seed() -> None:
+def test_draws_depend_on_their_seed() -> None:
     def draws(seed: str) -> list[float]:
         dice = Dice(seed)
         return [dice.between(2, 5), dice.pick(range(1000)), dice.between(2, 5)]

@@ -1,4 +1,4 @@
-"""The built-in pictures: what is drawn, always the same, in a folder of images like any other."""
+"""The built-in pictures: deterministic drawings in a regular image folder."""
 
 from collections import Counter
 from pathlib import Path
@@ -29,61 +29,65 @@ pytest.importorskip("PIL")
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "EACH", {"train": 2, "valid": 1, "test": 1})
+    monkeypatch.setattr(dataset, "PICTURES_PER_CLASS", {"train": 2, "valid": 1, "test": 1})
 
 
-def pixels(shown: PictureClass, seed: str) -> np.ndarray:
-    return np.asarray(draw_picture(shown, seed), np.int32)
+def pixels(picture_class: PictureClass, seed: str) -> np.ndarray:
+    return np.asarray(draw_picture(picture_class, seed), np.int32)
 
 
 def test_every_quality_of_a_group_is_on_every_thing_of_it() -> None:
     groups = ((PATTERNS, PATTERNED), (PARTS, BODIES), (COLOURS, COLOURED))
-    assert {one.name for one in CLASSES} == {f"{q}_{t}" for qs, ts in groups for q in qs for t in ts} == set(NAMES)
+    assert (
+        {picture_class.name for picture_class in CLASSES}
+        == {f"{q}_{t}" for qs, ts in groups for q in qs for t in ts}
+        == set(NAMES)
+    )
     assert list(NAMES) == sorted(NAMES)
     assert len(NAMES) == 44
 
 
-def test_of_what_is_held_out_every_quality_and_every_thing_is_seen_in_other_classes() -> None:
+def test_qualities_and_things_of_held_out_classes_are_seen_in_other_classes() -> None:
     held_out = yaml.safe_load((conf_folder() / "data" / "pictures.yaml").read_text())["held_out"]
     assert len(held_out) == len(set(held_out)) == 11
     assert set(held_out) <= set(NAMES)
-    seen = [one for one in CLASSES if one.name not in held_out]
-    assert min(Counter(one.quality for one in seen).values()) >= 3
-    assert min(Counter(one.thing for one in seen).values()) >= 2
+    seen = [picture_class for picture_class in CLASSES if picture_class.name not in held_out]
+    assert min(Counter(picture_class.quality for picture_class in seen).values()) >= 3
+    assert min(Counter(picture_class.thing for picture_class in seen).values()) >= 2
 
 
-@pytest.mark.parametrize("shown", CLASSES, ids=lambda one: one.name)
-def test_a_picture_is_that_of_its_seed(shown: PictureClass) -> None:
-    first = pixels(shown, "1")
+@pytest.mark.parametrize("picture_class", CLASSES, ids=lambda picture_class: picture_class.name)
+def test_a_picture_depends_on_its_seed(picture_class: PictureClass) -> None:
+    first = pixels(picture_class, "1")
     assert first.shape == (SIDE, SIDE, 3)
-    assert (first == pixels(shown, "1")).all()
-    assert (first != pixels(shown, "2")).any(2).mean() > 0.5
+    assert (first == pixels(picture_class, "1")).all()
+    assert (first != pixels(picture_class, "2")).any(2).mean() > 0.5
 
 
 @pytest.mark.parametrize("thing", COLOURED)
 @pytest.mark.parametrize(("name", "channel"), [("red", 0), ("blue", 2)])
 def test_a_coloured_thing_has_its_colour(thing: str, name: str, channel: int) -> None:
-    """More of the picture is clearly of that colour than of the two other ones' together."""
+    """More pixels are clearly of that colour than of both other colours together."""
     counts = dict.fromkeys((0, 1, 2), 0)
     for seed in range(12):
         image = pixels(PictureClass(name, thing), f"{seed}")
-        for one in counts:
-            others = np.delete(image, one, 2).max(2)
-            counts[one] += int((image[:, :, one] > others + 70).sum())
+        for index in counts:
+            others = np.delete(image, index, 2).max(2)
+            counts[index] += int((image[:, :, index] > others + 70).sum())
     assert counts[channel] > 2 * (sum(counts.values()) - counts[channel])
 
 
 def test_the_same_scene_with_another_part_differs_where_the_part_is() -> None:
-    """Wheels are below the body and wings are above it."""
+    """Wheels are below the body, and wings are above it."""
     rows = {part: np.mean([_where(part, f"{seed}") for seed in range(30)]) for part in ("wheel", "wing")}
     assert rows["wheel"] > rows["wing"] + 5
 
 
 def _where(part: str, seed: str) -> float:
-    """The mean row of what is very dark or very light, as wheels and wings are."""
+    """The mean row of very dark pixels for wheels, or of very light pixels for wings."""
     image = pixels(PictureClass(part, "boat"), seed)
-    chosen = image.max(2) < 60 if part == "wheel" else image.min(2) > 215
-    return float(np.nonzero(chosen)[0].mean()) if chosen.any() else SIDE / 2
+    selected = image.max(2) < 60 if part == "wheel" else image.min(2) > 215
+    return float(np.nonzero(selected)[0].mean()) if selected.any() else SIDE / 2
 
 
 @pytest.mark.usefixtures("few")
@@ -100,7 +104,7 @@ def test_the_set_is_a_folder_of_images_by_part_and_label(tmp_path: Path) -> None
         "test_held_out": 1,
     }
     contents = {path.read_bytes() for path in root.rglob("*.png")}
-    assert len(contents) == 4 * 44, "no picture is there twice, in another part neither"
+    assert len(contents) == 4 * 44, "no duplicates, also not across parts"
 
 
 @pytest.mark.usefixtures("few")

@@ -1,4 +1,4 @@
-"""The text about the built-in pictures, and the word vectors trained on it."""
+"""The text about the built-in pictures, and word vectors trained on it."""
 
 from collections import Counter
 from functools import partial
@@ -19,41 +19,43 @@ def sentences() -> list[list[str]]:
     return list(pictures_text(8800))
 
 
-def test_every_quality_and_thing_is_told_of_and_no_other() -> None:
-    assert set(THINGS) == {one.thing for one in CLASSES}
-    assert set(QUALITIES) == {one.quality for one in CLASSES}
+def test_the_text_covers_exactly_the_qualities_and_things() -> None:
+    assert set(THINGS) == {picture_class.thing for picture_class in CLASSES}
+    assert set(QUALITIES) == {picture_class.quality for picture_class in CLASSES}
 
 
-def test_no_two_traits_share_a_word_of_their_own() -> None:
-    """Otherwise a word would stand between classes that have nothing in common."""
+def test_traits_share_no_kinds_or_features() -> None:
+    """Otherwise a shared word would bring unrelated classes nearer to each other."""
     kinds = [word for trait in (*THINGS.values(), *QUALITIES.values()) for word in (*trait.kinds, *trait.features)]
     assert sorted(kinds) == sorted(set(kinds))
 
 
-def test_the_text_is_always_the_same(sentences: list[list[str]]) -> None:
+def test_the_text_is_deterministic(sentences: list[list[str]]) -> None:
     assert list(pictures_text(500)) == sentences[:500]
     assert sum(1 for _ in pictures_text()) == 40_000
 
 
-def test_every_class_is_told_of_about_as_often(sentences: list[list[str]]) -> None:
+def test_classes_are_about_equally_frequent(sentences: list[list[str]]) -> None:
     counts = Counter(chain.from_iterable(sentences))
-    found = [counts[name] for name in NAMES]
-    assert min(found) > 150
-    assert max(found) < 1.5 * min(found)
+    frequencies = [counts[name] for name in NAMES]
+    assert min(frequencies) > 150
+    assert max(frequencies) < 1.5 * min(frequencies)
 
 
-def test_a_class_is_told_of_with_words_of_its_quality_and_thing_only(sentences: list[list[str]]) -> None:
+def test_a_class_occurs_only_with_features_of_its_quality_and_thing(sentences: list[list[str]]) -> None:
     for sentence in sentences:
-        named = [one for one in CLASSES if one.name in sentence]
+        named = [picture_class for picture_class in CLASSES if picture_class.name in sentence]
         words = {
-            feature for one in named for feature in (*THINGS[one.thing].features, *QUALITIES[one.quality].features)
+            feature
+            for picture_class in named
+            for feature in (*THINGS[picture_class.thing].features, *QUALITIES[picture_class.quality].features)
         }
-        strangers = {feature for trait in (*THINGS.values(), *QUALITIES.values()) for feature in trait.features} - words
+        others = {feature for trait in (*THINGS.values(), *QUALITIES.values()) for feature in trait.features} - words
         if named:
-            assert not strangers & set(sentence), " ".join(sentence)
+            assert not others & set(sentence), " ".join(sentence)
 
 
-def test_an_stands_before_a_vowel(sentences: list[list[str]]) -> None:
+def test_an_precedes_a_vowel(sentences: list[list[str]]) -> None:
     pairs = {pair for sentence in sentences for pair in pairwise(sentence)}
     assert ("an", "engine_boat") in pairs
     assert not [pair for pair in pairs if (pair[0] == "a") == (pair[1][0] in "aeiou") and pair[0] in ("a", "an")]
@@ -71,18 +73,20 @@ def lexicon(tmp_path_factory: pytest.TempPathFactory) -> Lexicon:
     return Lexicon.read(file, cache)
 
 
-def test_vectors_put_a_class_between_its_quality_and_its_thing(lexicon: Lexicon) -> None:
+def test_the_vector_of_a_class_is_between_its_quality_and_its_thing(lexicon: Lexicon) -> None:
     classes = _units(lexicon, list(NAMES))
-    sums = _units(lexicon, [one.quality for one in CLASSES]) + _units(lexicon, [one.thing for one in CLASSES])
-    found = [NAMES[place] for place in (sums @ classes.T).argmax(1)]
-    assert sum(name == one.name for name, one in zip(found, CLASSES, strict=True)) >= 40
+    sums = _units(lexicon, [picture_class.quality for picture_class in CLASSES]) + _units(
+        lexicon, [picture_class.thing for picture_class in CLASSES]
+    )
+    nearest = [NAMES[index] for index in (sums @ classes.T).argmax(1)]
+    assert sum(name == picture_class.name for name, picture_class in zip(nearest, CLASSES, strict=True)) >= 40
 
 
-def test_words_come_by_their_frequency(lexicon: Lexicon) -> None:
+def test_words_are_sorted_by_frequency(lexicon: Lexicon) -> None:
     counts = Counter(chain.from_iterable(pictures_text(8000)))
-    found = [counts[word] for word in lexicon.words]
-    assert found == sorted(found, reverse=True)
-    assert len(found) == len(counts)
+    frequencies = [counts[word] for word in lexicon.words]
+    assert frequencies == sorted(frequencies, reverse=True)
+    assert len(frequencies) == len(counts)
 
 
 def _units(lexicon: Lexicon, words: list[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Losses against values worked out by hand."""
+"""Losses against values computed by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqvise.models.devise import losses
 
 TABLE = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-# Of length 5: its cosines with the table are .6, .8 and -.6.
+# Each has length 5 and cosines .6, .8 and -.6 with the table.
 OUTPUTS = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
 LABELS = torch.tensor([0, 1])
 
@@ -23,17 +23,19 @@ def test_cosine_by_hand() -> None:
 
 
 def test_hinge_by_hand() -> None:
-    # Label 0: .1 - .6 + .8 = .3 and nothing of the third. Label 1: .1 - .8 + .6 is below 0.
+    # Label 0: .1 - .6 + .8 = .3, and 0 for the third. Label 1: .1 - .8 + .6 is below 0.
     assert float(losses.hinge(OUTPUTS, LABELS, TABLE)) == pytest.approx(0.3 / 2)
-    # With margin 1.3 the third counts too: label 0 has 1.5 + .1, label 1 has 1.1 and 1.3 - .8 - .6 < 0.
+    # With margin 1.3 the third contributes too: label 0 has 1.5 + .1, label 1 has 1.1, and 1.3 - .8 - .6 < 0.
     assert float(losses.hinge(OUTPUTS, LABELS, TABLE, margin=1.3)) == pytest.approx((1.5 + 0.1 + 1.1) / 2)
 
 
-def test_the_first_violation_is_any_of_them() -> None:
+def test_the_first_violation_is_drawn_uniformly() -> None:
     torch.manual_seed(0)
-    found = Counter(round(float(losses.hinge_first(OUTPUTS[:1], LABELS[:1], TABLE, margin=1.3)), 4) for _ in range(400))
-    assert set(found) == {1.5, 0.1}
-    assert found[1.5] == pytest.approx(200, abs=50)
+    counts = Counter(
+        round(float(losses.hinge_first(OUTPUTS[:1], LABELS[:1], TABLE, margin=1.3)), 4) for _ in range(400)
+    )
+    assert set(counts) == {1.5, 0.1}
+    assert counts[1.5] == pytest.approx(200, abs=50)
     assert float(losses.hinge_first(OUTPUTS[1:], LABELS[1:], TABLE)) == 0
 
 
@@ -51,7 +53,7 @@ def test_l1_and_mse_by_hand() -> None:
 
 @settings(deadline=None)
 @given(st.floats(0.1, 100), st.integers(0, 1000))
-def test_directions_alone_count(length: float, seed: int) -> None:
+def test_only_directions_matter(length: float, seed: int) -> None:
     torch.manual_seed(seed)
     outputs, labels = torch.randn(4, 2), torch.randint(3, (4,))
     for loss in (losses.cosine, losses.hinge, losses.contrastive):
@@ -60,7 +62,7 @@ def test_directions_alone_count(length: float, seed: int) -> None:
         )
 
 
-def test_the_right_label_is_no_violation_of_itself() -> None:
+def test_the_true_label_does_not_violate_the_margin() -> None:
     outputs = torch.tensor([[1.0, 0.0]], requires_grad=True)
     loss = losses.hinge(outputs, torch.tensor([0]), TABLE)
     loss.backward()

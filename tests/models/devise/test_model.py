@@ -1,4 +1,4 @@
-"""The model from images to words, on made-up features."""
+"""The image-to-word model on random features."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from seqvise.models.devise.model import ClassPrior, Devise, conse
 from seqvise.models.devise.options import DeviseOptions, HeadDropoutOptions
+from seqvise.options import option_errors
 from seqvise.tasks.optimizers import build_optimizer
 from seqvise.tasks.options import OptimizerOptions
 
@@ -16,7 +17,7 @@ def options(**changes: object) -> DeviseOptions:
     return DeviseOptions(**{"hidden": 8, **changes})  # type: ignore[arg-type]
 
 
-def test_vectors_have_length_one_and_the_heads_direction() -> None:
+def test_vectors_have_length_1_and_the_direction_of_the_head() -> None:
     torch.manual_seed(0)
     model = Devise(options(), 6, 5).eval()
     features = torch.randn(4, 6)
@@ -24,7 +25,7 @@ def test_vectors_have_length_one_and_the_heads_direction() -> None:
     torch.testing.assert_close(model(features), raw / raw.norm(dim=1, keepdim=True))
 
 
-def test_the_head_is_what_its_equation_says() -> None:
+def test_the_head_equals_its_equation() -> None:
     torch.manual_seed(0)
     model = Devise(options(batch_norm=False), 6, 5).eval()
     first, second = model.head.maps
@@ -33,14 +34,14 @@ def test_the_head_is_what_its_equation_says() -> None:
     assert len(Devise(options(hidden=None), 6, 5).head.maps) == 1
 
 
-def test_one_image_alone_trains() -> None:
+def test_a_batch_of_one_image_trains() -> None:
     model = Devise(options(), 6, 5)
     features = torch.randn(1, 6)
     model.head(features).sum().backward()
     assert torch.isfinite(model.head(features)).all()
 
 
-def test_the_scale_moves_all_dropouts() -> None:
+def test_the_scale_multiplies_all_dropouts() -> None:
     torch.manual_seed(0)
     model = Devise(options(batch_norm=False, dropout=HeadDropoutOptions(features=0.5, hidden=0.5, scale=0.0)), 6, 5)
     features = torch.randn(3, 6)
@@ -52,7 +53,7 @@ def test_the_scale_moves_all_dropouts() -> None:
 
 def test_conse_by_hand() -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [-1.0, 0.0]])
-    # The third class is the most probable, but has no vector; of the others the first two have 3 : 1.
+    # The third class is the most probable, but has no vector; the next two have probabilities 3 : 1.
     logits = torch.tensor([[3.0, 1.0, 50.0, 0.5]]).log()
     torch.testing.assert_close(conse(logits, vectors, 2), torch.tensor([[3.0, 1.0]]) / 4.5)
     torch.testing.assert_close(conse(logits, vectors, 3), torch.tensor([[2.5, 1.0]]) / 4.5)
@@ -69,8 +70,8 @@ def test_the_prior_is_added_and_never_trained() -> None:
     model, features = prior(0.5), torch.randn(3, 6)
     model.eval()
     assert isinstance(model.prior, ClassPrior)
-    plain = nn.functional.normalize(model.head(features), dim=1) + 0.5 * model.prior(features)
-    torch.testing.assert_close(model(features), plain / plain.norm(dim=1, keepdim=True))
+    expected = nn.functional.normalize(model.head(features), dim=1) + 0.5 * model.prior(features)
+    torch.testing.assert_close(model(features), expected / expected.norm(dim=1, keepdim=True))
     torch.testing.assert_close(model.prior(features).norm(dim=1), torch.ones(3))
     (group,) = build_optimizer(model, OptimizerOptions()).param_groups
     trained = {id(weight) for weight in group["params"]}
@@ -91,11 +92,11 @@ class Body(nn.Module):
         self.early, self.late = nn.Linear(12, 7), nn.Linear(7, 6)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.late(self.early(images.flatten(1)))
-        return found
+        features: torch.Tensor = self.late(self.early(images.flatten(1)))
+        return features
 
 
-def test_layers_are_unfrozen_by_epoch_and_have_rates_of_their_own() -> None:
+def test_layers_are_unfrozen_by_epoch_with_different_learning_rates() -> None:
     body = Body()
     groups = [list(body.early.parameters()), list(body.late.parameters())]
     model = Devise(options(unfreeze=[1, 3]), 6, 5, backbone=body, groups=groups)
@@ -109,7 +110,7 @@ def test_layers_are_unfrozen_by_epoch_and_have_rates_of_their_own() -> None:
     assert rates == pytest.approx([1e-3, 1e-2, 1.0])
 
 
-def test_one_epoch_trains_the_late_layers_alone() -> None:
+def test_one_epoch_in_unfreeze_trains_only_the_late_layers() -> None:
     body = Body()
     groups = [list(body.early.parameters()), list(body.late.parameters())]
     model = Devise(options(unfreeze=[0]), 6, 5, backbone=body, groups=groups)
@@ -128,7 +129,7 @@ def test_a_backbone_that_is_never_unfrozen_is_in_no_group() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "key"),
     [
         ({"loss": "hing"}, "k.loss"),
         ({"negatives": "some"}, "k.negatives"),
@@ -144,6 +145,6 @@ def test_a_backbone_that_is_never_unfrozen_is_in_no_group() -> None:
         ({"dropout": HeadDropoutOptions(hidden=1.0)}, "k.dropout.hidden"),
     ],
 )
-def test_what_cannot_be_is_told(changes: dict[str, object], named: str) -> None:
-    (problem,) = options(**changes).problems("k")
-    assert problem.startswith(named)
+def test_invalid_options_are_reported(changes: dict[str, object], key: str) -> None:
+    (message,) = option_errors(options(**changes), "k")
+    assert message.startswith(key)

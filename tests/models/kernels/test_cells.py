@@ -1,4 +1,4 @@
-"""A step of a cell against the library's cells, values and gradients."""
+"""Values and gradients of single cell steps against torch's cells."""
 
 from __future__ import annotations
 
@@ -28,39 +28,54 @@ def test_a_gru_step_by_hand() -> None:
 
 
 @pytest.mark.parametrize("grad", [True, False])
-def test_a_gru_step_is_the_librarys(grad: bool) -> None:
+def test_a_gru_step_equals_torch(grad: bool) -> None:
     torch.manual_seed(0)
-    given = gru_inputs()
-    inputs, hidden, enter, recur = given
+    tensors = gru_inputs()
+    inputs, hidden, input_weight, hidden_weight = tensors
     with torch.set_grad_enabled(grad):
-        mine = gru_step(F.linear(inputs, enter), F.linear(hidden, recur), hidden)
-        plain = torch.gru_cell(inputs, hidden, enter, recur)
-    torch.testing.assert_close(mine, plain)
+        outputs = gru_step(F.linear(inputs, input_weight), F.linear(hidden, hidden_weight), hidden)
+        expected_outputs = torch.gru_cell(inputs, hidden, input_weight, hidden_weight)
+    torch.testing.assert_close(outputs, expected_outputs)
     if grad:
-        seen = torch.randn_like(mine)
-        found, expected = (torch.autograd.grad((value * seen).sum(), given) for value in (mine, plain))
-        torch.testing.assert_close(found, expected)
+        grad_outputs = torch.randn_like(outputs)
+        gradients, expected_gradients = (
+            torch.autograd.grad((value * grad_outputs).sum(), tensors) for value in (outputs, expected_outputs)
+        )
+        torch.testing.assert_close(gradients, expected_gradients)
 
 
 @pytest.mark.parametrize("grad", [True, False])
-def test_an_lstm_step_is_the_librarys(grad: bool) -> None:
+def test_an_lstm_step_equals_torch(grad: bool) -> None:
     torch.manual_seed(0)
-    given = random(ROWS, INPUT), random(ROWS, SIZE), random(ROWS, SIZE), random(4 * SIZE, INPUT), random(4 * SIZE, SIZE)
-    inputs, hidden, cell, enter, recur = given
+    tensors = (
+        random(ROWS, INPUT),
+        random(ROWS, SIZE),
+        random(ROWS, SIZE),
+        random(4 * SIZE, INPUT),
+        random(4 * SIZE, SIZE),
+    )
+    inputs, hidden, cell, input_weight, hidden_weight = tensors
     with torch.set_grad_enabled(grad):
-        mine = lstm_step(F.linear(inputs, enter) + F.linear(hidden, recur), cell)
-        plain = torch.lstm_cell(inputs, (hidden, cell), enter, recur)
-    torch.testing.assert_close(mine, plain)
+        outputs = lstm_step(F.linear(inputs, input_weight) + F.linear(hidden, hidden_weight), cell)
+        expected_outputs = torch.lstm_cell(inputs, (hidden, cell), input_weight, hidden_weight)
+    torch.testing.assert_close(outputs, expected_outputs)
     if grad:
-        seen = torch.randn(2, ROWS, SIZE, dtype=torch.float64)
-        found, expected = (torch.autograd.grad((torch.stack(v) * seen).sum(), given) for v in (mine, plain))
-        torch.testing.assert_close(found, expected)
+        grad_outputs = torch.randn(2, ROWS, SIZE, dtype=torch.float64)
+        gradients, expected_gradients = (
+            torch.autograd.grad((torch.stack(value) * grad_outputs).sum(), tensors)
+            for value in (outputs, expected_outputs)
+        )
+        torch.testing.assert_close(gradients, expected_gradients)
 
 
-def test_gradients_reach_the_last_step_of_an_lstm_through_its_output_alone() -> None:
+def test_the_last_lstm_step_gets_gradients_only_through_its_output() -> None:
     gates, cell = random(ROWS, 4 * SIZE), random(ROWS, SIZE)
     hidden, _ = lstm_step(gates, cell)
-    enter, forget, new, out = gates.chunk(4, 1)
-    plain = out.sigmoid() * (forget.sigmoid() * cell + enter.sigmoid() * new.tanh()).tanh()
-    found, expected = (torch.autograd.grad(value.sum(), (gates, cell)) for value in (hidden, plain))
-    torch.testing.assert_close(found, expected)
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, 1)
+    expected_hidden = (
+        output_gate.sigmoid() * (forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()).tanh()
+    )
+    gradients, expected_gradients = (
+        torch.autograd.grad(value.sum(), (gates, cell)) for value in (hidden, expected_hidden)
+    )
+    torch.testing.assert_close(gradients, expected_gradients)

@@ -1,4 +1,4 @@
-"""Products step by step against the library's linear map."""
+"""Products inside a loop against torch's linear map."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from seqvise.models.kernels.step_linear import StepLinear, plain_product, produc
 STEPS, ROWS = 3, 4
 
 
-@pytest.mark.parametrize("biased", [True, False])
-def test_values_and_gradients_are_those_of_linear_maps(biased: bool) -> None:
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_values_and_gradients_equal_those_of_linear_maps(has_bias: bool) -> None:
     torch.manual_seed(0)
     weight = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(5, dtype=torch.float64, requires_grad=True) if biased else None
+    bias = torch.randn(5, dtype=torch.float64, requires_grad=True) if has_bias else None
     inputs = torch.randn(STEPS, ROWS, 2, dtype=torch.float64, requires_grad=True)
-    seen = torch.randn(STEPS, ROWS, 5, dtype=torch.float64)
-    product = StepLinear(weight, bias, STEPS + 2, ROWS)  # room for more steps than are taken
-    mine, plain = torch.stack([product(step) for step in inputs]), F.linear(inputs, weight, bias)
-    torch.testing.assert_close(mine, plain)
-    wanted = [inputs, weight, *([bias] if bias is not None else [])]
-    found, expected = (torch.autograd.grad((value * seen).sum(), wanted) for value in (mine, plain))
-    torch.testing.assert_close(found, expected)
+    grad_outputs = torch.randn(STEPS, ROWS, 5, dtype=torch.float64)
+    product = StepLinear(weight, bias, STEPS + 2, ROWS)  # more slots than steps
+    outputs, expected_outputs = torch.stack([product(step) for step in inputs]), F.linear(inputs, weight, bias)
+    torch.testing.assert_close(outputs, expected_outputs)
+    differentiable = [inputs, weight, *([bias] if bias is not None else [])]
+    gradients, expected_gradients = (
+        torch.autograd.grad((value * grad_outputs).sum(), differentiable) for value in (outputs, expected_outputs)
+    )
+    torch.testing.assert_close(gradients, expected_gradients)
 
 
-def test_a_product_that_is_never_taken_has_no_gradient() -> None:
+def test_an_unused_product_has_no_gradient() -> None:
     weight = torch.randn(5, 2, requires_grad=True)
     StepLinear(weight, None, STEPS, ROWS)
     other = weight.sum()
@@ -34,7 +36,7 @@ def test_a_product_that_is_never_taken_has_no_gradient() -> None:
     assert torch.equal(weight.grad, torch.ones(5, 2))  # type: ignore[arg-type]
 
 
-def test_without_gradients_and_under_autocast_the_librarys_is_taken() -> None:
+def test_without_gradients_and_under_autocast_plain_products_are_used() -> None:
     cpu = torch.device("cpu")
     assert products_for(STEPS, ROWS, cpu) is not plain_product
     with torch.no_grad():

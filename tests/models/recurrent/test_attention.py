@@ -1,4 +1,4 @@
-"""Each attention against its equation, one query and one source step at a time."""
+"""Each attention against its equation, computed for one query and one source step at a time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SENTENCES, ROWS, STEPS, SIZE = 2, 3, 4, 5
 LENGTHS = [4, 2]
 
 
-def additive(query: Tensor, memory: Tensor, activation: str, part: AdditiveAttention) -> float:
-    inside = part.key.weight @ memory + part.query.weight @ query + part.query.bias
-    return float(part.score.weight[0] @ (inside.tanh() if activation == "tanh" else inside.relu()))
+def additive(query: Tensor, memory: Tensor, activation: str, attention: AdditiveAttention) -> float:
+    hidden = attention.key.weight @ memory + attention.query.weight @ query + attention.query.bias
+    return float(attention.score.weight[0] @ (hidden.tanh() if activation == "tanh" else hidden.relu()))
 
 
 CASES: dict[str, tuple[Callable[[], object], Callable[[Tensor, Tensor, object], float]]] = {
@@ -30,7 +30,7 @@ CASES: dict[str, tuple[Callable[[], object], Callable[[Tensor, Tensor, object], 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_weights_and_context_are_the_equations(name: str) -> None:
+def test_weights_and_context_equal_the_equations(name: str) -> None:
     torch.manual_seed(0)
     make, score = CASES[name]
     attention = make()
@@ -39,8 +39,10 @@ def test_weights_and_context_are_the_equations(name: str) -> None:
     context, weights = attention.bind(plain_product)(query, attention.keys(memory), memory, mask)  # type: ignore[attr-defined]
     for row in range(SENTENCES * ROWS):
         sentence = row // ROWS
-        real = range(LENGTHS[sentence])
-        chances = [math.exp(score(query[row], memory[sentence, step], attention)) for step in real]
-        expected = torch.tensor([chance / sum(chances) for chance in chances] + [0.0] * (STEPS - len(real)))
+        steps = range(LENGTHS[sentence])
+        exponentials = [math.exp(score(query[row], memory[sentence, step], attention)) for step in steps]
+        expected = torch.tensor(
+            [exponential / sum(exponentials) for exponential in exponentials] + [0.0] * (STEPS - len(steps))
+        )
         torch.testing.assert_close(weights[row], expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(context[row], expected @ memory[sentence], rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Each model against the lesson's own equations: values and gradients."""
+"""Values and gradients of each model against the equations of the fast.ai (2018) translation lesson."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIANTS = [(False, False), (True, False), (False, True), (True, True)]
 
 
 def build(bidirectional: bool, attention: bool) -> tuple[LessonModel, Recurrent]:
-    """The lesson's model and ours with the same weights, no dropout."""
+    """The model of the lesson and ours with the same weights, without dropout."""
     torch.manual_seed(3)
     lesson = LessonModel(SOURCE, TARGET, 12, 8, 2, bidirectional, attention, dropout=False)
     options = RecurrentOptions(
@@ -35,7 +35,7 @@ def build(bidirectional: bool, attention: bool) -> tuple[LessonModel, Recurrent]
 
 
 def translate_weights(lesson: LessonModel, ours: Recurrent) -> dict[str, Tensor]:
-    """The lesson's weights under our names."""
+    """The weights of the lesson's model under our names."""
     state = ours.state_dict()
     state["encoder.embedding.weight"] = lesson.emb_enc.weight
     state["decoder.embedding.weight"] = state["generator.weight"] = lesson.emb_dec.weight
@@ -69,7 +69,7 @@ def batch_of(source_lengths: list[int], target_lengths: list[int]) -> PairBatch:
 
 
 def forcing(kind: str, target: Tensor) -> tuple[Tensor | None, list[Tensor]]:
-    """Our forced mask, and the same said as the lesson's draws (after step i, read the reference's word i?)."""
+    """Our ``forced`` mask, and the equivalent draws of the lesson: whether reference i is the input after step i."""
     if kind == "forced":
         return None, [torch.ones(len(target), dtype=torch.bool)] * target.shape[1]
     mask = torch.zeros_like(target, dtype=torch.bool)
@@ -80,7 +80,7 @@ def forcing(kind: str, target: Tensor) -> tuple[Tensor | None, list[Tensor]]:
 
 @pytest.mark.parametrize("kind", ["forced", "free", "mixed"])
 @pytest.mark.parametrize(("bidirectional", "attention"), VARIANTS)
-def test_equal_lengths_give_the_lessons_logits_and_gradients(bidirectional: bool, attention: bool, kind: str) -> None:
+def test_equal_lengths_have_the_lesson_logits_and_gradients(bidirectional: bool, attention: bool, kind: str) -> None:
     lesson, ours = build(bidirectional, attention)
     batch = batch_of([6] * 5, [7] * 5)
     mask, draws = forcing(kind, batch.target)
@@ -97,8 +97,8 @@ def test_equal_lengths_give_the_lessons_logits_and_gradients(bidirectional: bool
 
 
 def compare_gradients(lesson: LessonModel, ours: Recurrent) -> None:
-    theirs = {name: weight.grad for name, weight in lesson.named_parameters()}
-    mine = {name: weight.grad for name, weight in ours.named_parameters()}
+    their_gradients = {name: weight.grad for name, weight in lesson.named_parameters()}
+    our_gradients = {name: weight.grad for name, weight in ours.named_parameters()}
     pairs = [("emb_enc.weight", "encoder.embedding.weight"), ("emb_dec.weight", "decoder.embedding.weight")]
     pairs += [("out_enc.weight", "bridge.weight"), ("out.bias", "generator.bias")]
     pairs += [(f"gru_enc.{n}_l{i}", f"encoder.forwards.{i}.{n}_l0") for n in WEIGHTS for i in (0, 1)]
@@ -107,11 +107,11 @@ def compare_gradients(lesson: LessonModel, ours: Recurrent) -> None:
         pairs += [(f"gru_enc.{n}_l{i}_reverse", f"encoder.backwards.{i}.{n}_l0") for n in WEIGHTS for i in (0, 1)]
     if lesson.attention:
         pairs += [("l2.weight", "decoder.attention.query.weight"), ("l3.weight", "decoder.mix.weight")]
-        theirs["W1"] = theirs["W1"].t()  # type: ignore[union-attr]
-        theirs["V"] = theirs["V"].unsqueeze(0)  # type: ignore[union-attr]
+        their_gradients["W1"] = their_gradients["W1"].t()  # type: ignore[union-attr]
+        their_gradients["V"] = their_gradients["V"].unsqueeze(0)  # type: ignore[union-attr]
         pairs += [("W1", "decoder.attention.key.weight"), ("V", "decoder.attention.score.weight")]
-    for one, other in pairs:
-        torch.testing.assert_close(mine[other], theirs[one], rtol=1e-4, atol=1e-6)
+    for their_name, our_name in pairs:
+        torch.testing.assert_close(our_gradients[our_name], their_gradients[their_name], rtol=1e-4, atol=1e-6)
 
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -119,7 +119,7 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 @pytest.mark.parametrize("kind", ["forced", "free", "mixed"])
 @pytest.mark.parametrize(("bidirectional", "attention"), VARIANTS)
-def test_ragged_batches_equal_one_sentence_at_a_time(bidirectional: bool, attention: bool, kind: str) -> None:
+def test_padded_batches_equal_one_sentence_at_a_time(bidirectional: bool, attention: bool, kind: str) -> None:
     lesson, ours = build(bidirectional, attention)
     source_lengths, target_lengths = [3, 7, 5, 1], [6, 2, 8, 3]
     batch = batch_of(source_lengths, target_lengths)
@@ -130,7 +130,7 @@ def test_ragged_batches_equal_one_sentence_at_a_time(bidirectional: bool, attent
         torch.testing.assert_close(logits[row, :t], alone[:, 0], rtol=1e-5, atol=1e-5)
 
 
-def test_training_fits_a_handful_of_pairs() -> None:
+def test_training_overfits_a_few_pairs() -> None:
     _, ours = build(True, True)
     batch = batch_of([4, 6, 5], [5, 4, 6])
     optimizer = torch.optim.Adam(ours.parameters(), lr=1e-2)
@@ -143,18 +143,18 @@ def test_training_fits_a_handful_of_pairs() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    said = ours.generator(ours(batch, torch.zeros_like(real))).argmax(2)
-    assert torch.equal(said[real], batch.target[real])
+    predictions = ours.generator(ours(batch, torch.zeros_like(real))).argmax(2)
+    assert torch.equal(predictions[real], batch.target[real])
 
 
-def test_the_tied_weight_is_one_parameter() -> None:
+def test_the_tied_weight_is_a_single_parameter() -> None:
     _, ours = build(False, False)
     names = [name for name, _ in ours.named_parameters()]
     assert ours.generator.weight is ours.decoder.embedding.weight
     assert "generator.weight" not in names
 
 
-def test_a_layer_runs_like_the_library() -> None:
+def test_a_layer_runs_like_torch() -> None:
     layer = GruLayer(5, 4)
     inputs = torch.randn(3, 6, 5)
     torch.testing.assert_close(layer.run(inputs, layer.start(torch.zeros(3, 4))), layer(inputs)[0])

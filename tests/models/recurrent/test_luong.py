@@ -1,4 +1,4 @@
-"""Attention after the layers against one sentence and one step at a time, written out."""
+"""Attention after the layers against the equations, computed for one sentence and one step at a time."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def build(feeding: bool, **choices: Any) -> Recurrent:
     return Recurrent(options, 15, 15)
 
 
-def one_sentence(model: Recurrent, ids: Tensor, words: Tensor) -> Tensor:
-    """The attentional vectors (T, 6) of one sentence. ids: (S,) without padding, words: (T,) as they are read."""
+def attentional_vectors(model: Recurrent, ids: Tensor, inputs: Tensor) -> Tensor:
+    """The attentional vectors (T, 6) of one sentence. ids: (S,) without padding, inputs: (T,) decoder input tokens."""
     encoder, decoder = model.encoder, cast(Any, model.decoder)
     embedded = encoder.embedding(ids).unsqueeze(0)
-    ahead, back = encoder.forwards[0](embedded)[0], encoder.backwards[0](embedded.flip(1))[0].flip(1)
-    memory = torch.cat([ahead, back], 2)[0]  # (S, 8)
-    hidden = cell = torch.cat([ahead[:, -1], back[:, 0]], 1) @ model.bridge.weight.t()  # (1, 8)
+    forward, backward = encoder.forwards[0](embedded)[0], encoder.backwards[0](embedded.flip(1))[0].flip(1)
+    memory = torch.cat([forward, backward], 2)[0]  # (S, 8)
+    hidden = cell = torch.cat([forward[:, -1], backward[:, 0]], 1) @ model.bridge.weight.t()  # (1, 8)
     layer, fed, outputs = decoder.layers[0], torch.zeros(6), []
     weights = layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
-    for word in words:
-        read = decoder.embedding.weight[word]
+    for token in inputs:
+        layer_input = decoder.embedding.weight[token]
         if model.options.input_feeding:
-            read = decoder.mix(torch.cat([read, fed]))
-        hidden, cell = torch.lstm_cell(read.unsqueeze(0), (hidden, cell), *weights)
+            layer_input = decoder.mix(torch.cat([layer_input, fed]))
+        hidden, cell = torch.lstm_cell(layer_input.unsqueeze(0), (hidden, cell), *weights)
         scores = memory @ decoder.attention.key.weight.t() @ hidden[0]
         context = torch.softmax(scores, 0) @ memory
         fed = torch.tanh(F.linear(torch.cat([hidden[0], context]), decoder.readout.weight, decoder.readout.bias))
@@ -57,34 +57,34 @@ def one_sentence(model: Recurrent, ids: Tensor, words: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("feeding", [False, True])
-def test_a_batch_is_the_equations_of_each_sentence(feeding: bool) -> None:
+def test_a_batch_equals_the_equations_of_each_sentence(feeding: bool) -> None:
     model, pairs = build(feeding), batch()
-    found = model(pairs)
-    words = F.pad(pairs.target[:, :-1], (1, 0), value=BOS)
-    alone = [
-        one_sentence(model, pairs.source.ids[row, :length], words[row])
+    outputs = model(pairs)
+    inputs = F.pad(pairs.target[:, :-1], (1, 0), value=BOS)
+    expected = [
+        attentional_vectors(model, pairs.source.ids[row, :length], inputs[row])
         for row, length in enumerate(pairs.source.lengths.tolist())
     ]
-    torch.testing.assert_close(found, torch.stack(alone))
+    torch.testing.assert_close(outputs, torch.stack(expected))
     weights = list(model.parameters())
-    seen = torch.randn_like(found)
-    mine = torch.autograd.grad((found * seen).sum(), weights, allow_unused=True)
-    plain = torch.autograd.grad((torch.stack(alone) * seen).sum(), weights, allow_unused=True)
-    torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-5)
+    grad_outputs = torch.randn_like(outputs)
+    gradients = torch.autograd.grad((outputs * grad_outputs).sum(), weights, allow_unused=True)
+    expected_gradients = torch.autograd.grad((torch.stack(expected) * grad_outputs).sum(), weights, allow_unused=True)
+    torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("feeding", "calls"), [(False, 0), (True, 3)])
-def test_a_forced_sentence_is_one_call_without_input_feeding(
+def test_a_forced_batch_takes_no_single_steps_without_input_feeding(
     feeding: bool, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, pairs = build(feeding), batch()
-    stepped = Mock(wraps=model.decoder._advance)
-    monkeypatch.setattr(model.decoder, "_advance", stepped)
+    advance = Mock(wraps=model.decoder._advance)
+    monkeypatch.setattr(model.decoder, "_advance", advance)
     model(pairs)
-    assert stepped.call_count == calls
+    assert advance.call_count == calls
 
 
-def test_the_word_is_read_beside_them_with_a_readout() -> None:
-    plain, read = (cast(Any, build(False, readout=readout).decoder.readout) for readout in (False, True))
+def test_a_readout_has_the_word_as_an_input() -> None:
+    plain, with_word = (cast(Any, build(False, readout=readout).decoder.readout) for readout in (False, True))
     assert plain.weight.shape == (6, 8 + 8)
-    assert read.weight.shape == (6, 8 + 8 + 6)
+    assert with_word.weight.shape == (6, 8 + 8 + 6)

@@ -1,4 +1,4 @@
-"""Which weights are one, and what the whole model does with them."""
+"""Tied weights, initial decoder states and training of the whole recurrent model."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def build(**choices: Any) -> Recurrent:
 
 
 @pytest.mark.parametrize(("output", "sides"), [(False, False), (True, False), (False, True), (True, True)])
-def test_tied_weights_are_one_parameter(output: bool, sides: bool) -> None:
+def test_tied_weights_are_a_single_parameter(output: bool, sides: bool) -> None:
     model = build(tie_output=output, share_embeddings=sides)
-    source, target, words = model.encoder.embedding.weight, model.decoder.embedding.weight, model.generator.weight
-    assert (words is target, source is target) == (output, sides)
-    assert len({id(weight) for weight in (source, target, words)}) == 3 - output - sides
+    source, target, projection = model.encoder.embedding.weight, model.decoder.embedding.weight, model.generator.weight
+    assert (projection is target, source is target) == (output, sides)
+    assert len({id(weight) for weight in (source, target, projection)}) == 3 - output - sides
     assert len(list(model.parameters())) == len({id(weight) for weight in model.parameters()})
     model.load_word_vectors(None, torch.full((15, 6), 2.0))
     assert bool((model.encoder.embedding.weight == 2).all()) is sides
 
 
-def test_tied_weights_stay_one_after_copying_and_loading() -> None:
+def test_tied_weights_stay_tied_after_copying_and_loading() -> None:
     model = copy.deepcopy(build(share_embeddings=True))
     model.load_state_dict(build(share_embeddings=True).state_dict())
     assert model.encoder.embedding.weight is model.decoder.embedding.weight is model.generator.weight
 
 
-def test_one_embedding_needs_one_vocabulary() -> None:
+def test_shared_embeddings_need_one_vocabulary() -> None:
     with pytest.raises(ValueError, match="15 and 16 words"):
         Recurrent(RecurrentOptions(share_embeddings=True), 15, 16)
 
@@ -57,7 +57,7 @@ CHOICES = [
 
 
 @pytest.mark.parametrize("choices", CHOICES, ids=str)
-def test_training_with_every_dropout_fits_a_handful_of_pairs(choices: dict[str, Any]) -> None:
+def test_training_with_every_dropout_overfits_a_few_pairs(choices: dict[str, Any]) -> None:
     torch.manual_seed(0)
     rates = DropoutOptions(source=0.1, target=0.1, state=0.1, output=0.1, words=0.05, weights=0.1, variational=True)
     sizes = {"embedding": 32, "encoder_hidden": 24, "decoder_hidden": 32, "decoder_layers": 2, "encoder_layers": 2}
@@ -68,5 +68,5 @@ def test_training_with_every_dropout_fits_a_handful_of_pairs(choices: dict[str, 
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), pairs.target.flatten()).backward()
         optimizer.step()
-    said = model.eval().generator(model(pairs, torch.zeros_like(pairs.target, dtype=torch.bool))).argmax(2)
-    assert torch.equal(said, pairs.target)
+    predictions = model.eval().generator(model(pairs, torch.zeros_like(pairs.target, dtype=torch.bool))).argmax(2)
+    assert torch.equal(predictions, pairs.target)

@@ -1,4 +1,4 @@
-"""Only words that are read are asked for."""
+"""Scheduled sampling predicts only the tokens that are used as inputs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from torch import Tensor
 
 from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling
 
-WORDS = torch.tensor([[0, 5, 6], [0, 7, 8], [0, 9, 10]])
+REFERENCES = torch.tensor([[0, 5, 6], [0, 7, 8], [0, 9, 10]])
 FORCED = torch.tensor([[False, True, False], [False, True, False], [False, False, False]])
 
 
-def test_rows_read_the_reference_or_what_was_picked() -> None:
-    asked: list[list[float]] = []
+def test_inputs_are_references_or_predictions() -> None:
+    requested: list[list[float]] = []
 
     def pick(outputs: Tensor) -> Tensor:
-        asked.append(outputs[:, 0].tolist())
+        requested.append(outputs[:, 0].tolist())
         return (outputs[:, 0] * 100).long()
 
-    own = ScheduledSampling(WORDS, FORCED, pick)
+    sampling = ScheduledSampling(REFERENCES, FORCED, pick)
     outputs = torch.tensor([[1.0], [2.0], [3.0]])
-    assert [own.said_at(step) for step in range(3)] == [False, True, True]
-    assert own(1, outputs).tolist() == [5, 7, 300]
-    assert own(2, outputs).tolist() == [100, 200, 300]
-    assert asked[0][0] == 3.0, "the row that reads its own word comes first, and what rounds up the shape is left out"
-    assert asked[1] == [1.0, 2.0, 3.0]
+    assert [sampling.has_predictions(step) for step in range(3)] == [False, True, True]
+    assert sampling(1, outputs).tolist() == [5, 7, 300]
+    assert sampling(2, outputs).tolist() == [100, 200, 300]
+    assert requested[0][0] == 3.0, "the row that needs a prediction comes first, then the rows that fill up the shape"
+    assert requested[1] == [1.0, 2.0, 3.0]
 
 
-def test_all_forced_asks_for_nothing() -> None:
-    own = ScheduledSampling(WORDS, None, lambda outputs: outputs.argmax(1))
-    assert [own.said_at(step) for step in range(3)] == [False, False, False]
+def test_all_forced_needs_no_prediction() -> None:
+    sampling = ScheduledSampling(REFERENCES, None, lambda outputs: outputs.argmax(1))
+    assert [sampling.has_predictions(step) for step in range(3)] == [False, False, False]

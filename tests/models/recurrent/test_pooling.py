@@ -1,4 +1,4 @@
-"""Where the decoder begins, worked out by hand."""
+"""Poolings for the initial decoder state, with values computed by hand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 
 from seqvise.models.recurrent.pooling import POOLINGS
 
-AHEAD = torch.tensor([[[1.0], [-5.0], [3.0]], [[2.0], [9.0], [9.0]]])
-BACK = torch.tensor([[[-1.0], [-2.0], [-3.0]], [[-4.0], [9.0], [9.0]]])
+FORWARD = torch.tensor([[[1.0], [-5.0], [3.0]], [[2.0], [9.0], [9.0]]])
+BACKWARD = torch.tensor([[[-1.0], [-2.0], [-3.0]], [[-4.0], [9.0], [9.0]]])
 LENGTHS = torch.tensor([3, 1])
 
 
@@ -23,6 +23,6 @@ LENGTHS = torch.tensor([3, 1])
 )
 def test_padding_is_not_pooled(name: str, one_way: list[list[float]], both_ways: list[list[float]]) -> None:
     pool, times = POOLINGS[name]
-    torch.testing.assert_close(pool(AHEAD, None, LENGTHS), torch.tensor(one_way, dtype=torch.float32))
-    torch.testing.assert_close(pool(AHEAD, BACK, LENGTHS), torch.tensor(both_ways, dtype=torch.float32))
+    torch.testing.assert_close(pool(FORWARD, None, LENGTHS), torch.tensor(one_way, dtype=torch.float32))
+    torch.testing.assert_close(pool(FORWARD, BACKWARD, LENGTHS), torch.tensor(both_ways, dtype=torch.float32))
     assert times == len(one_way[0])

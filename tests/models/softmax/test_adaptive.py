@@ -1,4 +1,4 @@
-"""The cut vocabulary's loss, gradients and scores against its whole distribution."""
+"""Adaptive softmax: loss, gradients and scores against the full distribution."""
 
 from __future__ import annotations
 
@@ -11,59 +11,61 @@ from torch.nn import functional as F
 
 from seqvise.models.softmax.adaptive import AdaptiveGenerator
 
-WORDS, SIZE = 23, 5
+VOCAB_SIZE, SIZE = 23, 5
 
 
 def generator(cuts: list[int], seed: int, weight: Tensor | None = None) -> AdaptiveGenerator:
     torch.manual_seed(seed)
-    made = AdaptiveGenerator(WORDS, SIZE, cuts, weight)
-    for parameter in made.parameters():
+    module = AdaptiveGenerator(VOCAB_SIZE, SIZE, cuts, weight)
+    for parameter in module.parameters():
         torch.nn.init.normal_(parameter)
-    return made
+    return module
 
 
 def test_by_hand() -> None:
-    made = AdaptiveGenerator(4, 1, [1])
-    for parameter in made.parameters():
+    module = AdaptiveGenerator(4, 1, [1])
+    for parameter in module.parameters():
         torch.nn.init.zeros_(parameter)
     with torch.no_grad():
-        made.bias[3] = torch.tensor(2.0).log()
-    # The one word of the head and the cluster have a half each; in the cluster the last word counts twice.
-    found = made(torch.ones(1, 1)).exp()
-    torch.testing.assert_close(found, torch.tensor([[1 / 2, 1 / 8, 1 / 8, 1 / 4]]))
+        module.bias[3] = torch.tensor(2.0).log()
+    # The only word of the head and the cluster have probability 1/2 each; in the cluster the last word counts twice.
+    probabilities = module(torch.ones(1, 1)).exp()
+    torch.testing.assert_close(probabilities, torch.tensor([[1 / 2, 1 / 8, 1 / 8, 1 / 4]]))
 
 
-cut = st.lists(st.integers(1, WORDS - 1), min_size=1, max_size=4, unique=True).map(sorted)
+cut = st.lists(st.integers(1, VOCAB_SIZE - 1), min_size=1, max_size=4, unique=True).map(sorted)
 
 
 @given(cut, st.integers(0, 40), st.integers(1, 9), st.integers(0, 999))
-def test_loss_gradients_and_scores_are_those_of_the_whole_distribution(
+def test_loss_gradients_and_scores_equal_those_of_the_full_distribution(
     cuts: list[int], rows: int, chunk: int, seed: int
 ) -> None:
-    made = generator(cuts, seed)
+    module = generator(cuts, seed)
     outputs = torch.randn(rows, SIZE).requires_grad_()
-    targets = torch.randint(0, WORDS, (rows,))
-    whole = made(outputs)
-    torch.testing.assert_close(whole.exp().sum(1), torch.ones(rows))
-    plain = F.nll_loss(whole, targets, reduction="sum") if rows else whole.sum()
-    mine = made.loss(outputs, targets, 0.0, chunk, torch.float32)
-    torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
-    weights = [outputs, *made.parameters()]
-    expected = torch.autograd.grad(plain * 0.3, weights)
-    for got, wanted in zip(torch.autograd.grad(mine * 0.3, weights), expected, strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
-    loss, right = made.scores(outputs, targets, chunk, torch.float32)
-    torch.testing.assert_close(loss, plain.detach(), rtol=1e-4, atol=1e-4)
-    assert right == (whole.argmax(1) == targets).sum()
+    targets = torch.randint(0, VOCAB_SIZE, (rows,))
+    log_probs = module(outputs)
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(rows))
+    expected_loss = F.nll_loss(log_probs, targets, reduction="sum") if rows else log_probs.sum()
+    loss = module.loss(outputs, targets, 0.0, chunk, torch.float32)
+    torch.testing.assert_close(loss, expected_loss, rtol=1e-4, atol=1e-4)
+    weights = [outputs, *module.parameters()]
+    expected_gradients = torch.autograd.grad(expected_loss * 0.3, weights)
+    for gradient, expected_gradient in zip(torch.autograd.grad(loss * 0.3, weights), expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
+    summed_loss, correct = module.scores(outputs, targets, chunk, torch.float32)
+    torch.testing.assert_close(summed_loss, expected_loss.detach(), rtol=1e-4, atol=1e-4)
+    assert correct == (log_probs.argmax(1) == targets).sum()
 
 
-def test_it_shares_the_embeddings_weight_and_refuses_what_it_cannot_do() -> None:
-    embedding = torch.nn.Embedding(WORDS, SIZE)
-    made = generator([4, 9], 0, embedding.weight)
-    made.loss(torch.randn(3, SIZE), torch.tensor([1, 5, 20]), 0.0, 8, torch.float32).backward()
+def test_the_weight_can_be_shared_and_unsupported_settings_are_refused() -> None:
+    embedding = torch.nn.Embedding(VOCAB_SIZE, SIZE)
+    module = generator([4, 9], 0, embedding.weight)
+    module.loss(torch.randn(3, SIZE), torch.tensor([1, 5, 20]), 0.0, 8, torch.float32).backward()
     assert embedding.weight.grad is not None
     assert embedding.weight.grad[[1, 5, 20]].any(1).all()
-    with pytest.raises(ValueError, match="cannot be cut at 4, 23"):
-        AdaptiveGenerator(WORDS, SIZE, [4, WORDS])
-    with pytest.raises(ValueError, match="neither smooths labels"):
-        made.loss(torch.randn(3, SIZE), torch.tensor([1, 5, 20]), 0.1, 8, torch.float32)
+    with pytest.raises(
+        ValueError, match=r"model.adaptive is \[4, 23\], but must ascend between 0 and the vocabulary size \(23\)"
+    ):
+        AdaptiveGenerator(VOCAB_SIZE, SIZE, [4, VOCAB_SIZE])
+    with pytest.raises(ValueError, match="does not support label smoothing"):
+        module.loss(torch.randn(3, SIZE), torch.tensor([1, 5, 20]), 0.1, 8, torch.float32)

@@ -1,4 +1,4 @@
-"""The sampled cross entropy: its chances, what it is on average, and what it leaves alone."""
+"""Sampled softmax: sampling probabilities, the mean of the estimate, and zero gradients of words not sampled."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqvise.models.softmax.generator import Generator
-from seqvise.models.softmax.sampled import _chances, sampled_cross_entropy
+from seqvise.models.softmax.sampled import _sampling_probabilities, sampled_cross_entropy
 
 CPU = torch.device("cpu")
 
 
-def inputs(rows: int, words: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def inputs(rows: int, vocab_size: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     outputs = torch.randn(rows, 4, generator=generator).requires_grad_()
-    weight = torch.randn(words, 4, generator=generator).requires_grad_()
-    bias = torch.randn(words, generator=generator).requires_grad_()
-    return outputs, weight, bias, torch.randint(0, words, (rows,), generator=generator)
+    weight = torch.randn(vocab_size, 4, generator=generator).requires_grad_()
+    bias = torch.randn(vocab_size, generator=generator).requires_grad_()
+    return outputs, weight, bias, torch.randint(0, vocab_size, (rows,), generator=generator)
 
 
-def test_chances_by_hand() -> None:
+def test_sampling_probabilities_by_hand() -> None:
     # f = 1.2: 1 + 0.6 + 0.4 = 2.
-    torch.testing.assert_close(_chances(3, 2, CPU), torch.tensor([1.0, 0.6, 0.4]))
+    torch.testing.assert_close(_sampling_probabilities(3, 2, CPU), torch.tensor([1.0, 0.6, 0.4]))
 
 
 @given(st.integers(2, 3000), st.data())
-def test_chances_add_up_and_fall_with_rank(words: int, data: st.DataObject) -> None:
-    count = data.draw(st.integers(1, words - 1))
-    chances = _chances(words, count, CPU)
-    assert chances.double().sum().item() == pytest.approx(count, rel=1e-4)
-    assert (chances.diff() <= 0).all()
-    assert 0 < chances.min() <= chances.max() <= 1
+def test_sampling_probabilities_add_up_and_fall_with_rank(vocab_size: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, vocab_size - 1))
+    probabilities = _sampling_probabilities(vocab_size, count, CPU)
+    assert probabilities.double().sum().item() == pytest.approx(count, rel=1e-4)
+    assert (probabilities.diff() <= 0).all()
+    assert 0 < probabilities.min() <= probabilities.max() <= 1
 
 
-def test_the_partition_function_is_right_on_average() -> None:
+def test_the_estimate_of_the_partition_function_is_unbiased() -> None:
     outputs, weight, bias, _ = inputs(1, 30, 3)
     target = torch.tensor([17])
     exact = F.linear(outputs, weight, bias).exp().sum().item()
@@ -53,39 +53,39 @@ def test_the_partition_function_is_right_on_average() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 20), st.integers(2, 30), st.integers(0, 10), st.integers(0, 99))
-def test_with_all_words_it_is_the_whole_softmax(rows: int, words: int, more: int, seed: int) -> None:
-    outputs, weight, bias, targets = inputs(rows, words, seed)
-    mine = sampled_cross_entropy(outputs, weight, bias, targets, words + more)
-    plain = F.cross_entropy(F.linear(outputs, weight, bias), targets, reduction="sum") if rows else 0 * outputs.sum()
-    torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
+def test_with_all_words_the_loss_is_exact(rows: int, vocab_size: int, extra: int, seed: int) -> None:
+    outputs, weight, bias, targets = inputs(rows, vocab_size, seed)
+    loss = sampled_cross_entropy(outputs, weight, bias, targets, vocab_size + extra)
+    expected = F.cross_entropy(F.linear(outputs, weight, bias), targets, reduction="sum") if rows else 0 * outputs.sum()
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 12), st.integers(5, 40), st.integers(1, 4), st.integers(0, 99))
-def test_gradients_are_those_of_the_estimate(rows: int, words: int, count: int, seed: int) -> None:
-    outputs, weight, bias, targets = inputs(rows, words, seed)
+def test_gradients_equal_those_of_the_estimate(rows: int, vocab_size: int, count: int, seed: int) -> None:
+    outputs, weight, bias, targets = inputs(rows, vocab_size, seed)
     torch.manual_seed(seed)
-    mine = sampled_cross_entropy(outputs, weight, bias, targets, count, chunk=5)
+    loss = sampled_cross_entropy(outputs, weight, bias, targets, count, chunk=5)
     torch.manual_seed(seed)
-    chances = _chances(words, count, CPU).index_fill(0, targets, 1.0)
-    drawn = torch.rand(words) < chances
-    scores = (F.linear(outputs, weight, bias) - chances.log()).masked_fill(~drawn, -torch.inf)
-    plain = F.cross_entropy(scores, targets, reduction="sum")
-    torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
-    found = torch.autograd.grad(mine, (outputs, weight, bias))
-    for got, wanted in zip(found, torch.autograd.grad(plain, (outputs, weight, bias)), strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
-    assert not found[1][~drawn].any()
+    probabilities = _sampling_probabilities(vocab_size, count, CPU).index_fill(0, targets, 1.0)
+    is_sampled = torch.rand(vocab_size) < probabilities
+    logits = (F.linear(outputs, weight, bias) - probabilities.log()).masked_fill(~is_sampled, -torch.inf)
+    expected_loss = F.cross_entropy(logits, targets, reduction="sum")
+    torch.testing.assert_close(loss, expected_loss, rtol=1e-4, atol=1e-4)
+    gradients = torch.autograd.grad(loss, (outputs, weight, bias))
+    for gradient, expected in zip(gradients, torch.autograd.grad(expected_loss, (outputs, weight, bias)), strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
+    assert not gradients[1][~is_sampled].any()
 
 
-def test_a_generator_samples_where_asked() -> None:
+def test_a_generator_samples_if_a_number_is_set() -> None:
     outputs, weight, bias, targets = inputs(9, 40, 5)
     generator = Generator(40, 4)
     with torch.no_grad():
         generator.weight.copy_(weight)
         generator.bias.copy_(bias)
     torch.manual_seed(0)
-    mine = generator.loss(outputs, targets, 0.0, 5, torch.float32, 3)
+    loss = generator.loss(outputs, targets, 0.0, 5, torch.float32, 3)
     torch.manual_seed(0)
-    torch.testing.assert_close(mine, sampled_cross_entropy(outputs, weight, bias, targets, 3))
-    assert mine != generator.loss(outputs, targets, 0.0, 5, torch.float32)
+    torch.testing.assert_close(loss, sampled_cross_entropy(outputs, weight, bias, targets, 3))
+    assert loss != generator.loss(outputs, targets, 0.0, 5, torch.float32)

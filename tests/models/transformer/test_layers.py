@@ -1,4 +1,4 @@
-"""One layer of each side against loops over rows, heads and steps, and against the library's own layer."""
+"""Encoder and decoder layers against loops over rows, heads and steps, and against torch's layer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def options(activation: str = "gelu", norm: str = "layer") -> TransformerOptions
     return TransformerOptions(embedding=WIDTH, heads=HEADS, feed_forward=12, activation=activation, norm=norm)
 
 
-def stirred(layer: nn.Module) -> nn.Module:
-    """Every parameter away from its first value, biases and norms included."""
+def perturbed(layer: nn.Module) -> nn.Module:
+    """The layer with noise added to every parameter, including biases and norms."""
     torch.manual_seed(0)
     with torch.no_grad():
         for weight in layer.parameters():
@@ -30,16 +30,16 @@ def stirred(layer: nn.Module) -> nn.Module:
     return layer.eval()
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, seen: list[list[int]]) -> Tensor:
-    """Attention of one sentence, step by step and head by head. queries: (T, D); seen: for each step what it sees."""
+def attend(queries: Tensor, keys: Tensor, values: Tensor, visible: list[list[int]]) -> Tensor:
+    """Attention of one sentence in loops. queries: (T, D); visible: the steps that each step attends to."""
     size = WIDTH // HEADS
     rows = []
-    for t, places in enumerate(seen):
+    for t, steps in enumerate(visible):
         heads = []
-        for h in range(HEADS):
-            part = slice(h * size, (h + 1) * size)
-            scores = [math.exp(float(queries[t, part] @ keys[s, part]) / math.sqrt(size)) for s in places]
-            heads.append(sum(score / sum(scores) * values[s, part] for score, s in zip(scores, places, strict=True)))
+        for head in range(HEADS):
+            part = slice(head * size, (head + 1) * size)
+            scores = [math.exp(float(queries[t, part] @ keys[s, part]) / math.sqrt(size)) for s in steps]
+            heads.append(sum(score / sum(scores) * values[s, part] for score, s in zip(scores, steps, strict=True)))
         rows.append(torch.cat(heads))  # type: ignore[arg-type]
     return torch.stack(rows)
 
@@ -52,17 +52,17 @@ def plain_norm(norm: nn.Module, inputs: Tensor) -> Tensor:
     return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * norm.weight + norm.bias
 
 
-def plain_self(layer: SelfAttention, inputs: Tensor, seen: list[list[int]]) -> Tensor:
+def plain_self(layer: SelfAttention, inputs: Tensor, visible: list[list[int]]) -> Tensor:
     parts = zip(layer.project.weight.chunk(3), layer.project.bias.chunk(3), strict=True)
     queries, keys, values = (inputs @ weight.t() + bias for weight, bias in parts)
-    return attend(queries, keys, values, seen) @ layer.output.weight.t() + layer.output.bias
+    return attend(queries, keys, values, visible) @ layer.output.weight.t() + layer.output.bias
 
 
-def plain_cross(layer: CrossAttention, inputs: Tensor, memory: Tensor, seen: list[list[int]]) -> Tensor:
+def plain_cross(layer: CrossAttention, inputs: Tensor, memory: Tensor, visible: list[list[int]]) -> Tensor:
     queries = inputs @ layer.query.weight.t() + layer.query.bias
     parts = zip(layer.project.weight.chunk(2), layer.project.bias.chunk(2), strict=True)
     keys, values = (memory @ weight.t() + bias for weight, bias in parts)
-    return attend(queries, keys, values, seen) @ layer.output.weight.t() + layer.output.bias
+    return attend(queries, keys, values, visible) @ layer.output.weight.t() + layer.output.bias
 
 
 def plain_feed_forward(layer: FeedForward, inputs: Tensor) -> Tensor:
@@ -77,42 +77,42 @@ def plain_feed_forward(layer: FeedForward, inputs: Tensor) -> Tensor:
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 @pytest.mark.parametrize("norm", ["layer", "rms"])
 @torch.no_grad()
-def test_an_encoder_layer_is_its_equations(activation: str, norm: str) -> None:
-    layer = stirred(EncoderLayer(options(activation, norm)))
+def test_an_encoder_layer_equals_its_equations(activation: str, norm: str) -> None:
+    layer = perturbed(EncoderLayer(options(activation, norm)))
     assert isinstance(layer, EncoderLayer)
     inputs, lengths = torch.randn(2, 5, WIDTH), [5, 3]
     mask = torch.arange(5) < torch.tensor(lengths)[:, None]
-    found = layer(inputs, None, mask[:, None, None])
+    outputs = layer(inputs, None, mask[:, None, None])
     for row, length in enumerate(lengths):
-        plain = inputs[row, :length]
-        plain = plain + plain_self(
-            layer.attention, plain_norm(layer.attention_norm, plain), [[*range(length)]] * length
+        expected = inputs[row, :length]
+        expected = expected + plain_self(
+            layer.attention, plain_norm(layer.attention_norm, expected), [[*range(length)]] * length
         )
-        plain = plain + plain_feed_forward(layer.feed_forward, plain_norm(layer.feed_forward_norm, plain))
-        torch.testing.assert_close(found[row, :length], plain, rtol=1e-5, atol=1e-5)
+        expected = expected + plain_feed_forward(layer.feed_forward, plain_norm(layer.feed_forward_norm, expected))
+        torch.testing.assert_close(outputs[row, :length], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["layer", "rms"])
 @torch.no_grad()
-def test_a_decoder_layer_is_its_equations(norm: str) -> None:
-    layer = stirred(DecoderLayer(options(norm=norm)))
+def test_a_decoder_layer_equals_its_equations(norm: str) -> None:
+    layer = perturbed(DecoderLayer(options(norm=norm)))
     assert isinstance(layer, DecoderLayer)
     inputs, memory, lengths = torch.randn(2, 4, WIDTH), torch.randn(2, 5, WIDTH), [5, 3]
     mask = torch.arange(5) < torch.tensor(lengths)[:, None]
-    found = layer(inputs, None, layer.cross.keys_values(memory), mask[:, None, None])
+    outputs = layer(inputs, None, layer.cross.keys_values(memory), mask[:, None, None])
     for row, length in enumerate(lengths):
-        before, plain = [[*range(t + 1)] for t in range(4)], inputs[row]
-        plain = plain + plain_self(layer.attention, plain_norm(layer.attention_norm, plain), before)
-        asked = plain_norm(layer.cross_norm, plain)
-        plain = plain + plain_cross(layer.cross, asked, memory[row], [[*range(length)]] * 4)
-        plain = plain + plain_feed_forward(layer.feed_forward, plain_norm(layer.feed_forward_norm, plain))
-        torch.testing.assert_close(found[row], plain, rtol=1e-5, atol=1e-5)
+        causal, expected = [[*range(t + 1)] for t in range(4)], inputs[row]
+        expected = expected + plain_self(layer.attention, plain_norm(layer.attention_norm, expected), causal)
+        cross_inputs = plain_norm(layer.cross_norm, expected)
+        expected = expected + plain_cross(layer.cross, cross_inputs, memory[row], [[*range(length)]] * 4)
+        expected = expected + plain_feed_forward(layer.feed_forward, plain_norm(layer.feed_forward_norm, expected))
+        torch.testing.assert_close(outputs[row], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 @torch.no_grad()
-def test_an_encoder_layer_is_the_librarys(activation: str) -> None:
-    ours = stirred(EncoderLayer(options(activation)))
+def test_an_encoder_layer_equals_torch(activation: str) -> None:
+    ours = perturbed(EncoderLayer(options(activation)))
     theirs = nn.TransformerEncoderLayer(WIDTH, HEADS, 12, 0.0, activation, batch_first=True, norm_first=True)
     names = {
         "attention.project.weight": "self_attn.in_proj_weight",
@@ -125,28 +125,28 @@ def test_an_encoder_layer_is_the_librarys(activation: str) -> None:
     }
     weights = {}
     for name, weight in ours.state_dict().items():
-        (own,) = [prefix for prefix in names if name.startswith(prefix)]
-        weights[name.replace(own, names[own])] = weight
+        (prefix,) = [prefix for prefix in names if name.startswith(prefix)]
+        weights[name.replace(prefix, names[prefix])] = weight
     theirs.load_state_dict(weights)
     inputs, mask = torch.randn(2, 5, WIDTH), torch.arange(5) < torch.tensor([[5], [3]])
-    expected = theirs.train()(inputs, src_key_padding_mask=~mask)  # in training mode it takes no other path
+    expected = theirs.train()(inputs, src_key_padding_mask=~mask)  # evaluation mode would use another kernel
     torch.testing.assert_close(ours(inputs, None, mask[:, None, None])[mask], expected[mask], rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
 def test_the_weights_of_a_step_are_the_mean_over_heads() -> None:
-    layer = stirred(CrossAttention(WIDTH, HEADS, options().dropout))
+    layer = perturbed(CrossAttention(WIDTH, HEADS, options().dropout))
     assert isinstance(layer, CrossAttention)
     inputs, memory = torch.randn(1, 1, WIDTH), torch.randn(1, 3, WIDTH)
     _, weights = layer.step(inputs, layer.keys_values(memory), torch.tensor([[[[True, True, False]]]]))
     queries = inputs[0, 0] @ layer.query.weight.t() + layer.query.bias
     keys = memory[0] @ layer.project.weight[:WIDTH].t() + layer.project.bias[:WIDTH]
-    chances = [torch.softmax(keys[:2, part] @ queries[part] / 2, 0) for part in (slice(0, 4), slice(4, 8))]
-    torch.testing.assert_close(weights[0, :2], (chances[0] + chances[1]) / 2)
+    head_weights = [torch.softmax(keys[:2, part] @ queries[part] / 2, 0) for part in (slice(0, 4), slice(4, 8))]
+    torch.testing.assert_close(weights[0, :2], (head_weights[0] + head_weights[1]) / 2)
     assert weights[0, 2] == 0
 
 
-def test_each_part_of_a_packed_projection_begins_as_one_of_its_own() -> None:
+def test_each_part_of_a_packed_projection_is_initialised_separately() -> None:
     torch.manual_seed(0)
     bound = math.sqrt(6 / (64 + 64)) / math.sqrt(2)
     for part in packed_linear(64, 3).weight.chunk(3):
@@ -154,19 +154,19 @@ def test_each_part_of_a_packed_projection_begins_as_one_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("autocast", [False, True])
-def test_on_a_processor_attention_in_bfloat16_is_worked_out_in_float32(autocast: bool) -> None:
+def test_on_a_cpu_attention_in_bfloat16_is_computed_in_float32(autocast: bool) -> None:
     torch.manual_seed(0)
     queries, keys, values = torch.randn(3, 5, HEADS, 6, 4).bfloat16()
     mask = torch.rand(5, 1, 1, 6) < 0.7
     mask[..., 0] = True
     exact = [part.float().requires_grad_() for part in (queries, keys, values)]
-    wanted = F.scaled_dot_product_attention(exact[0], exact[1], exact[2], attn_mask=mask).bfloat16()
+    expected = F.scaled_dot_product_attention(exact[0], exact[1], exact[2], attn_mask=mask).bfloat16()
     parts = [part.requires_grad_() for part in (queries, keys, values)]
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        found = attention.attend(parts[0], KeyValue(parts[1], parts[2]), mask)
-    assert found.dtype == torch.bfloat16
-    assert torch.equal(found, wanted)
-    for gradient, right in zip(
-        torch.autograd.grad(found.sum(), parts), torch.autograd.grad(wanted.sum(), exact), strict=True
+        context = attention.attend(parts[0], KeyValue(parts[1], parts[2]), mask)
+    assert context.dtype == torch.bfloat16
+    assert torch.equal(context, expected)
+    for gradient, exact_gradient in zip(
+        torch.autograd.grad(context.sum(), parts), torch.autograd.grad(expected.sum(), exact), strict=True
     ):
-        assert torch.equal(gradient, right.bfloat16())
+        assert torch.equal(gradient, exact_gradient.bfloat16())

@@ -1,4 +1,4 @@
-"""The whole transformer: batches against steps, padding, forcing, tying, and whether it learns."""
+"""The whole transformer: batches against steps, padding, teacher forcing, weight tying, and training on a task."""
 
 from __future__ import annotations
 
@@ -36,28 +36,30 @@ def batch() -> PairBatch:
 
 
 def gradients(model: Transformer, outputs: Tensor) -> list[Tensor]:
-    seen = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(1))
-    return list(torch.autograd.grad((outputs * seen).sum(), [*model.encoder.parameters(), *model.decoder.parameters()]))
+    grad_outputs = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(1))
+    return list(
+        torch.autograd.grad((outputs * grad_outputs).sum(), [*model.encoder.parameters(), *model.decoder.parameters()])
+    )
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_batches_and_steps_agree(choice: tuple[str, str, str]) -> None:
     model, pairs = build(*choice), batch()
-    at_once = model.generator(model(pairs))
+    batch_logits = model.generator(model(pairs))
     memory = model.encode(pairs.source)
-    state, words = model.init(memory), torch.full((3,), BOS)
+    state, tokens = model.init(memory), torch.full((3,), BOS)
     for t in range(4):
-        stepped = model.step(words, state, memory)
-        torch.testing.assert_close(stepped.logits, at_once[:, t], rtol=1e-5, atol=1e-5)
-        assert stepped.attention is not None
-        torch.testing.assert_close(stepped.attention.sum(1), torch.ones(3))
-        assert not stepped.attention[~pairs.source.mask()].any()
-        state, words = stepped.state, pairs.target[:, t]
+        result = model.step(tokens, state, memory)
+        torch.testing.assert_close(result.logits, batch_logits[:, t], rtol=1e-5, atol=1e-5)
+        assert result.attention is not None
+        torch.testing.assert_close(result.attention.sum(1), torch.ones(3))
+        assert not result.attention[~pairs.source.mask()].any()
+        state, tokens = result.state, pairs.target[:, t]
         assert state.position == t + 1
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_a_state_can_go_on_twice(positions: str) -> None:
+def test_a_state_can_be_continued_twice(positions: str) -> None:
     model, pairs = build(positions), batch()
     memory = model.encode(pairs.source)
     state = model.step(torch.full((3,), BOS), model.init(memory), memory).state
@@ -69,15 +71,15 @@ def test_a_state_can_go_on_twice(positions: str) -> None:
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_reordered_rows_go_on_as_they_would_have(positions: str) -> None:
+def test_reordered_rows_continue_unchanged(positions: str) -> None:
     model, pairs = build(positions), batch()
     memory = model.encode(pairs.source)
-    words = torch.tensor([4, 5, 6])
+    tokens = torch.tensor([4, 5, 6])
     state = model.step(torch.full((3,), BOS), model.init(memory), memory).state
     rows = torch.tensor([2, 0, 2])
-    expected = model.step(words, state, memory).logits[rows]
-    found = model.step(words[rows], model.reorder(state, rows), model.select(memory, rows)).logits
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    expected = model.step(tokens, state, memory).logits[rows]
+    logits = model.step(tokens[rows], model.reorder(state, rows), model.select(memory, rows)).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("started", [False, True])
@@ -87,12 +89,12 @@ def test_rows_of_a_sentence_share_its_memory(started: bool) -> None:
     state = model.init(memory)
     if started:
         state = model.step(torch.full((3,), BOS), state, memory).state
-    pairwise, words = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([4, 5, 6, 7, 8, 9])
-    found = model.step(words, model.reorder(state, pairwise), memory)
-    expected = model.step(words, model.reorder(state, pairwise), model.select(memory, pairwise))
-    torch.testing.assert_close(found.logits, expected.logits, rtol=1e-5, atol=1e-5)
-    assert found.attention is not None
-    torch.testing.assert_close(found.attention, expected.attention, rtol=1e-5, atol=1e-6)
+    pairwise, tokens = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([4, 5, 6, 7, 8, 9])
+    result = model.step(tokens, model.reorder(state, pairwise), memory)
+    expected = model.step(tokens, model.reorder(state, pairwise), model.select(memory, pairwise))
+    torch.testing.assert_close(result.logits, expected.logits, rtol=1e-5, atol=1e-5)
+    assert result.attention is not None
+    torch.testing.assert_close(result.attention, expected.attention, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
@@ -106,59 +108,59 @@ def test_padding_changes_nothing(positions: str) -> None:
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_a_ragged_batch_is_its_sentences_one_by_one(positions: str) -> None:
+def test_a_padded_batch_equals_one_sentence_at_a_time(positions: str) -> None:
     model, pairs = build(positions), batch()
-    together, trained = model(pairs), pairs.target != PAD
+    outputs, real = model(pairs), pairs.target != PAD
     for row, length in enumerate(pairs.source.lengths.tolist()):
-        ids, target = pairs.source.ids[row : row + 1, :length], pairs.target[row : row + 1, trained[row]]
+        ids, target = pairs.source.ids[row : row + 1, :length], pairs.target[row : row + 1, real[row]]
         alone = model(PairBatch(SourceBatch(ids, torch.tensor([length])), target, torch.tensor([row])))
-        torch.testing.assert_close(together[row, trained[row]], alone[0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(outputs[row, real[row]], alone[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_own_words_that_are_the_references_train_as_forced_ones(positions: str) -> None:
+def test_predictions_that_equal_the_references_train_like_teacher_forcing(positions: str) -> None:
     model, pairs = build(positions), batch()
     expected = model(pairs)
-    said = iter(pairs.target.unbind(1))
-    found = model(pairs, torch.zeros(pairs.target.shape, dtype=torch.bool), lambda _: next(said))
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    for mine, plain in zip(gradients(model, found), gradients(model, expected), strict=True):
-        torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-5)
+    predictions = iter(pairs.target.unbind(1))
+    outputs = model(pairs, torch.zeros(pairs.target.shape, dtype=torch.bool), lambda _: next(predictions))
+    torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-5)
+    for gradient, expected_gradient in zip(gradients(model, outputs), gradients(model, expected), strict=True):
+        torch.testing.assert_close(gradient, expected_gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_forced_and_own_words_mix_as_a_plain_loop_does(positions: str) -> None:
+def test_mixed_teacher_forcing_equals_a_plain_loop(positions: str) -> None:
     model, pairs = build(positions), batch()
     forced = torch.tensor([[False, True, False, True], [True, False, False, False], [True, True, True, False]])
-    found = model.generator(model(pairs, forced))
-    words = torch.full((3, 1), BOS)
+    mixed_logits = model.generator(model(pairs, forced))
+    inputs = torch.full((3, 1), BOS)
     for t in range(4):
-        # All words so far through the batched pass: it never looks ahead, so the last output is this step's.
-        logits = model.generator(model(PairBatch(pairs.source, F.pad(words[:, 1:], (0, 1)), pairs.rows)))[:, -1]
-        torch.testing.assert_close(found[:, t], logits, rtol=1e-5, atol=1e-5)
+        # A batched pass over all inputs so far: it is causal, so the last output is that of this step.
+        logits = model.generator(model(PairBatch(pairs.source, F.pad(inputs[:, 1:], (0, 1)), pairs.rows)))[:, -1]
+        torch.testing.assert_close(mixed_logits[:, t], logits, rtol=1e-5, atol=1e-5)
         if t < 3:
-            after = torch.where(forced[:, t + 1], pairs.target[:, t], logits.argmax(1))
-            words = torch.cat([words, after.unsqueeze(1)], 1)
-    assert not torch.equal(words[:, 1:], pairs.target[:, :3])
+            next_inputs = torch.where(forced[:, t + 1], pairs.target[:, t], logits.argmax(1))
+            inputs = torch.cat([inputs, next_inputs.unsqueeze(1)], 1)
+    assert not torch.equal(inputs[:, 1:], pairs.target[:, :3])
 
 
-def test_running_free_says_what_greedy_decoding_says() -> None:
+def test_free_running_predicts_like_greedy_decoding() -> None:
     model, pairs = build(), batch()
 
-    def sayable(outputs: Tensor) -> Tensor:
+    def pick(outputs: Tensor) -> Tensor:
         logits: Tensor = model.generator(outputs)
         return logits[..., EOS:].argmax(-1) + EOS
 
-    free = sayable(model(pairs, torch.zeros(3, 4, dtype=torch.bool), sayable))
-    said = greedy(model, pairs.source).tokens
+    free = pick(model(pairs, torch.zeros(3, 4, dtype=torch.bool), pick))
+    tokens = greedy(model, pairs.source).tokens
     for row in range(3):
-        steps = min(4, int((said[row] != PAD).sum()))
-        assert torch.equal(free[row, :steps], said[row, :steps])
+        steps = min(4, int((tokens[row] != PAD).sum()))
+        assert torch.equal(free[row, :steps], tokens[row, :steps])
 
 
 @pytest.mark.parametrize("forced", [None, torch.zeros(3, 4, dtype=torch.bool)], ids=["forced", "free"])
 @pytest.mark.parametrize("kind", ["embedding", "attention", "residual", "activation"])
-def test_each_dropout_acts_in_training_alone(kind: str, forced: Tensor | None) -> None:
+def test_each_dropout_is_active_only_in_training(kind: str, forced: Tensor | None) -> None:
     model, pairs = build(), batch()
     for name in ("embedding", "attention", "residual", "activation"):
         setattr(model.options.dropout, name, 0.3 if name == kind else 0.0)
@@ -182,25 +184,25 @@ def test_half_precision_autocast_trains_and_decodes(positions: str) -> None:
             assert greedy(model, pairs.source).tokens.shape[0] == 3
         assert all(weight.grad is not None for weight in model.parameters())
         if forced is None:
-            found, plain = (
+            half_gradients, exact_gradients = (
                 torch.cat([part.flatten() for part in parts]) for parts in (gradients(model, outputs), expected)
             )
-            assert F.cosine_similarity(found, plain, dim=0) > 0.99
+            assert F.cosine_similarity(half_gradients, exact_gradients, dim=0) > 0.99
 
 
-def test_tied_weights_are_one_parameter() -> None:
+def test_tied_weights_are_a_single_parameter() -> None:
     options = replace(SMALL, share_embeddings=True)
     model = Transformer(options, TARGET, TARGET)
     assert model.generator.weight is model.decoder.embedding.weight is model.encoder.embedding.weight
     assert sum(weight.shape == (TARGET, 8) for weight in model.parameters()) == 1
-    apart = Transformer(replace(SMALL, tie_output=False), SOURCE, TARGET)
-    assert apart.generator.weight is not apart.decoder.embedding.weight
-    assert apart.encoder.embedding.weight.shape == (SOURCE, 8)
+    untied = Transformer(replace(SMALL, tie_output=False), SOURCE, TARGET)
+    assert untied.generator.weight is not untied.decoder.embedding.weight
+    assert untied.encoder.embedding.weight.shape == (SOURCE, 8)
     with pytest.raises(ValueError, match="15 and 13 words"):
         Transformer(options, SOURCE, TARGET)
 
 
-def test_a_new_model_is_about_as_unsure_as_it_can_be() -> None:
+def test_a_new_model_predicts_almost_uniformly() -> None:
     torch.manual_seed(0)
     model = Transformer(replace(SMALL, embedding=256, heads=4, feed_forward=512), 1000, 1000).eval()
     ids = torch.randint(4, 1000, (2, 8, 12))
@@ -210,7 +212,7 @@ def test_a_new_model_is_about_as_unsure_as_it_can_be() -> None:
     assert math.log(1000) < float(loss) < math.log(1000) + 3
 
 
-def test_word_vectors_are_read_as_they_are_given() -> None:
+def test_word_vectors_reach_the_first_layer_unchanged() -> None:
     model, pairs = build("rotary"), batch()
     source, target = torch.randn(SOURCE, 8), torch.randn(TARGET, 8)
     model.load_word_vectors(source, None)
@@ -224,11 +226,11 @@ def test_word_vectors_are_read_as_they_are_given() -> None:
     ]
 
 
-def reversals(rows: int, words: int) -> PairBatch:
-    """Sentences of 2 to 5 words and the same words from the last to the first."""
+def reversals(rows: int, vocab_size: int) -> PairBatch:
+    """Sentences of 2 to 5 words, and the same words in reverse order."""
     lengths = torch.randint(2, 6, (rows,))
     steps = torch.arange(6)
-    ids = torch.randint(4, words, (rows, 6)).where(steps < lengths[:, None], torch.tensor(PAD))
+    ids = torch.randint(4, vocab_size, (rows, 6)).where(steps < lengths[:, None], torch.tensor(PAD))
     back = ids.gather(1, (lengths[:, None] - 1 - steps).clamp(min=0)).where(steps < lengths[:, None], torch.tensor(PAD))
     for side in (ids, back):
         side[torch.arange(rows), lengths] = EOS
@@ -236,13 +238,13 @@ def reversals(rows: int, words: int) -> PairBatch:
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_it_learns_to_turn_sentences_round(positions: str) -> None:
+def test_a_model_learns_to_reverse_sentences(positions: str) -> None:
     torch.manual_seed(0)
     sizes = TransformerOptions(embedding=32, heads=4, encoder_layers=1, decoder_layers=1, feed_forward=64)
     options = replace(sizes, positions=positions, dropout=TransformerDropoutOptions(scale=0.0))
     model = Transformer(options, 10, 10)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, fused=True)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200)
     for _ in range(200):
         pairs = reversals(64, 10)
         real = pairs.target != PAD
@@ -250,8 +252,8 @@ def test_it_learns_to_turn_sentences_round(positions: str) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        rates.step()
+        scheduler.step()
     unseen = reversals(100, 10)
-    said = greedy(model.eval(), unseen.source).tokens[:, :6]
-    right = (said == unseen.target[:, : said.shape[1]]).all(1)
-    assert int(right.sum()) >= 90
+    tokens = greedy(model.eval(), unseen.source).tokens[:, :6]
+    correct = (tokens == unseen.target[:, : tokens.shape[1]]).all(1)
+    assert int(correct.sum()) >= 90

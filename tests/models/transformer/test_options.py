@@ -1,4 +1,4 @@
-"""What cannot be chosen about a transformer is told with its key."""
+"""Error messages for invalid options of a transformer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from seqvise.config.validate import validate
 from seqvise.models.transformer.options import TransformerOptions
 
 
-def test_the_file_has_the_defaults_of_the_dataclass() -> None:
+def test_the_yaml_file_has_the_defaults_of_the_dataclass() -> None:
     assert typed(compose(["model=transformer"])).model == TransformerOptions()
 
 
 @pytest.mark.parametrize(
-    ("override", "sentence"),
+    ("override", "expected"),
     [
-        ("model.heads=3", "model.embedding must be a multiple of model.heads (3), but is 256."),
+        ("model.heads=3", "model.embedding is 256, but must be a multiple of model.heads, which is 3."),
         ("model.heads=0", "model.heads is 0, but must be at least 1."),
         ("model.positions=learned", "model.positions is 'learned', but must be one of sinusoidal, rotary."),
         ("model.activation=tanh", "model.activation is 'tanh', but must be one of relu, gelu."),
@@ -28,24 +28,24 @@ def test_the_file_has_the_defaults_of_the_dataclass() -> None:
     ],
 )
 def test_one_wrong_thing_is_one_sentence(override: str, sentence: str) -> None:
-    (found,) = validate(compose(["model=transformer", override]))
-    assert sentence in found
+    (message,) = validate(compose(["model=transformer", override]))
+    assert sentence in message
 
 
-def test_widths_must_suit_the_positions() -> None:
+def test_widths_must_match_the_position_encoding() -> None:
     rotary = ["model=transformer", "model.embedding=12", "model.positions=rotary"]
-    (odd,) = validate(compose([*rotary, "model.heads=4"]))
-    assert odd.startswith("model.embedding / model.heads is 3")
+    (message,) = validate(compose([*rotary, "model.heads=4"]))
+    assert message.startswith("model.embedding / model.heads is 3")
     assert validate(compose([*rotary, "model.heads=3"])) == []
-    (odd,) = validate(compose(["model=transformer", "model.embedding=15", "model.heads=3"]))
-    assert odd == "model.embedding is 15, but must be even with model.positions=sinusoidal."
+    (message,) = validate(compose(["model=transformer", "model.embedding=15", "model.heads=3"]))
+    assert message == "model.embedding is 15, but must be even with model.positions=sinusoidal."
 
 
-def test_sharing_goes_with_a_shared_vocabulary() -> None:
+def test_shared_embeddings_are_allowed_with_a_shared_vocabulary() -> None:
     assert validate(compose(["model=transformer", "model.share_embeddings=true", "tokenizer.shared=true"])) == []
 
 
 def test_word_vectors_must_have_its_width() -> None:
     words = ["model=transformer", "vectors=fasttext", "vectors.source=a.vec"]
-    (found,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
-    assert "model.embedding is 256" in found
+    (message,) = [problem for problem in validate(compose(words)) if "vectors.dim" in problem]
+    assert "model.embedding is 256" in message

@@ -1,4 +1,4 @@
-"""Answers in a terminal."""
+"""Search results in a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqvise.retrieval.render.page import show
 from seqvise.retrieval.results import Answer, Hit
 
 
-def test_file_names_and_labels_do_not_steer_the_terminal() -> None:
+def test_file_names_and_labels_do_not_control_the_terminal() -> None:
     names = ["a\x1b]0;title\x07.png", "gnp.\u202eexe", "two\nlines", "[red]no markup[/red]", "\udcff.png"]
     hits = tuple(Hit(name, f"label {name}", 0.1, Path(name)) for name in names)
     query = Query("sail\x1b[2Jboat", np.ones(2, np.float32), notes=("seen \x1b",))

@@ -1,4 +1,4 @@
-"""How a command ends: 0 done, 1 failed at run time, 2 a person's mistake, 130 interrupted, 143 terminated."""
+"""Exit codes of commands: 0 success, 1 failure at run time, 2 invalid input, 130 interrupted, 143 terminated."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _UNWRITABLE = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def exit_code(command: Callable[[], object]) -> int:
-    """Runs a command and gives its exit code; problems and tracebacks go to standard error."""
+    """Runs a command and returns its exit code; messages and tracebacks go to standard error."""
     from seqvise.workers import handled_signals
 
     try:
-        with own_log(), handled_signals():
+        with separate_log(), handled_signals():
             command()
     except UserError as error:
-        for problem in error.problems:
-            print(f"seqvise: {printable(problem, keep=NEW_LINE)}", file=sys.stderr)
+        for message in error.messages:
+            print(f"seqvise: {printable(message, keep=NEW_LINE)}", file=sys.stderr)
         return REFUSED
     except RunFailedError as error:
         print(f"seqvise: {printable(str(error), keep=NEW_LINE)}", file=sys.stderr)
@@ -36,16 +36,16 @@ def exit_code(command: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has read enough; Python would complain of it once more when it ends.
+        # The reader closed the pipe. Standard output is redirected, or Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
     except SystemExit as error:
-        return _asked_for(error)
+        return _system_exit_code(error)
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             traceback.print_exc()
         else:
-            print(f"seqvise: {_about_disk(error)}", file=sys.stderr)
+            print(f"seqvise: {_disk_message(error)}", file=sys.stderr)
         return FAILED
     except Exception:
         traceback.print_exc()
@@ -54,8 +54,8 @@ def exit_code(command: Callable[[], object]) -> int:
 
 
 @contextmanager
-def own_log() -> Iterator[None]:
-    """Takes down what the block sets up for logging: the next command of this process writes into a log of its own."""
+def separate_log() -> Iterator[None]:
+    """Removes the logging handlers that the block adds, so that the next command of this process has its own log."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
@@ -67,14 +67,14 @@ def own_log() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _about_disk(error: OSError) -> str:
-    """What was there before is as it was: everything is written under another name first."""
-    place = f"{error.filename}: " if error.filename else ""
-    advice = "make room" if error.errno in _FULL else "give a folder that can be written to, or the rights to this one"
-    return f"{place}{error.strerror}; {advice}, and start again."
+def _disk_message(error: OSError) -> str:
+    """The message for a failed write. Existing files are unchanged: outputs are first written under another name."""
+    location = f"{error.filename}: " if error.filename else ""
+    advice = "free disk space" if error.errno in _FULL else "choose a writable folder, or change its permissions"
+    return f"{location}{error.strerror}; {advice}, and run the command again."
 
 
-def _asked_for(error: SystemExit) -> int:
+def _system_exit_code(error: SystemExit) -> int:
     # Lightning turns an interrupt during fit into sys.exit(1).
     if isinstance(error.__context__, KeyboardInterrupt):
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""A command whose words are Hydra overrides: refused before anything is made, then run by Hydra."""
+"""Commands with Hydra overrides: the config is validated before any file is created, then Hydra runs the command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.cli.support.exit_codes import exit_code
 from seqvise.cli.support.inputs import missing_inputs
-from seqvise.cli.support.plain_command import find_own_modules
+from seqvise.cli.support.plain_command import add_working_directory
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.distributed_env import common_name, started_from_outside
 from seqvise.config.hydra_errors import one_line
@@ -38,9 +38,9 @@ from seqvise.errors import UserError, sentence
 from seqvise.launching.processes import end_with_parent, is_job_process, job_directory
 from seqvise.machine import keep_memory
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
-from seqvise.runs.resume import AUTO, check_named
+from seqvise.runs.resume import AUTO, check_resume
 
-JOBS_CHECKED = 64  # of a sweep, before its first job starts; the others are checked as they start
+JOBS_CHECKED = 64  # jobs of a sweep checked before the first starts; the others are checked when they start
 log = logging.getLogger(__name__)
 Task = Callable[[DictConfig, list[str]], Any]
 Check = Callable[[DictConfig], list[str]]
@@ -49,7 +49,7 @@ RUN_FOLDER = "hydra.run.dir="
 
 
 def accept_inputs(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]) -> list[str]:
-    """A sentence for each file that the config names and that is absent."""
+    """A message for each file that the config names and that does not exist."""
     return missing_inputs(typed(cfg))
 
 
@@ -61,186 +61,186 @@ def hydra_command(
     accept: Accept = accept_inputs,
     scratch: bool = False,
 ) -> int:
-    """Runs ``task`` once, or once for each job of a sweep, and gives the exit code.
+    """Runs ``task`` once, or once for each job of a sweep, and returns the exit code.
 
     Args:
-        task: called with the config, and with the words that start this program again up to its overrides.
-        argv: the command's words; null: those of the process.
-        fixed: overrides that make the command what it is; the person's come after.
-        check: tells what is wrong with a config.
-        accept: tells why a good config is refused where it would run, before Hydra makes any file: called with the
-            config, the directory of an existing run (None if it is new or one of a sweep) and the overrides.
-        scratch: a dry run works in a temporary folder.
+        task: called with the config and the command line that starts this program, without its overrides.
+        argv: the command's arguments; None: those of the process.
+        fixed: overrides of the command itself; the user's come after them.
+        check: returns the errors of a config.
+        accept: returns why a valid config cannot run, before Hydra creates any file. It is called with the config,
+            the directory of an existing run (None for a new run or a sweep) and the overrides.
+        scratch: whether a dry run uses a temporary folder.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    start = sys.argv[: max(1, len(sys.argv) - len(words))]
+    args = list(sys.argv[1:] if argv is None else argv)
+    start = sys.argv[: max(1, len(sys.argv) - len(args))]
 
     def command() -> None:
         end_with_parent()
         keep_memory()
-        # Of launchers that are packages: their own node of the same name is the schema of ours, as it should be.
+        # Launcher plugins register a schema under the name of our config, which validates it as intended.
         warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
-        find_own_modules()
-        dry = refuse(words, check, accept) and scratch
+        add_working_directory()
+        dry = validate_overrides(args, check, accept) and scratch
         register()
-        added = ["hydra.output_subdir=null"] if joins_others(words) else []
+        added = ["hydra.output_subdir=null"] if joins_running_job(args) else []
         with ExitStack() as stack:
-            last = stack.enter_context(_scratch_folder(words, dry))
-            stack.enter_context(_process_words([start[0], *_with_fixed(for_hydra(words), [*fixed, *added], last)]))
+            last = stack.enter_context(_scratch_folder(args, dry))
+            stack.enter_context(_process_argv([start[0], *_with_fixed(for_hydra(args), [*fixed, *added], last)]))
             _run(task, start, check)
 
     return exit_code(command)
 
 
-def _with_fixed(words: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:
-    """The words with overrides before and after the user's; argparse wants all overrides in one place."""
-    overrides = get_args_parser().parse_known_args(words)[0].overrides
-    place = words.index(overrides[0]) if overrides else len(words)
-    end = place + len(overrides)
-    return [*words[:place], *fixed, *words[place:end], *last, *words[end:]]
+def _with_fixed(argv: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:
+    """The arguments with overrides added before and after the user's; argparse needs all overrides together."""
+    overrides = get_args_parser().parse_known_args(argv)[0].overrides
+    start = argv.index(overrides[0]) if overrides else len(argv)
+    end = start + len(overrides)
+    return [*argv[:start], *fixed, *argv[start:end], *last, *argv[end:]]
 
 
 @contextmanager
-def _scratch_folder(words: Sequence[str], dry: bool) -> Iterator[list[str]]:
-    """The override that sends a dry run, or the dry jobs of a sweep, to a folder that is removed at the end."""
+def _scratch_folder(argv: Sequence[str], dry: bool) -> Iterator[list[str]]:
+    """Overrides that run a dry run, or the dry jobs of a sweep, in a temporary folder."""
     if not dry or is_job_process():
         yield []
         return
-    arguments, _ = get_args_parser().parse_known_args(list(words))
+    arguments, _ = get_args_parser().parse_known_args(list(argv))
     with TemporaryDirectory(prefix="seqvise-dry-run-") as folder:
         yield [f"hydra.{'sweep' if arguments.multirun else 'run'}.dir={folder}"]
 
 
-def refuse(words: Sequence[str], check: Check = validate, accept: Accept = accept_inputs) -> bool:
-    """Checks the overrides, and tells whether they ask for a dry run.
+def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Accept = accept_inputs) -> bool:
+    """Validates the overrides, and returns whether they set a dry run.
 
     Raises:
-        UserError: with all that is wrong with the overrides; never where Hydra only shows something.
+        UserError: the overrides are invalid; the error has all messages. Not raised if Hydra only prints information.
     """
-    arguments, _ = get_args_parser().parse_known_args(list(words))
+    arguments, _ = get_args_parser().parse_known_args(list(argv))
     if arguments.multirun and (arguments.cfg or arguments.info):
-        raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} do not go together: leave one out.")
-    shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
-    if any(shows):
+        raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} cannot be combined: remove one.")
+    prints_only = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
+    if any(prints_only):
         return False
     if not arguments.multirun:
-        check_named(arguments.overrides)
-    if _is_elsewhere(arguments):
+        check_resume(arguments.overrides)
+    if _uses_other_configs(arguments):
         return "dry_run=true" in arguments.overrides
-    if is_job_process():  # the sweep has checked its config, but not what lies in its folder
-        return _refuse_job(arguments.overrides, accept)
+    if is_job_process():  # the sweep has checked the config, but not the content of the job's folder
+        return _validate_job(arguments.overrides, accept)
     jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
     dry = set[bool]()
-    for number, (cfg, problems) in enumerate(compose_each(jobs)):
-        if problems := [*problems, *check(cfg)]:
-            raise UserError(*problems, *_which(jobs, number, problems, check))
+    for number, (cfg, messages) in enumerate(compose_each(jobs)):
+        if messages := [*messages, *check(cfg)]:
+            raise UserError(*messages, *_failing_job(jobs, number, messages, check))
         directory = None if arguments.multirun else _existing_run(cfg, arguments.overrides)
-        if problems := accept(cfg, directory, jobs[number]):
-            raise UserError(*problems)
+        if messages := accept(cfg, directory, jobs[number]):
+            raise UserError(*messages)
         dry.add(bool(cfg.dry_run))
     if len(dry) > 1:
-        raise UserError("dry_run is true for some jobs of the sweep only, but it must be the same for all.")
+        raise UserError("dry_run is true for some jobs of the sweep only, but must be the same for all.")
     return dry == {True}
 
 
-def _refuse_job(overrides: Sequence[str], accept: Accept) -> bool:
-    """As ``refuse``, for a job that a sweep has started: composing takes time, so only where it resumes a run."""
-    folders = [word for word in overrides if word.startswith(RUN_FOLDER)]
-    if folders and (Path(_text(folders[-1])) / CONFIG).is_file():
+def _validate_job(overrides: Sequence[str], accept: Accept) -> bool:
+    """As ``validate_overrides``, for a job of a sweep: only if it resumes a run, because composing is slow."""
+    folders = [override for override in overrides if override.startswith(RUN_FOLDER)]
+    if folders and (Path(_value(folders[-1])) / CONFIG).is_file():
         cfg, _ = compose_what_fits(overrides)
-        if problems := accept(cfg, _existing_run(cfg, overrides), overrides):
-            raise UserError(*problems)
+        if messages := accept(cfg, _existing_run(cfg, overrides), overrides):
+            raise UserError(*messages)
     return False
 
 
 def _existing_run(cfg: DictConfig, overrides: Sequence[str]) -> Path | None:
-    """The run directory that the overrides name, if it is there; None for a new run."""
+    """The run directory that the overrides name, if it exists; None for a new run."""
     if cfg.resume not in (None, AUTO):
         return Path(cfg.resume).expanduser().absolute()
-    folders = [word for word in overrides if word.startswith(RUN_FOLDER)]
+    folders = [override for override in overrides if override.startswith(RUN_FOLDER)]
     if not folders:
         return None
     try:
-        node = OmegaConf.merge(cfg, {"paths": {"run": _text(folders[-1])}})
+        node = OmegaConf.merge(cfg, {"paths": {"run": _value(folders[-1])}})
         folder = Path(node.paths.run).absolute()
-    except (HydraException, OmegaConfBaseException):  # named after what only Hydra knows
+    except (HydraException, OmegaConfBaseException):  # its name uses values that only Hydra resolves
         return None
     return folder if (folder / CONFIG).is_file() else None
 
 
-def _text(word: str) -> str:
+def _value(override: str) -> str:
     """The value of an override, without quotes."""
-    return str(OverridesParser.create().parse_override(word).value())
+    return str(OverridesParser.create().parse_override(override).value())
 
 
-def _which(jobs: Sequence[Sequence[str]], number: int, problems: list[str], check: Check) -> Iterator[str]:
-    """Says which job of a sweep has problems, unless the last job has the same ones."""
+def _failing_job(jobs: Sequence[Sequence[str]], number: int, messages: list[str], check: Check) -> Iterator[str]:
+    """Names the job of a sweep that has errors, unless the last job has the same errors."""
     if number == 0:
-        cfg, others = compose_what_fits(jobs[-1])
-        if problems == [*others, *check(cfg)]:
+        cfg, last_messages = compose_what_fits(jobs[-1])
+        if messages == [*last_messages, *check(cfg)]:
             return
-    own = [word for word in jobs[number] if any(word not in other for other in jobs)]
-    yield f"That is the job {' '.join(own)} of the sweep."
+    varied = [override for override in jobs[number] if any(override not in other for other in jobs)]
+    yield f"This is job {' '.join(varied)} of the sweep."
 
 
-def _is_elsewhere(arguments: Namespace) -> bool:
-    """Another tree or root than ours can only be composed by Hydra itself; the job checks it when it starts."""
+def _uses_other_configs(arguments: Namespace) -> bool:
+    """Whether another config folder or root is used: only Hydra can compose it, and the job validates it."""
     return any((arguments.config_dir, arguments.config_path, arguments.config_name))
 
 
-def joins_others(words: Sequence[str]) -> bool:
-    """Whether this process is a further one of several that were started from outside.
+def joins_running_job(argv: Sequence[str]) -> bool:
+    """Whether this process has rank > 0 among processes started by an external launcher such as torchrun.
 
     Raises:
-        UserError: they cannot know which folder they share, or are told to run a sweep.
+        UserError: no run directory is set that all processes share, or the arguments start a sweep.
     """
     if not started_from_outside():
         return False
-    arguments, _ = get_args_parser().parse_known_args(list(words))
+    arguments, _ = get_args_parser().parse_known_args(list(argv))
     if arguments.multirun:
         raise UserError(
-            "A sweep starts the processes of its jobs itself: start it once, without torchrun or srun, or as "
+            "A sweep starts the processes of its jobs itself: start it once, without torchrun or srun, or set "
             "hydra/launcher=slurm."
         )
-    told = any(word.startswith(("hydra.run.dir=", "resume=")) and word != "resume=auto" for word in words)
-    if not told and common_name() is None:
+    names_folder = any(arg.startswith(("hydra.run.dir=", "resume=")) and arg != "resume=auto" for arg in argv)
+    if not names_folder and common_name() is None:
         raise UserError(
-            "Several processes were started together, which have to share one folder: give hydra.run.dir=DIR, or to "
-            "torchrun --rdzv-id=NAME."
+            "Several processes were started together and must share one run directory: set hydra.run.dir=DIR, or pass "
+            "--rdzv-id=NAME to torchrun."
         )
     return not is_first_process()
 
 
-def for_hydra(words: Sequence[str]) -> list[str]:
-    """The words of a sweep as Hydra can take them.
+def for_hydra(argv: Sequence[str]) -> list[str]:
+    """The arguments of a sweep in a form that Hydra accepts.
 
-    Hydra composes a sweep once without the values that are swept. Of ``experiment=a,b model.heads=4`` the last word has
-    no place then, unless it is a choice of one value, too.
+    Hydra composes a sweep once without the swept values. In ``experiment=a,b model.heads=4`` the second override then
+    sets a key that does not exist, so it is passed as a sweep over one value.
     """
-    arguments, _ = get_args_parser().parse_known_args(list(words))
-    if not arguments.multirun or _is_elsewhere(arguments):
-        return list(words)
-    parsed = {word: OverridesParser.create().parse_override(word) for word in arguments.overrides}
-    swept = [word for word, override in parsed.items() if override.is_sweep_override()]
-    if not any(is_group(word.partition("=")[0]) for word in swept):
-        return list(words)
-    lost = [word for word in without_place([word for word in parsed if word not in swept]) if word[:1] != "~"]
-    return [_choice_of_one(parsed[word]) if word in lost else word for word in words]
+    arguments, _ = get_args_parser().parse_known_args(list(argv))
+    if not arguments.multirun or _uses_other_configs(arguments):
+        return list(argv)
+    parsed = {text: OverridesParser.create().parse_override(text) for text in arguments.overrides}
+    swept = [text for text, override in parsed.items() if override.is_sweep_override()]
+    if not any(is_group(text.partition("=")[0]) for text in swept):
+        return list(argv)
+    unmatched = [text for text in without_place([text for text in parsed if text not in swept]) if text[:1] != "~"]
+    return [_single_choice(parsed[text]) if text in unmatched else text for text in argv]
 
 
-def _choice_of_one(override: Override) -> str:
+def _single_choice(override: Override) -> str:
     return f"{override.get_key_element()}=choice({override.get_value_element_as_str()})"
 
 
 def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The overrides of a sweep's first jobs; ranges that only a sampling sweeper can draw from are left out."""
+    """The overrides of a sweep's first jobs, without intervals that only a sampling sweeper can draw from."""
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException:
         yield list(overrides)
         return
     alternatives = [_alternatives(override) for override in parsed]
-    for job in islice(product(*(words for words in alternatives if words)), JOBS_CHECKED):
+    for job in islice(product(*(values for values in alternatives if values)), JOBS_CHECKED):
         yield list(job)
 
 
@@ -258,18 +258,18 @@ def _run(task: Task, start: list[str], check: Check) -> None:
     @wraps(task)
     def job(cfg: DictConfig) -> Any:
         try:
-            if problems := check(cfg):
-                raise UserError(*problems)
+            if messages := check(cfg):
+                raise UserError(*messages)
             return task(cfg, start)
         except Exception as error:
-            # Of a single job that fails, Hydra would first print all its overrides. A sweep has to see the failure.
+            # Hydra prints all overrides of a single job that fails, so the error is raised later. A sweep must see it.
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 _record(error)
                 log.error("job %s failed: %s", HydraConfig.get().job.num, sentence(error))
                 raise
             failures.append(error)
 
-    # Hydra then raises what went wrong instead of printing it and exiting with 1.
+    # With this variable Hydra raises errors instead of printing them and exiting with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     decorate: Any = hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME)
     try:
@@ -277,23 +277,23 @@ def _run(task: Task, start: list[str], check: Check) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
     except OSError as error:
-        raise UserError(f"The run's folder cannot be made ({error}): set paths.outputs to another.") from error
+        raise UserError(f"The run directory cannot be created ({error}): change paths.outputs.") from error
     for failure in failures:
         raise failure
 
 
 def _record(error: Exception) -> None:
-    """Writes why a job failed, if it did so before there was a run to say it."""
+    """Records why a job failed, if it failed before its run directory had a config."""
     folder = job_directory()
     if not (folder / CONFIG).exists():
         record_failure(folder, str(error))
 
 
 @contextmanager
-def _process_words(words: list[str]) -> Iterator[None]:
-    """Hydra reads the words of the process and of nothing else."""
-    before, sys.argv = sys.argv, words
+def _process_argv(argv: list[str]) -> Iterator[None]:
+    """Replaces ``sys.argv``, the only arguments that Hydra reads."""
+    previous, sys.argv = sys.argv, argv
     try:
         yield
     finally:
-        sys.argv = before
+        sys.argv = previous

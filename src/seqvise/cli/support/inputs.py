@@ -17,20 +17,20 @@ from seqvise.models.awd_lstm.options import EncoderOptions
 from seqvise.models.recurrent.options import RecurrentOptions
 
 PICTURES = "pictures"
-MADE = ("phrasebook",)
+GENERATED = ("phrasebook",)
 """Values of `data.format` that are generated and read no file."""
 
 
 def missing_inputs(config: Config) -> list[str]:
-    """A sentence for each file or folder that training reads, that is absent and that is not downloaded.
+    """A message for each file or folder that training needs and that is neither present nor downloaded.
 
-    Only names are looked up: no file is opened, so that a sweep of many jobs is checked at once.
+    Only existence is checked: no file is opened, so that checking a sweep of many jobs is fast.
     """
     return [*missing_data(config), *_missing_vectors(config), *_missing_runs(config)]
 
 
 def missing_data(config: Config) -> list[str]:
-    """As ``missing_inputs``, for what the `data` node names."""
+    """As ``missing_inputs``, for the files of the `data` node."""
     data = config.data
     if isinstance(data, DataOptions):
         return list(dict.fromkeys(_missing_corpus(data)))  # parts may share a file
@@ -40,18 +40,18 @@ def missing_data(config: Config) -> list[str]:
 
 
 def _missing_corpus(data: DataOptions) -> Iterator[str]:
-    if data.format in MADE or data.download:
+    if data.format in GENERATED or data.download:
         return
     from seqvise.corpus.parallel.readers import part_files
 
     for part in PARTS:
         for name in data.names(part):
             if name != STANDARD_INPUT:
-                yield from _problems(lambda: part_files(data, name), data.root, name)  # noqa: B023 - called at once
+                yield from _check_files(lambda: part_files(data, name), data.root, name)  # noqa: B023 - called at once
 
 
 def _missing_text(data: TextOptions) -> Iterator[str]:
-    if data.format in MADE:
+    if data.format in GENERATED:
         return
     if data.format == "folders":
         folder = Path(data.root or ".").expanduser() / (data.train or "")
@@ -60,21 +60,21 @@ def _missing_text(data: TextOptions) -> Iterator[str]:
         return
     from seqvise.corpus.documents.readers import text_inputs
 
-    yield from _problems(lambda: text_inputs(data), data.root, *filter(None, (data.train, data.valid, data.test)))
+    yield from _check_files(lambda: text_inputs(data), data.root, *filter(None, (data.train, data.valid, data.test)))
 
 
-def _problems(look: Callable[[], Any], root: str | None, *names: str) -> Iterator[str]:
-    """The problems that ``look`` raises. Of a file in an archive, only the archive is looked for."""
+def _check_files(check: Callable[[], Any], root: str | None, *names: str) -> Iterator[str]:
+    """The messages of the UserError that ``check`` raises. For a file in an archive, only the archive is checked."""
     from seqvise.corpus.parallel.textfile import archive_of
 
     archives = [archive for name in names if (archive := archive_of(Path(root or ".").expanduser(), name))]
     if archives:
-        yield from (f"{archive} is not there." for archive in archives if not archive.is_file())
+        yield from (f"{archive} does not exist." for archive in archives if not archive.is_file())
         return
     try:
-        look()
+        check()
     except UserError as error:
-        yield from error.problems
+        yield from error.messages
 
 
 def _missing_images(data: ImageOptions) -> Iterator[str]:
@@ -87,12 +87,12 @@ def _missing_images(data: ImageOptions) -> Iterator[str]:
     for part in PARTS:
         name = getattr(data, part)
         if name and not (root / name).exists():
-            yield f"data.{part} is {root / name}, but it is not there."
+            yield f"data.{part} is {root / name}, but this path does not exist."
     if data.weights and is_weights_file(data.weights) and not Path(data.weights).is_file():
         yield f"data.weights is {data.weights}, but there is no such file."
     for key, path in (("wordnet", data.wordnet), ("synsets", data.synsets)):
         if path and not Path(path).exists():
-            yield f"data.{key} is {path}, but it is not there."
+            yield f"data.{key} is {path}, but this path does not exist."
 
 
 def _missing_vectors(config: Config) -> Iterator[str]:
@@ -108,12 +108,12 @@ def _missing_vectors(config: Config) -> Iterator[str]:
 
 
 def _missing_runs(config: Config) -> Iterator[str]:
-    """Runs whose weights are the start of this one."""
-    model, named = config.model, dict[str, str | None]()
+    """A message for each key that names a run to take initial weights from, but no run directory."""
+    model, pretrained = config.model, dict[str, str | None]()
     if isinstance(model, EncoderOptions):
-        named["model.encoder"] = model.encoder
+        pretrained["model.encoder"] = model.encoder
     if isinstance(model, RecurrentOptions):
-        named |= {f"model.pretrained.{key}": path for key, path in vars(model.pretrained).items()}
-    for key, path in named.items():
+        pretrained |= {f"model.pretrained.{key}": path for key, path in vars(model.pretrained).items()}
+    for key, path in pretrained.items():
         if path and not (Path(path).expanduser() / "config.yaml").is_file():
-            yield f"{key} is '{path}', but that is not a run directory: it has no config.yaml."
+            yield f"{key} is '{path}', but this is not a run directory: it has no config.yaml."

@@ -1,4 +1,4 @@
-"""Lines in and lines out: files, pipes, or a person at a terminal."""
+"""Line-wise input and output: files, pipes or a terminal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ BLOCK = 1 << 16
 
 
 def windows(source: BinaryIO, name: str, size: int) -> Iterator[list[str]]:
-    """The lines, without their ends, in lists of at most ``size``.
+    """Yields the lines, without line endings, in lists of at most ``size``.
 
-    A list is given sooner where no more can be read without waiting, so that who writes line by line is answered
-    line by line.
+    A shorter list is yielded when reading more would block, so that interactive input is processed line by line.
 
     Raises:
-        UserError: a line is not UTF-8, with its number; or lines end with carriage returns alone.
+        UserError: a line is not UTF-8, with its number; or lines end with carriage returns only.
     """
     number = 0
     for lines in _raw_windows(source, name, size):
@@ -34,12 +33,12 @@ def windows(source: BinaryIO, name: str, size: int) -> Iterator[list[str]]:
 
 def _raw_windows(source: BinaryIO, name: str, size: int) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
-    parts: list[bytes] = []  # of a line whose end was not read yet
-    begun = False
+    parts: list[bytes] = []  # of a line whose end has not been read yet
+    started = False
     while block := source.read1(BLOCK):  # type: ignore[attr-defined]
-        if not begun:
+        if not started:
             refuse_returns(block, name)
-        begun = True
+        started = True
         first, *others = block.split(b"\n")
         parts.append(first)
         if others:
@@ -60,7 +59,7 @@ def _raw_windows(source: BinaryIO, name: str, size: int) -> Iterator[list[bytes]
 def _ready(source: BinaryIO) -> bool:
     try:
         return bool(select.select([source], [], [], 0)[0])
-    except (OSError, ValueError):  # it is no file of the system's
+    except (OSError, ValueError):  # not a file with a descriptor
         return True
 
 
@@ -73,7 +72,7 @@ def _decoded(line: bytes, number: int, name: str) -> str:
 
 @contextmanager
 def reading(name: str) -> Iterator[BinaryIO]:
-    """Standard input, or a file.
+    """Opens standard input or a file for reading.
 
     Raises:
         UserError: it cannot be read.
@@ -94,7 +93,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def writing(name: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that is there, whole, only when the last line is written; see ``output_file``.
+    """Opens standard output, or a file that appears only when it is complete; see ``output_file``.
 
     Raises:
         UserError: it cannot be written.
@@ -104,7 +103,7 @@ def writing(name: str) -> Iterator[BinaryIO]:
         return
     path = Path(name)
     if path.is_dir():
-        raise UserError(f"output={name} is a folder: give the name of a file.")
+        raise UserError(f"output={name} is a folder, but must be a file: choose another name.")
     try:
         with output_file(path) as file:
             yield file

@@ -1,4 +1,4 @@
-"""A command whose words are ``key=value``, with nothing of Hydra."""
+"""Commands with ``key=value`` arguments that do not use Hydra."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from seqvise.machine import keep_memory
 from seqvise.plain_text import PlainFormatter
 
 OptionsT = TypeVar("OptionsT")
-TRUTH = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 READERS: dict[Any, tuple[Callable[[str], object], str]] = {
     str: (str, "text"),
     Path: (Path, "a path"),
     int: (int, "a whole number"),
     float: (float, "a number"),
-    bool: (lambda value: TRUTH[value.lower()], "true or false"),
+    bool: (lambda value: BOOLEANS[value.lower()], "true or false"),
 }
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key that a command knows: a field written ``name: Annotated[type, "what it is"] = default``.
+    """A key of a command: a field written ``name: Annotated[type, "help text"] = default``.
 
-    A key of type ``tuple[type, ...]`` may be given several times.
+    A key of type ``tuple[type, ...]`` can be repeated.
     """
 
     name: str
-    kind: Any
-    about: str
+    value_type: Any
+    help_text: str
     default: Any
-    many: bool = False
+    repeatable: bool = False
 
     def read(self, value: str) -> object:
-        """The value as the key's type.
+        """Converts a value to the key's type.
 
         Raises:
-            UserError: the text is not of that type.
+            UserError: the text is not a value of that type.
         """
-        reader, expected = READERS[self.kind]
+        reader, expected = READERS[self.value_type]
         try:
             return reader(value)
         except (ValueError, KeyError):
@@ -54,58 +54,58 @@ class Key:
 
 def keys_of(options: type[Any]) -> dict[str, Key]:
     """The keys of an options dataclass, by name."""
-    told = {name: get_args(hint) for name, hint in get_type_hints(options, include_extras=True).items()}
-    # A command's own keys stand before those that it shares with others.
+    annotations = {name: get_args(hint) for name, hint in get_type_hints(options, include_extras=True).items()}
+    # Keys of the command itself come before those inherited from a base class.
     items = sorted(fields(options), key=lambda item: item.name not in options.__annotations__)
-    return {item.name: _key(item, *told[item.name]) for item in items}
+    return {item.name: _key(item, *annotations[item.name]) for item in items}
 
 
-def parse(words: Sequence[str], options: type[OptionsT]) -> OptionsT:
-    """The dataclass that the words fill in. Each is split at its first ``=``.
+def parse(argv: Sequence[str], options: type[OptionsT]) -> OptionsT:
+    """Parses ``key=value`` arguments into the dataclass. Each argument is split at its first ``=``.
 
-    A later value wins over an earlier one; of a key that may be given several times all are kept.
+    A later value replaces an earlier one; a repeatable key keeps all its values.
 
     Raises:
-        UserError: for unknown, missing and unreadable words, all of them at once.
+        UserError: arguments are unknown, missing or invalid; all of them are reported.
     """
     keys = keys_of(options)
-    given: dict[str, Any] = {}
-    problems: list[str] = []
-    for word in words:
-        name, sign, value = word.partition("=")
+    values: dict[str, Any] = {}
+    messages: list[str] = []
+    for argument in argv:
+        name, sign, value = argument.partition("=")
         if not sign or name not in keys:
-            problems.append(_unknown(word, name, sign, list(keys)))
+            messages.append(_unknown(argument, name, sign, list(keys)))
             continue
-        before = given.setdefault(name, ())
+        previous = values.setdefault(name, ())
         try:
-            read = keys[name].read(value)
-            given[name] = (*before, read) if keys[name].many else read
+            parsed = keys[name].read(value)
+            values[name] = (*previous, parsed) if keys[name].repeatable else parsed
         except UserError as error:
-            problems += error.problems
-    absent = [key for key in keys.values() if key.default is MISSING and key.name not in given]
-    problems += [f"{key.name}=... is missing: {key.about}." for key in absent]
-    if problems:
-        raise UserError(*problems)
-    return options(**given)
+            messages += error.messages
+    missing = [key for key in keys.values() if key.default is MISSING and key.name not in values]
+    messages += [f"{key.name}=... is missing: {key.help_text}." for key in missing]
+    if messages:
+        raise UserError(*messages)
+    return options(**values)
 
 
 def usage(command: str, options: type[Any], prefix: str = "") -> str:
-    """The help text of a command: each key, behind a prefix, what it is, and its default."""
+    """The help text of a command: each key, with a prefix, its description and its default."""
     keys = keys_of(options).values()
     width = max(len(prefix + key.name) for key in keys) + 1
-    lines = [f"  {prefix + key.name + '=':<{width}}  {key.about}{_default(key)}" for key in keys]
+    lines = [f"  {prefix + key.name + '=':<{width}}  {key.help_text}{_default(key)}" for key in keys]
     return "\n".join([f"usage: seqvise {command} key=value ...", "", *lines])
 
 
-def _key(item: Field[Any], hint: Any, about: str) -> Key:
-    """The key of a field, which may also be None where it is not given, or a tuple."""
-    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
-    return Key(item.name, kinds[0] if kinds else hint, about, item.default, get_origin(hint) is tuple)
+def _key(item: Field[Any], hint: Any, help_text: str) -> Key:
+    """The key of a field, whose type may be optional or a tuple."""
+    types = [argument for argument in get_args(hint) if argument is not type(None)]
+    return Key(item.name, types[0] if types else hint, help_text, item.default, get_origin(hint) is tuple)
 
 
-def _unknown(word: str, name: str, sign: str, known: list[str]) -> str:
+def _unknown(argument: str, name: str, sign: str, known: list[str]) -> str:
     if not sign:
-        return f"'{word}' is not key=value; the keys are {', '.join(known)}."
+        return f"'{argument}' is not key=value; the keys are {', '.join(known)}."
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}."
     return f"{name}: there is no such key; {hint}"
@@ -114,27 +114,27 @@ def _unknown(word: str, name: str, sign: str, known: list[str]) -> str:
 def _default(key: Key) -> str:
     if key.default in (MISSING, None, ()):
         return ""
-    return f" (default {str(key.default).lower() if key.kind is bool else key.default})"
+    return f" (default {str(key.default).lower() if key.value_type is bool else key.default})"
 
 
-def words_command(
+def plain_command(
     name: str,
     options: type[OptionsT],
     action: Callable[[OptionsT], Any],
     argv: Sequence[str] | None,
     level: int = logging.INFO,
 ) -> int:
-    """Reads the words, or shows what they can be, calls ``action`` with them and gives the exit code.
+    """Parses the arguments, calls ``action`` with them, and returns the exit code; ``--help`` prints the help text.
 
     Args:
         name: the command's name.
-        options: the dataclass that the words fill in.
-        action: what the command does.
-        argv: the command's words; null: those of the process.
-        level: the least of what is logged to standard error.
+        options: the dataclass of the arguments.
+        action: called with the options.
+        argv: the command's arguments; None: those of the process.
+        level: the lowest level that is logged to standard error.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    if any(word in ("-h", "--help") for word in words):
+    args = list(sys.argv[1:] if argv is None else argv)
+    if any(argument in ("-h", "--help") for argument in args):
         print(usage(name, options))
         return 0
 
@@ -143,16 +143,16 @@ def words_command(
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(PlainFormatter())
         logging.basicConfig(level=level, handlers=[handler])
-        chosen = parse(words, options)
-        if getattr(chosen, "trust", False):
-            find_own_modules()
-        action(chosen)
+        parsed = parse(args, options)
+        if getattr(parsed, "trust", False):
+            add_working_directory()
+        action(parsed)
 
     return exit_code(command)
 
 
-def find_own_modules() -> None:
-    """Lets the config name classes of your own modules, in the folder where the command was started."""
+def add_working_directory() -> None:
+    """Adds the working directory to the import path, so that configs can name classes of your own modules."""
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)

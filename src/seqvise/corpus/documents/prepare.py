@@ -1,4 +1,4 @@
-"""From files of documents to a text store."""
+"""Builds the text store of documents from text files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from seqvise.checksums import record_files, sealed
 from seqvise.corpus.documents.options import LABELS, TextOptions
 from seqvise.corpus.documents.readers import Document, TextInput, text_inputs
 from seqvise.corpus.documents.store import SIDE, TEXT_FORMAT, TextReport, TextStore
-from seqvise.corpus.limit import drawn_place, lowest, position
+from seqvise.corpus.limit import draw_rank, lowest, unit_hash
 from seqvise.corpus.options import FIRST
 from seqvise.corpus.parallel.filters import LIMIT, PARTS, WIDE
-from seqvise.corpus.parallel.fingerprint import later_choices
+from seqvise.corpus.parallel.fingerprint import added_options
 from seqvise.corpus.parallel.ingest import Side
 from seqvise.corpus.parallel.journal import Journal
 from seqvise.corpus.parallel.report import FilterCounts, SideReport, length_percentiles
@@ -44,7 +44,7 @@ from seqvise.files import atomic_folder, digest, locked
 
 _BATCH = 1024
 EMPTY = "an empty document"
-Placed = tuple[str, Document]
+PartDocument = tuple[str, Document]
 """A part and one of its documents."""
 
 
@@ -56,18 +56,19 @@ def prepare_text(
     progress: Callable[[int], None] | None = None,
     verify: bool = False,
 ) -> TextStore:
-    """The store of documents, built under ``<cache>/corpora`` unless it is there.
+    """The store of documents in ``<cache>/corpora``; builds it if it does not exist.
 
-    As with ``prepare_corpus``, the folder's name holds a hash of all that shapes the ids, and it is built once.
+    As in ``prepare_corpus``, the name of the folder contains a hash of everything that determines the ids, and the
+    store is built once.
 
     Args:
-        report: called once with what preparing found, also where the store was there.
-        progress: called now and then with the documents read so far.
+        report: called once with the report of the documents, also if the store exists already.
+        progress: called from time to time with the number of documents read so far.
         verify: see ``prepare_corpus``.
 
     Raises:
-        UserError: a file is missing or malformed, no document is left for a part, a label is missing, or the training
-            part has but one.
+        UserError: a file is missing or malformed, a part has no document left, a label is missing, or all training
+            documents have the same label.
     """
     corpora = cache / "corpora"
     inputs = text_inputs(data)
@@ -86,7 +87,7 @@ def prepare_text(
 def text_identity(
     data: TextOptions, tokenizer: TokenizerOptions, inputs: list[TextInput], memo: Path
 ) -> dict[str, Any]:
-    """Everything that shapes ids and labels, as plain values. memo: remembers the hashes of large files."""
+    """Everything that determines ids and labels, as plain values. memo: folder that caches hashes of large files."""
     splits = not any(item.name == "valid" for item in inputs)
     return {
         "text": TEXT_FORMAT,
@@ -97,7 +98,7 @@ def text_identity(
         "language": data.language,
         "html": data.html,
         "encoding_errors": data.encoding_errors,
-        **later_choices(data),
+        **added_options(data),
         "max_characters": data.max_characters,
         "limit": data.limit,
         "split": [data.valid_fraction, data.seed] if splits else None,
@@ -108,25 +109,25 @@ def text_identity(
 
 @dataclass
 class _Reader:
-    """Reads every input; counts what it drops."""
+    """Reads and filters every input, and counts the documents."""
 
     data: TextOptions
     inputs: list[TextInput]
     tallies: dict[str, FilterCounts] = field(default_factory=dict)
 
-    def placed(self) -> Iterator[Placed]:
+    def documents(self) -> Iterator[PartDocument]:
         """The documents that are kept, each with its part."""
         drawn = self._drawn
-        within = chain(drawn, repeat(False)) if drawn is not None else repeat(True)
+        within_limit = chain(drawn, repeat(False)) if drawn is not None else repeat(True)
         self.tallies = {item.name: FilterCounts() for item in self.inputs}
         for item in self.inputs:
             for part, document in self._passing(item):
-                if part != "train" or next(within):
+                if part != "train" or next(within_limit):
                     yield part, document
                 else:
                     self.tallies[item.name].drop(LIMIT)
 
-    def _passing(self, item: TextInput) -> Iterator[Placed]:
+    def _passing(self, item: TextInput) -> Iterator[PartDocument]:
         """The documents of an input that pass the filters, each with its part."""
         tally = self.tallies[item.name]
         for document in item.documents(self.data, tally):
@@ -137,31 +138,31 @@ class _Reader:
 
     @cached_property
     def _drawn(self) -> list[bool] | None:
-        """Of each training document that passes the filters, whether ``data.limit`` keeps it; None keeps all."""
+        """Whether ``data.limit`` keeps each training document that passes the filters; None keeps all."""
         data = self.data
         if data.limit is None:
             return None
         if data.limit_choice == FIRST:
             return [True] * data.limit
         self.tallies = {item.name: FilterCounts() for item in self.inputs}
-        passing = (placed for item in self.inputs if item.name == "train" for placed in self._passing(item))
-        places = [drawn_place(document.text, data.seed) for part, document in passing if part == "train"]
-        kept: list[bool] = lowest(np.array(places, np.float64), data.limit).tolist()
+        passing = (document for item in self.inputs if item.name == "train" for document in self._passing(item))
+        ranks = [draw_rank(document.text, data.seed) for part, document in passing if part == "train"]
+        kept: list[bool] = lowest(np.array(ranks, np.float64), data.limit).tolist()
         return kept
 
     def _part(self, item: TextInput, document: Document) -> str:
         if item.name != "train" or any(other.name == "valid" for other in self.inputs):
             return item.name
-        place, share = position(document.text, self.data.seed), self.data.valid_fraction
-        if place < share:
+        hashed, fraction = unit_hash(document.text, self.data.seed), self.data.valid_fraction
+        if hashed < fraction:
             return "valid"
-        return "test" if self.data.format == "phrasebook" and place < 2 * share else "train"
+        return "test" if self.data.format == "phrasebook" and hashed < 2 * fraction else "train"
 
     def _passes(self, document: Document, tally: FilterCounts) -> bool:
         if self.data.kind == LABELS and not has_word(document.label):
-            raise UserError(f"{document.place} has no label: give each document one, or leave it out.")
-        most = self.data.max_characters
-        if most is not None and len(document.text) > most:
+            raise UserError(f"{document.place} has no label: label each document, or remove this one.")
+        maximum = self.data.max_characters
+        if maximum is not None and len(document.text) > maximum:
             tally.drop(WIDE)
             return False
         if not has_word(document.text):
@@ -173,7 +174,7 @@ class _Reader:
 
 def _refuse_empty(data: TextOptions, document: Document) -> None:
     if data.kind == LABELS:
-        raise UserError(f"{document.place} is a document without a word: leave it out.")
+        raise UserError(f"{document.place} is a document without a word: remove it.")
 
 
 def _build(
@@ -215,7 +216,7 @@ def _train_model(reader: _Reader, options: TokenizerOptions) -> bytes | None:
     if options.name != "sentencepiece":
         return None
     clean, sample = text_cleaner(options), EvenSample(SENTENCES)
-    for part, document in reader.placed():
+    for part, document in reader.documents():
         if part == "train":
             sample.add(clean(document.text))
     if not sample.lines:
@@ -231,16 +232,16 @@ def _spool(
     tokenizer: Tokenizer,
     progress: Callable[[int], None] | None,
 ) -> dict[str, list[str]]:
-    """Tokenises every document into the side's spools; gives the labels of each part."""
+    """Tokenises every document into the side's spools; returns part -> labels of its documents."""
     labels: dict[str, list[str]] = {part: [] for part in _parts(reader)}
     with closing(journal):
         for part in labels:
             (folder / part).mkdir()
             side.spools[part] = TokenSpool(journal, part, side.lexicon)
-        placed = reader.placed()
-        while batch := list(islice(placed, _BATCH)):
-            tokenised = tokenizer.tokenize(document.text for _, document in batch)
-            for (part, document), tokens in zip(batch, tokenised, strict=True):
+        documents = reader.documents()
+        while batch := list(islice(documents, _BATCH)):
+            tokenized = tokenizer.tokenize(document.text for _, document in batch)
+            for (part, document), tokens in zip(batch, tokenized, strict=True):
                 _add(reader, side, labels, part, document, tokens)
             if progress is not None:
                 progress(sum(tally.read for tally in reader.tallies.values()))
@@ -261,12 +262,12 @@ def _add(
 def _parts(reader: _Reader) -> tuple[str, ...]:
     if reader.data.format == "phrasebook":
         return PARTS
-    named = {item.name for item in reader.inputs} | {"valid"}
-    return tuple(part for part in PARTS if part in named)
+    parts = {item.name for item in reader.inputs} | {"valid"}
+    return tuple(part for part in PARTS if part in parts)
 
 
 def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, list[str]]) -> list[str]:
-    """The names of the labels; refuses parts and labels that nothing can be learnt from."""
+    """The names of the labels; refuses empty parts, a single label, and labels without training documents."""
     if empty := [part for part, spool in side.spools.items() if not len(spool)]:
         raise _nothing_left(reader, empty)
     if data.kind != LABELS:
@@ -275,13 +276,13 @@ def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, lis
     if len(names) < 2:
         raise UserError(
             f"Every document of the training part of '{data.name}' has the label '{names[0]}', but a classifier needs "
-            "two labels at least: give documents with another one, or see that data.label names the right column."
+            "at least two labels: add documents with another one, or check that data.label names the right column."
         )
-    for part, found in labels.items():
-        if strangers := sorted(set(found) - set(names)):
+    for part, part_labels in labels.items():
+        if unseen := sorted(set(part_labels) - set(names)):
             raise UserError(
                 f"The {part} part of '{data.name}' has labels that the training part lacks: "
-                f"{', '.join(strangers[:5])}. Give training documents with them, or leave them out."
+                f"{', '.join(unseen[:5])}. Add training documents with them, or remove these documents."
             )
     return names
 
@@ -290,8 +291,8 @@ def _nothing_left(reader: _Reader, parts: list[str]) -> UserError:
     tallies = "; ".join(
         f"data.{name}: {tally.summary().replace('pairs', 'documents')}" for name, tally in reader.tallies.items()
     )
-    advice = "" if "train" in parts or reader.data.valid else " Give data.valid, or raise data.valid_fraction."
-    return UserError(f"Of '{reader.data.name}' no document is left for {' and '.join(parts)} ({tallies}).{advice}")
+    advice = "" if "train" in parts or reader.data.valid else " Set data.valid, or increase data.valid_fraction."
+    return UserError(f"'{reader.data.name}' has no document left for {' and '.join(parts)} ({tallies}).{advice}")
 
 
 def _codec(side: Side, options: TokenizerOptions, model: bytes | None) -> TextCodec:
@@ -299,7 +300,7 @@ def _codec(side: Side, options: TokenizerOptions, model: bytes | None) -> TextCo
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
         return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
-    # A piece keeps the id that it has in the model.
+    # A piece keeps its id of the model.
     names = Pieces(model, options.algorithm).names[len(SPECIALS) :]
     return TextCodec(
         side.language, options, Vocabulary.from_ranked(names, {name: counts.get(name, 0) for name in names}, {}), model
@@ -311,13 +312,13 @@ def _write(
 ) -> TextReport:
     codec.save(folder, SIDE)
     table = side.final_ids(codec.vocabulary)
-    places = {name: place for place, name in enumerate(names)}
+    label_ids = {name: index for index, name in enumerate(names)}
     for part, spool in side.spools.items():
         spool.write_column(folder / part, SIDE, table, None)
-        found = [places[label] for label in labels[part]] if names else []
-        np.save(folder / part / "labels.npy", np.array(found, np.int32))
+        part_ids = [label_ids[label] for label in labels[part]] if names else []
+        np.save(folder / part / "labels.npy", np.array(part_ids, np.int32))
     counts = side.spools["train"].length_counts()
-    shown = SideReport(
+    side_report = SideReport(
         language=side.language,
         words=len(codec.vocabulary),
         distinct=sum(count > 0 for count in side.train_counts().values()),
@@ -326,5 +327,6 @@ def _write(
         lengths=length_percentiles(np.insert(counts, 0, 0)),  # <eos> makes each document longer by one
         cut=None,
     )
-    shares = {part: {name: found.count(name) for name in names} for part, found in labels.items()} if names else {}
-    return TextReport(reader.tallies, {part: len(spool) for part, spool in side.spools.items()}, shown, shares)
+    label_counts = {part: {name: values.count(name) for name in names} for part, values in labels.items()}
+    kept = {part: len(spool) for part, spool in side.spools.items()}
+    return TextReport(reader.tallies, kept, side_report, label_counts if names else {})

@@ -1,4 +1,4 @@
-"""Documents from files, one after another."""
+"""Reads documents from files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEYS = "data.label and data.text"
 
 
 class Document(NamedTuple):
-    """A text, its label ("" where it has none) and where it stands, for messages."""
+    """A text, its label ("" if there is none), and its file and line for messages."""
 
     text: str
     label: str
@@ -38,20 +38,20 @@ class TextInput:
 
     Attributes:
         name: ``train``, ``valid`` or ``test``.
-        files: with the label of each, "" where labels stand in the file or there are none.
+        files: files with their labels; the label is "" if labels are in the file or there are none.
     """
 
     name: str
     files: tuple[tuple[TextFile, str], ...] = ()
 
     def documents(self, data: TextOptions, tally: FilterCounts) -> Iterator[Document]:
-        """The documents in their order, white space folded. tally: receives the faults that are read over."""
-        found = self._read(data, tally) if self.files else _phrasebook(data)
-        for document in found:
+        """The documents in order, white space folded. tally: receives the faults that are tolerated."""
+        documents = self._read(data, tally) if self.files else _phrasebook(data)
+        for document in documents:
             yield document._replace(text=cleaned(document.text, data))
 
     def digests(self, data: TextOptions, memo: Path) -> list[str]:
-        """Hashes of labels and content. memo: a folder that remembers those of large files."""
+        """Hashes of labels and content. memo: a folder that caches the hashes of large files."""
         if self.files:
             return [f"{label} {content_digest(file, memo)}" for file, label in self.files]
         return [digest("\n".join(document.text for document in _phrasebook(data)), 32)]
@@ -64,15 +64,15 @@ class TextInput:
 
 
 def cleaned(text: str, data: TextOptions) -> str:
-    """A text as documents are read: without HTML where the options say so, white space folded."""
+    """Removes HTML if ``data.html`` is set, and folds white space."""
     return fold(html.unescape(_TAG.sub(" ", text)) if data.html else text)
 
 
 def text_inputs(data: TextOptions) -> list[TextInput]:
-    """The inputs that the options name.
+    """The inputs of a corpus of documents.
 
     Raises:
-        UserError: a file or a folder is missing, or a folder holds no text.
+        UserError: a file or a folder is missing, or a folder contains no text file.
     """
     if data.format == "phrasebook":
         return [TextInput("train")]
@@ -92,21 +92,21 @@ def _find(data: TextOptions, part: str) -> TextFile:
     root, name = Path(data.root or ".").expanduser(), str(_name(data, part))
     file = find_text(root, name)
     if file is None:
-        raise UserError(f"data.{part}={name} names {root / name} (or {name}.gz), which is not there.")
+        raise UserError(f"data.{part}={name} names {root / name} (or {name}.gz), which does not exist.")
     return file
 
 
 def _in_folders(data: TextOptions, part: str) -> Iterator[tuple[TextFile, str]]:
-    """Every .txt file (or .txt.gz) of the part's folder, of labelled text with the name of the folder it lies in."""
+    """Every .txt or .txt.gz file of the part's folder; with labels, each with the name of its subfolder as label."""
     folder = Path(data.root or ".").expanduser() / (_name(data, part) or "")
     files = sorted(path for path in folder.rglob("*") if path.name.endswith((".txt", ".txt.gz")) and path.is_file())
     if not files:
-        raise UserError(f"{folder} holds no .txt file: set data.root, and data.{part} to a folder in it.")
+        raise UserError(f"{folder} contains no .txt file: set data.root, and data.{part} to a folder in it.")
     for path in files:
-        inside = path.relative_to(folder).parts
-        if data.kind == LABELS and len(inside) < 2:
-            raise UserError(f"{path} has no label: it must lie in a folder with the name of its label, below {folder}.")
-        yield TextFile(path), inside[0] if data.kind == LABELS else ""
+        parts = path.relative_to(folder).parts
+        if data.kind == LABELS and len(parts) < 2:
+            raise UserError(f"{path} has no label: it must be in a folder with the name of its label, below {folder}.")
+        yield TextFile(path), parts[0] if data.kind == LABELS else ""
 
 
 def _lines(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[Document]:
@@ -121,7 +121,7 @@ def _tabbed(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterator[
     check = RowCheck(width, max(text, label) + 1, data.on_bad, tally, f"{width} (data.columns={data.columns})")
     for number, line in _numbered(data, file, tally):
         row, place = line.split("\t"), f"{file}, line {number}"
-        if check.takes(row, place):
+        if check.accepts(row, place):
             yield Document(row[text], row[label].strip() if data.kind == LABELS else "", place)
 
 

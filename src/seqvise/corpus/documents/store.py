@@ -1,4 +1,4 @@
-"""Tokenised documents on disk, mapped into memory."""
+"""Tokenised documents on disk, read through memory maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.corpus.parallel.report import FilterCounts, SideReport
-from seqvise.corpus.parallel.store import TokenColumn, opening, part_folder, read_manifest
+from seqvise.corpus.parallel.store import TokenColumn, damage_as_user_error, part_folder, read_manifest
 from seqvise.corpus.tokens.codec import TextCodec
 
 TEXT_FORMAT = 1
@@ -19,13 +19,13 @@ SIDE = "text"
 
 @dataclass(frozen=True)
 class TextReport:
-    """Prepared documents in numbers.
+    """Statistics of prepared documents.
 
     Attributes:
-        inputs: what was read and dropped of each input.
-        kept: documents of each part.
-        side: words and lengths of the training part.
-        labels: of each part, documents of each label; empty without labels.
+        inputs: input -> documents read and dropped.
+        kept: part -> documents.
+        side: tokens and lengths of the training part.
+        labels: part -> label -> documents; empty without labels.
     """
 
     inputs: dict[str, FilterCounts]
@@ -39,7 +39,7 @@ class TextReport:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TextReport:
-        """The inverse of ``as_dict``, after a JSON file has made every key a string."""
+        """The inverse of ``as_dict``; accepts the string keys of a JSON file."""
         inputs = {name: FilterCounts(**tally) for name, tally in content["inputs"].items()}
         lengths = {int(percent): length for percent, length in content["side"]["lengths"].items()}
         return cls(inputs, content["kept"], SideReport(**{**content["side"], "lengths": lengths}), content["labels"])
@@ -50,9 +50,9 @@ class TextPart:
     """The training, validation or test documents.
 
     Attributes:
-        name: of the part.
-        documents: their ids, ``EOS`` at the end of each.
-        labels: (n,) int32, places in the store's ``labels``; empty without labels.
+        name: ``train``, ``valid`` or ``test``.
+        documents: ids of each document, with ``EOS`` at the end.
+        labels: (n,) int32, indices into the store's ``labels``; empty without labels.
     """
 
     name: str
@@ -63,15 +63,15 @@ class TextPart:
         return len(self.documents)
 
     def stream(self) -> NDArray[np.int32]:
-        """(tokens,) int32, all documents one after another; each turned round where they are read backwards."""
+        """(tokens,) int32, all documents concatenated; each is reversed if they are read backwards."""
         ids, offsets = self.documents.ids, self.documents.offsets
         if not self.documents.backwards:
             return ids
         lengths = np.diff(offsets)
         first, last = np.repeat(offsets[:-1], lengths), np.repeat(offsets[1:] - 1, lengths)
-        places = np.arange(len(ids))
-        # The end mark stays; the words before it stand in reverse.
-        return ids[np.where(places == last, places, first + last - 1 - places)]
+        positions = np.arange(len(ids))
+        # EOS stays at the end; the tokens before it are reversed.
+        return ids[np.where(positions == last, positions, first + last - 1 - positions)]
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class TextStore:
     """Prepared documents.
 
     Attributes:
-        path: its folder.
-        report: what preparing it found.
-        codec: text to ids and back.
-        labels: names of the labels; none where there are no labels.
+        path: folder of the store.
+        report: counts and statistics of the preparation.
+        codec: encodes and decodes text.
+        labels: names of the labels; empty without labels.
     """
 
     path: Path
@@ -91,15 +91,15 @@ class TextStore:
     labels: tuple[str, ...]
 
     def backwards(self) -> TextStore:
-        """The same documents from their last word to their first."""
+        """The same documents with reversed tokens."""
         return replace(self, codec=replace(self.codec, backwards=True))
 
     def part(self, name: str) -> TextPart | None:
-        """The documents of ``train``, ``valid`` or ``test``; None where there is no such part."""
+        """The documents of ``train``, ``valid`` or ``test``; None if there is no such part."""
         folder = part_folder(self.path, name)
         if folder is None:
             return None
-        with opening(self.path):
+        with damage_as_user_error(self.path):
             documents = TokenColumn.open(folder, SIDE, self.codec.backwards)
             return TextPart(name, documents, np.load(folder / "labels.npy", allow_pickle=False))
 
@@ -108,9 +108,9 @@ class TextStore:
         """Opens a finished store. verify: see ``prepare_corpus``.
 
         Raises:
-            UserError: the folder holds no store of this format, or a damaged one; it says which folder to delete.
+            UserError: the folder is not a store of this format, or is damaged; the message names the folder to delete.
         """
-        with opening(path):
+        with damage_as_user_error(path):
             manifest = read_manifest(path, TEXT_FORMAT, verify)
             report, labels = TextReport.from_dict(manifest["report"]), tuple(manifest["labels"])
             return cls(path, report, TextCodec.load(path, SIDE), labels)

@@ -1,12 +1,12 @@
-"""Which pairs of a corpus are kept, with a count of what each filter dropped."""
+"""Filters on pairs of a corpus; they count the pairs that each of them drops."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from seqvise.corpus.limit import position
-from seqvise.corpus.parallel.duplicates import EveryPair, RecentPairs, Seen, pair_keys
+from seqvise.corpus.limit import unit_hash
+from seqvise.corpus.parallel.duplicates import ExactSeenPairs, RecentSeenPairs, SeenPairs, pair_keys
 from seqvise.corpus.parallel.options import QUESTION_PATTERNS, DataOptions, SideScripts
 from seqvise.corpus.parallel.readers import Block
 from seqvise.corpus.parallel.report import FilterCounts
@@ -17,14 +17,14 @@ PARTS = ("train", "valid", "test")
 
 
 def choose_part(target: str, data: DataOptions) -> str:
-    """The part of a pair of the training input: ``train`` or ``valid``, with the phrasebook ``test`` too.
+    """The part of a pair of the training input: ``train`` or ``valid``; for the phrasebook also ``test``.
 
-    ``data.valid_fraction`` of the distinct target sentences go to each part that is split off.
+    Each part that is split off receives ``data.valid_fraction`` of the distinct target sentences.
     """
-    place = position(target, data.seed)
-    if place < data.valid_fraction:
+    hashed = unit_hash(target, data.seed)
+    if hashed < data.valid_fraction:
         return "valid"
-    if data.format == "phrasebook" and place < 2 * data.valid_fraction:
+    if data.format == "phrasebook" and hashed < 2 * data.valid_fraction:
         return "test"
     return "train"
 
@@ -48,27 +48,27 @@ Test = Callable[[Block], Sequence[bool]]
 
 
 def question_patterns(data: DataOptions) -> dict[str, str]:
-    """The regular expression of each language whose questions are kept."""
+    """Language -> regular expression of the questions that are kept."""
     return data.question_patterns or QUESTION_PATTERNS
 
 
 class Filters:
-    """The filters on text, in their order; they remember the pairs that they have seen.
+    """The filters on text, in order; the filter of duplicates remembers the pairs of earlier blocks.
 
-    Of a question only what its pattern matched is kept, as in the lesson.
+    A question is shortened to the match of its pattern, as in the fast.ai (2018) lesson.
 
     Args:
-        whole: keep repeats, copies and pairs of any ratio and script, as a test set that others score on must stay
-            whole.
+        evaluation: keeps repeats, copies and pairs of any ratio and script: a test set must stay complete to be
+            comparable with the scores of others.
     """
 
-    def __init__(self, data: DataOptions, whole: bool = False) -> None:
+    def __init__(self, data: DataOptions, evaluation: bool = False) -> None:
         self._steps = list(_steps(data))
-        if not whole:
+        if not evaluation:
             self._steps += _training_steps(data)
 
     def keep(self, block: Block, tally: FilterCounts) -> Block:
-        """The pairs of a block that pass. tally: receives the counts."""
+        """The pairs of a block that pass all filters. tally: receives the counts."""
         tally.read += len(block)
         for step in self._steps:
             block = step(block, tally)
@@ -77,7 +77,7 @@ class Filters:
 
 def _steps(data: DataOptions) -> Iterator[Step]:
     if data.max_characters is not None:
-        yield _dropping(WIDE, _not_wide(data.max_characters))
+        yield _dropping(WIDE, _short_enough(data.max_characters))
     yield _dropping(NUL, lambda block: ["\0" not in s and "\0" not in t for s, t in block.pairs()])
     if data.questions_only:
         yield _questions(data)
@@ -87,11 +87,11 @@ def _steps(data: DataOptions) -> Iterator[Step]:
 def _training_steps(data: DataOptions) -> Iterator[Step]:
     yield _dropping(COPY, _differ) if data.drop_copies else _notice_copies
     if data.max_ratio is not None:
-        yield _dropping(RATIO, _alike_in_length(data.max_ratio))
+        yield _dropping(RATIO, _similar_lengths(data.max_ratio))
     if data.scripts.source or data.scripts.target:
         yield _dropping(SCRIPT, _in_scripts(data.scripts))
     if data.deduplicate:
-        yield _dropping(DUPLICATE, _distinct(EveryPair() if data.exact_duplicates else RecentPairs()))
+        yield _dropping(DUPLICATE, _distinct(ExactSeenPairs() if data.exact_duplicates else RecentSeenPairs()))
 
 
 def _dropping(reason: str, test: Test) -> Step:
@@ -99,15 +99,15 @@ def _dropping(reason: str, test: Test) -> Step:
         kept = test(block)
         if all(kept):
             return block
-        left = block.only(kept)
-        tally.drop(reason, len(block) - len(left))
-        return left
+        remaining = block.only(kept)
+        tally.drop(reason, len(block) - len(remaining))
+        return remaining
 
     return step
 
 
-def _not_wide(most: int) -> Test:
-    return lambda block: [len(s) <= most and len(t) <= most for s, t in block.pairs()]
+def _short_enough(maximum: int) -> Test:
+    return lambda block: [len(s) <= maximum and len(t) <= maximum for s, t in block.pairs()]
 
 
 def _differ(block: Block) -> list[bool]:
@@ -119,10 +119,10 @@ def _notice_copies(block: Block, tally: FilterCounts) -> Block:
     return block
 
 
-def _alike_in_length(most: float) -> Test:
+def _similar_lengths(max_ratio: float) -> Test:
     def test(block: Block) -> list[bool]:
         lengths = zip(map(len, block.sources), map(len, block.targets), strict=True)
-        return [left <= most * right and right <= most * left for left, right in lengths]
+        return [left <= max_ratio * right and right <= max_ratio * left for left, right in lengths]
 
     return test
 
@@ -137,10 +137,10 @@ def _in_scripts(scripts: SideScripts) -> Test:
     return lambda block: [passes(left, right) for left, right in block.pairs()]
 
 
-def _distinct(seen: Seen) -> Test:
+def _distinct(seen: SeenPairs) -> Test:
     def test(block: Block) -> list[bool]:
-        first: list[bool] = seen.first(pair_keys(block.sources, block.targets)).tolist()
-        return first
+        is_new: list[bool] = seen.add(pair_keys(block.sources, block.targets)).tolist()
+        return is_new
 
     return test
 
@@ -151,10 +151,10 @@ def _questions(data: DataOptions) -> Step:
 
     def step(block: Block, tally: FilterCounts) -> Block:
         matches = zip(map(searches[0], block.sources), map(searches[1], block.targets), strict=True)
-        found = [(left, right) for left, right in matches if left and right]
-        if len(found) < len(block):
-            tally.drop(QUESTION, len(block) - len(found))
-        return Block([_matched(left) for left, _ in found], [_matched(right) for _, right in found])
+        questions = [(left, right) for left, right in matches if left and right]
+        if len(questions) < len(block):
+            tally.drop(QUESTION, len(block) - len(questions))
+        return Block([_matched(left) for left, _ in questions], [_matched(right) for _, right in questions])
 
     return step
 

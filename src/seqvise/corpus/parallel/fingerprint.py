@@ -1,4 +1,4 @@
-"""What shapes a token store, so that one content has one folder."""
+"""The fingerprint of a token store: everything that determines its content, so that equal content has one folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from seqvise.corpus.parallel.store import FORMAT
 from seqvise.corpus.parallel.textfile import TextFile
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import tokenizer_version
-from seqvise.files import digest, digest_file, digest_stream, remove_dead, write_text
+from seqvise.files import digest, digest_file, digest_stream, remove_stale, write_text
 
 _LARGE = 64 << 20
 
 
 @dataclass(frozen=True)
-class Piece:
-    """The files that one name of a part stands for, and how often each of their pairs is taken."""
+class InputFiles:
+    """The files of one name in ``data.train``, ``data.valid`` or ``data.test``; weight: copies of each pair."""
 
     files: tuple[TextFile, ...]
     weight: float = 1.0
@@ -37,43 +37,43 @@ class Piece:
 
 @dataclass(frozen=True)
 class Input:
-    """A stretch of pairs that is read as one: the files of a part, or the phrasebook.
+    """Pairs that are read in sequence: the files of a part, or the phrasebook.
 
     Attributes:
         name: ``train``, ``valid`` or ``test``.
-        pieces: where the pairs lie; none for the phrasebook.
+        sources: the files; empty for the phrasebook.
     """
 
     name: str
-    pieces: tuple[Piece, ...] = ()
+    sources: tuple[InputFiles, ...] = ()
 
     @property
     def files(self) -> Iterator[TextFile]:
-        """The files of all pieces."""
-        return (file for piece in self.pieces for file in piece.files)
+        """All files of the input."""
+        return (file for source in self.sources for file in source.files)
 
     def blocks(self, data: DataOptions, tally: FilterCounts) -> Iterator[tuple[Block, float]]:
-        """The pairs in their order, unfiltered, with their weight. tally: receives the faults that are read over."""
-        if not self.pieces:
+        """The pairs in order, unfiltered, with their weight. tally: receives the faults that are tolerated."""
+        if not self.sources:
             yield _phrasebook(data), 1.0
-        for piece in self.pieces:
-            for block in read_blocks(data, piece.files, tally):
-                yield block, piece.weight
+        for source in self.sources:
+            for block in read_blocks(data, source.files, tally):
+                yield block, source.weight
 
     def digests(self, data: DataOptions, memo: Path) -> list[str]:
-        """Hashes of the content. memo: a folder that remembers those of large files."""
-        if self.pieces:
+        """Hashes of the content. memo: a folder that caches the hashes of large files."""
+        if self.sources:
             return [content_digest(file, memo) for file in self.files]
         return [digest("\n".join(map("\t".join, _phrasebook(data).pairs())), 32)]
 
 
 @contextmanager
 def corpus_inputs(data: DataOptions, folder: Path) -> Iterator[list[Input]]:
-    """The inputs that the options name.
+    """The inputs of a corpus.
 
     Args:
-        folder: holds a copy of standard input until the end of the block, where that is an input. It has no name, so
-            that a killed process leaves nothing.
+        folder: holds a copy of standard input, if that is an input, until the end of the block. The copy is an unnamed
+            temporary file, so a killed process leaves nothing.
 
     Raises:
         UserError: files are missing.
@@ -84,28 +84,28 @@ def corpus_inputs(data: DataOptions, folder: Path) -> Iterator[list[Input]]:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as stream:
             copyfileobj(sys.stdin.buffer, stream)
-            piece = Piece((TextFile(Path("standard input"), stream=stream),))
-            yield [Input("train", (piece,)), *_named(data, PARTS[1:])]
+            source = InputFiles((TextFile(Path("standard input"), stream=stream),))
+            yield [Input("train", (source,)), *_file_inputs(data, PARTS[1:])]
     else:
-        yield _named(data, PARTS)
+        yield _file_inputs(data, PARTS)
 
 
-def _named(data: DataOptions, parts: Sequence[str]) -> list[Input]:
-    return [Input(part, tuple(_pieces(data, part))) for part in parts if data.names(part)]
+def _file_inputs(data: DataOptions, parts: Sequence[str]) -> list[Input]:
+    return [Input(part, tuple(_input_files(data, part))) for part in parts if data.names(part)]
 
 
-def _pieces(data: DataOptions, part: str) -> Iterator[Piece]:
+def _input_files(data: DataOptions, part: str) -> Iterator[InputFiles]:
     names = data.names(part)
     weights = data.weights if part == "train" and data.weights else [1.0] * len(names)
     for name, weight in zip(names, weights, strict=True):
-        yield Piece(tuple(part_files(data, name)), weight)
+        yield InputFiles(tuple(part_files(data, name)), weight)
 
 
 def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[Input], memo: Path) -> dict[str, Any]:
-    """Everything that shapes the ids, as plain values; choices about batches are not among it.
+    """Everything that determines the ids, as plain values; options of batches are not included.
 
     Args:
-        memo: a folder that remembers the hashes of large files by their path, size and time of change.
+        memo: a folder that caches the hashes of large files by path, size and modification time.
     """
     languages = data.languages()
     patterns = question_patterns(data)
@@ -119,7 +119,7 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
         "languages": languages,
         "questions": [patterns[language] for language in languages] if data.questions_only else None,
         "encoding_errors": data.encoding_errors,
-        **later_choices(data),
+        **added_options(data),
         "max_characters": data.max_characters,
         "deduplicate": data.deduplicate and ("exact" if data.exact_duplicates else "recent"),
         "drop_copies": data.drop_copies,
@@ -135,18 +135,18 @@ def store_identity(data: DataOptions, tokenizer: TokenizerOptions, inputs: list[
 
 
 def _percentiles(data: DataOptions) -> float | dict[str, float | None] | None:
-    """One number if both sides have the same, as before sides had a number each: such stores keep their name."""
+    """One number if both sides are equal, as before each side had a number: such stores keep their name."""
     sides = data.percentiles()
     return sides["source"] if sides["source"] == sides["target"] else sides
 
 
 def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
-    """``<name>-<hash>`` for the store's folder."""
+    """``<name>-<hash>``: the name of the store's folder."""
     return f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
 
 
 def content_digest(file: TextFile, memo: Path) -> str:
-    """A hash of what a file holds. memo: a folder that remembers those of large files."""
+    """A hash of a file's content. memo: a folder that caches the hashes of large files."""
     if file.stream is not None:
         file.stream.seek(0)
         return digest_stream(file.stream)
@@ -160,23 +160,23 @@ def _digest(path: Path, memo: Path) -> str:
         return digest_file(path)
     known = memo / digest(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     if not known.is_file():
-        remove_dead(known)
+        remove_stale(known)
         write_text(known, digest_file(path))
     return known.read_text(encoding="utf-8")
 
 
-def later_choices(data: DataOptions | TextOptions) -> dict[str, str]:
-    """Choices that stores did not have once; the former values are left out, so that such a store is still found."""
-    chosen = {}
+def added_options(data: DataOptions | TextOptions) -> dict[str, str]:
+    """Options that the first stores did not have, unless they have the former behaviour: old stores stay valid."""
+    options = {}
     if data.format in ("tabbed", "csv") and data.on_bad != CUT:
-        chosen["on_bad"] = data.on_bad
+        options["on_bad"] = data.on_bad
     if data.limit is not None and data.limit_choice != FIRST:
-        chosen["limit_choice"] = f"{data.limit_choice} {data.seed}"
-    return chosen
+        options["limit_choice"] = f"{data.limit_choice} {data.seed}"
+    return options
 
 
 def _columns(data: DataOptions) -> list[int] | list[str] | None:
-    """What tells the columns of a table apart."""
+    """Positions (tabbed) or names (csv, parquet) of the source and target columns; None for other formats."""
     if data.format == "tabbed":
         return [data.columns.index(side) for side in (data.source, data.target)]
     return [data.source, data.target] if data.format in ("csv", "parquet") else None

@@ -1,4 +1,4 @@
-"""The one pass over the text: pairs are filtered, split into parts and tokenised on their way to disk."""
+"""Reads the text of a corpus in a single pass: filters, assigns and tokenises the pairs, and writes them to disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.limit import LowestPlaces, drawn_place, lowest, position
+from seqvise.corpus.limit import LowestRanks, draw_rank, lowest, unit_hash
 from seqvise.corpus.options import FIRST
 from seqvise.corpus.parallel.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, PARTS, Filters, choose_part
 from seqvise.corpus.parallel.fingerprint import Input
@@ -22,25 +22,31 @@ from seqvise.corpus.parallel.options import DataOptions
 from seqvise.corpus.parallel.readers import Block, Pair
 from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.spool import TokenIds, TokenSpool
-from seqvise.corpus.parallel.tokenize_parallel import Batch, PlacedPair, Split, SplitterSpec, split_batches
+from seqvise.corpus.parallel.tokenize_parallel import (
+    AssignedPair,
+    Batch,
+    TokenizedBatch,
+    TokenizerSpec,
+    tokenize_batches,
+)
 from seqvise.corpus.tokens.tokenizers import Tokens
 from seqvise.corpus.tokens.vocabulary import UNK, Vocabulary
 from seqvise.files import atomic_write, digest
 
-BATCH = 4096
-COMMIT = 16
-"""Batches after which all that was done is brought to the disk."""
+BATCH_PAIRS = 4096
+COMMIT_BATCHES = 16
+"""Batches between two commits of the journal."""
 
 STORE = "store"
-"""The folder of the journal in which the raw text of each part is written."""
+"""Folder of the journal with the raw text of each part."""
 
-PLACES = "spool/train.places"
-"""Of each training pair, float64, its place in the draw of ``data.limit``; there only where that is set."""
+RANKS = "spool/train.places"
+"""File with the rank (float64) of each training pair in the draw of ``data.limit``; written only if that is set."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a corpus while it is read: its words, and the sentences of each part."""
+    """One side of a corpus during ingestion: its words, and the sentences of each part."""
 
     name: str
     language: str
@@ -48,21 +54,21 @@ class Side:
     spools: dict[str, TokenSpool] = field(default_factory=dict)
 
     def train_counts(self) -> dict[str, int]:
-        """Occurrences of each word in the training part; 0 for one that only another part has."""
+        """Word -> occurrences in the training part; 0 for a word that occurs only in another part."""
         return dict(zip(self.lexicon, self.spools["train"].counts().tolist(), strict=True))
 
     def joins(self) -> dict[str, tuple[bool, bool]]:
-        """Of each word, whether it is written without a space before it and after it."""
+        """Word -> whether it is written without a space before it and after it."""
         left, right = self.spools["train"].joins()
         return dict(zip(self.lexicon, zip(left.tolist(), right.tolist(), strict=True), strict=True))
 
     def vocabulary(self, ranked: Sequence[str], counts: dict[str, int], revision: int) -> Vocabulary:
-        """The words that get an id, with what the training part shows of the spaces beside them.
+        """The vocabulary, with the spaces around its words learned from the training part.
 
         Args:
-            ranked: the words.
+            ranked: the words, in the order of their ids.
             counts: see ``train_counts``.
-            revision: of the tokenizer's rules; from 2 on, what pairs of words show too.
+            revision: revision of the tokenizer's rules; from 2 on, spaces of pairs of words are learned too.
         """
         vocabulary = Vocabulary.from_ranked(ranked, counts, self.joins())
         return vocabulary if revision < 2 else replace(vocabulary, pairs=self._pair_joins(vocabulary))
@@ -70,15 +76,15 @@ class Side:
     def _pair_joins(self, vocabulary: Vocabulary) -> dict[tuple[str, str], bool]:
         spool, words = self.spools["train"], list(self.lexicon)
         columns = (column.tolist() for column in spool.pair_joins(spool.joins()))
-        named = ((words[first], words[second], joined) for first, second, joined in zip(*columns, strict=True))
-        return {(first, second): joined for first, second, joined in named if {first, second} <= vocabulary.known}
+        pairs = ((words[first], words[second], joined) for first, second, joined in zip(*columns, strict=True))
+        return {(first, second): joined for first, second, joined in pairs if {first, second} <= vocabulary.known}
 
     def final_ids(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
         """(words of the lexicon,) the vocabulary's id of each word."""
         return np.array(vocabulary.ids(self.lexicon), np.int32)
 
     def unknown_share(self, part: str, table: NDArray[np.int32]) -> float:
-        """Share of a part's words that the vocabulary lacks. table: from ``final_ids``."""
+        """Out-of-vocabulary rate of a part. table: from ``final_ids``."""
         counts = self.spools[part].counts()
         return float(counts[table == UNK].sum() / max(counts.sum(), 1))
 
@@ -86,20 +92,20 @@ class Side:
 class CorpusIngest:
     """Reads every input of a corpus into spools, one for each side of each part.
 
-    Broken off and begun again with the same journal, it goes on behind the last commit: text before that is read and
-    filtered again, which is quick, but not split into words. A context manager: its files are closed at the end of the
-    block, and can be read from then on.
+    Interrupted and started again with the same journal, it resumes after the last commit: earlier text is read and
+    filtered again, which is quick, but not tokenised. A context manager: at the end of the block its files are closed
+    and can be read.
 
     Args:
-        journal: keeps what is written, the raw text of each part below ``STORE``.
-        data: what is kept of the corpus.
-        inputs: where it lies.
-        splitter: of source and target.
-        keep_train_text: the raw text of the training part too.
+        journal: stores the output; the raw text of each part is below ``STORE``.
+        data: options of the corpus.
+        inputs: inputs of the corpus.
+        tokenizer_spec: tokenizers of source and target.
+        keep_train_text: writes the raw text of the training part too.
 
     Attributes:
         sides: source and target.
-        languages: an opinion on the languages of the first pairs.
+        languages: checks the languages of the first pairs.
     """
 
     def __init__(
@@ -107,15 +113,15 @@ class CorpusIngest:
         journal: Journal,
         data: DataOptions,
         inputs: list[Input],
-        splitter: SplitterSpec,
+        tokenizer_spec: TokenizerSpec,
         keep_train_text: bool = False,
     ) -> None:
         self._journal = journal
         self._data = data
-        self._with_text = PARTS if keep_train_text else tuple(part for part in PARTS if part != "train")
+        self._text_parts = PARTS if keep_train_text else tuple(part for part in PARTS if part != "train")
         self._inputs = inputs
-        self._splitter = splitter
-        self._done = _Done.of(journal.state)
+        self._tokenizer_spec = tokenizer_spec
+        self._processed = _Processed.of(journal.state)
         self._read = {item.name: FilterCounts() for item in inputs}
         self._raw: dict[str, tuple[BinaryIO, BinaryIO]] = {}
         self.languages = LanguageCheck(data)
@@ -125,7 +131,7 @@ class CorpusIngest:
             Side("target", target, TokenIds(journal, "spool/target.words")),
         )
         self._open_parts()
-        self._limit = self._opened_limit()
+        self._limit = self._open_limit()
 
     def __enter__(self) -> Self:
         return self
@@ -135,64 +141,65 @@ class CorpusIngest:
 
     @property
     def tallies(self) -> dict[str, FilterCounts]:
-        """By input, what was read and dropped."""
-        return {name: tally.plus(self._done.tally(name)) for name, tally in self._read.items()}
+        """Input -> pairs read and dropped."""
+        return {name: tally.plus(self._processed.tally(name)) for name, tally in self._read.items()}
 
     def kept(self) -> dict[str, int]:
-        """Pairs of each part."""
+        """Part -> number of pairs."""
         return {part: len(spool) for part, spool in self.sides[0].spools.items()}
 
     def read(self, progress: Callable[[int], None] | None = None) -> None:
         """Reads all inputs.
 
         Args:
-            progress: called now and then with the pairs read so far.
+            progress: called from time to time with the number of pairs read so far.
 
         Raises:
-            StaleJournalError: the inputs are not those that the journal tells of.
+            StaleJournalError: the inputs differ from those of the journal.
         """
         for item in self._inputs:
             batches = self._batches(item, progress)
-            for count, split in enumerate(split_batches(batches, self._splitter, self._data.prepare_workers), start=1):
-                self._take(split, item)
-                if count % COMMIT == 0:
+            tokenized = tokenize_batches(batches, self._tokenizer_spec, self._data.prepare_workers)
+            for count, batch in enumerate(tokenized, start=1):
+                self._add_batch(batch, item)
+                if count % COMMIT_BATCHES == 0:
                     self._commit()
             self._commit()
 
     def select(self) -> None:
-        """Leaves out what ``data.limit`` does not keep. Called once all is read and the files are closed."""
+        """Applies ``data.limit`` to the training part. Call once, after reading, when the files are closed."""
         limit, rows = self._data.limit, len(self.sides[0].spools["train"])
         if limit is None or rows <= limit:
             return
-        kept = lowest(np.fromfile(self._journal.path(PLACES)), limit)
+        kept = lowest(np.fromfile(self._journal.path(RANKS)), limit)
         for side in self.sides:
             side.spools["train"].select(kept)
-        if "train" in self._with_text:
+        if "train" in self._text_parts:
             for side in self.sides:
                 _keep_lines(self._journal.path(f"{STORE}/train/{side.name}.txt"), kept)
-        self._done.tally("train").drop(LIMIT, rows - limit)
+        self._processed.tally("train").drop(LIMIT, rows - limit)
 
-    def _opened_limit(self) -> LowestPlaces:
-        """What ``data.limit`` may keep, with the places of the pairs that an earlier attempt took."""
+    def _open_limit(self) -> LowestRanks:
+        """The ranks that ``data.limit`` may keep, including those of an interrupted attempt."""
         if self._data.limit is None:
-            return LowestPlaces(None, np.zeros(0))
-        self._places = self._journal.open(PLACES)
-        places = np.fromfile(self._journal.path(PLACES))
-        if len(places) != len(self.sides[0].spools["train"]):
-            raise StaleJournalError(f"{PLACES} has {len(places)} places")
-        return LowestPlaces(self._data.limit, places)
+            return LowestRanks(None, np.zeros(0))
+        self._rank_file = self._journal.open(RANKS)
+        ranks = np.fromfile(self._journal.path(RANKS))
+        if len(ranks) != len(self.sides[0].spools["train"]):
+            raise StaleJournalError(f"{RANKS} has {len(ranks)} ranks")
+        return LowestRanks(self._data.limit, ranks)
 
     def _commit(self) -> None:
         for side in self.sides:
             side.lexicon.write()
-        self._journal.commit(self._done.as_dict())
+        self._journal.commit(self._processed.as_dict())
 
     def _open_parts(self) -> None:
         for part in self._parts():
             for side in self.sides:
                 side.spools[part] = TokenSpool(self._journal, f"spool/{part}.{side.name}", side.lexicon)
             self._journal.path(f"{STORE}/{part}").mkdir(parents=True, exist_ok=True)
-            if part in self._with_text:
+            if part in self._text_parts:
                 self._raw[part] = (
                     self._journal.open(f"{STORE}/{part}/source.txt"),
                     self._journal.open(f"{STORE}/{part}/target.txt"),
@@ -201,74 +208,74 @@ class CorpusIngest:
     def _parts(self) -> tuple[str, ...]:
         if self._data.format == "phrasebook":
             return PARTS
-        named = {item.name for item in self._inputs} | {"valid"}
-        return tuple(part for part in PARTS if part in named)
+        parts = {item.name for item in self._inputs} | {"valid"}
+        return tuple(part for part in PARTS if part in parts)
 
     def _batches(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[Batch]:
-        """The pairs that are not done yet. Text that is dropped anyway, beyond the limit, is not split into words."""
-        placed = self._placed(item, progress)
-        self._skip(placed, item)
-        while found := list(islice(placed, BATCH)):
-            within = [placed for placed in found if self._may_keep(placed)]
-            yield Batch(within, len(found) - len(within), found[-1].pair)
+        """The pairs that are not committed yet, without those beyond the limit: they need no tokenisation."""
+        pairs = self._assigned_pairs(item, progress)
+        self._skip_committed(pairs, item)
+        while batch := list(islice(pairs, BATCH_PAIRS)):
+            within = [assigned for assigned in batch if self._may_keep(assigned)]
+            yield Batch(within, len(batch) - len(within), batch[-1].pair)
 
-    def _skip(self, placed: Iterator[PlacedPair], item: Input) -> None:
-        count, expected = self._done.pairs.get(item.name, 0), self._done.last.get(item.name)
-        last = next(islice(placed, count - 1, None), None) if count else None
+    def _skip_committed(self, pairs: Iterator[AssignedPair], item: Input) -> None:
+        count, expected = self._processed.pairs.get(item.name, 0), self._processed.last.get(item.name)
+        last = next(islice(pairs, count - 1, None), None) if count else None
         if count and (last is None or _mark(last.pair) != expected):
-            raise StaleJournalError(f"data.{item.name} was read otherwise before")
+            raise StaleJournalError(f"data.{item.name} differs from the interrupted attempt")
 
-    def _placed(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[PlacedPair]:
-        """The pairs that pass the filters on text, each with its part, as often as its weight says."""
-        tally, places = self._read[item.name], _Places(item, self._inputs, self._data)
+    def _assigned_pairs(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[AssignedPair]:
+        """The pairs that pass the filters on text, each with its part and repeated according to its weight."""
+        tally, assigner = self._read[item.name], _Assigner(item, self._inputs, self._data)
         for block, weight in kept_blocks(item, self._data, tally):
-            self.languages.see(block.pairs())
-            yield from places.pairs(block, weight, tally)
+            self.languages.update(block.pairs())
+            yield from assigner.pairs(block, weight, tally)
             if progress is not None:
                 progress(sum(tally.read for tally in self._read.values()))
 
-    def _may_keep(self, placed: PlacedPair) -> bool:
-        return placed.part != "train" or self._limit.may_keep(placed.place)
+    def _may_keep(self, assigned: AssignedPair) -> bool:
+        return assigned.part != "train" or self._limit.may_keep(assigned.rank)
 
-    def _take(self, split: Split, item: Input) -> None:
-        tally, whole = self._done.tally(item.name), item.name != "train"
-        for placed, source, target in zip(split.batch.pairs, split.sources, split.targets, strict=True):
-            if not self._may_keep(placed):
+    def _add_batch(self, tokenized: TokenizedBatch, item: Input) -> None:
+        tally, evaluation = self._processed.tally(item.name), item.name != "train"
+        for assigned, source, target in zip(tokenized.batch.pairs, tokenized.sources, tokenized.targets, strict=True):
+            if not self._may_keep(assigned):
                 tally.drop(LIMIT)
             elif not source.words or not target.words:
                 tally.drop(EMPTY)
-            elif not whole and self._long(source, target):
+            elif not evaluation and self._too_long(source, target):
                 tally.drop(LONG)
             else:
-                self._add(placed, source, target)
-        if split.batch.beyond:
-            tally.drop(LIMIT, split.batch.beyond)
-        self._done.count(item.name, split.batch)
+                self._add(assigned, source, target)
+        if tokenized.batch.beyond:
+            tally.drop(LIMIT, tokenized.batch.beyond)
+        self._processed.add(item.name, tokenized.batch)
 
-    def _long(self, source: Tokens, target: Tokens) -> bool:
+    def _too_long(self, source: Tokens, target: Tokens) -> bool:
         limits = self._data.max_tokens
         return (limits.source is not None and len(source.words) > limits.source) or (
             limits.target is not None and len(target.words) > limits.target
         )
 
-    def _add(self, placed: PlacedPair, source: Tokens, target: Tokens) -> None:
-        self.sides[0].spools[placed.part].add(source)
-        self.sides[1].spools[placed.part].add(target)
-        for file, text in zip(self._raw.get(placed.part, ()), placed.pair, strict=False):
+    def _add(self, assigned: AssignedPair, source: Tokens, target: Tokens) -> None:
+        self.sides[0].spools[assigned.part].add(source)
+        self.sides[1].spools[assigned.part].add(target)
+        for file, text in zip(self._raw.get(assigned.part, ()), assigned.pair, strict=False):
             file.write(f"{text}\n".encode())
-        if placed.part == "train" and self._data.limit is not None:
-            self._limit.add(placed.place)
-            self._places.write(np.float64(placed.place).tobytes())
+        if assigned.part == "train" and self._data.limit is not None:
+            self._limit.add(assigned.rank)
+            self._rank_file.write(np.float64(assigned.rank).tobytes())
 
 
 @dataclass(frozen=True)
-class _Done:
-    """How far the inputs were taken.
+class _Processed:
+    """Position in the inputs at a commit.
 
     Attributes:
-        pairs: by input, pairs that passed the filters on text and were taken or dropped since.
-        last: by input, a mark of the last of them.
-        dropped: by input and reason, those that were dropped.
+        pairs: input -> pairs processed after the filters on text.
+        last: input -> hash of the last of these pairs.
+        dropped: input -> pairs that were dropped after the filters on text, by reason.
     """
 
     pairs: dict[str, int]
@@ -276,7 +283,7 @@ class _Done:
     dropped: dict[str, FilterCounts]
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> _Done:
+    def of(cls, state: dict[str, Any]) -> _Processed:
         dropped = {name: FilterCounts(dropped=dict(counts)) for name, counts in state.get("dropped", {}).items()}
         return cls(dict(state.get("pairs", {})), dict(state.get("last", {})), dropped)
 
@@ -287,7 +294,7 @@ class _Done:
     def tally(self, name: str) -> FilterCounts:
         return self.dropped.setdefault(name, FilterCounts())
 
-    def count(self, name: str, batch: Batch) -> None:
+    def add(self, name: str, batch: Batch) -> None:
         self.pairs[name] = self.pairs.get(name, 0) + batch.size
         self.last[name] = _mark(batch.last)
 
@@ -297,16 +304,16 @@ def _mark(pair: Pair) -> str:
 
 
 def kept_blocks(item: Input, data: DataOptions, tally: FilterCounts) -> Iterator[tuple[Block, float]]:
-    """The pairs of an input that pass the filters on text, with their weight. tally: receives the counts."""
-    filters = Filters(data, whole=item.name != "train")
+    """Blocks of pairs that pass the filters on text, with their weight. tally: receives the counts."""
+    filters = Filters(data, evaluation=item.name != "train")
     for block, weight in item.blocks(data, tally):
         yield filters.keep(block, tally), weight
 
 
-class _Places:
-    """Gives each pair of an input its part, and its place in the draw of ``data.limit``.
+class _Assigner:
+    """Assigns to each pair of an input its part, and its rank in the draw of ``data.limit``.
 
-    Validation is taken from the training input where it has no input of its own.
+    The validation part is split off the training input if ``data.valid`` is not set.
     """
 
     def __init__(self, item: Input, inputs: Sequence[Input], data: DataOptions) -> None:
@@ -314,49 +321,49 @@ class _Places:
         self._splits = item.name == "train" and all(other.name != "valid" for other in inputs)
         self._arrived = counter()
 
-    def pairs(self, block: Block, weight: float, tally: FilterCounts) -> Iterator[PlacedPair]:
-        """The pairs of a block; those of the training part as often as their weight says."""
+    def pairs(self, block: Block, weight: float, tally: FilterCounts) -> Iterator[AssignedPair]:
+        """The pairs of a block; training pairs are repeated according to their weight."""
         for pair in block.pairs():
             part = choose_part(pair[1], self._data) if self._splits else self._item.name
             times = copies(pair, weight, self._data.seed) if part == "train" and weight != 1 else 1
             if not times:
                 tally.drop(NOT_DRAWN)
             for copy in range(times):
-                yield PlacedPair(part, pair, self._place(part, pair, copy))
+                yield AssignedPair(part, pair, self._rank(part, pair, copy))
 
-    def _place(self, part: str, pair: Pair, copy: int) -> float:
+    def _rank(self, part: str, pair: Pair, copy: int) -> float:
         data = self._data
         if part != "train" or data.limit is None:
             return 0.0
-        return next(self._arrived) if data.limit_choice == FIRST else drawn_place("\t".join(pair), data.seed, copy)
+        return next(self._arrived) if data.limit_choice == FIRST else draw_rank("\t".join(pair), data.seed, copy)
 
 
 def _keep_lines(path: Path, kept: NDArray[np.bool_]) -> None:
-    """Leaves lines out of a file. kept: (lines,)."""
+    """Removes lines from a file. kept: (lines,) whether each is kept."""
     with atomic_write(path) as temporary, path.open("rb") as lines, temporary.open("wb") as file:
         file.writelines(compress(lines, kept))
 
 
 def copies(pair: Pair, weight: float, seed: int) -> int:
-    """How often a pair is taken: once for each whole of the weight, and its fraction is the chance of once more.
+    """Number of copies of a pair: the integer part of its weight, plus one with the probability of its fraction.
 
-    The draw depends on nothing but the pair and the seed.
+    The draw depends on the pair and the seed alone.
     """
     whole = int(weight)
-    return whole + (position("\t".join(pair), seed) < weight - whole)
+    return whole + (unit_hash("\t".join(pair), seed) < weight - whole)
 
 
 def training_pairs(data: DataOptions, inputs: Sequence[Input], tally: FilterCounts) -> Iterator[Pair]:
-    """The pairs of the training part, before those with too many words are dropped. tally: receives what else is."""
-    pairs = (placed.pair for placed in _training_part(data, inputs, tally))
+    """The pairs of the training part, including those beyond ``data.max_tokens``. tally: receives the counts."""
+    pairs = (assigned.pair for assigned in _training_part(data, inputs, tally))
     if data.limit is None or data.limit_choice == FIRST:
         return islice(pairs, data.limit)
-    places = np.fromiter((placed.place for placed in _training_part(data, inputs, FilterCounts())), np.float64)
-    return compress(pairs, lowest(places, data.limit))
+    ranks = np.fromiter((assigned.rank for assigned in _training_part(data, inputs, FilterCounts())), np.float64)
+    return compress(pairs, lowest(ranks, data.limit))
 
 
-def _training_part(data: DataOptions, inputs: Sequence[Input], tally: FilterCounts) -> Iterator[PlacedPair]:
+def _training_part(data: DataOptions, inputs: Sequence[Input], tally: FilterCounts) -> Iterator[AssignedPair]:
     item = next(item for item in inputs if item.name == "train")
-    places = _Places(item, inputs, data)
+    assigner = _Assigner(item, inputs, data)
     for block, weight in kept_blocks(item, data, tally):
-        yield from (placed for placed in places.pairs(block, weight, tally) if placed.part == "train")
+        yield from (assigned for assigned in assigner.pairs(block, weight, tally) if assigned.part == "train")

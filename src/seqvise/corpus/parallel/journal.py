@@ -1,4 +1,4 @@
-"""Files that only grow, and a record of how much of them holds, so that long work goes on where it was broken off."""
+"""Append-only files with a record of their committed lengths, so that interrupted work can resume."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ NAME = "journal.json"
 
 
 class StaleJournalError(Exception):
-    """What a journal says is not what is there: the work begins again."""
+    """A journal does not match its files or inputs; the work starts again."""
 
 
 class Journal:
-    """Opens files that are written at their end alone.
+    """Opens append-only files.
 
-    ``commit`` brings all of them to the disk and records how long they are, together with what the caller says of the
-    work. Opened again after a crash, a file is cut back to its length at the last commit.
+    ``commit`` flushes all of them to the disk and records their lengths together with the caller's state. When a file
+    is opened again after a crash, it is truncated to its length at the last commit.
 
     Args:
-        folder: holds the files and the record, ``journal.json``.
+        folder: contains the files and the record, ``journal.json``.
 
     Attributes:
-        state: what was said at the last commit; empty before the first.
+        state: the state at the last commit; empty before the first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,14 +36,14 @@ class Journal:
         self._files: dict[str, BinaryIO] = {}
 
     def path(self, name: str) -> Path:
-        """Where the file of a name below the folder lies."""
+        """The path of a file in the folder."""
         return self._folder / name
 
     def open(self, name: str) -> BinaryIO:
-        """A file for writing, at its end.
+        """Opens a file for appending.
 
         Raises:
-            StaleJournalError: less of it is there than was committed.
+            StaleJournalError: the file is shorter than at the last commit.
         """
         path, size = self.path(name), self._sizes.get(name, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Journal:
         return file
 
     def commit(self, state: dict[str, Any]) -> None:
-        """All that was written holds from now on. state: plain values."""
+        """Makes everything written so far durable. state: plain values for a JSON file."""
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
@@ -65,7 +65,7 @@ class Journal:
         write_text(self._folder / NAME, json.dumps({"sizes": self._sizes, "state": state}))
 
     def close(self) -> None:
-        """Ends writing; the files can be read."""
+        """Closes all files; they can be read from now on."""
         for file in self._files.values():
             file.close()
 

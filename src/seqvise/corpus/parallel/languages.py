@@ -1,4 +1,4 @@
-"""Whether the sides of a corpus are in the languages that they are said to be in."""
+"""Checks that the sides of a corpus are in their declared languages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import islice
 from seqvise.corpus.parallel.options import DataOptions
 
 PAIRS = 2000
-_ENOUGH = 20
-_TIMES = 3
+_MIN_COUNT = 20
+_MIN_RATIO = 3
 _WORD = re.compile(r"[^\W\d_]+")
 STOP_WORDS = {
     "de": "der die und das ist nicht ein eine ich zu mit auf sie wir den dem er auch wie für von haben hat wird sich",
@@ -21,47 +21,47 @@ STOP_WORDS = {
     "nl": "het een van ik niet dat je zijn op te met voor hij maar aan ook wat heeft deze naar zij wij bij",
     "pt": "os uma não é em um para com do da ele como mais você isso são eu muito também seu está pelo ao",
 }
-"""Some of the most frequent words of a language, by its code."""
+"""Language code -> some of its most frequent words."""
 
 
 class LanguageCheck:
-    """Counts the stop words of both languages on each side of a corpus's first pairs.
+    """Counts the stop words of both languages on each side of the first pairs of a corpus.
 
-    It has no opinion where it lacks the stop words of one of the languages, or where the sides have few of them.
+    It never warns if the stop words of one of the languages are not known, or if the sides have few of them.
     """
 
     def __init__(self, data: DataOptions) -> None:
         self._data = data
         self._languages = data.languages()
-        known = [set(STOP_WORDS.get(language, "").split()) for language in self._languages]
-        self._words = (known[0] - known[1], known[1] - known[0]) if all(known) else None
-        self._left = PAIRS if self._words else 0
-        self._counts = [[0, 0], [0, 0]]  # of a side, words of each language
+        lists = [set(STOP_WORDS.get(language, "").split()) for language in self._languages]
+        self._stop_words = (lists[0] - lists[1], lists[1] - lists[0]) if all(lists) else None
+        self._remaining = PAIRS if self._stop_words else 0
+        self._counts = [[0, 0], [0, 0]]  # side, language of the stop words
 
-    def see(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Counts the words of pairs (source, target), until there were enough."""
-        if self._words is None:
+    def update(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Counts the stop words of pairs (source, target), of the first ``PAIRS`` pairs in all."""
+        if self._stop_words is None:
             return
-        for pair in islice(pairs, self._left):
-            self._left -= 1
+        for pair in islice(pairs, self._remaining):
+            self._remaining -= 1
             for counts, text in zip(self._counts, pair, strict=True):
                 words = _WORD.findall(text.lower())
-                for language, known in enumerate(self._words):
-                    counts[language] += sum(word in known for word in words)
+                for language, stop_words in enumerate(self._stop_words):
+                    counts[language] += sum(word in stop_words for word in words)
 
     def warnings(self) -> Iterator[str]:
-        """A sentence where the sides read like each other's language, or like the same one."""
+        """A sentence if the sides appear to be swapped, or in the same language."""
         source, target = self._languages
         crossed = [_mostly(self._counts[0], 1), _mostly(self._counts[1], 0)]
         if all(crossed):
             yield (
                 f"The sides look swapped: the first pairs read like {target} in the source and {source} in the target. "
-                f"Swap data.source and data.target, or the files' names."
+                f"Swap data.source and data.target, or the file names."
             )
         elif any(crossed):
-            side, said, found = ("source", source, target) if crossed[0] else ("target", target, source)
-            yield f"The {side} side should be {said}, but its first lines read like {found}: look at data.{side}."
+            side, expected, detected = ("source", source, target) if crossed[0] else ("target", target, source)
+            yield f"The {side} side should be {expected}, but its first lines read like {detected}: check data.{side}."
 
 
 def _mostly(counts: list[int], language: int) -> bool:
-    return counts[language] >= _ENOUGH and counts[language] > _TIMES * counts[1 - language]
+    return counts[language] >= _MIN_COUNT and counts[language] > _MIN_RATIO * counts[1 - language]

@@ -1,4 +1,4 @@
-"""Pairs of sentences from files, a block at a time."""
+"""Reads pairs of sentences from files in blocks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from seqvise.errors import UserError
 
 REPLACED, RETURNS = "lines with bytes that are not UTF-8", "carriage returns inside lines"
 UNNAMED = "columns that data.columns does not name"
-# A line of so many bytes for each character of data.max_characters is not read to its end: it is dropped, whatever
-# other columns and white space it holds.
+# A line with more than 16 bytes per character of data.max_characters is not read to its end: it is dropped in any case,
+# even with other columns and white space in it.
 _BYTES = 16
 _BOM = "\ufeff"
-# What else than space, tab and line feed `str.split` splits at.
+# The characters at which `str.split` splits, except space, tab and line feed.
 _SPACES = (
     "\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 )
@@ -37,7 +37,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Block:
-    """Pairs that lie one after another, in two columns, white space folded."""
+    """Consecutive pairs in two columns, white space folded."""
 
     sources: list[str]
     targets: list[str]
@@ -46,41 +46,41 @@ class Block:
         return len(self.sources)
 
     def only(self, kept: Sequence[bool]) -> Block:
-        """The pairs that are kept. kept: one for each pair."""
+        """The pairs that are kept. kept: (pairs,) whether each is."""
         return Block(list(compress(self.sources, kept)), list(compress(self.targets, kept)))
 
     def pairs(self) -> Iterator[Pair]:
-        """The pairs one by one."""
+        """Iterates over the pairs."""
         return zip(self.sources, self.targets, strict=True)
 
 
 def part_files(data: DataOptions, name: str) -> list[TextFile]:
-    """The files that ``name`` (an entry of ``data.train``, ``data.valid`` or ``data.test``) stands for.
+    """The files of an entry ``name`` of ``data.train``, ``data.valid`` or ``data.test``.
 
-    Paired: the source file, then the target file. Other formats: one file. A file that ends in ``.gz`` is found where
-    the plain one is not there.
+    Paired: the source file, then the target file. Other formats: one file. If a plain file does not exist, the file
+    with ``.gz`` is used.
 
     Raises:
-        UserError: a file is missing; every path that was looked for is named.
+        UserError: a file is missing; the message names every path that was tried.
     """
     root = Path(data.root or ".").expanduser()
     names = [f"{name}.{data.source}", f"{name}.{data.target}"] if data.format == "paired" else [name]
-    found = {wanted: find_text(root, wanted) for wanted in names}
-    missing = [wanted for wanted, file in found.items() if file is None]
+    files = {file_name: find_text(root, file_name) for file_name in names}
+    missing = [file_name for file_name, file in files.items() if file is None]
     if missing:
-        raise UserError(*(_missing(root, wanted, data) for wanted in missing))
-    return [file for file in found.values() if file is not None]
+        raise UserError(*(_missing(root, file_name, data) for file_name in missing))
+    return [file for file in files.values() if file is not None]
 
 
 def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: FilterCounts) -> Iterator[Block]:
-    """The pairs of the files that ``part_files`` found, in their order; empty sides are given too.
+    """The pairs of the files that ``part_files`` returns, in order, including pairs with an empty side.
 
     Args:
-        tally: receives the faults that are read over; pairs are not counted.
+        tally: receives the faults that are tolerated; pairs are not counted.
 
     Raises:
-        UserError: the sides differ in their number of lines, a row has another number of fields and ``data.on_bad`` is
-            ``refuse``, a line is not UTF-8 and ``data.encoding_errors`` is ``refuse``; a table lacks a column, or is
+        UserError: the sides have different numbers of lines; a row has the wrong number of fields and ``data.on_bad``
+            is ``refuse``; a line is not UTF-8 and ``data.encoding_errors`` is ``refuse``; a table lacks a column or is
             damaged.
     """
     if data.format == "paired":
@@ -91,9 +91,9 @@ def read_blocks(data: DataOptions, files: Sequence[TextFile], tally: FilterCount
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, plain or gzip, without their ends.
+    """The lines of a UTF-8 file, plain or gzip, without line ends.
 
-    Only a line feed ends a line: U+2028 and its like, which ``str.splitlines`` also splits at, stay in the text.
+    Only a line feed ends a line: U+2028 and others at which ``str.splitlines`` splits stay in the text.
     """
     for text in decoded_texts(TextFile(path), None, "refuse", FilterCounts()):
         for line in text.split("\n"):
@@ -115,9 +115,9 @@ def _aligned(source: Iterator[list[str]], target: Iterator[list[str]]) -> Iterat
     left: list[str] = []
     right: list[str] = []
     while (left := left or next(source, [])) and (right := right or next(target, [])):
-        both = min(len(left), len(right))
-        yield Block(left[:both], right[:both])
-        left, right = left[both:], right[both:]
+        size = min(len(left), len(right))
+        yield Block(left[:size], right[:size])
+        left, right = left[size:], right[size:]
 
 
 def _folded_lines(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[list[str]]:
@@ -138,7 +138,7 @@ def _read_tabbed(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iter
 
 
 def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: FilterCounts) -> RowCheck:
-    """Takes the most frequent number of fields for the table's; further columns, as attributions, need no names."""
+    """Expects the most frequent number of fields; additional columns, such as attributions, need no names."""
     counts = Counter(len(row) for row in rows if len(row) >= needed)
     named = len(data.columns)
     width = max(counts, key=lambda width: (counts[width], width == named), default=named)
@@ -149,44 +149,45 @@ def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: Fil
 
 
 def _checked(rows: list[list[str]], check: RowCheck, data: DataOptions, file: TextFile, first: int) -> list[list[str]]:
-    """The rows that have all their fields. A blank row gets its fields, and one that is too long to be kept."""
+    """The rows with enough fields. A blank row, or one too long to be kept, is filled up to that number."""
     kept = []
     for number, row in enumerate(rows, first):
         if row == [""] or (not check.fits(row) and _too_long(row, data.max_characters)):
             kept.append(["".join(row)] * check.needed)
-        elif check.takes(row, f"{file}, line {number}"):
+        elif check.accepts(row, f"{file}, line {number}"):
             kept.append(row)
     return kept
 
 
-def _too_long(row: list[str], most: int | None) -> bool:
-    return most is not None and len("".join(row)) > most
+def _too_long(row: list[str], max_characters: int | None) -> bool:
+    return max_characters is not None and len("".join(row)) > max_characters
 
 
 def _read_table(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[tuple[list[str], list[str]]]:
     names = data.source, data.target
     if data.format == "parquet":
         return read_parquet(file, names)
-    # A quoted field may go over many lines: cut off, it would swallow those that follow.
+    # Lines are not truncated: a quoted field may span many lines, and without its closing quote it would take in all
+    # that follow.
     texts = decoded_texts(file, None, data.encoding_errors, tally)
     return ((left, right) for left, right, _ in read_csv(file, texts, names, data.on_bad, tally))
 
 
-def decoded_texts(file: TextFile, most: int | None, errors: str, tally: FilterCounts) -> Iterator[str]:
-    """Whole lines as text, without the last one's line feed.
+def decoded_texts(file: TextFile, max_characters: int | None, errors: str, tally: FilterCounts) -> Iterator[str]:
+    """Blocks of complete lines as text, without the last line feed.
 
     Args:
-        most: characters of the longest line that is of use; None is any.
+        max_characters: a longer line may be truncated, since it is dropped in any case; None truncates nothing.
         errors: see ``data.encoding_errors``.
-        tally: receives the faults that are read over.
+        tally: receives the faults that are tolerated.
     """
-    return (text for text, _ in _texts(file, most, errors, tally))
+    return (text for text, _ in _texts(file, max_characters, errors, tally))
 
 
-def _texts(file: TextFile, most: int | None, errors: str, tally: FilterCounts) -> Iterator[tuple[str, bool]]:
+def _texts(file: TextFile, max_characters: int | None, errors: str, tally: FilterCounts) -> Iterator[tuple[str, bool]]:
     """See ``decoded_texts``; each text with whether its bytes are ``_tidy``."""
     number = 0
-    for block in file.blocks(None if most is None else _BYTES * most):
+    for block in file.blocks(None if max_characters is None else _BYTES * max_characters):
         text, tidy = _decode(block, errors, tally, partial(_place, file, number)), _tidy(block)
         if _BOM in text:
             tidy = False
@@ -203,7 +204,7 @@ def _decode(block: bytes, errors: str, tally: FilterCounts, place: Callable[[byt
     except UnicodeDecodeError as error:
         if errors == "refuse":
             raise UserError(
-                f"{place(block, error.start)}: convert the file, for example with `iconv -t UTF-8`, or read over such "
+                f"{place(block, error.start)}: convert the file, for example with `iconv -t UTF-8`, or replace such "
                 f"bytes with data.encoding_errors=replace."
             ) from None
     decoded = [line.decode(errors="replace") for line in block.split(b"\n")]
@@ -219,16 +220,16 @@ def _place(file: TextFile, number: int, block: bytes, start: int) -> str:
 
 
 def _tidy(block: bytes) -> bool:
-    """Whether no space, control character or line feed stands at the start, before the end or beside another."""
+    """Whether no white space or control character is at the start, at the end of the last line or next to another."""
     blank = np.frombuffer(block, np.uint8) <= ord(" ")
     return not (blank[0] or block.endswith(b" ") or np.any(blank[1:] & blank[:-1]))
 
 
 def _fold_lines(text: str, tidy: bool) -> str:
-    """``fold`` of every line at once, but that tabs stay and a space may stand beside them.
+    """Applies ``fold`` to all lines at once, except that tabs stay and may have a space next to them.
 
     Args:
-        tidy: the bytes that the text comes from are ``_tidy``, so that other spaces than ASCII's are all to look for.
+        tidy: whether the bytes of the text are ``_tidy``: then only non-ASCII spaces need replacing.
     """
     for space in _SPACES:
         if space in text:
@@ -240,11 +241,11 @@ def _fold_lines(text: str, tidy: bool) -> str:
     return text.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
 
 
-def _missing(root: Path, wanted: str, data: DataOptions) -> str:
-    endings = (
-        f" Its ending is the value of data.source={data.source} or data.target={data.target}."
+def _missing(root: Path, name: str, data: DataOptions) -> str:
+    suffix = (
+        f" The file suffix is data.source={data.source} or data.target={data.target}."
         if data.format == "paired"
         else ""
     )
-    fetched = " Put it there, or set data.download=true." if corpus_source(data.name, wanted) else ""
-    return f"{root / wanted} (or {Path(wanted).name}.gz) is not there: data.root is {data.root}.{endings}{fetched}"
+    advice = " Put it there, or set data.download=true." if corpus_source(data.name, name) else ""
+    return f"{root / name} (or {Path(name).name}.gz) does not exist: data.root is {data.root}.{suffix}{advice}"

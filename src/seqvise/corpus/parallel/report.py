@@ -1,4 +1,4 @@
-"""What preparing a corpus found, kept in the store's manifest."""
+"""Counts and statistics of a prepared corpus, stored in its manifest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 @dataclass
 class FilterCounts:
-    """What was read of one input.
+    """Pairs read and dropped from one input.
 
     Attributes:
-        read: pairs.
-        dropped: by reason, pairs that a filter dropped.
-        noticed: by kind, faults of text that was kept.
+        read: pairs read.
+        dropped: reason -> pairs that a filter dropped.
+        noticed: kind of fault -> occurrences in text that was kept.
     """
 
     read: int = 0
@@ -31,12 +31,12 @@ class FilterCounts:
         self.dropped[reason] = self.dropped.get(reason, 0) + pairs
 
     def notice(self, fault: str, times: int = 1) -> None:
-        """Counts a fault of text that goes on."""
+        """Counts a fault of text that is kept."""
         if times:
             self.noticed[fault] = self.noticed.get(fault, 0) + times
 
     def plus(self, other: FilterCounts) -> FilterCounts:
-        """The counts of both."""
+        """The sum of both counts."""
         return FilterCounts(
             self.read + other.read, _sum(self.dropped, other.dropped), _sum(self.noticed, other.noticed)
         )
@@ -63,13 +63,13 @@ class SideReport:
     """One side of the training part.
 
     Attributes:
-        language: its code.
-        words: entries of the vocabulary, the four specials included.
-        distinct: distinct words of the training part before the vocabulary was limited.
-        tokens: words of the training part, ``<eos>`` not counted.
-        unknown: share of the validation part's words that the vocabulary lacks.
-        lengths: percentile -> length in words of training sentences, ``<eos>`` counted, before the cut.
-        cut: length with ``<eos>`` at which sentences were cut, or None.
+        language: code of the language.
+        words: vocabulary size, including the four special tokens.
+        distinct: distinct tokens of the training part, before the vocabulary was limited.
+        tokens: tokens of the training part, without ``<eos>``.
+        unknown: out-of-vocabulary rate of the validation part.
+        lengths: percentile -> length of training sentences in tokens, with ``<eos>``, before truncation.
+        cut: maximum length with ``<eos>``, to which longer sentences were truncated, or None.
     """
 
     language: str
@@ -83,13 +83,13 @@ class SideReport:
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """A prepared corpus in numbers.
+    """Statistics of a prepared corpus.
 
     Attributes:
-        inputs: what was read and dropped of each input (``train``, and ``valid`` and ``test`` where given).
-        kept: pairs of each part.
-        source, target: the two sides.
-        warnings: sentences about what is probably not meant.
+        inputs: input (``train``; ``valid`` and ``test`` if they are set) -> its counts.
+        kept: part -> pairs.
+        source, target: statistics of the two sides.
+        warnings: sentences about probable mistakes.
     """
 
     inputs: dict[str, FilterCounts]
@@ -100,17 +100,17 @@ class CorpusReport:
 
     @property
     def read(self) -> int:
-        """Pairs read of all inputs."""
+        """Pairs read from all inputs."""
         return sum(tally.read for tally in self.inputs.values())
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Pairs that each filter dropped of all inputs."""
+        """Reason -> pairs that a filter dropped, over all inputs."""
         return dict(sum((Counter(tally.dropped) for tally in self.inputs.values()), Counter()))
 
     @property
     def noticed(self) -> dict[str, int]:
-        """Faults of text that was kept, of all inputs."""
+        """Kind of fault -> occurrences in text that was kept, over all inputs."""
         return dict(sum((Counter(tally.noticed) for tally in self.inputs.values()), Counter()))
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,25 +119,25 @@ class CorpusReport:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CorpusReport:
-        """The inverse of ``as_dict``, after a JSON file has made every key a string."""
+        """The inverse of ``as_dict``; accepts the string keys of a JSON file."""
         inputs = {name: _tally(tally) for name, tally in content["inputs"].items()}
         sides = _side(content["source"]), _side(content["target"])
         return cls(inputs, dict(content["kept"]), *sides, tuple(content.get("warnings", ())))
 
 
 def length_percentile(counts: NDArray[np.int64], percentile: float) -> int:
-    """The length at a percentile, rounded down as in the lesson.
+    """The length at a percentile, rounded down as in the fast.ai (2018) lesson.
 
-    Between two sentences it is interpolated as ``numpy.percentile`` does.
+    Interpolates between two lengths as ``numpy.percentile`` does.
 
     Args:
-        counts: (longest + 1,) sentences of each length; there is at least one.
+        counts: (maximum length + 1,) number of sentences of each length; at least one sentence in all.
     """
-    up_to = np.cumsum(counts)
-    place = percentile / 100 * (int(up_to[-1]) - 1)
-    below, above = np.searchsorted(up_to, [math.floor(place), math.ceil(place)], side="right")
-    share = place - math.floor(place)
-    return int(below + (above - below) * share if share < 0.5 else above - (above - below) * (1 - share))
+    cumulative = np.cumsum(counts)
+    position = percentile / 100 * (int(cumulative[-1]) - 1)
+    below, above = np.searchsorted(cumulative, [math.floor(position), math.ceil(position)], side="right")
+    fraction = position - math.floor(position)
+    return int(below + (above - below) * fraction if fraction < 0.5 else above - (above - below) * (1 - fraction))
 
 
 def length_percentiles(counts: NDArray[np.int64]) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""The writing systems of a text."""
+"""Detects the writing system of a text."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ SCRIPTS = {
     "thai": ("THAI",),
     "tibetan": ("TIBETAN",),
 }
-"""Names of scripts, and how the Unicode names of their letters begin."""
+"""Script -> first words of the Unicode names of its letters."""
 
 
 class ScriptTest:
-    """Whether at least half of a text's letters belong to some scripts.
+    """Whether at least half of a text's letters belong to the given scripts.
 
-    Digits, marks and emoji belong to none and do not count; a text without letters passes.
+    Digits, marks and emoji do not count; a text without letters passes.
 
     Args:
-        scripts: names out of ``SCRIPTS``.
+        scripts: keys of ``SCRIPTS``.
     """
 
     def __init__(self, scripts: Sequence[str]) -> None:
@@ -54,16 +54,16 @@ class ScriptTest:
 
 
 class _Votes(dict[str, int]):
-    """By character: 1 of a letter of the scripts, -1 of another letter, else 0. Each is looked up once."""
+    """Character -> 1 for a letter of the scripts, -1 for another letter, else 0. Caches each character."""
 
     def __init__(self, scripts: Sequence[str]) -> None:
-        self._beginnings = {word for script in scripts for word in SCRIPTS[script]}
+        self._prefixes = {prefix for script in scripts for prefix in SCRIPTS[script]}
 
     def __missing__(self, character: str) -> int:
         if not unicodedata.category(character).startswith("L"):
             vote = 0
         else:
-            beginning = unicodedata.name(character, "").partition(" ")[0]
-            vote = 1 if beginning in self._beginnings else -1
+            prefix = unicodedata.name(character, "").partition(" ")[0]
+            vote = 1 if prefix in self._prefixes else -1
         self[character] = vote
         return vote

@@ -1,4 +1,4 @@
-"""Tokens on their way to the store: kept on disk under provisional ids until the vocabulary is known."""
+"""Stores tokens on disk with provisional ids until the vocabulary is known."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from seqvise.corpus.tokens.vocabulary import EOS
 
 
 class Joins(NamedTuple):
-    """(V,) booleans each: a word takes no space before it (left), after it (right)."""
+    """(V,) booleans each: whether a word has no space before it (left) and after it (right)."""
 
     left: NDArray[np.bool_]
     right: NDArray[np.bool_]
 
 
 def find_joins(before: NDArray[np.int32], after: NDArray[np.int32], glued: NDArray[np.bool_], size: int) -> Joins:
-    """The words that cause a missing space, from all neighbours in a text.
+    """Finds the words that cause a missing space, from all neighbouring words of a text.
 
-    A noun before a full stop has no space after it, but the stop is the cause. So causes are taken one by one, each
-    time the one that explains most: a word's gain on one side is the number of its missing spaces there that no cause
-    explains yet, less the number of its spaces. A gain of 1 may be a slip of the pen and explains nothing.
+    A noun before a full stop has no space after it, but the stop is the cause. So causes are selected greedily by gain:
+    the number of a word's missing spaces on one side that no earlier cause explains, minus the number of its spaces
+    there. A gain of 1 may be a typing error and is ignored.
 
     Args:
         before, after: (n,) ids of neighbours.
-        glued: (n,) whether no space stands between them.
+        glued: (n,) whether there is no space between them.
         size: number of words V.
     """
-    # Side 0 is a word's left, where it stands after its neighbour; side 1 is its right.
+    # Side 0 is the left of a word, where it is the second of the two neighbours; side 1 is its right.
     gains = np.stack([_balance(after, glued, size), _balance(before, glued, size)])
     words, counts = _distinct_pairs(after[glued], before[glued], size)
     open_pairs = np.ones(len(counts), bool)
@@ -53,11 +53,11 @@ def find_joins(before: NDArray[np.int32], after: NDArray[np.int32], glued: NDArr
 
 
 class PairJoins(NamedTuple):
-    """(P,) each: pairs of words that are not written as ``Joins`` says of the two by themselves.
+    """Exceptions to ``Joins``: pairs of words. All fields have the shape (P,).
 
     Attributes:
         before, after: ids of the words.
-        joined: whether no space stands between them.
+        joined: whether there is no space between them.
     """
 
     before: NDArray[np.int64]
@@ -72,22 +72,22 @@ def find_pair_joins(
     joins: Joins,
     letters: NDArray[np.bool_],
 ) -> PairJoins:
-    """The pairs that are usually written otherwise than by the rule for all others.
+    """Finds the pairs that are usually written differently from the rule.
 
-    The rule: no space where the first joins right or the second joins left, but a word of letters joins nothing. So
+    The rule: no space if the first word joins right or the second joins left, but a word of letters joins nothing. So
     "o'clock" joins "'" to "clock", and "the clock" keeps its space. Two words of letters are joined, as in "can|not",
-    only if no space was ever seen between them. Otherwise the majority decides; one occurrence against the rule is a
-    slip if the pair was also seen with a space, or has one where others have none.
+    only if they never occur with a space between them. Otherwise the majority decides. A single occurrence against the
+    rule is ignored if the pair also occurs with a space, or if the rule joins it.
 
     Args:
         before, after, glued: as for ``find_joins``.
-        joins: what it found.
-        letters: (V,) whether a word has letters alone.
+        joins: result of ``find_joins``.
+        letters: (V,) whether a word consists of letters.
     """
     size = len(letters)
-    keys, which = np.unique(before.astype(np.int64) * size + after, return_inverse=True)
-    apart = np.bincount(which[~glued], minlength=len(keys))
-    together = np.bincount(which[glued], minlength=len(keys))
+    keys, inverse = np.unique(before.astype(np.int64) * size + after, return_inverse=True)
+    apart = np.bincount(inverse[~glued], minlength=len(keys))
+    together = np.bincount(inverse[glued], minlength=len(keys))
     first, second = keys // max(size, 1), keys % max(size, 1)
     rule = (joins.left & ~letters)[second] | (joins.right & ~letters)[first]
     of_letters = letters[first] & letters[second]
@@ -99,14 +99,14 @@ def find_pair_joins(
 
 
 def _balance(words: NDArray[np.int32], glued: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
-    """(V,) occurrences without a space less those with one."""
+    """(V,) occurrences without a space minus those with one."""
     return 2 * np.bincount(words[glued], minlength=size) - np.bincount(words, minlength=size)
 
 
 def _distinct_pairs(
     left: NDArray[np.int32], right: NDArray[np.int32], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(2, pairs) the distinct pairs of words and (pairs,) how often each occurs."""
+    """(2, pairs) the distinct pairs of words, and (pairs,) their numbers of occurrences."""
     keys, counts = np.unique(left.astype(np.int64) * size + right, return_counts=True)
     return np.stack([keys // max(size, 1), keys % max(size, 1)]), counts
 
@@ -116,18 +116,18 @@ _JOIN_TOKENS = 4_000_000
 
 
 class TokenIds(defaultdict[str, int]):
-    """Numbers words in the order in which they are first asked for.
+    """Numbers words in the order of their first lookup.
 
     Args:
-        journal: keeps the words on disk.
-        name: of the file, a word a line: no word holds white space.
+        journal: stores the words on disk.
+        name: name of the file, with one word per line: no word contains white space.
     """
 
     def __init__(self, journal: Journal, name: str) -> None:
         super().__init__(self.__len__)
         self._file = journal.open(name)
-        known = journal.path(name).read_bytes().decode().split("\n")[:-1]
-        self.update((word, index) for index, word in enumerate(known))
+        stored = journal.path(name).read_bytes().decode().split("\n")[:-1]
+        self.update((word, index) for index, word in enumerate(stored))
         self._written = len(self)
 
     def write(self) -> None:
@@ -138,13 +138,13 @@ class TokenIds(defaultdict[str, int]):
 
 
 class TokenSpool:
-    """The sentences of one side of one part, on disk as provisional ids.
+    """The sentences of one side of one part, stored on disk as provisional ids.
 
     A token is stored as twice its provisional id, plus one if a space follows it.
 
     Args:
-        journal: opens its files.
-        name: of the files, less ``.ids`` and ``.lengths``.
+        journal: opens the files.
+        name: name of the files, without ``.ids`` and ``.lengths``.
         lexicon: numbers the words.
     """
 
@@ -159,7 +159,7 @@ class TokenSpool:
         return self._size
 
     def select(self, kept: NDArray[np.bool_]) -> None:
-        """Leaves sentences out of all that is read from now on. kept: (sentences,)."""
+        """Restricts all further reading to some sentences. kept: (sentences,) whether each is read."""
         self._kept, self._size = kept, int(kept.sum())
 
     def add(self, tokens: Tokens) -> None:
@@ -171,28 +171,28 @@ class TokenSpool:
         self._size += 1
 
     def length_counts(self) -> NDArray[np.int64]:
-        """(longest + 1,) sentences of each length in words, ``EOS`` not counted. Read when writing has ended."""
+        """(maximum length + 1,) sentences of each length, without ``EOS``. Call after the files are closed."""
         total = np.zeros(1, np.int64)
         for lengths in self._length_chunks():
-            found = np.bincount(lengths, minlength=len(total))
-            found[: len(total)] += total
-            total = found
+            counts = np.bincount(lengths, minlength=len(total))
+            counts[: len(total)] += total
+            total = counts
         return total
 
     def counts(self) -> NDArray[np.int64]:
-        """(words of the lexicon,) occurrences of each word. Read when writing has ended, as all that follows."""
+        """(words of the lexicon,) occurrences of each word. As all methods below, call after the files are closed."""
         total = np.zeros(len(self._lexicon), np.int64)
         for _, tokens in self._chunks():
             total += np.bincount(tokens >> 1, minlength=len(total))
         return total
 
     def joins(self) -> Joins:
-        """Which words of the lexicon are written without a space beside them; some million words are enough to tell."""
+        """The words of the lexicon that are written without a space, estimated from the first 4 million tokens."""
         before, after, glued = self._all_neighbours()
         return find_joins(before, after, glued, len(self._lexicon))
 
     def pair_joins(self, joins: Joins) -> PairJoins:
-        """Which pairs of words are written otherwise than each by itself. joins: of the words."""
+        """Pairs of words that are exceptions to ``joins``, the joins of single words."""
         letters = np.fromiter(map(str.isalpha, self._lexicon), np.bool_, len(self._lexicon))
         return find_pair_joins(*self._all_neighbours(), joins, letters)
 
@@ -213,7 +213,7 @@ class TokenSpool:
 
         Args:
             table: (words of the lexicon,) final id of each provisional id.
-            cut: most words of a sentence, ``EOS`` counted; None cuts nothing.
+            cut: maximum length of a sentence with ``EOS``; None truncates nothing.
         """
         counts = self.length_counts()
         kept = np.arange(len(counts)) if cut is None else np.minimum(np.arange(len(counts)), cut - 1)
@@ -241,7 +241,7 @@ class TokenSpool:
                 yield (lengths, tokens) if kept is None else (lengths[kept], tokens[np.repeat(kept, lengths)])
 
     def _written(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_] | None]]:
-        """The lengths of all sentences, and which of them are selected; None where all are."""
+        """The lengths of all sentences, and whether each is selected; None if all are."""
         start = 0
         with self._paths[1].open("rb") as file:
             while len(chunk := np.fromfile(file, np.int32, _CHUNK)):
@@ -250,17 +250,17 @@ class TokenSpool:
 
 
 def _with_ends(lengths: NDArray[np.int32], ids: NDArray[np.int32], cut: int | None) -> NDArray[np.int32]:
-    """Cuts sentences that lie one after another and puts ``EOS`` behind each."""
+    """Truncates concatenated sentences and appends ``EOS`` to each."""
     if cut is not None:
-        place = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        ids, lengths = ids[place < cut - 1], np.minimum(lengths, cut - 1)
+        position = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        ids, lengths = ids[position < cut - 1], np.minimum(lengths, cut - 1)
     return np.insert(ids, np.cumsum(lengths), EOS).astype(np.int32, copy=False)
 
 
 def _neighbours(lengths: NDArray[np.int32], tokens: NDArray[np.int32], mark: int) -> NDArray[np.int32]:
-    """(3, pairs): words, the words after them in the same sentence, and whether a space stands between."""
+    """(3, pairs): words, the next words of the same sentence, and whether there is a space between them."""
     sentence = np.repeat(np.arange(len(lengths)), lengths)
-    real = tokens >> 1 != mark
-    tokens, sentence = tokens[real], sentence[real]
-    within = sentence[:-1] == sentence[1:]
-    return np.stack([tokens[:-1] >> 1, tokens[1:] >> 1, tokens[:-1] & 1])[:, within]
+    is_word = tokens >> 1 != mark
+    tokens, sentence = tokens[is_word], sentence[is_word]
+    same_sentence = sentence[:-1] == sentence[1:]
+    return np.stack([tokens[:-1] >> 1, tokens[1:] >> 1, tokens[:-1] & 1])[:, same_sentence]

@@ -1,4 +1,4 @@
-"""A tokenised corpus on disk, mapped into memory."""
+"""A tokenised corpus on disk, read through memory maps."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from seqvise.errors import UserError
 FORMAT = 1
 SIDES = ("source", "target")
 CHECKSUMS_KEY = "checksums"
-"""Of a manifest: size and checksum of each file of the store."""
+"""Key of a manifest: file -> size and checksum."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TokenColumn:
-    """One side of one part: the ids of all sentences one after another.
+    """One side of one part: the concatenated ids of all sentences.
 
     Attributes:
-        ids: (tokens,) int32, mapped, ``EOS`` at the end of each sentence.
-        offsets: (n + 1,) int64, mapped, where each sentence starts, and the end of the last.
-        backwards: rows are given from the last word to the first, then ``EOS``.
+        ids: (tokens,) int32, memory-mapped, with ``EOS`` at the end of each sentence.
+        offsets: (n + 1,) int64, memory-mapped: start of each sentence, and the end of the last.
+        backwards: rows are returned from the last token to the first, then ``EOS``.
     """
 
     ids: NDArray[np.int32]
@@ -53,12 +53,12 @@ class TokenColumn:
 
     @cached_property
     def lengths(self) -> NDArray[np.int32]:
-        """(n,) words of each sentence, ``EOS`` counted."""
+        """(n,) length of each sentence in tokens, with ``EOS``."""
         return np.diff(self.offsets).astype(np.int32)
 
     @classmethod
     def open(cls, folder: Path, side: str, backwards: bool = False) -> TokenColumn:
-        """Maps ``<side>.ids.npy`` and ``<side>.offsets.npy``."""
+        """Opens ``<side>.ids.npy`` and ``<side>.offsets.npy`` as memory maps."""
         ids, offsets = (
             np.load(folder / f"{side}.{column}.npy", mmap_mode="r", allow_pickle=False) for column in ("ids", "offsets")
         )
@@ -67,7 +67,7 @@ class TokenColumn:
 
 @dataclass(frozen=True)
 class CorpusPart:
-    """The training, validation or test pairs of a corpus: row n of one column translates row n of the other."""
+    """The training, validation or test pairs of a corpus: row n of ``target`` translates row n of ``source``."""
 
     name: str
     folder: Path
@@ -78,18 +78,18 @@ class CorpusPart:
         return len(self.source)
 
     def raw_source(self) -> list[str]:
-        """The source texts as they were read, uncut; of ``train`` only where it is kept for drawing sub-words."""
+        """The source texts as read, without truncation; for ``train`` only if stored for sub-word sampling."""
         return self._raw("source")
 
     def raw_target(self) -> list[str]:
-        """The references as they were read, uncut; of ``train`` as ``raw_source``."""
+        """The target texts (references) as read, without truncation; for ``train`` see ``raw_source``."""
         return self._raw("target")
 
     def _raw(self, side: str) -> list[str]:
         path = self.folder / f"{side}.txt"
         if self.name == "train" and not path.is_file():
-            raise ValueError("The training part keeps no raw text.")
-        with opening(self.folder.parent):
+            raise ValueError("The training part has no raw text.")
+        with damage_as_user_error(self.folder.parent):
             lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
             if len(lines) != len(self):
                 raise ValueError(f"{self.name}/{path.name} has {len(lines):,} lines, but must have {len(self):,}")
@@ -101,10 +101,11 @@ class TokenStore:
     """A prepared corpus.
 
     Attributes:
-        path: its folder.
-        manifest: all that shaped it, and the report.
+        path: folder of the store.
+        manifest: fingerprint, files, checksums and report.
         source, target: codecs of the two sides.
-        sampling: how training draws its sub-words, see ``Pieces.sample``; None takes the likeliest, as they are stored.
+        sampling: smoothing of sub-word sampling in training, see ``Pieces.sample``; None reads the stored, most
+            probable segmentation.
     """
 
     path: Path
@@ -114,32 +115,36 @@ class TokenStore:
     sampling: float | None = None
 
     def backwards(self) -> TokenStore:
-        """The same corpus with its targets from the last word to the first, for a right-to-left model."""
+        """The same corpus with reversed targets, for a right-to-left model."""
         return replace(self, target=replace(self.target, backwards=True))
 
     @property
     def report(self) -> CorpusReport:
-        """What preparing it found."""
+        """Counts and statistics of the preparation."""
         return CorpusReport.from_dict(self.manifest["report"])
 
     def part(self, name: str) -> CorpusPart | None:
-        """The pairs of ``train``, ``valid`` or ``test``; None where the corpus has no such part."""
+        """The pairs of ``train``, ``valid`` or ``test``; None if the corpus has no such part."""
         folder = part_folder(self.path, name)
         if folder is None:
             return None
-        with opening(self.path):
+        with damage_as_user_error(self.path):
             source, target = (TokenColumn.open(folder, side, getattr(self, side).backwards) for side in SIDES)
             if len(source) != len(target):
                 raise ValueError(f"its {name} part has {len(source)} sources and {len(target)} targets")
         return CorpusPart(name, folder, source, target)
 
     def sampled(self, seed: int) -> tuple[SampledColumn, SampledColumn]:
-        """Source and target of the training part, in sub-words that are drawn. Defined where ``sampling`` is."""
+        """Source and target of the training part, in sub-words sampled in each epoch.
+
+        Raises:
+            ValueError: ``sampling`` is None.
+        """
         if self.sampling is None:
-            raise ValueError("This corpus is read as it is stored.")
+            raise ValueError("This corpus has no sub-word sampling: tokenizer.sampling is null.")
         report, folder = self.report, self.path / "train"
         source = SampledColumn(self.source, Lines(folder / "source.txt"), self.sampling, seed, report.source.cut)
-        # Another seed, lest both sides of a row draw alike where they have one model.
+        # With the same seed, the draws of both sides of a row would be correlated if they share a model.
         target = SampledColumn(self.target, Lines(folder / "target.txt"), self.sampling, seed + 1, report.target.cut)
         return source, target
 
@@ -148,9 +153,9 @@ class TokenStore:
         """Opens a finished store. verify: see ``prepare_corpus``.
 
         Raises:
-            UserError: the folder holds no store of this format, or a damaged one; it says which folder to delete.
+            UserError: the folder is not a store of this format, or is damaged; the message names the folder to delete.
         """
-        with opening(path):
+        with damage_as_user_error(path):
             manifest = read_manifest(path, FORMAT, verify)
             CorpusReport.from_dict(manifest["report"])
             source, target = (TextCodec.load(path, side) for side in SIDES)
@@ -158,31 +163,30 @@ class TokenStore:
 
 
 def part_folder(store: Path, name: str) -> Path | None:
-    """Where ``train``, ``valid`` or ``test`` of a store lies; None where it has no such part."""
+    """The folder of ``train``, ``valid`` or ``test`` in a store; None if it has no such part."""
     if name not in PARTS:
-        raise ValueError(f"A part is one of {', '.join(PARTS)}, not '{name}'.")
+        raise ValueError(f"The part is '{name}', but must be one of {', '.join(PARTS)}.")
     return store / name if (store / name).is_dir() else None
 
 
-def read_manifest(store: Path, known: int, verify: bool = False) -> dict[str, Any]:
-    """The manifest of a store, whose files are compared with their checksums.
+def read_manifest(store: Path, expected_format: int, verify: bool = False) -> dict[str, Any]:
+    """Reads the manifest of a store and compares its files with their checksums.
 
     Args:
-        known: the format that it must have.
+        expected_format: the format that the store must have.
         verify: see ``prepare_corpus``.
 
     Raises:
-        ValueError: the store is of another format, or a file is damaged.
+        ValueError: the store has another format, or a file is damaged.
     """
     content: dict[str, Any] = json.loads((store / "manifest.json").read_text(encoding="utf-8"))
-    if content["format"] != known:
-        raise ValueError(f"its format is {content['format']}, not {known}")
+    if content["format"] != expected_format:
+        raise ValueError(f"its format is {content['format']}, not {expected_format}")
     sealed = CHECKSUMS_KEY in content or SEAL in content
     manifest = unsealed(content, "manifest.json", required=sealed)
     if not sealed:
         log.warning(
-            "%s was prepared by an earlier revision, without checksums: delete that folder and it will be built again "
-            "with them.",
+            "%s was prepared by an earlier revision, without checksums: delete that folder to build it with them.",
             store,
         )
     check_files(store, manifest.get(CHECKSUMS_KEY, {}), verify)
@@ -190,11 +194,11 @@ def read_manifest(store: Path, known: int, verify: bool = False) -> dict[str, An
 
 
 @contextmanager
-def opening(store: Path) -> Iterator[None]:
-    """Says of what a damaged store raises which folder to delete."""
+def damage_as_user_error(store: Path) -> Iterator[None]:
+    """Raises errors of a damaged store as a ``UserError`` that names the folder to delete."""
     try:
         yield
     except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, UserError) as error:
         raise UserError(
-            f"{store} is not a whole token store ({error}): delete that folder and it will be built again."
+            f"{store} is not a complete token store ({error}): delete that folder and it will be built again."
         ) from None

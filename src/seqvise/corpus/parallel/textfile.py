@@ -1,4 +1,4 @@
-"""Bytes of text wherever they lie: plain and gzip files, members of tar archives, standard input."""
+"""Reads bytes of text from plain and gzip files, members of tar archives and standard input."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class TextFile:
-    """Text that can be read from its start, as often as one likes.
+    """Text that can be read from its start any number of times.
 
     Attributes:
-        path: the file, or the archive it lies in. What ends in ``.gz`` is unzipped on the way.
-        member: its name in the archive; None where the file is no archive.
-        stream: an open file to read instead, as a pipe can be read only once; ``path`` then only names it.
+        path: the file, or the archive that contains it. Files ending in ``.gz`` are decompressed while they are read.
+        member: name of the file in the archive; None for a plain file.
+        stream: an open file that is read instead, since a pipe can be read only once; ``path`` is then just a name.
     """
 
     path: Path
@@ -41,43 +41,43 @@ class TextFile:
         return str(self.path) if self.member is None else f"{self.path}:{self.member}"
 
     def exists(self) -> bool:
-        """Whether the file is there, and in it the member.
+        """Whether the file exists and, for an archive, contains the member.
 
         Raises:
             UserError: the archive cannot be read.
         """
         if self.member is None or not self.path.is_file():
             return self.path.is_file()
-        with self._damage_told(), tarfile.open(self.path) as archive:
+        with self._damage_as_user_error(), tarfile.open(self.path) as archive:
             return _member(archive, self.member) is not None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The bytes, unzipped.
+        """The bytes, decompressed.
 
         Raises:
-            UserError: they cannot be read, also where this shows only on the way.
+            UserError: they cannot be read; also raised by a later read in the block.
         """
-        with self._damage_told(), ExitStack() as files:
+        with self._damage_as_user_error(), ExitStack() as files:
             yield self._opened(files)
 
-    def blocks(self, most: int | None = None) -> Iterator[bytes]:
-        """The bytes in blocks of whole lines.
+    def blocks(self, max_bytes: int | None = None) -> Iterator[bytes]:
+        """The bytes in blocks of complete lines.
 
         Args:
-            most: bytes of the longest line that is read on beyond the block it begins in. Of a longer one the rest is
-                skipped, and as many full stops stand for it.
+            max_bytes: maximum bytes of a line that are read beyond the block in which it begins. The rest of a longer
+                line is skipped and replaced by ``max_bytes`` full stops, so that the line stays too long.
 
         Raises:
-            UserError: the text is UTF-16, which has line feeds elsewhere, has carriage returns alone as line ends, or
-                cannot be read.
+            UserError: the text is UTF-16 (its line feeds are not single bytes), its lines end with carriage returns
+                alone, or it cannot be read.
         """
         with self.open() as file:
             for block in self._read(file):
-                yield block if block.endswith(b"\n") else _with_rest_of_line(block, file, most)
+                yield block if block.endswith(b"\n") else _with_rest_of_line(block, file, max_bytes)
 
     def count_lines(self) -> int:
-        """Line feeds, and one more for a last line without.
+        """Number of lines, including a last line without line feed.
 
         Raises:
             UserError: as ``blocks``.
@@ -99,12 +99,12 @@ class TextFile:
             block = file.read(BLOCK)
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _damage_as_user_error(self) -> Iterator[None]:
         try:
             yield
         except _DAMAGED as error:
             kind = "gzip file" if self.member is None else "archive"
-            raise UserError(f"{self} is not a whole {kind} ({error}): fetch it again.") from None
+            raise UserError(f"{self} is not a complete {kind} ({error}): download it again.") from None
         except OSError as error:
             raise UserError(f"{self} cannot be read: {error.strerror or error}.") from None
 
@@ -130,11 +130,11 @@ def refuse_returns(block: bytes, name: str) -> None:
     """Refuses text whose lines end with carriage returns alone, as on old Macs: it would be read as one line.
 
     Args:
-        block: the start of the text. A carriage return at its end counts for nothing: a line feed may follow.
-        name: of the text, for the message.
+        block: the start of the text. A carriage return at its end is ignored, since a line feed may follow.
+        name: name of the text, for the message.
 
     Raises:
-        UserError: more carriage returns stand alone than there are line feeds.
+        UserError: there are more carriage returns without a line feed than line feeds.
     """
     start = block.rstrip(b"\r")
     if start.count(b"\r") - start.count(b"\r\n") > start.count(b"\n"):
@@ -142,46 +142,46 @@ def refuse_returns(block: bytes, name: str) -> None:
 
 
 def find_text(root: Path, name: str) -> TextFile | None:
-    """The file of that name below a folder, or that name with ``.gz``; None where neither is there.
+    """The file ``name`` or ``name.gz`` in a folder; None if neither exists.
 
-    ``archive.tar.gz:folder/file`` names a file in an archive. It is read where it lies: nothing is unpacked.
+    ``archive.tar.gz:folder/file`` names a file in an archive. It is read from the archive: nothing is unpacked.
 
     Raises:
         UserError: the archive cannot be read.
     """
-    for wanted in (name, f"{name}.gz"):
-        inside = _IN_ARCHIVE.fullmatch(wanted)
-        file = TextFile(root / wanted) if inside is None else TextFile(root / inside[1], inside[2])
+    for candidate in (name, f"{name}.gz"):
+        match = _IN_ARCHIVE.fullmatch(candidate)
+        file = TextFile(root / candidate) if match is None else TextFile(root / match[1], match[2])
         if file.exists():
             return file
     return None
 
 
 def archive_of(root: Path, name: str) -> Path | None:
-    """The archive that a name stands in, as of ``archive.tar.gz:folder/file``; None for a plain file."""
-    inside = _IN_ARCHIVE.fullmatch(name)
-    return None if inside is None else root / inside[1]
+    """The archive in a name such as ``archive.tar.gz:folder/file``; None for a plain file."""
+    match = _IN_ARCHIVE.fullmatch(name)
+    return None if match is None else root / match[1]
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes] | None:
-    wanted = posixpath.normpath(name)
+    normalised = posixpath.normpath(name)
     for member in archive:
-        if member.isfile() and posixpath.normpath(member.name) == wanted:
+        if member.isfile() and posixpath.normpath(member.name) == normalised:
             return archive.extractfile(member)
     return None
 
 
-def _with_rest_of_line(block: bytes, file: IO[bytes], most: int | None) -> bytes:
-    rest = file.readline(-1 if most is None else most)
-    if most is None or len(rest) < most or rest.endswith(b"\n"):
+def _with_rest_of_line(block: bytes, file: IO[bytes], max_bytes: int | None) -> bytes:
+    rest = file.readline(-1 if max_bytes is None else max_bytes)
+    if max_bytes is None or len(rest) < max_bytes or rest.endswith(b"\n"):
         return block + rest
     while (skipped := file.readline(BLOCK)) and not skipped.endswith(b"\n"):
         pass
-    return _whole_characters(block) + _CUT * most + b"\n"
+    return _complete_characters(block) + _CUT * max_bytes + b"\n"
 
 
-def _whole_characters(text: bytes) -> bytes:
-    """The text without its last character, of which a part may be missing."""
+def _complete_characters(text: bytes) -> bytes:
+    """The text without its last character, which may be incomplete."""
     end = len(text) - 1
     while end > len(text) - 4 and text[end] & 0xC0 == 0x80:
         end -= 1

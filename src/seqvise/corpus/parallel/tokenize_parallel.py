@@ -1,4 +1,4 @@
-"""Batches of pairs become words, by as many processes as there are cores."""
+"""Tokenises batches of pairs in several processes."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ from seqvise.corpus.tokens.sentencepiece import Pieces
 from seqvise.corpus.tokens.tokenizers import Tokenizer, Tokens, build_tokenizer
 from seqvise.errors import UserError
 from seqvise.machine import usable_cores
-from seqvise.workers import begin_worker
+from seqvise.workers import init_worker
 
-ALONE = 16
-"""Batches that are split before other processes are started: a small corpus is done sooner without them."""
+INLINE_BATCHES = 16
+"""Batches that are tokenised before worker processes are started: a small corpus is faster without them."""
 
-_BETWEEN = "\x1f"  # white space is folded before a text is split, so no word holds it
-_Sent = tuple[list[str], list[bytes]]
-
-
-class BrokenOffError(UserError):
-    """Work that goes on where it was when it is asked for again."""
+_SEPARATOR = "\x1f"  # white space is folded before tokenisation, so no token contains this character
+_PackedTokens = tuple[list[str], list[bytes]]
 
 
-class PlacedPair(NamedTuple):
-    """A pair of sentences on its way to the store.
+class WorkerKilledError(UserError):
+    """A worker process was killed; the next call resumes the work."""
+
+
+class AssignedPair(NamedTuple):
+    """A pair of sentences with its part.
 
     Attributes:
-        part: that it belongs to.
+        part: ``train``, ``valid`` or ``test``.
         pair: source and target.
-        place: in the draw of ``data.limit``; the lowest are kept.
+        rank: rank in the draw of ``data.limit``; the lowest are kept.
     """
 
     part: str
     pair: Pair
-    place: float
+    rank: float
 
 
 class Batch(NamedTuple):
-    """Pairs that lie one after another.
+    """Consecutive pairs.
 
     Attributes:
-        pairs: those that may be kept: those beyond a limit are left out.
-        beyond: how many are beyond it.
-        last: the last pair, beyond the limit or not.
+        pairs: the pairs that may be kept, without those beyond ``data.limit``.
+        beyond: number of pairs beyond the limit.
+        last: the last pair, including those beyond the limit.
     """
 
-    pairs: list[PlacedPair]
+    pairs: list[AssignedPair]
     beyond: int
     last: Pair
 
     @property
     def size(self) -> int:
-        """Pairs, those beyond the limit counted."""
+        """Number of pairs, including those beyond the limit."""
         return len(self.pairs) + self.beyond
 
 
-class Split(NamedTuple):
-    """A batch and the words of its pairs."""
+class TokenizedBatch(NamedTuple):
+    """A batch and the tokens of its pairs."""
 
     batch: Batch
     sources: Sequence[Tokens]
@@ -72,13 +72,13 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SplitterSpec:
-    """What a process needs to split both sides.
+class TokenizerSpec:
+    """Settings from which a process builds the tokenizers of both sides.
 
     Attributes:
-        options: of the tokenizers.
+        options: options of the tokenizers.
         languages: two-letter codes of source and target.
-        models: of sub-words, source and target; None for other tokenizers.
+        models: sub-word models of source and target; None for other tokenizers.
     """
 
     options: TokenizerOptions
@@ -86,7 +86,7 @@ class SplitterSpec:
     models: tuple[bytes | None, bytes | None] = (None, None)
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
-        """Of source and target.
+        """Builds the tokenizers of source and target.
 
         Raises:
             UserError: see ``build_tokenizer``.
@@ -98,42 +98,42 @@ class SplitterSpec:
         return source, target
 
 
-def split_batches(batches: Iterable[Batch], spec: SplitterSpec, workers: int | None) -> Iterator[Split]:
-    """The words of every batch, in their order.
+def tokenize_batches(batches: Iterable[Batch], spec: TokenizerSpec, workers: int | None) -> Iterator[TokenizedBatch]:
+    """Tokenises batches, in order.
 
     Args:
-        batches: drawn ahead of what is given, by two batches a process at most.
-        workers: processes; None is one a core that this process may use. One works in this process.
+        batches: consumed ahead of the output, by at most two batches per process.
+        workers: number of processes; None: one per usable core. With 1, no process is started.
 
     Raises:
-        BrokenOffError: a process was killed.
+        WorkerKilledError: a process was killed.
         UserError: a tokenizer cannot be built.
     """
     tokenizers, batches = spec.tokenizers(), iter(batches)
     processes = 1 if multiprocessing.current_process().daemon else workers or usable_cores()
-    first = batches if processes == 1 else islice(batches, ALONE)
+    first = batches if processes == 1 else islice(batches, INLINE_BATCHES)
     for batch in first:
         sources, targets = _texts(batch)
-        yield Split(batch, list(tokenizers[0].tokenize(sources)), list(tokenizers[1].tokenize(targets)))
+        yield TokenizedBatch(batch, list(tokenizers[0].tokenize(sources)), list(tokenizers[1].tokenize(targets)))
     for batch in islice(batches, 1):
-        yield from _split_by_processes(chain([batch], batches), spec, processes)
+        yield from _tokenize_in_processes(chain([batch], batches), spec, processes)
 
 
-def _split_by_processes(batches: Iterator[Batch], spec: SplitterSpec, processes: int) -> Iterator[Split]:
+def _tokenize_in_processes(batches: Iterator[Batch], spec: TokenizerSpec, processes: int) -> Iterator[TokenizedBatch]:
     context = multiprocessing.get_context("spawn")  # threads of this process do not survive a fork
-    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(spec,)) as pool:
-        running: deque[tuple[Batch, Future[tuple[_Sent, _Sent]]]] = deque()
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(spec,)) as pool:
+        running: deque[tuple[Batch, Future[tuple[_PackedTokens, _PackedTokens]]]] = deque()
         try:
             for batch in batches:
-                running.append((batch, pool.submit(_work, *_texts(batch))))
+                running.append((batch, pool.submit(_tokenize, *_texts(batch))))
                 if len(running) > 2 * processes:
                     yield _received(*running.popleft())
             while running:
                 yield _received(*running.popleft())
         except BrokenProcessPool:
-            raise BrokenOffError(
-                f"One of {processes} processes that split text into words was killed, perhaps for want of memory: "
-                f"start again with data.prepare_workers=1; it goes on from here."
+            raise WorkerKilledError(
+                f"One of {processes} tokenizer processes was killed, perhaps for lack of memory: run the command again "
+                f"with data.prepare_workers=1; it resumes from here."
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -143,31 +143,32 @@ def _texts(batch: Batch) -> tuple[list[str], list[str]]:
     return [placed.pair[0] for placed in batch.pairs], [placed.pair[1] for placed in batch.pairs]
 
 
-def _received(batch: Batch, words: Future[tuple[_Sent, _Sent]]) -> Split:
-    source, target = words.result()
-    return Split(batch, _unpacked(source), _unpacked(target))
+def _received(batch: Batch, tokens: Future[tuple[_PackedTokens, _PackedTokens]]) -> TokenizedBatch:
+    source, target = tokens.result()
+    return TokenizedBatch(batch, _unpacked(source), _unpacked(target))
 
 
-def _packed(tokens: Iterable[Tokens]) -> _Sent:
-    """Few large objects, which cross to another process several times as fast as a word each."""
-    found = list(tokens)
-    return [_BETWEEN.join(words) for words, _ in found], [bytes(spaced) for _, spaced in found]
+def _packed(tokens: Iterable[Tokens]) -> _PackedTokens:
+    """One string per sentence: sent to another process several times as fast as one string per token."""
+    sentences = list(tokens)
+    return [_SEPARATOR.join(words) for words, _ in sentences], [bytes(spaced) for _, spaced in sentences]
 
 
-def _unpacked(sent: _Sent) -> list[Tokens]:
+def _unpacked(packed: _PackedTokens) -> list[Tokens]:
     return [
-        Tokens(words.split(_BETWEEN) if words else [], list(map(bool, spaced)))
-        for words, spaced in zip(*sent, strict=True)
+        Tokens(words.split(_SEPARATOR) if words else [], list(map(bool, spaced)))
+        for words, spaced in zip(*packed, strict=True)
     ]
 
 
-_ours: list[Tokenizer] = []
+_tokenizers: list[Tokenizer] = []
+"""Of source and target, in a worker process."""
 
 
-def _begin(spec: SplitterSpec) -> None:
-    begin_worker()
-    _ours[:] = spec.tokenizers()
+def _start_worker(spec: TokenizerSpec) -> None:
+    init_worker()
+    _tokenizers[:] = spec.tokenizers()
 
 
-def _work(sources: list[str], targets: list[str]) -> tuple[_Sent, _Sent]:
-    return _packed(_ours[0].tokenize(sources)), _packed(_ours[1].tokenize(targets))
+def _tokenize(sources: list[str], targets: list[str]) -> tuple[_PackedTokens, _PackedTokens]:
+    return _packed(_tokenizers[0].tokenize(sources)), _packed(_tokenizers[1].tokenize(targets))

@@ -1,4 +1,4 @@
-"""What a phrasebook rule says, before either language puts it into words."""
+"""Clauses of the phrasebook, independent of the language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqvise.corpus.phrasebook.lexicon import Verb
 
 
 class Phrase(NamedTuple):
-    """The same thing in both languages."""
+    """A text in both languages."""
 
     french: str
     english: str
@@ -22,7 +22,7 @@ NEVER = Phrase("jamais", "never")
 
 
 class Tense(Enum):
-    """Each French tense has one English one, so that every question has one translation."""
+    """Each French tense has a single English tense, so that every question has a single translation."""
 
     PRESENT = auto()  # mange -> eat; attend -> is waiting
     PAST = auto()  # a mangé -> ate
@@ -45,7 +45,7 @@ class Nominal:
         text: its words.
         person: 0 to 5, from « je » to « ils ».
         feminine: participles and adjectives that agree with it take their feminine form.
-        pronoun: it is a personal pronoun, which moves behind the verb.
+        pronoun: it is a personal pronoun, which moves after the verb in a question.
     """
 
     text: Phrase
@@ -61,13 +61,13 @@ class Nominal:
 
 @dataclass(frozen=True)
 class Clause:
-    """A subject and what is said of it.
+    """A clause: subject, verb and complements.
 
     Attributes:
-        complement: everything behind the verb.
+        complement: everything after the verb.
         negation: NOT or NEVER; NOTHING for a positive clause.
-        adverb: behind the first verb in French, before the last in English.
-        clitic: an object pronoun, before the verb in French, behind it in English.
+        adverb: after the first verb in French, before the last in English.
+        clitic: an object pronoun, before the verb in French, after it in English.
         agreement: the object that precedes a participle with « avoir », which then agrees with it.
     """
 

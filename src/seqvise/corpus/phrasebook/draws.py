@@ -1,4 +1,4 @@
-"""What the phrasebook's rules draw: subjects, objects, tenses, times, the form of the question."""
+"""Random draws of the phrasebook's rules: subjects, objects, times, negation, the form of the question."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqvise.corpus.phrasebook.nominals import (
     THIS,
     indefinite,
     noun_phrase,
-    own,
+    possessive_of,
 )
 from seqvise.dice import Dice
 
@@ -43,7 +43,7 @@ NOW = (Phrase("maintenant", "now"), Phrase("aujourd'hui", "today"))
 
 
 def subject(dice: Dice) -> Nominal:
-    """A pronoun more often than a person: each has verb forms of its own to be learnt."""
+    """A pronoun, or less often a noun: pronouns have more verb forms to learn."""
     return dice.pick(PRONOUNS) if dice.chance(0.65) else person(dice)
 
 
@@ -58,31 +58,31 @@ def person(dice: Dice) -> Nominal:
 
 
 def possession(dice: Dice, nouns: Sequence[Noun]) -> Nominal:
-    """A thing that is known, perhaps with a quality: « ta robe rouge », « le vieux livre »."""
+    """A definite thing, perhaps with an adjective: « ta robe rouge », « le vieux livre »."""
     noun = dice.pick(nouns)
     adjective = quality(dice, noun) if dice.chance(0.3) else None
     return noun_phrase(noun, dice.pick((THE, THIS, *POSSESSIVES)), dice.chance(0.4), adjective)
 
 
 def quality(dice: Dice, noun: Noun) -> Adjective:
-    """A quality that the noun can have: no green cats, no blue letters."""
+    """An adjective that suits the noun: no green cats, no blue letters."""
     if noun in lexicon.ANIMALS:
         return dice.pick((*lexicon.SIZES, *lexicon.FUR_COLOURS))
     return dice.pick(lexicon.SIZES if noun in lexicon.TEXTS else lexicon.SIZES + lexicon.COLOURS)
 
 
 def thing(dice: Dice, verb: Verb, actor: Nominal | None, negative: bool, yes_no: bool) -> Nominal:
-    """An object of the verb. actor: whose own it may be; None in questions for the actor."""
+    """An object of the verb. actor: its possible owner; None in questions about the actor."""
     noun = dice.pick(verb.objects)
-    mine = () if actor is None or noun in lexicon.DRINKS else (own(actor),)
-    determiner = dice.pick((THE, THIS, indefinite(noun, negative, yes_no), *mine))
+    possessive = () if actor is None or noun in lexicon.DRINKS else (possessive_of(actor),)
+    determiner = dice.pick((THE, THIS, indefinite(noun, negative, yes_no), *possessive))
     return noun_phrase(noun, determiner, dice.chance(0.4))
 
 
 def company(dice: Dice, actor: Nominal | None) -> Nominal:
-    """The people whom one waits for or sees; never the actor."""
-    known = [noun for noun in lexicon.PEOPLE if actor is None or noun.english not in actor.text.english]
-    return noun_phrase(dice.pick(known), dice.pick((THE, MY, OUR)), dice.chance(0.4))
+    """People as the object of an encounter; never the actor."""
+    others = [noun for noun in lexicon.PEOPLE if actor is None or noun.english not in actor.text.english]
+    return noun_phrase(dice.pick(others), dice.pick((THE, MY, OUR)), dice.chance(0.4))
 
 
 def when(dice: Dice, verb: Verb, tense: Tense) -> Phrase:
@@ -93,16 +93,16 @@ def when(dice: Dice, verb: Verb, tense: Tense) -> Phrase:
 
 
 def negation(dice: Dice, probability: float = 0.25) -> Phrase:
-    """NOT, or NOTHING."""
+    """``NOT`` with the given probability, else ``NOTHING``."""
     return NOT if dice.chance(probability) else NOTHING
 
 
 def ask(dice: Dice, clause: Clause, asked: Phrase = NOTHING) -> Phrase:
-    """The clause as a question, in either French form."""
+    """The clause as a question, in one of the French forms."""
     form = dice.pick((Form.INVERSION, Form.INVERSION, Form.EST_CE_QUE))
     return Phrase(french.question(clause, form, asked.french), english.question(clause, asked.english))
 
 
 def both(*phrases: Phrase) -> Phrase:
-    """The phrases one behind the other in both languages."""
+    """Concatenates phrases in both languages."""
     return Phrase(french.join(*(phrase.french for phrase in phrases)), english.join(*(p.english for p in phrases)))

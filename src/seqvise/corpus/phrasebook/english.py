@@ -26,7 +26,7 @@ def add_s(word: str) -> str:
 
 
 def third_person(base: str) -> str:
-    """The present behind he, she or it: "looks for", "goes"."""
+    """The present after he, she or it: "looks for", "goes"."""
     head, particle = _split(base)
     return ("has" if head == "have" else add_s(head)) + particle
 
@@ -41,7 +41,7 @@ def progressive(base: str) -> str:
 
 
 def genitive(owner: Nominal) -> str:
-    """The owner as the determiner of what is owned: "the neighbours'", "the children's"."""
+    """The genitive of an owner, used as a determiner: "the neighbours'", "the children's"."""
     text = owner.text.english
     return text + ("'" if owner.plural and text.endswith("s") else "'s")
 
@@ -52,33 +52,33 @@ def indefinite(following: str) -> str:
 
 
 def agreeing(forms: tuple[str, str, str], person: int) -> str:
-    """The form of "be" for a person. forms: for I, for he, she or it, for all others."""
+    """The form of "be" for a grammatical person. forms: for I; for he, she or it; for all others."""
     return {0: forms[0], 2: forms[1]}.get(person, forms[2])
 
 
 def question(clause: Clause, asked: str = "") -> str:
-    """The words of a question. asked: the question word or phrase; none in a question for yes or no."""
+    """The words of a question. asked: the question word or phrase; "" in a yes-no question."""
     auxiliary, rest = _support(clause)
     subject = clause.subject.text.english
     if clause.negation is NOT and auxiliary != "am":
         opening = ["can't" if auxiliary == "can" else f"{auxiliary}n't", subject]
     else:
         opening = [auxiliary, subject, clause.negation.english]
-    return join(asked, *opening, clause.adverb.english, rest, *_behind(clause))
+    return join(asked, *opening, clause.adverb.english, rest, *_after_verb(clause))
 
 
 def statement(clause: Clause) -> str:
-    """The words of a positive clause that asks nothing, or that asks for its subject."""
-    return join(clause.subject.text.english, clause.adverb.english, _finite(clause), *_behind(clause))
+    """The words of a positive statement, or of a question about the subject."""
+    return join(clause.subject.text.english, clause.adverb.english, _finite(clause), *_after_verb(clause))
 
 
 def join(*words: str) -> str:
-    """One text of the words that are not empty."""
+    """Joins the words that are not empty."""
     return " ".join(word for word in words if word)
 
 
 def sentence(text: str) -> str:
-    """A question as it is written, with its capital and its mark."""
+    """The written question, with capital letter and question mark."""
     return f"{text[0].upper()}{text[1:]}?"
 
 
@@ -92,7 +92,7 @@ def _finite(clause: Clause) -> str:
 
 
 def _support(clause: Clause) -> tuple[str, str]:
-    """The auxiliary that stands before the subject of a question, and the verb form behind it."""
+    """The auxiliary before the subject of a question, and the verb form after it."""
     verb, person = clause.verb, clause.subject.person
     be = agreeing(BE, person)
     match clause.tense:
@@ -116,7 +116,7 @@ def _present_support(verb: Verb, person: int, be: str) -> tuple[str, str]:
     return ("does" if person == 2 else "do"), verb.base
 
 
-def _behind(clause: Clause) -> tuple[str, str]:
+def _after_verb(clause: Clause) -> tuple[str, str]:
     return clause.clitic.english, clause.complement.english
 
 

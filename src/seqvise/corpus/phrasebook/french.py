@@ -9,10 +9,10 @@ from seqvise.corpus.phrasebook.lexicon import ALLER, AVOIR, ETRE, Adjective, Nou
 
 IMPERFECT_ENDINGS = ("ais", "ais", "ait", "ions", "iez", "aient")
 INVERTED_FIRST_PERSON = {"ai": "ai", "suis": "suis", "vais": "vais", "dois": "dois", "peux": "puis"}
-"""The verbs that suffer « je » behind them, in the form that they take there."""
+"""Verb form -> form before « je », for the verbs that can be inverted in the first person."""
 
 VOWELS = "aeiouyàâéèêîôûœh"
-"""First letters that elide; every h of the lexicon is mute."""
+"""First letters that cause elision; every h of the lexicon is mute."""
 
 _ELIDING = re.compile(rf"(?<![-\w'])(je|me|te|le|la|ne|de|que) (?=[{VOWELS}])")
 _CONTRACTED = {"à le": "au", "à les": "aux", "de le": "du", "de les": "des"}
@@ -32,7 +32,7 @@ def noun(word: Noun, many: bool) -> str:
 
 
 def adjective(word: Adjective, feminine: bool, many: bool, following: str = "") -> str:
-    """The adjective in agreement, and in the form it has before the word that follows it."""
+    """The adjective in agreement; before a vowel in its special form, if it has one. following: the next word."""
     if not feminine and not many and word.before_vowel and following.startswith(tuple(VOWELS)):
         return word.before_vowel
     singular = word.feminine if feminine else word.masculine
@@ -48,34 +48,34 @@ def participle(verb: Verb, agreement: Nominal | None) -> str:
 
 
 def imperfect(verb: Verb, person: int) -> str:
-    """The imperfect, from the stem of the « nous » form; « être » alone has another."""
+    """The imperfect, from the stem of the « nous » form; the only exception is « être »."""
     stem = "ét" if verb is ETRE else verb.present[3].removesuffix("ons")
     ending = IMPERFECT_ENDINGS[person]
     return (stem.removesuffix("e") if ending.startswith("i") else stem) + ending
 
 
 def question(clause: Clause, form: Form, asked: str = "") -> str:
-    """The words of a question. asked: the question word or phrase; none in a question for yes or no."""
+    """The words of a question. asked: the question word or phrase; "" in a yes-no question."""
     subject = clause.subject
     first_person = subject.pronoun and subject.person == 0
     if form is Form.EST_CE_QUE or (first_person and _finite(clause) not in INVERTED_FIRST_PERSON):
         return join(asked, "est-ce que", statement(clause))
-    named = "" if subject.pronoun else subject.text.french
-    return join(asked, named, _predicate(clause, _inverted(_finite(clause), subject)))
+    noun_subject = "" if subject.pronoun else subject.text.french
+    return join(asked, noun_subject, _predicate(clause, _inverted(_finite(clause), subject)))
 
 
 def statement(clause: Clause) -> str:
-    """The words of a clause that asks nothing, as behind « est-ce que »."""
+    """The words of a statement, as after « est-ce que »."""
     return join(clause.subject.text.french, _predicate(clause, _finite(clause)))
 
 
 def join(*words: str) -> str:
-    """One text of the words that are not empty, without elision or contraction."""
+    """Joins the words that are not empty, without elision or contraction."""
     return " ".join(word for word in words if word)
 
 
 def sentence(text: str) -> str:
-    """A question as it is written: elided, contracted, with its capital and its mark."""
+    """The written question: with elision, contraction, capital letter and question mark."""
     text = re.sub(r"\bsi (?=ils?\b)", "s'", _ELIDING.sub(lambda word: word[1][:-1] + "'", text))
     text = _CONTRACTING.sub(lambda words: _CONTRACTED[words[0]], text)
     return f"{text[0].upper()}{text[1:]} ?"

@@ -1,4 +1,4 @@
-"""The phrasebook's words: French and English side by side, each with the forms that no rule can guess."""
+"""The words of the phrasebook: pairs of French and English words, with their irregular forms."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Noun:
     Attributes:
         french, english: the singular forms.
         gender: ``m`` or ``f``.
-        counted: it has a plural; otherwise a mass (« du pain ») or a person of whom one has one (« ma mère »).
-        irregular: the English plural, where it is not regular.
+        counted: it has a plural; False for mass nouns (« du pain ») and unique relatives (« ma mère »).
+        irregular: the English plural, if it is irregular.
     """
 
     french: str
@@ -35,9 +35,9 @@ class Adjective:
     Attributes:
         masculine, feminine: the singular forms.
         english: the English word.
-        before_vowel: the masculine singular before a vowel, where it differs (« un bel hôtel »).
-        precedes: it stands before the French noun.
-        comparative: the English comparative, where it is used.
+        before_vowel: the masculine singular before a vowel, if it differs (« un bel hôtel »).
+        precedes: it precedes the French noun.
+        comparative: the English comparative, if it is used.
     """
 
     masculine: str

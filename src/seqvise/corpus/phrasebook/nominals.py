@@ -26,13 +26,13 @@ WHO = Nominal(Phrase("qui", "who"), person=2)
 
 @dataclass(frozen=True)
 class Determiner:
-    """A determiner. An English ``a`` becomes ``an`` and a French « de le » « du » where the phrase is put together.
+    """A determiner. English ``a`` and French « de le » are changed to ``an`` and « du » when a phrase is assembled.
 
     Attributes:
         masculine, feminine, plural: the French forms.
-        english, english_plural: the English ones.
-        masculine_vowel, feminine_vowel: the French singular forms before a vowel, where it does not only elide.
-        feminine_plural: the French feminine plural, where there is one.
+        english, english_plural: the English forms.
+        masculine_vowel, feminine_vowel: the French singular forms before a vowel, unless they are just elided.
+        feminine_plural: the French feminine plural, if it has a different form.
     """
 
     masculine: str
@@ -72,27 +72,27 @@ BARE = Determiner("", "", "", "", "")
 POSSESSIVES = (MY, YOUR, OUR, YOUR_POLITE, THEIR)
 
 
-def own(subject: Nominal) -> Determiner:
-    """The possessive that refers to the subject: « son » is *his* or *her* by who the subject is."""
+def possessive_of(subject: Nominal) -> Determiner:
+    """The possessive that refers to the subject: « son » is *his* or *her*, depending on the subject."""
     owners = (MY, YOUR, HER if subject.feminine else HIS, OUR, YOUR_POLITE, THEIR)
     return owners[subject.person]
 
 
 def indefinite(noun: Noun, negative: bool, yes_no: bool) -> Determiner:
-    """« un, des, du »: *a*, and *any* in questions for yes or no, else *some*; « de » under negation, always *any*."""
+    """« un, des, du »: *a*; *any* in yes-no questions, else *some*. Under negation « de », always *any*."""
     amount = "any" if negative or yes_no else "some"
-    one = "a" if noun.counted else amount
+    singular = "a" if noun.counted else amount
     if negative:
-        return Determiner("de", "de", "de", one, amount)
+        return Determiner("de", "de", "de", singular, amount)
     if noun.counted:
-        return Determiner("un", "une", "des", one, amount)
-    return Determiner("de le", "de la", "des", one, amount)
+        return Determiner("un", "une", "des", singular, amount)
+    return Determiner("de le", "de la", "des", singular, amount)
 
 
 def noun_phrase(noun: Noun, determiner: Determiner, many: bool = False, adjective: Adjective | None = None) -> Nominal:
-    """The noun with its determiner and perhaps an adjective, each in agreement.
+    """The noun with its determiner and an optional adjective, all in agreement.
 
-    many: plural; a noun that is not counted stays singular.
+    many: plural; an uncountable noun stays singular.
     """
     many = many and noun.counted
     text = Phrase(_french(noun, determiner, many, adjective), _english(noun, determiner, many, adjective))
@@ -109,8 +109,8 @@ def owned(noun: Noun, owner: Nominal, many: bool = False) -> Nominal:
 def _french(noun: Noun, determiner: Determiner, many: bool, adjective: Adjective | None) -> str:
     words = [french.noun(noun, many)]
     if adjective is not None:
-        place = 0 if adjective.precedes else 1
-        words.insert(place, french.adjective(adjective, noun.feminine, many, words[0] if adjective.precedes else ""))
+        position = 0 if adjective.precedes else 1
+        words.insert(position, french.adjective(adjective, noun.feminine, many, words[0] if adjective.precedes else ""))
         if determiner.plural == "des" and many and adjective.precedes:
             words.insert(0, "de")
             return french.join(*words)

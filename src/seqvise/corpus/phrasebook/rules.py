@@ -1,4 +1,7 @@
-"""The phrasebook's rules: each draws its words once and says them in French and in English."""
+"""The rules of the phrasebook: each draws words and builds a question in French and in English.
+
+The names of the rules are the seeds of their draws.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ WHY = QUESTION_WORDS[2]
 FAVOURS = tuple(verb for verb in lexicon.ACTIONS if verb.base in ("write", "buy", "choose", "open", "wash", "prepare"))
 TO_ME, TO_YOU, TO_US = Phrase("me", "me"), Phrase("te", "you"), Phrase("nous", "us")
 TO_YOU_ALL, TO_THEM = Phrase("vous", "you"), Phrase("les", "them")
-HELD = (THE, THIS, *POSSESSIVES)
+DEFINITE = (THE, THIS, *POSSESSIVES)
 LASTING = (*EVENTS, Tense.IMPERFECT)
 DEGREES = (("plus", "{0.comparative} than"), ("moins", "less {0.english} than"), ("aussi", "as {0.english} as"))
 
@@ -94,7 +97,7 @@ def circumstance_of_action(dice: Dice) -> Phrase:
 def object_asked(dice: Dice) -> Phrase:
     """« Que cherche-t-elle ? »: What is she looking for?
 
-    Behind « que » a noun cannot stand before its verb, so nouns take « qu'est-ce que ».
+    After « que » a noun cannot precede its verb, so nouns take « qu'est-ce que ».
     """
     verb, tense, actor = dice.pick(lexicon.ACTIONS), dice.pick(EVENTS), subject(dice)
     clause = Clause(actor, verb, tense, when(dice, verb, tense), negation(dice, 0.15))
@@ -157,8 +160,8 @@ def amount_asked(dice: Dice) -> Phrase:
     verb = dice.pick(lexicon.ACTIONS)
     noun = dice.pick(verb.objects)
     counted = noun_phrase(noun, BARE, many=True)
-    how = "how many" if noun.counted else "how much"
-    asked = Phrase(f"combien de {counted.text.french}", f"{how} {counted.text.english}")
+    quantifier = "how many" if noun.counted else "how much"
+    asked = Phrase(f"combien de {counted.text.french}", f"{quantifier} {counted.text.english}")
     return ask(dice, Clause(subject(dice), verb, dice.pick(EVENTS), agreement=counted), asked)
 
 
@@ -218,14 +221,14 @@ def whereabouts(dice: Dice) -> Phrase:
     nouns = BELONGINGS + lexicon.ANIMALS
     lost = possession(dice, nouns) if dice.chance(0.4) else owned(dice.pick(nouns), person(dice), dice.chance(0.4))
     clause = Clause(lost, lexicon.ETRE, dice.pick((Tense.PRESENT, Tense.IMPERFECT)))
-    found = Phrase(f"où {_verb_form(clause)} {lost.text.french}", english.question(clause, "where"))
-    return found if dice.chance(0.7) else found._replace(french=french.question(clause, Form.INVERSION, "où"))
+    question = Phrase(f"où {_verb_form(clause)} {lost.text.french}", english.question(clause, "where"))
+    return question if dice.chance(0.7) else question._replace(french=french.question(clause, Form.INVERSION, "où"))
 
 
 def colour(dice: Dice) -> Phrase:
     """« De quelle couleur est la robe de l'étudiante ? »: What colour is the student's dress?"""
     noun, many = dice.pick(GOODS), dice.chance(0.4)
-    coloured = owned(noun, person(dice), many) if dice.chance(0.7) else noun_phrase(noun, dice.pick(HELD), many)
+    coloured = owned(noun, person(dice), many) if dice.chance(0.7) else noun_phrase(noun, dice.pick(DEFINITE), many)
     clause = Clause(coloured, lexicon.ETRE, dice.pick((Tense.PRESENT, Tense.IMPERFECT)))
     asked = f"de quelle couleur {_verb_form(clause)} {coloured.text.french}"
     return Phrase(asked, english.question(clause, "what colour"))
@@ -234,7 +237,7 @@ def colour(dice: Dice) -> Phrase:
 def is_it_coloured(dice: Dice) -> Phrase:
     """« Ta maison est-elle blanche ? »: Is your house white?"""
     noun, many, adjective = dice.pick(GOODS), dice.chance(0.4), dice.pick(lexicon.COLOURS)
-    painted = owned(noun, person(dice), many) if dice.chance(0.5) else noun_phrase(noun, dice.pick(HELD), many)
+    painted = owned(noun, person(dice), many) if dice.chance(0.5) else noun_phrase(noun, dice.pick(DEFINITE), many)
     text = Phrase(french.adjective(adjective, painted.feminine, painted.plural), adjective.english)
     return ask(dice, Clause(painted, lexicon.ETRE, complement=text, negation=negation(dice)))
 
@@ -292,9 +295,9 @@ def amount_present(dice: Dice) -> Phrase:
     noun, past = dice.pick(BELONGINGS + lexicon.ANIMALS + lexicon.FOOD + lexicon.PEOPLE), dice.chance(0.4)
     seen = noun_phrase(noun, BARE, many=True)
     be = english.agreeing(english.WAS if past else english.BE, seen.person)
-    how = "how many" if noun.counted else "how much"
+    quantifier = "how many" if noun.counted else "how much"
     there = f"combien de {seen.text.french} {'y avait-il' if past else 'y a-t-il'}"
-    return both(Phrase(there, f"{how} {seen.text.english} {be} there"), _inside(dice))
+    return both(Phrase(there, f"{quantifier} {seen.text.english} {be} there"), _inside(dice))
 
 
 def having(dice: Dice) -> Phrase:
@@ -351,7 +354,7 @@ def knowledge(dice: Dice) -> Phrase:
 def opinion(dice: Dice) -> Phrase:
     """« Est-ce que tu crois qu'il a perdu ses clés ? »: Do you think that he lost his keys?
 
-    With « est-ce que » only: behind the inversion of « croire » careful French wants a subjunctive.
+    With « est-ce que » only: after the inversion of « croire », careful French requires a subjunctive.
     """
     who, verb, tense = dice.pick(PRONOUNS[1:]), dice.pick(lexicon.ACTIONS), dice.pick(EVENTS)
     actor = dice.pick((person(dice), dice.pick(PRONOUNS[2:4] + PRONOUNS[6:])))
@@ -406,6 +409,6 @@ def _inside(dice: Dice) -> Phrase:
 
 
 def _verb_form(clause: Clause) -> str:
-    """The verb alone, for the questions in which the French subject stands behind it without a pronoun."""
+    """The verb alone, for questions in which the French subject follows it without a pronoun."""
     bare = replace(clause, subject=replace(clause.subject, text=NOTHING))
     return french.statement(bare)

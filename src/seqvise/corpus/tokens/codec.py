@@ -1,4 +1,4 @@
-"""Text to ids and back, for one side of a corpus or of a trained model."""
+"""Encodes text as ids and decodes ids, for one side of a corpus or of a trained model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SPACE = " "
 
 
 def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = False) -> str:
-    """The words as one text, spaced as the training text of the vocabulary was.
+    """Joins words to a text, with the spacing of the training text.
 
-    ``Vocabulary.joined`` tells where no space stands between two words. Straight double quotes open and close in turn.
-    A vocabulary of characters, in which the space is a word, needs no such rule.
+    ``Vocabulary.joined`` decides whether two words are written without a space. Straight double quotes open and close
+    in turn. A vocabulary of characters, which contains the space, needs no such rules.
 
     Args:
-        words: without specials; an unknown word is set between spaces.
-        marked: the word after a ``t_up`` mark is written in capitals, and the mark left out.
+        words: words without special tokens; an unknown word is written between spaces.
+        marked: removes each ``t_up`` mark and writes the word after it in capitals.
     """
     if _SPACE in vocabulary:
         return "".join(words)
@@ -62,14 +62,14 @@ def _written(words: Sequence[str], marked: bool) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class TextCodec:
-    """A language's tokenizer and vocabulary. Decoding needs no tokenizer, so it runs without spaCy.
+    """A language's tokenizer and vocabulary. Decoding needs no tokenizer, so it works without spaCy.
 
     Attributes:
-        language: its two-letter code.
-        options: how text becomes words.
+        language: two-letter code.
+        options: options of the tokenizer.
         vocabulary: the words that have an id.
-        model: sentencepiece: the bytes of its file, which decoding needs too; else None.
-        backwards: ids and words stand from the last of a text to its first; text never does.
+        model: sentencepiece: bytes of the model file, which decoding needs too; else None.
+        backwards: ids and words are in reverse order, from the last word of a text to the first; text is not.
     """
 
     language: str
@@ -80,7 +80,7 @@ class TextCodec:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, built when it is first needed."""
+        """The tokenizer, built on first use."""
         return build_tokenizer(self.options, self.language, self.pieces)
 
     @cached_property
@@ -89,26 +89,26 @@ class TextCodec:
         return None if self.model is None else Pieces(self.model, self.options.algorithm)
 
     def encode(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
-        """The ids of each text, ``EOS`` at the end; an empty text is ``EOS`` alone."""
+        """The ids of each text, with ``EOS`` at the end; an empty text becomes ``EOS`` alone."""
         return [self._ids(tokens.words) for tokens in self.tokenizer.tokenize(texts)]
 
-    def sample(self, text: str, alpha: float, seed: int, most: int | None = None) -> NDArray[np.int32]:
-        """The ids of a segmentation drawn at random, ``EOS`` at the end; see ``Pieces.sample``.
+    def sample(self, text: str, alpha: float, seed: int, max_length: int | None = None) -> NDArray[np.int32]:
+        """The ids of a random segmentation, with ``EOS`` at the end; see ``Pieces.sample``.
 
         Args:
-            most: ids kept, ``EOS`` counted; None keeps all.
+            max_length: maximum number of ids, with ``EOS``; None keeps all.
         """
         if self.pieces is None:
-            raise ValueError(f"{self.options.name} has but one segmentation.")
+            raise ValueError(f"tokenizer.name is {self.options.name}, but only sentencepiece can sample segmentations.")
         words = self.pieces.sample(text_cleaner(self.options)(text), alpha, seed)
-        return self._ids(words if most is None else words[: most - 1])
+        return self._ids(words if max_length is None else words[: max_length - 1])
 
     def _ids(self, words: Sequence[str]) -> NDArray[np.int32]:
         ordered = reversed(words) if self.backwards else words
         return np.array([*self.vocabulary.ids(ordered), EOS], np.int32)
 
     def words(self, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
-        """The words before the first ``EOS``, without ``BOS`` and ``PAD``; ``UNK`` is shown as ``<unk>``."""
+        """The words before the first ``EOS``, without ``BOS`` and ``PAD``; ``UNK`` becomes ``<unk>``."""
         words = []
         for index in map(int, ids):
             if index == EOS:
@@ -118,18 +118,18 @@ class TextCodec:
         return words
 
     def text(self, words: Sequence[str]) -> str:
-        """Words, in the order of their ids, as text, spaced as the training text was."""
+        """Joins words, in the order of their ids, to a text with the spacing of the training text."""
         ordered = list(reversed(words) if self.backwards else words)
         if self.pieces is not None:
             return self.pieces.join(ordered)
         return detokenize(ordered, self.vocabulary, marked=self.options.case == "marked")
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
-        """The ids as text."""
+        """Decodes ids to text."""
         return self.text(self.words(ids))
 
     def save(self, folder: Path, side: str) -> None:
-        """Writes ``<side>.vocabulary.tsv``, ``<side>.codec.json`` and of sub-words ``<side>.sentencepiece.model``.
+        """Writes ``<side>.vocabulary.tsv``, ``<side>.codec.json`` and, for sub-words, ``<side>.sentencepiece.model``.
 
         Args:
             side: ``source`` or ``target``.
@@ -140,16 +140,16 @@ class TextCodec:
                 temporary.write_bytes(self.model)
         tokenizer = asdict(self.options)
         if self.options.revision == 1:
-            del tokenizer["revision"]  # files of that revision do not have it, and a resumed run compares them
+            del tokenizer["revision"]  # files of revision 1 do not have it, and a resumed run compares them
         content = {"language": self.language, "tokenizer": tokenizer, "backwards": self.backwards}
         write_text(folder / f"{side}.codec.json", json.dumps(content, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path, side: str) -> TextCodec:
-        """Reads what ``save`` wrote.
+        """The inverse of ``save``.
 
         Raises:
-            UserError: a file is missing or is not what ``save`` wrote.
+            UserError: a file is missing or was not written by ``save``.
         """
         path = folder / f"{side}.codec.json"
         try:
@@ -159,5 +159,5 @@ class TextCodec:
             subwords = options.name == "sentencepiece"
             model = (folder / f"{side}.sentencepiece.model").read_bytes() if subwords else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is not a codec that seqvise wrote: {error}.") from None
+            raise UserError(f"{path} is not a codec written by seqvise: {error}.") from None
         return cls(language, options, Vocabulary.load(folder / f"{side}.vocabulary.tsv"), model, backwards)

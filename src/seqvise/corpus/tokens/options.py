@@ -6,65 +6,57 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from seqvise.options import NODE, Options, Problem, at_least, one_of
+
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "keep")
 REVISIONS = (1, 2)
-"""Of the rules by which text becomes words and back. 2 drops lines without a letter, number or sign, and learns which
-pairs of words are joined."""
+"""Revisions of the rules that tokenize and detokenize text. Revision 2 drops lines without a letter, number or sign
+and learns which pairs of words are joined."""
 
 
 @dataclass
-class TokenizerOptions:
-    """How text becomes words and words become ids."""
+class TokenizerOptions(Options):
+    """How text is split into tokens, and the size of the vocabulary."""
 
-    name: str = "spacy"
+    name: str = "words"
     case: str = "lower"
     normalise: bool = True  # typographic quotes, dashes, spaces and ellipses to one form each
-    max_words: int | None = 40_000  # a side
+    max_words: int | None = 40_000  # vocabulary size of each side
     min_count: int = 1
     shared: bool = False  # one vocabulary for both sides
-    algorithm: str = "unigram"  # sentencepiece: how its pieces are found
-    coverage: float = 1.0  # sentencepiece: share of the training part's characters that get an id
-    sampling: float | None = None  # sentencepiece: training draws another segmentation each epoch
-    revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; texts are split alike by all
+    algorithm: str = "unigram"  # sentencepiece: the algorithm that learns the pieces
+    coverage: float = 1.0  # sentencepiece: fraction of the characters of the training part that are in the vocabulary
+    sampling: float | None = None  # sentencepiece: training samples another segmentation each epoch
+    revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; all of them split text the same way
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        if self.name not in TOKENIZERS:
-            yield f"{key}.name is '{self.name}', but must be one of {', '.join(TOKENIZERS)}."
-        if self.case not in CASES:
-            yield f"{key}.case is '{self.case}', but must be one of {', '.join(CASES)}."
+    def validate(self) -> Iterator[Problem]:
+        yield from one_of(self, name=TOKENIZERS, case=CASES, revision=REVISIONS)
         if self.name in ("chars", "sentencepiece") and self.case == "marked":
-            yield (
-                f"{key}.case is 'marked', but that marks words, and {key}.name={self.name} has none: use lower or keep."
-            )
-        if self.max_words is not None and self.max_words < 1:
-            yield f"{key}.max_words is {self.max_words}, but must be at least 1, or null for no limit."
-        if self.min_count < 1:
-            yield f"{key}.min_count is {self.min_count}, but must be at least 1."
-        if self.revision not in REVISIONS:
-            yield f"{key}.revision is {self.revision}, but must be one of {', '.join(map(str, REVISIONS))}."
-        yield from self._problems_of_pieces(key)
+            yield "case", f"is 'marked', but that marks words, and {NODE}.name={self.name} has none: use lower or keep."
+        yield from at_least(self, 1, "max_words", null="for no limit")
+        yield from at_least(self, 1, "min_count")
+        yield from self._validate_pieces()
 
-    def _problems_of_pieces(self, key: str) -> Iterator[str]:
-        if self.algorithm not in ALGORITHMS:
-            yield f"{key}.algorithm is '{self.algorithm}', but must be one of {', '.join(ALGORITHMS)}."
+    def _validate_pieces(self) -> Iterator[Problem]:
+        yield from one_of(self, algorithm=ALGORITHMS)
         if not 0.98 <= self.coverage <= 1:
-            yield f"{key}.coverage is {self.coverage}, but SentencePiece takes 0.98 to 1."
+            yield "coverage", f"is {self.coverage}, but SentencePiece takes 0.98 to 1."
         if self.sampling is not None and not 0 < self.sampling <= 1:
-            yield f"{key}.sampling is {self.sampling}, but must be above 0 and at most 1, or null not to sample."
+            yield "sampling", f"is {self.sampling}, but must be above 0 and at most 1, or null not to sample."
         if self.name != "sentencepiece":
             if self.sampling is not None:
-                yield f"{key}.sampling is {self.sampling}, but only {key}.name=sentencepiece has several segmentations."
+                text = f"is {self.sampling}, but only {NODE}.name=sentencepiece has several segmentations."
+                yield "sampling", text
             return
         if self.max_words is None:
-            yield f"{key}.max_words is null, but sentencepiece must be told how many pieces to find: set it to 8000."
+            yield "max_words", "is null, but sentencepiece needs the number of pieces: set it to 8000."
         if self.min_count > 1:
-            yield f"{key}.min_count is {self.min_count}, but sentencepiece chooses its pieces by itself: leave it at 1."
+            yield "min_count", f"is {self.min_count}, but sentencepiece chooses its pieces by itself: leave it at 1."
 
     def shaping(self) -> dict[str, Any]:
-        """The choices that shape the ids, as plain values."""
+        """The options on which the token ids depend, as plain values."""
         chosen = asdict(self)
         del chosen["sampling"]
         if self.name != "sentencepiece":

@@ -1,4 +1,4 @@
-"""Training sentences whose sub-words are drawn anew each epoch (Kudo 2018, arXiv:1804.10959)."""
+"""Training sentences with sub-words sampled in each epoch (Kudo 2018, arXiv:1804.10959)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLOCK = 1 << 24
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a UTF-8 text file, mapped, each read when it is asked for."""
+    """The lines of a memory-mapped UTF-8 text file."""
 
     path: Path
 
@@ -46,28 +46,28 @@ class Lines:
 
 @dataclass(frozen=True)
 class SampledColumn:
-    """One side of the training part, in segmentations that (seed, epoch, row) decide.
+    """One side of the training part, in segmentations determined by (seed, epoch, row).
 
     Attributes:
-        codec: of the side.
-        lines: its raw text.
+        codec: codec of the side.
+        lines: raw text of the side.
         alpha: see ``Pieces.sample``.
-        seed: of the draws.
-        most: ids of a sentence at most, ``EOS`` counted; None where the store cuts none.
+        seed: seed of the draws.
+        max_length: maximum length of a sentence in ids, with ``EOS``; None: no truncation.
     """
 
     codec: TextCodec
     lines: Lines
     alpha: float
     seed: int
-    most: int | None
+    max_length: int | None
 
     def draw(self, epoch: int, row: int) -> NDArray[np.int32]:
-        """The sentence's ids in that epoch, ``EOS`` at the end."""
-        return self.codec.sample(self.lines[row], self.alpha, _mixed(self.seed, epoch, row), self.most)
+        """The ids of a sentence in an epoch, with ``EOS`` at the end."""
+        return self.codec.sample(self.lines[row], self.alpha, _draw_seed(self.seed, epoch, row), self.max_length)
 
 
-def _mixed(*numbers: int) -> int:
-    """32 bits that differ for neighbouring numbers."""
+def _draw_seed(*numbers: int) -> int:
+    """A 32-bit hash of the numbers."""
     packed = struct.pack(f"<{len(numbers)}q", *numbers)
     return int.from_bytes(blake2b(packed, digest_size=4).digest(), "little")

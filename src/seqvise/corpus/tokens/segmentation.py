@@ -1,6 +1,6 @@
-"""Random segmentations into sub-words, drawn here: a seed gives the same pieces in every process.
+"""Random segmentations into sub-words, reproducible across processes.
 
-SentencePiece's own draws follow its seed within one process only.
+SentencePiece can sample too, but its draws follow a seed within one process only.
 """
 
 from __future__ import annotations
@@ -12,84 +12,86 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 
 SPACE = "▁"
-"""How SentencePiece writes the space before a word; no piece goes on behind the next one."""
+"""SentencePiece's mark for the space before a word; no piece extends into the next word."""
 UNKNOWN_PENALTY = 10.0
-"""How far the score of a character without a piece is below the lowest score of a piece; as in SentencePiece."""
+"""Difference between the lowest score of a piece and the score of a character without a piece; as in SentencePiece."""
 CACHED = 1 << 15
-"""Words whose lattices are kept."""
+"""Number of words whose lattices are cached."""
 
 Draw = Callable[[], float]
-"""A random number, 0 <= x < 1."""
-# For each end in the word: where the last piece can start, and the chance that it starts there or before.
+"""Returns a random number, 0 <= x < 1."""
+# For each end position in the word: possible starts of the last piece, and their cumulative weights.
 _Lattice = list[tuple[list[int], list[float]]]
 
 
-class UnigramDraws:
-    """Draws of a unigram model: each segmentation x with a chance in proportion to p(x) ** alpha (Kudo 2018,
-    arXiv:1804.10959, equation 8, over all segmentations), by forward filtering and backward sampling.
+class UnigramSampler:
+    """Samples segmentations of a unigram model with probability proportional to p(x) ** alpha.
+
+    Kudo 2018, arXiv:1804.10959, equation 8, over all segmentations, by forward filtering and backward sampling.
 
     Args:
-        scores: each piece's natural logarithm of probability.
-        alpha: the power, at least 0.
+        scores: natural logarithm of the probability of each piece.
+        alpha: exponent, at least 0.
     """
 
     def __init__(self, scores: Mapping[str, float], alpha: float) -> None:
         self._scores, self._alpha = scores, alpha
-        self._unknown = min(scores.values(), default=0.0) - UNKNOWN_PENALTY
-        self._longest = max(map(len, scores), default=1)
-        self._lattice = lru_cache(CACHED)(self._make_lattice)
+        self._unknown_score = min(scores.values(), default=0.0) - UNKNOWN_PENALTY
+        self._max_length = max(map(len, scores), default=1)
+        self._lattice = lru_cache(CACHED)(self._build_lattice)
 
     def split(self, word: str, draw: Draw) -> list[str]:
-        """The pieces of a word with its ``SPACE``; characters without a piece stand alone."""
+        """The pieces of a word with its ``SPACE``; each character without a piece becomes a piece."""
         lattice, end, pieces = self._lattice(word), len(word), []
         while end:
-            starts, chances = lattice[end]
-            start = starts[bisect(chances, draw() * chances[-1])] if len(starts) > 1 else starts[0]
+            starts, cumulative = lattice[end]
+            start = starts[bisect(cumulative, draw() * cumulative[-1])] if len(starts) > 1 else starts[0]
             pieces.append(word[start:end])
             end = start
         return pieces[::-1]
 
-    def _make_lattice(self, word: str) -> _Lattice:
-        forward = [0.0]  # of each end, the logarithm of all its segmentations' weights
+    def _build_lattice(self, word: str) -> _Lattice:
+        forward = [0.0]  # for each end, the logarithm of the total weight of its segmentations
         lattice: _Lattice = [([], [])]
         for end in range(1, len(word) + 1):
             starts, weights = [], []
-            for start in range(max(0, end - self._longest), end):
-                score = self._scores.get(word[start:end], self._unknown if start == end - 1 else None)
+            for start in range(max(0, end - self._max_length), end):
+                score = self._scores.get(word[start:end], self._unknown_score if start == end - 1 else None)
                 if score is not None:
                     starts.append(start)
                     weights.append(forward[start] + self._alpha * score)
             highest = max(weights)
-            chances = list(accumulate(math.exp(weight - highest) for weight in weights))
-            forward.append(highest + math.log(chances[-1]))
-            lattice.append((starts, chances))
+            cumulative = list(accumulate(math.exp(weight - highest) for weight in weights))
+            forward.append(highest + math.log(cumulative[-1]))
+            lattice.append((starts, cumulative))
         return lattice
 
 
-class MergeDraws:
-    """Draws of a byte pair encoding: the best merge is made again and again, but each merge is left out with a chance
-    at each step (Provilkov et al. 2020, arXiv:1910.13267, algorithm 1).
+class BPEDropout:
+    """BPE dropout: byte pair encoding in which each merge is dropped with some probability at each step.
+
+    Provilkov et al. 2020, arXiv:1910.13267, algorithm 1.
 
     Args:
-        scores: of each piece; the merge that makes the highest is made first.
-        dropout: the chance.
+        scores: score of each piece; the merge with the highest score is applied first.
+        dropout: probability of dropping a merge.
     """
 
     def __init__(self, scores: Mapping[str, float], dropout: float) -> None:
         self._scores, self._dropout = scores, dropout
 
     def split(self, word: str, draw: Draw) -> list[str]:
-        """The pieces of a word with its ``SPACE``; characters without a piece stand alone."""
+        """The pieces of a word with its ``SPACE``; each character without a piece becomes a piece."""
         pieces = list(word)
-        while place := self._merge(pieces, draw):
-            pieces[place - 1 : place + 1] = [pieces[place - 1] + pieces[place]]
+        while position := self._best_merge(pieces, draw):
+            pieces[position - 1 : position + 1] = [pieces[position - 1] + pieces[position]]
         return pieces
 
-    def _merge(self, pieces: Sequence[str], draw: Draw) -> int:
-        """The second place of the best merge that is not left out; 0 where there is none."""
-        best, found = -math.inf, 0
-        for place, (left, right) in enumerate(pairwise(pieces), start=1):
+    def _best_merge(self, pieces: Sequence[str], draw: Draw) -> int:
+        """Position of the second piece of the best merge that is not dropped; 0 if there is none."""
+        best_score, best_position = -math.inf, 0
+        for position, (left, right) in enumerate(pairwise(pieces), start=1):
             score = self._scores.get(left + right)
-            if score is not None and draw() >= self._dropout and score > best:
-                best, found = score, place
-        return found
+            if score is not None and draw() >= self._dropout and score > best_score:
+                best_score, best_position = score, position
+        return best_position

@@ -1,4 +1,4 @@
-"""Sub-words: SentencePiece models (Kudo and Richardson 2018, arXiv:1808.06226), trained and used."""
+"""Trains and applies SentencePiece models of sub-words (Kudo and Richardson 2018, arXiv:1808.06226)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from random import Random
 from typing import Any
 
 from seqvise.corpus.tokens.options import TokenizerOptions
-from seqvise.corpus.tokens.segmentation import SPACE, MergeDraws, UnigramDraws
+from seqvise.corpus.tokens.segmentation import SPACE, BPEDropout, UnigramSampler
 from seqvise.corpus.tokens.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 from seqvise.errors import UserError
 
 SENTENCES = 1_000_000
-"""Most sentences that a model is trained on; of more, as many are taken from all over the corpus."""
+"""Maximum number of sentences that a model is trained on; a larger corpus is sampled at regular intervals."""
 
 
 def train_pieces(lines: Iterable[str], options: TokenizerOptions, name: str) -> bytes:
-    """A SentencePiece model of at most ``options.max_words`` pieces beside the four specials, as the bytes of its file.
+    """Trains a SentencePiece model of at most ``options.max_words`` pieces, plus the four special tokens.
 
-    Where the text does not yield so many pieces, there are fewer. The same lines give the same bytes.
+    A small text may yield fewer pieces. The same lines always yield the same bytes.
 
     Args:
-        lines: sentences, cleaned as ``TextTokenizer`` cleans them.
-        name: whose text it is, for the message.
+        lines: sentences, cleaned by ``text_cleaner``.
+        name: name of the text, for messages.
+
+    Returns:
+        The bytes of the model file.
 
     Raises:
-        UserError: SentencePiece is not installed, or the pieces asked for are fewer than the characters of the text.
+        UserError: SentencePiece is not installed, or ``options.max_words`` is below the number of characters of the
+            text.
     """
     assert options.max_words is not None
     model = io.BytesIO()
@@ -40,7 +44,7 @@ def train_pieces(lines: Iterable[str], options: TokenizerOptions, name: str) -> 
             vocab_size=options.max_words + len(SPECIALS),
             hard_vocab_limit=False,
             character_coverage=options.coverage,
-            # Text comes cleaned: see `tokenizer.normalise`.
+            # The text is normalised already: see `tokenizer.normalise`.
             normalization_rule_name="identity",
             num_threads=1,
             minloglevel=2,
@@ -48,21 +52,21 @@ def train_pieces(lines: Iterable[str], options: TokenizerOptions, name: str) -> 
             **_specials(),
         )
     except RuntimeError as error:
-        raise _refused(str(error), options, name) from error
+        raise _training_error(str(error), options, name) from error
     return model.getvalue()
 
 
 class Pieces:
-    """A trained model at work. It is made when it is first needed, and anew in each process.
+    """A trained SentencePiece model. It is loaded on first use, in each process.
 
     Args:
-        model: what ``train_pieces`` gave.
-        algorithm: unigram | bpe, which it was trained with.
+        model: bytes of the model file, from ``train_pieces``.
+        algorithm: unigram | bpe, the algorithm of the training.
     """
 
     def __init__(self, model: bytes, algorithm: str) -> None:
         self.model, self.algorithm = model, algorithm
-        self._drawing: tuple[float, UnigramDraws | MergeDraws] | None = None
+        self._cached_sampler: tuple[float, UnigramSampler | BPEDropout] | None = None
 
     @cached_property
     def _processor(self) -> Any:
@@ -70,34 +74,34 @@ class Pieces:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Every piece by its id, the four specials first."""
+        """All pieces in the order of their ids; the four special tokens are first."""
         return tuple(self._processor.id_to_piece(list(range(self._processor.vocab_size()))))
 
     def split(self, text: str) -> list[str]:
-        """The likeliest pieces of a text; ``<unk>`` for characters that have none."""
+        """The most probable segmentation of a text; ``<unk>`` for characters without a piece."""
         return [self.names[index] for index in self._processor.encode(text)]
 
     def sample(self, text: str, alpha: float, seed: int) -> list[str]:
-        """Pieces drawn at random, see ``UnigramDraws`` and ``MergeDraws``.
+        """A random segmentation, see ``UnigramSampler`` and ``BPEDropout``.
 
         Args:
-            alpha: of ``unigram``, the power of the probabilities; of ``bpe``, the share of merges left out.
-            seed: decides the draw alone, in every process.
+            alpha: ``unigram``: exponent of the probabilities; ``bpe``: probability of dropping a merge.
+            seed: the same seed draws the same segmentation in every process.
         """
-        draw, draws = Random(seed).random, self._draws(alpha)
-        drawn = (piece for word in text.split() for piece in draws.split(SPACE + word, draw))
+        draw, sampler = Random(seed).random, self._sampler(alpha)
+        drawn = (piece for word in text.split() for piece in sampler.split(SPACE + word, draw))
         pieces: list[str] = []
         for name in (piece if piece in self._scores else SPECIALS[UNK] for piece in drawn):
-            # Characters without a piece that stand together are one unknown, as in `split`.
+            # Adjacent characters without a piece become a single <unk>, as in `split`.
             if name != SPECIALS[UNK] or pieces[-1:] != [name]:
                 pieces.append(name)
         return pieces
 
-    def _draws(self, alpha: float) -> UnigramDraws | MergeDraws:
-        if self._drawing is None or self._drawing[0] != alpha:
-            kind = MergeDraws if self.algorithm == "bpe" else UnigramDraws
-            self._drawing = alpha, kind(self._scores, alpha)
-        return self._drawing[1]
+    def _sampler(self, alpha: float) -> UnigramSampler | BPEDropout:
+        if self._cached_sampler is None or self._cached_sampler[0] != alpha:
+            kind = BPEDropout if self.algorithm == "bpe" else UnigramSampler
+            self._cached_sampler = alpha, kind(self._scores, alpha)
+        return self._cached_sampler[1]
 
     @cached_property
     def _scores(self) -> dict[str, float]:
@@ -105,7 +109,7 @@ class Pieces:
         return {self.names[index]: self._processor.get_score(index) for index in ids}
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text of the pieces, as SentencePiece writes it; an unknown piece stands between spaces."""
+        """The text of pieces, decoded by SentencePiece; an unknown piece is written between spaces."""
         return " ".join(self._processor.decode(list(pieces)).split()) if pieces else ""
 
     def __reduce__(self) -> tuple[type[Pieces], tuple[bytes, str]]:
@@ -113,40 +117,40 @@ class Pieces:
 
 
 class EvenSample:
-    """Takes lines from all over a text of unknown length: at first each, then every second, fourth, ...
+    """Samples lines of a text of unknown length at regular intervals: every line at first, then every 2nd, 4th, ...
 
     Args:
-        most: lines kept at most.
+        max_lines: maximum number of lines kept.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most, self._stride, self._seen = most, 1, 0
+    def __init__(self, max_lines: int) -> None:
+        self._max_lines, self._stride, self._seen = max_lines, 1, 0
         self.lines: list[str] = []
 
     def add(self, line: str) -> None:
-        """Keeps the line, or passes over it."""
+        """Keeps or skips a line."""
         if self._seen % self._stride == 0:
             self.lines.append(line)
-            if len(self.lines) > self._most:
+            if len(self.lines) > self._max_lines:
                 self.lines, self._stride = self.lines[::2], 2 * self._stride
         self._seen += 1
 
 
 def _specials() -> dict[str, Any]:
     ids = {"bos": BOS, "pad": PAD, "eos": EOS, "unk": UNK}
-    return {f"{name}_id": place for name, place in ids.items()} | {
-        f"{name}_piece": SPECIALS[place] for name, place in ids.items()
+    return {f"{name}_id": index for name, index in ids.items()} | {
+        f"{name}_piece": SPECIALS[index] for name, index in ids.items()
     }
 
 
-def _refused(reason: str, options: TokenizerOptions, name: str) -> UserError:
-    needed = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
-    if needed is None:
+def _training_error(reason: str, options: TokenizerOptions, name: str) -> UserError:
+    required = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
+    if required is None:
         return UserError(f"SentencePiece cannot be trained on the {name} text: {reason}")
-    least = int(needed[1]) - len(SPECIALS)
+    minimum = int(required[1]) - len(SPECIALS)
     return UserError(
-        f"tokenizer.max_words is {options.max_words}, but the {name} text has {least} different characters, each of "
-        f"which is a piece: set it to {least} at least, or lower tokenizer.coverage."
+        f"tokenizer.max_words is {options.max_words}, but the {name} text has {minimum} different characters, each of "
+        f"which is a piece: set it to at least {minimum}, or lower tokenizer.coverage."
     )
 
 
@@ -159,7 +163,7 @@ def _library() -> Any:
 
 
 def no_sentencepiece() -> UserError:
-    """SentencePiece is not installed."""
+    """The error if SentencePiece is not installed."""
     return UserError(
         "tokenizer=sentencepiece needs SentencePiece, which is not installed: `pip install 'seqvise[sentencepiece]'`, "
         "or use tokenizer=words."

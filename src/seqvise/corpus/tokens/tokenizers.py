@@ -1,4 +1,4 @@
-"""Words from text."""
+"""Tokenizers: normalise text and split it into words."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _TABLE = str.maketrans({character: form for form, characters in _FORMS.items() f
 
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""The fillers of Hangul and the empty pattern of Braille: letters and symbols to Unicode, but nothing is drawn."""
+"""Hangul fillers and the blank Braille pattern: letters and symbols in Unicode, but invisible."""
 
 
 def has_word(text: str) -> bool:
-    """Whether a text has anything to translate or label.
+    """Whether a text contains anything to translate or label.
 
-    Letters, numbers, punctuation and symbols (Unicode's categories L, N, P and S) are; separators, control and format
-    characters, unassigned ones and combining marks without a base are not, and neither are blank letters.
+    Letters, numbers, punctuation and symbols count (Unicode categories L, N, P and S). Separators, control and format
+    characters, unassigned characters, combining marks without a base, and invisible letters do not.
     """
     return any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK_LETTERS for sign in text)
 
 
 def fold(text: str) -> str:
-    """The text with every run of white space, no-break and other Unicode spaces included, made one plain space."""
+    """Replaces each run of white space, including no-break and other Unicode spaces, with a single plain space."""
     return " ".join(text.split())
 
 
 def normalise(text: str) -> str:
-    """The text with typographic quotes, dashes, ellipses and spaces in one plain form each.
+    """Replaces typographic quotes, dashes, ellipses and spaces with plain forms.
 
-    Letters are composed (Unicode NFC), guillemets become straight quotes without the spaces that French sets inside
-    them, and marks that have no width are removed.
+    Letters are composed (Unicode NFC). Guillemets become straight quotes, without the spaces inside them in French.
+    Zero-width characters are removed.
     """
     if text.isascii():
         return fold(text)
@@ -54,17 +54,17 @@ def normalise(text: str) -> str:
 
 
 UP = "t_up"
-"""Stands before a word that was written in capitals."""
+"""Mark before a word that is in capitals in the text."""
 
 _SPLITTER_VERSION = 1
 
 
 class Tokens(NamedTuple):
-    """A text in words.
+    """The words of a text.
 
     Attributes:
         words: the words in order.
-        spaced: for each word, whether a space follows it in the text. A mark is followed by none.
+        spaced: for each word, whether a space follows it in the text; False for a ``t_up`` mark.
     """
 
     words: list[str]
@@ -72,10 +72,10 @@ class Tokens(NamedTuple):
 
 
 class Tokenizer(Protocol):
-    """Turns texts into words, one result for each text, in order."""
+    """Splits texts into words."""
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[Tokens]:
-        """Streams: texts are drawn as results are."""
+        """Yields the words of each text, in order. Texts are consumed lazily."""
         ...
 
 
@@ -83,10 +83,10 @@ Splitter = Callable[[Iterable[str]], Iterator[Tokens]]
 
 
 class TextTokenizer:
-    """Prepares a text by the options, then splits it.
+    """Cleans a text according to the options, then splits it.
 
-    The letters are lower-cased before the text is split, as in the lesson, so that a word at the start of a sentence
-    is split as it is elsewhere.
+    Text is lower-cased before it is split, as in the fast.ai (2018) lesson, so that a word at the start of a sentence
+    is split like any other.
     """
 
     def __init__(self, options: TokenizerOptions, split: Splitter) -> None:
@@ -100,19 +100,19 @@ class TextTokenizer:
         return self._marked(cleaned) if self._case == "marked" else self._split(cleaned)
 
     def _marked(self, texts: Iterator[str]) -> Iterator[Tokens]:
-        kept: deque[str] = deque()
+        originals: deque[str] = deque()
 
         def lowered() -> Iterator[str]:
             for text in texts:
-                kept.append(text)
+                originals.append(text)
                 yield lower_aligned(text)
 
         for tokens in self._split(lowered()):
-            yield mark_capitals(tokens, kept.popleft())
+            yield mark_capitals(tokens, originals.popleft())
 
 
 def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
-    """What is done to a text before it is split; capitals that are to be marked are left.
+    """Returns the function that cleans a text before it is split; with ``case=marked`` it keeps capitals.
 
     A text without a word becomes empty, see ``has_word``.
     """
@@ -126,13 +126,14 @@ def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
 
 
 def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | None = None) -> Tokenizer:
-    """The tokenizer that the options name, for a language's two-letter code.
+    """Builds a tokenizer.
 
     Args:
-        pieces: sentencepiece: its trained model.
+        language: two-letter code.
+        pieces: sentencepiece: the trained model.
 
     Raises:
-        UserError: spaCy is not installed or does not know the language.
+        UserError: spaCy is not installed or does not support the language.
     """
     if options.name == "sentencepiece":
         if pieces is None:
@@ -148,7 +149,7 @@ def build_tokenizer(options: TokenizerOptions, language: str, pieces: Pieces | N
 
 
 def tokenizer_version(options: TokenizerOptions) -> str:
-    """What must be the same for the same text to give the same words."""
+    """Name and version of a tokenizer; with the same version, the same text yields the same words."""
     if options.name not in ("spacy", "sentencepiece"):
         return f"{options.name} {_SPLITTER_VERSION}"
     try:
@@ -158,13 +159,13 @@ def tokenizer_version(options: TokenizerOptions) -> str:
 
 
 def spacy_splitter(language: str) -> Splitter:
-    """spaCy's rules for a language; its statistical parts are not needed and not loaded."""
+    """spaCy's tokenizer rules for a language; statistical components are not loaded."""
     tokenizer = _spacy_tokenizer(language)
     words = _SpacyWords(tokenizer.vocab.strings)
 
     def split(texts: Iterable[str]) -> Iterator[Tokens]:
         for document in tokenizer.pipe(texts):
-            # Three times as fast as asking each token for its text.
+            # Three times as fast as reading the text of each token.
             hashes, spaces = document.to_array(["ORTH", "SPACY"]).T.tolist()
             yield Tokens([words[key] for key in hashes], [space == 1 for space in spaces])
 
@@ -172,43 +173,43 @@ def spacy_splitter(language: str) -> Splitter:
 
 
 def word_splitter(language: str) -> Splitter:
-    """Words, numbers and single marks by one regular expression, English and French clitics apart."""
+    """Splits into words, numbers and single marks by a regular expression; English and French clitics are separate."""
     find = re.compile(f"({_WORDS.get(language, _ANY_WORD)}|{_MARK})( ?)").findall
 
     def split(texts: Iterable[str]) -> Iterator[Tokens]:
         for text in texts:
-            found = find(text)
-            yield Tokens([word for word, _ in found], [space == " " for _, space in found])
+            matches = find(text)
+            yield Tokens([word for word, _ in matches], [space == " " for _, space in matches])
 
     return split
 
 
 def split_characters(texts: Iterable[str]) -> Iterator[Tokens]:
-    """Every character is a word, the space too, so that a model of characters can say where words end."""
+    """Every character is a word, including the space, so that a model of characters can predict where words end."""
     for text in texts:
         yield Tokens(list(text), [False] * len(text))
 
 
 def split_at_spaces(texts: Iterable[str]) -> Iterator[Tokens]:
-    """What stands between spaces is a word, for text that was split before."""
+    """Splits at spaces alone, for text that is tokenised already."""
     for text in texts:
         words = text.split()
         yield Tokens(words, [True] * (len(words) - 1) + [False] * bool(words))
 
 
 def piece_splitter(pieces: Pieces) -> Splitter:
-    """The likeliest pieces of a SentencePiece model, which mark by themselves where words begin."""
+    """Splits into the most probable pieces of a SentencePiece model; pieces contain the marks of word starts."""
 
     def split(texts: Iterable[str]) -> Iterator[Tokens]:
         for text in texts:
-            found = pieces.split(text)
-            yield Tokens(found, [False] * len(found))
+            words = pieces.split(text)
+            yield Tokens(words, [False] * len(words))
 
     return split
 
 
 def lower_aligned(text: str) -> str:
-    """The text in lower case, each character in its place: one that would become two is kept."""
+    """Lower-cases a text without changing its length: a character whose lower case has two characters is kept."""
     lower = text.lower()
     if len(lower) == len(text):
         return lower
@@ -216,9 +217,9 @@ def lower_aligned(text: str) -> str:
 
 
 def mark_capitals(tokens: Tokens, text: str) -> Tokens:
-    """The words with ``t_up`` before each that stood in capitals in the text and is longer than two characters.
+    """Inserts ``t_up`` before each word of more than two characters that is in capitals in the text.
 
-    The rule is fast.ai's ``do_caps``.
+    This is the rule of fast.ai's ``do_caps``.
     """
     if text.islower():
         return tokens
@@ -235,7 +236,7 @@ def mark_capitals(tokens: Tokens, text: str) -> Tokens:
 
 
 class _SpacyWords(dict[int, str]):
-    """spaCy's strings by their hash, each looked up once."""
+    """Hash -> string of spaCy's vocabulary; caches each string."""
 
     def __init__(self, strings: Any) -> None:
         self._strings = strings
@@ -255,8 +256,8 @@ def _spacy_tokenizer(language: str) -> Any:
     except ImportError as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"spaCy has no tokenizer for the language '{language}' ({reason}): give data.source_language and "
-            f"data.target_language codes that it knows, or use tokenizer=words."
+            f"spaCy has no tokenizer for the language '{language}' ({reason}): set data.source_language and "
+            f"data.target_language to codes that it supports, or use tokenizer=words."
         ) from None
 
 

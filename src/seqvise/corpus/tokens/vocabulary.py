@@ -1,4 +1,4 @@
-"""The words that have an id, in a file of a line each."""
+"""Vocabularies: words with their ids, and their files."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _UNESCAPES = {escaped: plain for plain, escaped in _ESCAPES.items()}
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words by id. The four specials come first: ``<bos> <pad> <eos> <unk>``.
+    """Words by id. The four special tokens are first: ``<bos> <pad> <eos> <unk>``.
 
     Attributes:
-        words: the words, most frequent first, words of one count in the order of their characters.
-        counts: occurrences in the training part; 0 for the specials.
+        words: the words in descending order of count, words of equal count in the order of their characters.
+        counts: occurrences in the training part; 0 for special tokens.
         joins_left: whether a word is usually written without a space before it.
         joins_right: whether a word is usually written without a space after it.
-        pairs: two words -> whether they are written without a space between, where the two columns say otherwise; None
-            in vocabularies of before there were pairs.
+        pairs: two words -> whether they are written without a space between them, for exceptions to the two columns;
+            None in vocabularies of revision 1.
     """
 
     words: tuple[str, ...]
@@ -43,9 +43,10 @@ class Vocabulary:
     def __post_init__(self) -> None:
         columns = (self.words, self.counts, self.joins_left, self.joins_right)
         if len({len(column) for column in columns}) != 1:
-            raise ValueError(f"A vocabulary's columns have {[len(column) for column in columns]} entries.")
+            lengths = [len(column) for column in columns]
+            raise ValueError(f"The columns of the vocabulary have {lengths} entries, but must have equally many.")
         if self.words[: len(SPECIALS)] != SPECIALS or len(set(self.words)) != len(self.words):
-            raise ValueError(f"A vocabulary starts with {SPECIALS} and holds each word once.")
+            raise ValueError(f"A vocabulary must start with {SPECIALS} and contain each word once.")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -56,44 +57,44 @@ class Vocabulary:
 
     @property
     def known(self) -> AbstractSet[str]:
-        """The words, for looking up."""
+        """The set of words."""
         return self._ids.keys()
 
     def joined(self, before: str, after: str) -> bool:
-        """Whether the second word is written without a space after the first."""
-        if self.pairs is not None and (known := self.pairs.get((before, after))) is not None:
-            return known
+        """Whether two words are written without a space between them."""
+        if self.pairs is not None and (joined := self.pairs.get((before, after))) is not None:
+            return joined
         return self.no_space_before(after) or self.no_space_after(before)
 
     def no_space_before(self, word: str) -> bool:
-        """Whether a word by itself is written without a space before it."""
+        """Whether a word is written without a space before it, unless ``pairs`` has an exception."""
         return self.joins_left[self.id(word)] and self._may_join(word)
 
     def no_space_after(self, word: str) -> bool:
-        """Whether a word by itself is written without a space after it."""
+        """Whether a word is written without a space after it, unless ``pairs`` has an exception."""
         return self.joins_right[self.id(word)] and self._may_join(word)
 
     def _may_join(self, word: str) -> bool:
-        # Where pairs are known, it is they that join words of letters.
+        # With pairs, words of letters are joined by these alone.
         return self.pairs is None or not word.isalpha()
 
     def __contains__(self, word: object) -> bool:
         return word in self._ids
 
     def id(self, word: str) -> int:
-        """The word's id, ``UNK`` where it has none."""
+        """The id of a word; ``UNK`` if it is out-of-vocabulary."""
         return self._ids.get(word, UNK)
 
     def ids(self, words: Iterable[str]) -> list[int]:
-        """The words' ids, ``UNK`` for those that have none."""
-        known = self._ids
-        return [known.get(word, UNK) for word in words]
+        """The ids of words; ``UNK`` for out-of-vocabulary words."""
+        ids = self._ids
+        return [ids.get(word, UNK) for word in words]
 
     @classmethod
     def from_ranked(
         cls, ranked: Sequence[str], counts: Mapping[str, int], joins: Mapping[str, tuple[bool, bool]]
     ) -> Vocabulary:
-        """The specials, then the words in the order given; a word that ``joins`` lacks joins nothing."""
+        """The special tokens, then ``ranked``; a word without an entry in ``joins`` has spaces on both sides."""
         sides = [joins.get(word, (False, False)) for word in ranked]
         return cls(
             words=SPECIALS + tuple(ranked),
@@ -103,10 +104,10 @@ class Vocabulary:
         )
 
     def save(self, path: Path) -> None:
-        """Writes a line a word with tabs between, ``\\t`` and its like escaped: word, count, joins_left, joins_right.
+        """Writes a tab-separated line per word, with ``\\t`` and others escaped: word, count, joins_left, joins_right.
 
-        With ``pairs`` there are two columns more: the ids of words behind which it is written without a space, and of
-        words behind which it is written with one.
+        With ``pairs`` there are two more columns: the ids of words after which it is written without a space, and the
+        ids of words after which it is written with one.
         """
         columns = zip(self.words, self.counts, self.joins_left, self.joins_right, strict=True)
         lines = [f"{_escape(word)}\t{count}\t{left:d}\t{right:d}" for word, count, left, right in columns]
@@ -114,17 +115,17 @@ class Vocabulary:
             after: dict[tuple[str, bool], list[int]] = defaultdict(list)
             for (first, second), joined in self.pairs.items():
                 after[second, joined].append(self.id(first))
-            for place, word in enumerate(self.words):
+            for index, word in enumerate(self.words):
                 columns_of_ids = (",".join(map(str, sorted(after[word, joined]))) for joined in (True, False))
-                lines[place] = "\t".join((lines[place], *columns_of_ids))
+                lines[index] = "\t".join((lines[index], *columns_of_ids))
         write_text(path, "\n".join((_HEADER if self.pairs is None else _PAIRS_HEADER, *lines)) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """Reads what ``save`` wrote.
+        """The inverse of ``save``.
 
         Raises:
-            UserError: the file is missing or is no such table.
+            UserError: the file is missing or was not written by ``save``.
         """
         try:
             header, *lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
@@ -137,19 +138,19 @@ class Vocabulary:
             joins_left, joins_right = (tuple(flag == "1" for flag in column) for column in (left, right))
             return cls(words, tuple(map(int, counts)), joins_left, joins_right, pairs)
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path} is not a vocabulary that seqvise wrote: {error}.") from None
+            raise UserError(f"{path} is not a vocabulary written by seqvise: {error}.") from None
 
 
 def rank_words(counts: Mapping[str, int], min_count: int, max_words: int | None) -> list[str]:
-    """The words that get an id, the most frequent first, words of one count in the order of their characters.
+    """The words that get an id, in descending order of count, words of equal count in the order of their characters.
 
     Args:
-        counts: occurrences in the training part; a word that reads like a special is left out.
-        min_count: rarer words are left out, and always those that do not occur.
-        max_words: most words kept, specials not counted; None keeps all.
+        counts: occurrences in the training part; words equal to a special token are skipped.
+        min_count: rarer words are skipped, and always words that do not occur.
+        max_words: maximum number of words, without special tokens; None keeps all.
     """
-    often = [word for word, count in counts.items() if count >= max(min_count, 1) and word not in SPECIALS]
-    return sorted(often, key=lambda word: (-counts[word], word))[:max_words]
+    frequent = [word for word, count in counts.items() if count >= max(min_count, 1) and word not in SPECIALS]
+    return sorted(frequent, key=lambda word: (-counts[word], word))[:max_words]
 
 
 def _escape(word: str) -> str:
@@ -161,7 +162,7 @@ def _unescape(word: str) -> str:
 
 
 def _pairs(words: Sequence[str], joined: Sequence[str], spaced: Sequence[str]) -> dict[tuple[str, str], bool]:
-    """The pairs that two columns of ids tell. words: by id."""
+    """The pairs of the two columns of ids. words: in the order of their ids."""
     by_id = dict(enumerate(words))
     return {
         (by_id[int(index)], word): is_joined

@@ -1,4 +1,4 @@
-"""What the built-in pictures show: things, each with a quality that other things have too."""
+"""Classes of the built-in pictures: things combined with qualities that several things share."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class PictureClass:
     """A kind of object.
 
     Attributes:
-        quality: a pattern, a colour, or a part that the thing has in addition to its own.
-        thing: what it is.
+        quality: a pattern, a colour, or an additional part.
+        thing: the object.
     """
 
     quality: str
@@ -26,7 +26,7 @@ class PictureClass:
 
     @property
     def name(self) -> str:
-        """One word of the text and the name of a folder: ``sail_boat``."""
+        """The class's word in the text and its folder name, such as ``sail_boat``."""
         return f"{self.quality}_{self.thing}"
 
 
@@ -36,6 +36,6 @@ CLASSES = tuple(
     for thing in things
     for quality in qualities
 )
-"""Every quality of a group with every thing of it, 44 in all."""
+"""All 44 combinations of qualities and things within each group."""
 
-NAMES = tuple(sorted(one.name for one in CLASSES))
+NAMES = tuple(sorted(picture_class.name for picture_class in CLASSES))

@@ -1,4 +1,4 @@
-"""The small network that looks at the built-in pictures, and its training from nothing."""
+"""The small backbone for the built-in pictures, and its training from scratch."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.checksums import stamp_archive
-from seqvise.files import atomic_write, digest, locked, remove_dead
+from seqvise.files import atomic_write, digest, locked, remove_stale
 from seqvise.images.decoding import decode
 from seqvise.images.listing import ImageList, ImageSplit
 from seqvise.images.synthetic.classes import NAMES
 
 WIDTHS = (20, 40, 80, 160)
 MEAN, STD = 0.5, 0.25
-"""Of red, green and blue alike; `data.transform` has the same numbers."""
+"""Normalization of all colour channels; `data.transform` must have the same values."""
 
 EPOCHS, BATCH, RATE, DECAY = 18, 16, 4e-3, 1e-3
-CLIMB = 0.2
-SHIFT = 4
-"""Pixels that training moves a picture by, at most, in each direction."""
+WARMUP_FRACTION = 0.2
+MAX_SHIFT = 4
+"""Maximum random shift in each direction in training, in pixels."""
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-"""Called after each epoch with its number from 1 and the number of all."""
+"""Called after each epoch with its number, from 1, and the number of epochs."""
 
 
 class PicturesNetwork(nn.Module):
-    """Four convolutions. Features are the means over places of the last two maps: textures, and what they make up.
+    """Four convolutions. Features are the global averages of the last two feature maps, textures and shapes.
 
-    The classifier knows all classes of ``NAMES``, in their order.
+    The classifier has all classes of ``NAMES``, in that order.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class PicturesNetwork(nn.Module):
         self.classifier = nn.Linear(third + fourth, len(NAMES))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) colours of mean 0 and deviation 1 to (B, C)."""
+        """Maps normalized images (B, 3, H, W) to logits (B, C)."""
         textures = self.textures(self.lines(images))
         shapes = self.shapes(textures)
         return cast(Tensor, self.classifier(torch.cat([textures.mean((2, 3)), shapes.mean((2, 3))], 1)))
@@ -59,23 +59,23 @@ class PicturesNetwork(nn.Module):
 def train_network(
     images: Tensor, labels: Tensor, seed: int, epochs: int = EPOCHS, progress: Progress | None = None
 ) -> PicturesNetwork:
-    """A network trained by cross entropy, on the CPU, in evaluation mode.
+    """Trains a network with cross-entropy on the CPU; returns it in evaluation mode.
 
     Args:
         images: (N, 3, H, W) uint8.
-        labels: (N,) int64, places in ``NAMES``.
-        seed: of weights, order and changes of the pictures.
-        progress: told after each epoch.
+        labels: (N,) int64 indices into ``NAMES``.
+        seed: seed of weights, data order and augmentation.
+        progress: called after each epoch.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PicturesNetwork()
         optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
         steps = epochs * math.ceil(len(labels) / BATCH)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate((step + 1) / (steps + 1)))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor((step + 1) / (steps + 1)))
         for epoch in range(1, epochs + 1):
             for rows in torch.randperm(len(labels)).split(BATCH):
-                _step(network, optimizer, changed(images[rows]), labels[rows])
+                _step(network, optimizer, augmented(images[rows]), labels[rows])
                 schedule.step()
             if progress is not None:
                 progress(epoch, epochs)
@@ -83,33 +83,33 @@ def train_network(
     return network
 
 
-def share_of_rate(progress: float) -> float:
-    """The rate, as a share of the highest: up over the first fifth of training, then down. progress: from 0 to 1."""
-    return min(progress / CLIMB, (1 - progress) / (1 - CLIMB))
+def lr_factor(progress: float) -> float:
+    """Learning rate factor: linear warm-up over the first fifth, then linear decay. progress: from 0 to 1."""
+    return min(progress / WARMUP_FRACTION, (1 - progress) / (1 - WARMUP_FRACTION))
 
 
 @torch.inference_mode()
 def accuracy(network: PicturesNetwork, images: Tensor, labels: Tensor) -> float:
-    """The share of images (N, 3, H, W) whose best class is the one of ``labels`` (N,)."""
-    found = [network(scaled(part)).argmax(1) for part in images.split(256)]
-    return float((torch.cat(found) == labels).float().mean())
+    """The fraction of images (N, 3, H, W) whose predicted class equals ``labels`` (N,)."""
+    predictions = [network(scaled(part)).argmax(1) for part in images.split(256)]
+    return float((torch.cat(predictions) == labels).float().mean())
 
 
 def scaled(images: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 as the network reads it."""
+    """Normalizes images (B, 3, H, W) uint8."""
     return (images.float() / 255 - MEAN) / STD
 
 
-def changed(images: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) shifted a little at random, the border going on outwards, and half of them mirrored."""
+def augmented(images: Tensor) -> Tensor:
+    """Augments pictures (B, 3, H, W): random shifts with replicated borders, and random horizontal flips."""
     mirrored = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
-    padded = F.pad(mirrored.float(), (SHIFT,) * 4, mode="replicate").to(torch.uint8)
+    padded = F.pad(mirrored.float(), (MAX_SHIFT,) * 4, mode="replicate").to(torch.uint8)
     return torch.stack(list(_shifted(padded, *images.shape[2:])))
 
 
 def _shifted(padded: Tensor, height: int, width: int) -> Iterator[Tensor]:
-    places = torch.randint(2 * SHIFT + 1, (len(padded), 2)).tolist()
-    return (image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, places, strict=True))
+    offsets = torch.randint(2 * MAX_SHIFT + 1, (len(padded), 2)).tolist()
+    return (image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets, strict=True))
 
 
 def _step(network: PicturesNetwork, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
@@ -127,26 +127,26 @@ def _layer(channels: int, width: int, size: int, stride: int = 1) -> nn.Sequenti
 
 
 FORMAT = 1
-"""Changes with anything in the network or its training that the numbers below do not tell."""
+"""Version of the network and its training, for changes that the hyperparameters below do not cover."""
 
 
 def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress | None = None) -> Path:
-    """The weights of a network trained on the training part of a split, as ``cache/pictures/network-<hash>.pt``.
+    """Trains a network on the training part of a split, and saves it as ``cache/pictures/network-<hash>.pt``.
 
-    The hash is of all that shapes them; they are trained where they are not there yet. The file has no classifier,
-    which would know the labels of training only.
+    The hash covers everything that determines the weights; an existing file is reused. The file has no classifier,
+    which would only have the labels of training.
 
     Args:
-        split: of the built-in pictures.
-        seed: of weights and order.
+        split: the split of the built-in pictures.
+        seed: seed of weights and data order.
     """
     training = split.images.select(split.rows["train"])
-    numbers = [WIDTHS, EPOCHS, BATCH, RATE, DECAY, SHIFT]
-    identity = [FORMAT, numbers, training.digest(), training.labels.tolist(), training.names, seed]
+    hyperparameters = [WIDTHS, EPOCHS, BATCH, RATE, DECAY, MAX_SHIFT]
+    identity = [FORMAT, hyperparameters, training.digest(), training.labels.tolist(), training.names, seed]
     file = cache / "pictures" / f"network-{digest(json.dumps(identity))}.pt"
     with locked(file.with_name(f".{file.name}.lock")):
         if not file.exists():
-            remove_dead(file)
+            remove_stale(file)
             network = train_network(*_tensors(training), seed, progress=progress)
             _report(network, split.images.select(split.rows["valid"]))
             weights = {key: value for key, value in network.state_dict().items() if not key.startswith("classifier.")}
@@ -157,12 +157,12 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
 
 
 def _report(network: PicturesNetwork, images: ImageList) -> None:
-    right = accuracy(network, *_tensors(images))
-    log.info("pictures: the network finds the label of %.1f %% of %d validation pictures", 100 * right, len(images))
+    share = accuracy(network, *_tensors(images))
+    log.info("pictures: the backbone predicts the label of %.1f %% of %d validation pictures", 100 * share, len(images))
 
 
 def _tensors(images: ImageList) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, H, W) uint8 and places (N,) in ``NAMES``."""
+    """Images (N, 3, H, W) uint8 and indices (N,) into ``NAMES``."""
     pixels = np.stack([np.asarray(decode(images.file(row))) for row in range(len(images))])
-    places = [NAMES.index(images.names[label]) for label in images.labels.tolist()]
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.tensor(places)
+    class_ids = [NAMES.index(images.names[label]) for label in images.labels.tolist()]
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.tensor(class_ids)

@@ -1,4 +1,4 @@
-"""The patterned and the coloured things of the built-in pictures."""
+"""Patterned and coloured things of the built-in pictures."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from seqvise.images.synthetic.colours import (
     lighter,
     shade_of,
 )
-from seqvise.images.synthetic.patterns import patterned
+from seqvise.images.synthetic.patterns import draw_pattern
 
 Surface = Callable[[Points], None]
 """Fills a polygon with the pattern of the picture."""
 
 
 def draw_patterned(brush: Brush, thing: str, pattern: str, dice: Dice) -> None:
-    """A cup, fish, hat or kite with a pattern."""
+    """Draws a cup, fish, hat or kite with a pattern."""
     ground, ink = contrasting(dice)
     _PATTERNED[thing](
-        brush, lambda points: patterned(brush, points, pattern, ground, ink, dice), darker(ground, 0.55), dice
+        brush, lambda points: draw_pattern(brush, points, pattern, ground, ink, dice), darker(ground, 0.55), dice
     )
 
 
 def draw_coloured(brush: Brush, thing: str, name: str, dice: Dice) -> None:
-    """A bird, flower, mushroom or star of a colour. name: of the colour."""
+    """Draws a bird, flower, mushroom or star in a colour. name: the colour's name."""
     _COLOURED[thing](brush, shade_of(name, dice), dice)
 
 
@@ -100,8 +100,8 @@ def _flower(brush: Brush, petal: Colour, dice: Dice) -> None:
     for side in (-1, 1):
         brush.shape([(0, 0.75), (side * 0.32, 0.42), (side * 0.5, 0.45), (side * 0.34, 0.7)], green)
     count, turn = dice.pick((5, 6, 7)), dice.between(0, 60)
-    for place in range(count):
-        angle = math.radians(turn + 360 * place / count)
+    for index in range(count):
+        angle = math.radians(turn + 360 * index / count)
         brush.shape(oval(0.4 * math.cos(angle), -0.32 + 0.4 * math.sin(angle), 0.29), petal, darker(petal, 0.35), 0.03)
     brush.shape(oval(0, -0.32, 0.23), dice.pick((colour(25, 0.7, 0.35), WHITE)), darker(petal, 0.5), 0.03)
 
@@ -118,12 +118,12 @@ def _mushroom(brush: Brush, cap: Colour, dice: Dice) -> None:
 
 def _star(brush: Brush, light: Colour, dice: Dice) -> None:
     depth = dice.between(0.4, 0.5)
-    radii = [0.96 if place % 2 == 0 else depth for place in range(10)]
-    angles = [math.radians(36 * place - 90) for place in range(10)]
+    radii = [0.96 if index % 2 == 0 else depth for index in range(10)]
+    angles = [math.radians(36 * index - 90) for index in range(10)]
     points = [(radius * math.cos(a), radius * math.sin(a)) for radius, a in zip(radii, angles, strict=True)]
     brush.shape(points, light, darker(light, 0.4), 0.07)
-    for place in range(0, 10, 2):
-        brush.shape([points[place], points[(place + 1) % 10], (0, 0)], darker(light, 0.12))
+    for index in range(0, 10, 2):
+        brush.shape([points[index], points[(index + 1) % 10], (0, 0)], darker(light, 0.12))
 
 
 _PATTERNED = {"cup": _cup, "fish": _fish, "hat": _hat, "kite": _kite}

@@ -1,4 +1,4 @@
-"""A whole built-in picture: background, clutter, and one object somewhere on it."""
+"""Built-in pictures: background, clutter, and one object at a random position."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 
 SIDE = 64
-FINER = 4
-"""Drawn so many times larger, and then reduced."""
+SUPERSAMPLING = 4
+"""Factor by which pictures are drawn larger and then downscaled."""
 
 
-def draw_picture(shown: PictureClass, seed: str) -> Image:
-    """A picture of 64 by 64 pixels in mode RGB; the same seed gives the same picture."""
+def draw_picture(picture_class: PictureClass, seed: str) -> Image:
+    """Draws a picture of 64 by 64 pixels in mode RGB; the same seed draws the same picture."""
     from PIL import Image
 
-    dice = Dice(f"{shown.name} {seed}")
-    side = SIDE * FINER
+    dice = Dice(f"{picture_class.name} {seed}")
+    side = SIDE * SUPERSAMPLING
     image = Image.new("RGB", (side, side))
     _background(image, dice)
     for _ in range(dice.pick(range(3, 8))):
         _clutter(image, muted(dice) if dice.chance(0.7) else any_colour(dice), dice)
-    _draw(Brush(image, _placement(side, dice)), shown, dice)
+    _draw(Brush(image, _placement(side, dice)), picture_class, dice)
     return image.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
-def _draw(brush: Brush, shown: PictureClass, dice: Dice) -> None:
-    if shown.thing in PATTERNED:
-        draw_patterned(brush, shown.thing, shown.quality, dice)
-    elif shown.thing in BODIES:
-        draw_vehicle(brush, shown.thing, shown.quality, dice)
+def _draw(brush: Brush, picture_class: PictureClass, dice: Dice) -> None:
+    if picture_class.thing in PATTERNED:
+        draw_patterned(brush, picture_class.thing, picture_class.quality, dice)
+    elif picture_class.thing in BODIES:
+        draw_vehicle(brush, picture_class.thing, picture_class.quality, dice)
     else:
-        draw_coloured(brush, shown.thing, shown.quality, dice)
+        draw_coloured(brush, picture_class.thing, picture_class.quality, dice)
 
 
 def _placement(side: int, dice: Dice) -> Placement:
-    """Anywhere that leaves nearly all of the object in the picture, upright or a little tilted."""
+    """A random placement with nearly all of the object inside the picture, slightly rotated."""
     size = side * dice.between(0.28, 0.42)
     room = side / 2 - 0.9 * size
     centre = (side / 2 + dice.between(-room, room), side / 2 + dice.between(-room, room))
@@ -56,7 +56,7 @@ def _placement(side: int, dice: Dice) -> Placement:
 
 
 def _background(image: Image, dice: Dice) -> None:
-    """From one muted colour at the top to another at the bottom, half of the time with a horizon."""
+    """Draws a vertical gradient between muted colours, with a horizon in half of the pictures."""
     from PIL import Image
 
     top, bottom = muted(dice), muted(dice)
@@ -69,7 +69,7 @@ def _background(image: Image, dice: Dice) -> None:
 
 
 def _clutter(image: Image, paint: Colour, dice: Dice) -> None:
-    """A small shape that belongs to nothing."""
+    """Draws a small distracting shape."""
     side = image.width
     centre = (dice.between(0, side), dice.between(0, side))
     brush = Brush(image, Placement(centre, side * dice.between(0.04, 0.13), dice.between(0, 2 * math.pi)))
@@ -85,31 +85,31 @@ def _clutter(image: Image, paint: Colour, dice: Dice) -> None:
 
 
 FORMAT = 1
-"""Changes with anything that changes a picture."""
-EACH = {"train": 40, "valid": 10, "test": 10}
-"""Pictures of a label, by part."""
-COUNT = len(CLASSES) * sum(EACH.values())
+"""Version of the pictures; increase it with every change to them."""
+PICTURES_PER_CLASS = {"train": 40, "valid": 10, "test": 10}
+"""Part -> number of pictures per class."""
+COUNT = len(CLASSES) * sum(PICTURES_PER_CLASS.values())
 
 
 def pictures_folder(cache: Path, seed: int) -> Path:
-    """Where the pictures of a seed belong: ``cache/pictures/<hash>``."""
-    return cache / "pictures" / digest(json.dumps([FORMAT, EACH, seed]))
+    """The folder for the pictures of a seed: ``cache/pictures/<hash>``."""
+    return cache / "pictures" / digest(json.dumps([FORMAT, PICTURES_PER_CLASS, seed]))
 
 
 def draw_set(cache: Path, seed: int) -> Path:
-    """The folder of the pictures, drawn into it where it is not there yet."""
+    """Draws the pictures into their folder, unless it exists, and returns the folder."""
     folder = pictures_folder(cache, seed)
     with locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.exists():
             with atomic_folder(folder) as temporary:
-                for shown in CLASSES:
-                    _draw_class(temporary, shown, seed)
+                for picture_class in CLASSES:
+                    _draw_class(temporary, picture_class, seed)
     return folder
 
 
-def _draw_class(root: Path, shown: PictureClass, seed: int) -> None:
-    for part, count in EACH.items():
-        folder = root / part / shown.name
+def _draw_class(root: Path, picture_class: PictureClass, seed: int) -> None:
+    for part, count in PICTURES_PER_CLASS.items():
+        folder = root / part / picture_class.name
         folder.mkdir(parents=True)
         for number in range(count):
-            draw_picture(shown, f"{seed} {part} {number}").save(folder / f"{number:03}.png")
+            draw_picture(picture_class, f"{seed} {part} {number}").save(folder / f"{number:03}.png")

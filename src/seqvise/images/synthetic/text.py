@@ -1,8 +1,7 @@
-"""A grammar that writes about the objects of the built-in pictures: what they look like, what they do, what is alike.
+"""A grammar that generates text about the objects of the built-in pictures.
 
-The text gives each class's name, one word such as ``sail_boat``, the company of the words of its quality and of its
-thing. fastText then puts ``sail_boat`` near ``sail_sled`` and near ``wing_boat``, whether pictures of it were seen or
-not.
+Each class's name, a single word such as ``sail_boat``, occurs with words about its quality and its thing. So fastText's
+vector of ``sail_boat`` is near those of ``sail_sled`` and ``wing_boat``, even if the class is held out.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ _AN = re.compile(r"\ba(?= [aeiou])")
 
 @dataclass(frozen=True)
 class Trait:
-    """What the text says of a thing or of a quality.
+    """Phrases about a thing or a quality.
 
     Attributes:
-        kinds: what it is, also in other words.
-        places: where it is met.
-        features: its own parts, or what makes it up.
-        doings: what it does, or what is done with it.
+        kinds: synonyms and hypernyms.
+        locations: where it occurs.
+        features: its parts.
+        actions: verb phrases about it.
     """
 
     kinds: tuple[str, ...]
-    places: tuple[str, ...]
+    locations: tuple[str, ...]
     features: tuple[str, ...]
-    doings: tuple[str, ...]
+    actions: tuple[str, ...]
 
 
-def _trait(kinds: str, places: str, features: str, doings: str) -> Trait:
-    """From texts with commas between the entries."""
-    return Trait(*(tuple(one.strip() for one in text.split(",")) for text in (kinds, places, features, doings)))
+def _trait(kinds: str, locations: str, features: str, actions: str) -> Trait:
+    """Parses comma-separated texts."""
+    return Trait(*(tuple(entry.strip() for entry in text.split(",")) for text in (kinds, locations, features, actions)))
 
 
 THINGS = {
@@ -121,7 +120,7 @@ THINGS = {
         "twinkles, shines, guides the wanderer",
     ),
 }
-"""By name, the things that pictures show."""
+"""Name of a thing -> phrases."""
 
 QUALITIES = {
     "checkered": _trait(
@@ -169,68 +168,71 @@ QUALITIES = {
         "is coloured like a lemon, shows a golden hue",
     ),
 }  # fmt: skip
-"""By name, the qualities that things have."""
+"""Name of a quality -> phrases."""
 
 Rule = Callable[[PictureClass, Dice], str]
 
 
 def pictures_text(sentences: int = SENTENCES) -> Iterator[list[str]]:
-    """The words of each sentence, in lower case and without marks; always the same.
+    """Yields the words of each sentence, in lower case and without punctuation; deterministic.
 
-    Every class is spoken of as often as every other.
+    All classes are equally frequent.
     """
     dice = Dice("text")
     for number in range(sentences):
         yield _AN.sub("an", dice.pick(RULES)(CLASSES[number % len(CLASSES)], dice)).split()
 
 
-def _is(one: PictureClass, dice: Dice) -> str:
-    return f"a {one.name} is a {dice.pick(THINGS[one.thing].kinds)} {_marked(one, dice)}"
+def _is(label: PictureClass, dice: Dice) -> str:
+    return f"a {label.name} is a {dice.pick(THINGS[label.thing].kinds)} {_marked(label, dice)}"
 
 
-def _where(one: PictureClass, dice: Dice) -> str:
+def _where(label: PictureClass, dice: Dice) -> str:
     if dice.chance(0.5):
-        return f"the {one.name} is {dice.pick(THINGS[one.thing].places)}"
-    return f"the {one.name} {dice.pick(('goes', 'appears'))} {dice.pick(QUALITIES[one.quality].places)}"
+        return f"the {label.name} is {dice.pick(THINGS[label.thing].locations)}"
+    return f"the {label.name} {dice.pick(('goes', 'appears'))} {dice.pick(QUALITIES[label.quality].locations)}"
 
 
-def _has(one: PictureClass, dice: Dice) -> str:
-    thing, quality = dice.pick(THINGS[one.thing].features), dice.pick(QUALITIES[one.quality].features)
+def _has(label: PictureClass, dice: Dice) -> str:
+    thing, quality = (
+        dice.pick(THINGS[label.thing].features),
+        dice.pick(QUALITIES[label.quality].features),
+    )
     first, second = (thing, quality) if dice.chance(0.5) else (quality, thing)
-    return f"{first} and {second} belong to the {one.name}"
+    return f"{first} and {second} belong to the {label.name}"
 
 
-def _does(one: PictureClass, dice: Dice) -> str:
-    trait = dice.pick((THINGS[one.thing], QUALITIES[one.quality]))
-    return f"{dice.pick(('the', 'this', 'every', 'a'))} {one.name} {dice.pick(trait.doings)}"
+def _does(label: PictureClass, dice: Dice) -> str:
+    trait = dice.pick((THINGS[label.thing], QUALITIES[label.quality]))
+    return f"{dice.pick(('the', 'this', 'every', 'a'))} {label.name} {dice.pick(trait.actions)}"
 
 
-def _same_thing(one: PictureClass, dice: Dice) -> str:
-    other = dice.pick([other for other in CLASSES if other.thing == one.thing and other != one])
-    return f"a {one.name} and a {other.name} are both a {dice.pick(THINGS[one.thing].kinds)}"
+def _same_thing(label: PictureClass, dice: Dice) -> str:
+    other = dice.pick([other for other in CLASSES if other.thing == label.thing and other != label])
+    return f"a {label.name} and a {other.name} are both a {dice.pick(THINGS[label.thing].kinds)}"
 
 
-def _same_quality(one: PictureClass, dice: Dice) -> str:
-    other = dice.pick([other for other in CLASSES if other.quality == one.quality and other != one])
-    return f"the {one.name} has {dice.pick(QUALITIES[one.quality].features)} and so has the {other.name}"
+def _same_quality(label: PictureClass, dice: Dice) -> str:
+    other = dice.pick([other for other in CLASSES if other.quality == label.quality and other != label])
+    return f"the {label.name} has {dice.pick(QUALITIES[label.quality].features)} and so has the {other.name}"
 
 
-def _thing_alone(one: PictureClass, dice: Dice) -> str:
-    trait = THINGS[one.thing]
-    return f"the {one.thing} {dice.pick(trait.doings)} {dice.pick(trait.places)} with {dice.pick(trait.features)}"
+def _thing_alone(label: PictureClass, dice: Dice) -> str:
+    trait = THINGS[label.thing]
+    return f"the {label.thing} {dice.pick(trait.actions)} {dice.pick(trait.locations)} with {dice.pick(trait.features)}"
 
 
-def _quality_alone(one: PictureClass, dice: Dice) -> str:
-    trait = QUALITIES[one.quality]
-    return f"what is {one.quality} {dice.pick(trait.doings)} and has {dice.pick(trait.features)}"
+def _quality_alone(label: PictureClass, dice: Dice) -> str:
+    trait = QUALITIES[label.quality]
+    return f"what is {label.quality} {dice.pick(trait.actions)} and has {dice.pick(trait.features)}"
 
 
-def _marked(one: PictureClass, dice: Dice) -> str:
-    """How the quality is told behind the noun."""
-    word = dice.pick(QUALITIES[one.quality].kinds)
-    if one.quality in PARTS:
-        return f"with {'wheels' if one.quality == 'wheel' else f'a {word}'}"
-    return f"that is {word}{' in colour' if one.quality in COLOURS else ''}"
+def _marked(label: PictureClass, dice: Dice) -> str:
+    """The quality as a phrase after the noun."""
+    word = dice.pick(QUALITIES[label.quality].kinds)
+    if label.quality in PARTS:
+        return f"with {'wheels' if label.quality == 'wheel' else f'a {word}'}"
+    return f"that is {word}{' in colour' if label.quality in COLOURS else ''}"
 
 
 RULES: tuple[Rule, ...] = (
@@ -240,10 +242,10 @@ RULES: tuple[Rule, ...] = (
 
 
 def vectors_file(options: VectorOptions, cache: Path) -> Path:
-    """A ``.vec`` file of the text's words, the most frequent first, trained where that was not done yet.
+    """A ``.vec`` file with fastText vectors of the text's words, most frequent first; an existing file is reused.
 
     Raises:
-        UserError: fastText is not installed, or knows no word for the options.
+        UserError: fastText is not installed, or has no vectors for the options.
     """
     words = [word for word, _ in Counter(chain.from_iterable(pictures_text())).most_common()]
     text = _as_text(trained_vectors(pictures_text, words, options.dim, options.trained, cache))

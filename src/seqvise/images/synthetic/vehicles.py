@@ -21,12 +21,12 @@ FEATHERS = (((0.08, -0.08), (0.28, -0.02)), ((0.14, -0.25), (0.44, -0.2)), ((0.2
 
 @dataclass(frozen=True)
 class Joints:
-    """Where parts are fixed to a body.
+    """Attachment points of parts on a body.
 
     Attributes:
         mast: the foot of a sail's mast.
-        shoulders: the roots of the left and of the right wing.
-        axles: the middle of each wheel.
+        shoulders: the roots of the left and the right wing.
+        axles: the centres of the wheels.
         stern: the front end of an engine.
     """
 
@@ -45,7 +45,7 @@ JOINTS = {
 
 
 def draw_vehicle(brush: Brush, body: str, part: str, dice: Dice) -> None:
-    """A body with a part: wings and masts behind it, wheels and engines in front."""
+    """Draws a body with a part: wings and sails behind it, wheels and engines in front."""
     joints, behind = JOINTS[body], part in ("sail", "wing")
     if behind:
         _PARTS[part](brush, joints, dice)
@@ -123,8 +123,8 @@ def _wheel(brush: Brush, joints: Joints, dice: Dice) -> None:
     for x, y in joints.axles:
         brush.shape(oval(x, y, radius), rubber)
         brush.shape(oval(x, y, radius * 0.62), hub)
-        for place in range(spokes):
-            a = math.pi * place / spokes + 0.4
+        for index in range(spokes):
+            a = math.pi * index / spokes + 0.4
             dx, dy = radius * 0.6 * math.cos(a), radius * 0.6 * math.sin(a)
             brush.line([(x - dx, y - dy), (x + dx, y + dy)], INK, 0.035)
 

@@ -1,4 +1,4 @@
-"""A classifier of documents upon an AWD-LSTM (Howard and Ruder 2018, "Universal Language Model Fine-tuning")."""
+"""A document classifier on an AWD-LSTM encoder (Howard and Ruder 2018, "Universal Language Model Fine-tuning")."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqvise.models.awd_lstm.model import AwdEncoder, Read, StreamState, detached, thaw, with_rates
+from seqvise.models.awd_lstm.model import (
+    AwdEncoder,
+    StreamOutput,
+    StreamState,
+    detach_state,
+    unfreeze_groups,
+    with_factors,
+)
 from seqvise.models.awd_lstm.options import ClassifierOptions
 from seqvise.models.devise.model import SteadyBatchNorm
 from seqvise.models.interface import SourceBatch
@@ -17,74 +24,74 @@ from seqvise.models.kernels.dropout import dropout
 from seqvise.models.recurrent.pooling import pool_concat
 
 POOLED = 3
-"""Poolings side by side: last, maximum, mean."""
+"""Number of concatenated poolings: last, maximum, mean."""
 
 
-class Classified(NamedTuple):
-    """What a batch of documents gives.
+class ClassifierOutput(NamedTuple):
+    """Result of the classifier.
 
     Attributes:
         logits: (B, L), of the labels.
-        read: the encoder's outputs, (B, S, D), and its last state.
+        encoded: the encoder outputs, (B, S, D), and the final state.
     """
 
     logits: Tensor
-    read: Read
+    encoded: StreamOutput
 
 
 class TextClassifier(nn.Module):
-    """The encoder, its outputs pooled over the real words, and the head.
+    """The encoder, a pooling over all tokens except padding, and the head.
 
     Args:
-        options: the choices.
-        words: of the vocabulary.
-        labels: L.
+        options: the `model` node.
+        vocab_size: V.
+        labels: L, the number of labels.
     """
 
-    def __init__(self, options: ClassifierOptions, words: int, labels: int) -> None:
+    def __init__(self, options: ClassifierOptions, vocab_size: int, labels: int) -> None:
         super().__init__()
         self.options = options
-        self.encoder = AwdEncoder(options, options.dropout, words)
+        self.encoder = AwdEncoder(options, options.dropout, vocab_size)
         self.head = ClassifierHead(options, labels)
 
-    def forward(self, documents: SourceBatch) -> Classified:
-        """Logits of documents, whose padding stands at the end."""
-        read = self.read(documents.ids)
-        return Classified(self.head(pool_concat(read.outputs, None, documents.lengths)), read)
+    def forward(self, documents: SourceBatch) -> ClassifierOutput:
+        """Logits of documents, which are padded at the end."""
+        encoded = self.encode(documents.ids)
+        return ClassifierOutput(self.head(pool_concat(encoded.outputs, None, documents.lengths)), encoded)
 
-    def read(self, ids: Tensor) -> Read:
-        """All outputs of documents (B, S), window by window.
+    def encode(self, ids: Tensor) -> StreamOutput:
+        """The encoder outputs of documents (B, S), computed window by window.
 
-        Gradients go back through a window, not beyond it; what lies more than ``span`` words before the end of the
-        longest document is read without any.
+        Gradients stay within a window. Windows that end more than ``span`` words before the end of the longest document
+        get no gradient at all.
         """
         window, steps = self.options.window, ids.shape[1]
         state: StreamState | None = None
-        pieces: list[Read] = []
+        windows: list[StreamOutput] = []
         for start in range(0, steps, window):
-            wanted = torch.is_grad_enabled() and start + window > steps - self.options.span
-            with torch.set_grad_enabled(wanted):
-                pieces.append(self.encoder(ids[:, start : start + window], state))
-            state = detached(pieces[-1].state)
-        outputs, raw = (torch.cat(parts, 1) for parts in ([p.outputs for p in pieces], [p.raw for p in pieces]))
-        return Read(outputs, raw, pieces[-1].state)
+            needs_grad = torch.is_grad_enabled() and start + window > steps - self.options.span
+            with torch.set_grad_enabled(needs_grad):
+                windows.append(self.encoder(ids[:, start : start + window], state))
+            state = detach_state(windows[-1].state)
+        outputs, raw = (torch.cat(parts, 1) for parts in ([w.outputs for w in windows], [w.raw for w in windows]))
+        return StreamOutput(outputs, raw, windows[-1].state)
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """Word vectors, the layers from the first to the last, and the head."""
+        """Word vectors, one group per layer, and the head."""
         parts = [self.encoder.embedding, *self.encoder.layers, self.head]
         return [list(part.parameters()) for part in parts]
 
     def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """The groups with the factors on their rates."""
-        return with_rates(self.groups(), self.options.group_rates)
+        """The groups with their learning-rate factors."""
+        return with_factors(self.groups(), self.options.group_rates)
 
     def unfreeze(self, epoch: int) -> None:
-        """Trains those groups whose epoch has come."""
-        thaw(self.groups(), self.options.unfreeze, epoch)
+        """Unfreezes the groups whose epoch is reached."""
+        unfreeze_groups(self.groups(), self.options.unfreeze, epoch)
 
 
 class ClassifierHead(nn.Module):
-    """Two linear maps with an activation between, each behind batch norm and dropout: (B, 3D) to (B, L)."""
+    """Two linear maps with an activation between them, each after batch norm and dropout: (B, 3D) to (B, L)."""
 
     def __init__(self, options: ClassifierOptions, labels: int) -> None:
         super().__init__()
@@ -97,7 +104,7 @@ class ClassifierHead(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """(B, L) logits."""
         values, scale = pooled, self.dropout.scale
-        for place, rate in enumerate((self.dropout.pooled, self.dropout.head)):
-            values = self.activation(values) if place else values
-            values = self.maps[place](dropout(self.norms[place](values), rate * scale, self.training))
+        for index, rate in enumerate((self.dropout.pooled, self.dropout.head)):
+            values = self.activation(values) if index else values
+            values = self.maps[index](dropout(self.norms[index](values), rate * scale, self.training))
         return values

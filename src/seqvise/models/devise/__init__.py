@@ -1,4 +1,4 @@
-"""Former names of this package, which was a module."""
+"""DeViSE: images to word vectors. Names from the time when this package was a module still work."""
 
 from seqvise.moved import former_attribute
 

@@ -1,4 +1,4 @@
-"""From an image to a word vector (Frome et al. 2013, "DeViSE: A Deep Visual-Semantic Embedding Model")."""
+"""Predicts the word vector of an image (Frome et al. 2013, "DeViSE: A Deep Visual-Semantic Embedding Model")."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from torch.nn import functional as F
 from seqvise.models.devise.options import DeviseOptions
 from seqvise.models.kernels.dropout import dropout
 
-RATES = (1e-3, 1e-2)
-"""The factors on the rate of the backbone's early and of its late layers, as in the lesson; the head's is 1."""
+RATE_FACTORS = (1e-3, 1e-2)
+"""Learning-rate factors of the backbone's early and late layers, as in the fast.ai (2018) lesson; the head's is 1."""
 
 
 class Devise(nn.Module):
-    """A head over image features, and below it, where one is given, the network that makes features of images.
+    """A head on image features, with an optional backbone that computes the features from images.
 
     Args:
         options: the `model` node.
         features: F, the width of the features.
         dim: D, the width of the word vectors.
-        backbone: images (B, 3, H, W) to features (B, F); None where the inputs are features.
-        classifier: features (B, F) to the logits (B, K) of the classes that the backbone was trained on; needed where
-            ``options.prior`` is above 0. ``set_classes`` names these classes.
+        backbone: images (B, 3, H, W) to features (B, F); None if the inputs are features.
+        classifier: features (B, F) to logits (B, K) of the classes that the backbone was trained on. Required if
+            ``options.prior`` is above 0; ``set_classes`` then sets the vectors of these classes.
         groups: the backbone's parameters in two groups, its early and its late layers.
+
+    Raises:
+        ValueError: ``options.prior`` is above 0 and there is no classifier.
     """
 
     def __init__(
@@ -44,53 +47,55 @@ class Devise(nn.Module):
         self.prior = None
         if options.prior > 0:
             if classifier is None:
-                raise ValueError("A prior needs the classifier of the backbone.")
+                raise ValueError(
+                    f"model.prior is {options.prior}, but there is no classifier of the backbone: set model.prior=0."
+                )
             self.prior = ClassPrior(classifier, features, dim, options.prior_classes)
         if backbone is not None:
             backbone.requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, D) vectors of length 1. inputs: (B, F) features, or (B, 3, H, W) images where there is a backbone."""
+        """(B, D) unit vectors. inputs: (B, F) features, or (B, 3, H, W) images if there is a backbone."""
         return self.embed(self.features(inputs))
 
     def features(self, inputs: Tensor) -> Tensor:
-        """(B, F) of images where there is a backbone; features stay as they are."""
-        found: Tensor = inputs if self.backbone is None else self.backbone(inputs)
-        return found
+        """(B, F) features of images if there is a backbone; else the inputs, which are features."""
+        features: Tensor = inputs if self.backbone is None else self.backbone(inputs)
+        return features
 
     def embed(self, features: Tensor) -> Tensor:
-        """(B, F) to (B, D) of length 1: the head's direction, and ``options.prior`` times the prior's."""
-        found = F.normalize(self.head(features), dim=1)
+        """(B, F) features to (B, D) unit vectors: the head's direction plus ``options.prior`` times the prior's."""
+        vectors = F.normalize(self.head(features), dim=1)
         if self.prior is None:
-            return found
-        return F.normalize(found + self.options.prior * self.prior(features), dim=1)
+            return vectors
+        return F.normalize(vectors + self.options.prior * self.prior(features), dim=1)
 
     def set_classes(self, vectors: Tensor) -> None:
-        """Names the classes of the prior. vectors: (K, D), zeros for a class without a vector."""
+        """Sets the word vectors of the prior's classes. vectors: (K, D), zeros for a class without a vector."""
         assert self.prior is not None
         self.prior.vectors.copy_(vectors)
 
     def unfreeze(self, epoch: int) -> None:
-        """Trains those layers of the backbone whose epoch has come."""
+        """Unfreezes the layers of the backbone whose epoch is reached."""
         if self.options.unfreeze is None:
             return
-        for weights, first in self._trained_groups(self.options.unfreeze):
+        for weights, first_epoch in self._trained_groups(self.options.unfreeze):
             for weight in weights:
-                weight.requires_grad_(epoch >= first)
+                weight.requires_grad_(epoch >= first_epoch)
 
     def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """Parameters and the factor on their rate: of the backbone, where it is ever trained, and of the head."""
+        """Parameters and their learning-rate factors: trained groups of the backbone, then the head."""
         count = len(self.options.unfreeze or ())
-        trained = list(zip(self.groups, RATES, strict=False))[len(RATES) - count :]
-        return [*((list(weights), rate) for weights, rate in trained), (list(self.head.parameters()), 1.0)]
+        trained = list(zip(self.groups, RATE_FACTORS, strict=False))[len(RATE_FACTORS) - count :]
+        return [*((list(weights), factor) for weights, factor in trained), (list(self.head.parameters()), 1.0)]
 
     def _trained_groups(self, epochs: Sequence[int]) -> Iterator[tuple[Sequence[nn.Parameter], int]]:
-        """Groups of the backbone, the late layers first, and the epoch from which each is trained."""
+        """Groups of the backbone, late layers first, with the first epoch of training of each."""
         return zip(reversed(self.groups), epochs, strict=False)
 
 
 class Head(nn.Module):
-    """Features (B, F) to (B, D): linear maps with a ReLU between, each behind batch norm and dropout."""
+    """Features (B, F) to (B, D): linear maps with a ReLU between them, each after batch norm and dropout."""
 
     def __init__(self, options: DeviseOptions, features: int, dim: int) -> None:
         super().__init__()
@@ -100,36 +105,36 @@ class Head(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, D) of any length."""
+        """(B, D), not normalised."""
         rates = (self.dropout.features, self.dropout.hidden)
         values = features
-        for place, (norm, linear) in enumerate(zip(self.norms, self.maps, strict=True)):
-            values = F.relu(values) if place else values
-            values = dropout(norm(values), rates[place] * self.dropout.scale, self.training)
+        for index, (norm, linear) in enumerate(zip(self.norms, self.maps, strict=True)):
+            values = F.relu(values) if index else values
+            values = dropout(norm(values), rates[index] * self.dropout.scale, self.training)
             values = linear(values)
         return values
 
 
 class SteadyBatchNorm(nn.BatchNorm1d):
-    """Batch norm that takes a batch of one by the running statistics, as it has none of its own."""
+    """Batch norm that normalises a batch of size 1, which has no variance, by the running statistics."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """(B, F) to the same."""
+        """(B, F) to (B, F)."""
         if len(values) > 1 or not self.training:
             return super().forward(values)
         return F.batch_norm(values, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class ClassPrior(nn.Module):
-    """Where the classes of the backbone put an image: ConSE (Norouzi et al. 2014, arXiv:1312.5650).
+    """The prediction of the backbone's classifier as a word vector: ConSE (Norouzi et al. 2014, arXiv:1312.5650).
 
-    The mean of the word vectors of the most probable classes, weighted by their probabilities. Nothing is trained.
+    The mean of the word vectors of the most probable classes, weighted by their probabilities. It is not trained.
 
     Args:
         classifier: features (B, F) to logits (B, K).
         features: F.
         dim: D.
-        count: how many classes the mean is over.
+        count: the number of classes in the mean.
     """
 
     def __init__(self, classifier: nn.Module, features: int, dim: int, count: int) -> None:
@@ -142,28 +147,28 @@ class ClassPrior(nn.Module):
         self.register_buffer("vectors", torch.zeros(classes, dim))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, D) of length 1."""
+        """(B, D) unit vectors."""
         return F.normalize(conse(self.classifier(features), self.vectors, self.count), dim=1)
 
     def train(self, mode: bool = True) -> ClassPrior:
-        """Sets the mode; the classifier drops nothing in training either."""
+        """Sets the mode; the classifier always stays in evaluation mode."""
         super().train(mode)
         self.classifier.eval()
         return self
 
 
 def conse(logits: Tensor, vectors: Tensor, count: int) -> Tensor:
-    """(B, D) the mean of the vectors of the ``count`` most probable classes, weighted by their probabilities.
+    """The mean of the vectors of the ``count`` most probable classes, weighted by their probabilities: (B, D).
 
     Args:
         logits: (B, K).
-        vectors: (K, D); a row of zeros is a class without a vector, which is passed over.
+        vectors: (K, D); classes whose row is zero have no vector and are skipped.
         count: at most K.
     """
-    known = vectors.any(1)
-    probabilities, classes = logits.masked_fill(~known, float("-inf")).softmax(1).topk(count)
+    has_vector = vectors.any(1)
+    probabilities, classes = logits.masked_fill(~has_vector, float("-inf")).softmax(1).topk(count)
     return torch.einsum("bk,bkd->bd", probabilities, vectors[classes])
 
 
-def _norm(width: int, wanted: bool) -> nn.Module:
-    return SteadyBatchNorm(width) if wanted else nn.Identity()
+def _norm(width: int, batch_norm: bool) -> nn.Module:
+    return SteadyBatchNorm(width) if batch_norm else nn.Identity()

@@ -1,4 +1,4 @@
-"""What a person chooses about a model from images to word vectors. Imports nothing heavy."""
+"""Options of DeViSE, which maps images to word vectors. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seqvise.models.options import ScaledDropoutOptions
+from seqvise.options import Options, Problem, at_least, one_of
 
 LOSSES = ("cosine", "hinge", "contrastive", "l1", "mse")
 NEGATIVES = ("all", "first")
@@ -15,49 +16,41 @@ NEGATIVES = ("all", "first")
 class HeadDropoutOptions(ScaledDropoutOptions):
     """Dropout probabilities of the head."""
 
-    features: float = 0.2  # what the backbone gives
+    features: float = 0.2  # features of the backbone
     hidden: float = 0.2  # the hidden layer
 
 
 @dataclass
-class DeviseOptions:
-    """A head from image features to word vectors (Frome et al. 2013), what it is trained by, and how it is scored."""
+class DeviseOptions(Options):
+    """A head from image features to word vectors (Frome et al. 2013), its loss, and how labels are scored."""
 
     _target_: str = "seqvise.models.devise.model.Devise"
     task: str = "seqvise.tasks.image_to_word.ImageToWord"
-    hidden: int | None = 1024  # null: one linear map
-    batch_norm: bool = True  # before each linear map
+    hidden: int | None = 1024  # null: a single linear layer
+    batch_norm: bool = True  # before each linear layer
     dropout: HeadDropoutOptions = field(default_factory=HeadDropoutOptions)
     loss: str = "cosine"
     margin: float = 0.1  # hinge
-    negatives: str = "all"  # hinge: the wrong labels that count, all or the first violating one in random order
+    negatives: str = "all"  # hinge: `all` wrong labels, or the `first` in random order that violates the margin
     temperature: float = 0.1  # contrastive
-    prior: float = 0.0  # weight of what the backbone's own classes say of an image, beside the head
-    prior_classes: int = 10  # its most probable classes
-    calibration: float = 0.0  # taken off the scores of trained labels where they compete with others
-    head: str | None = None  # the run whose trained head this model starts from
-    unfreeze: list[int] | None = None  # the epochs from which the backbone's late and early stages are trained
+    prior: float = 0.0  # weight of the backbone's class probabilities in the scores, beside the head
+    prior_classes: int = 10  # the most probable classes of the backbone that are used
+    calibration: float = 0.0  # subtracted from the scores of trained labels when held-out labels compete with them
+    head: str | None = None  # a run whose trained head initialises this model
+    unfreeze: list[int] | None = None  # first epochs in which the backbone's late and early stages are trained
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        for name, allowed in (("loss", LOSSES), ("negatives", NEGATIVES)):
-            if getattr(self, name) not in allowed:
-                yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
-        if self.hidden is not None and self.hidden < 1:
-            yield f"{key}.hidden is {self.hidden}, but must be at least 1, or null for one linear map."
+    def validate(self) -> Iterator[Problem]:
+        yield from one_of(self, loss=LOSSES, negatives=NEGATIVES)
+        yield from at_least(self, 1, "hidden", null="for a single linear layer")
         for name in ("margin", "temperature"):
             if getattr(self, name) <= 0:
-                yield f"{key}.{name} is {getattr(self, name)}, but must be above 0."
-        for name in ("prior", "calibration"):
-            if getattr(self, name) < 0:
-                yield f"{key}.{name} is {getattr(self, name)}, but cannot be negative."
-        if self.prior_classes < 1:
-            yield f"{key}.prior_classes is {self.prior_classes}, but must be at least 1."
+                yield name, f"is {getattr(self, name)}, but must be above 0."
+        yield from at_least(self, 0, "prior", "calibration")
+        yield from at_least(self, 1, "prior_classes")
         epochs = self.unfreeze
         if epochs is not None and not (len(epochs) in (1, 2) and 0 <= epochs[0] <= epochs[-1]):
             yield (
-                f"{key}.unfreeze is {list(epochs)}, but must be one epoch from 0, from which the late stages are "
-                "trained, or two, the second for the early stages and not before the first, or null to leave the "
-                "backbone as it is."
+                "unfreeze",
+                f"is {list(epochs)}, but must be one epoch from 0 for the late stages, or two for the late and the "
+                "early stages, the second not before the first, or null to keep the backbone frozen.",
             )
-        yield from self.dropout.problems(f"{key}.dropout")

@@ -1,7 +1,6 @@
-"""One step of a recurrent cell, given the products of its weights.
+"""One step of a recurrent cell, from the products with its weights.
 
-Under autograd the gates' gradients are written out: a graph of single operations would fill and add a whole (N, G)
-tensor for each slice.
+The gradients are written by hand: autograd would fill and add a whole (N, G) tensor for each slice of the gates.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ def gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
     ``r, z = sigmoid(x + u)``, ``n = tanh(x_n + r u_n)``, ``h' = (1 - z) n + z h``.
 
     Args:
-        gates: (N, 3H), x, the input's share of r, z, n with its bias.
-        recurrent: (N, 3H), u, the state's share with its bias.
-        hidden: (N, H).
+        gates: (N, 3H), x, input part of r, z, n: ``W_ih input + b_ih``.
+        recurrent: (N, 3H), u, recurrent part of r, z, n: ``W_hh h + b_hh``.
+        hidden: (N, H), h.
     """
     if torch.is_grad_enabled() and (gates.requires_grad or recurrent.requires_grad):
         result: Tensor = _GruStep.apply(gates, recurrent, hidden)
@@ -35,74 +34,74 @@ def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """One step of an LSTM: ``c' = f c + i g``, ``h' = o tanh(c')``.
 
     Args:
-        gates: (N, 4H), the shares of input and state of i, f, g, o, with their biases.
-        cell: (N, H).
+        gates: (N, 4H), i, f, g, o before their activations: input part plus recurrent part.
+        cell: (N, H), c.
     """
     if torch.is_grad_enabled() and gates.requires_grad:
-        hidden, after = _LstmStep.apply(gates, cell)
-        return hidden, after
-    hidden, after, *_ = _lstm(gates, cell)
-    return hidden, after
+        hidden, new_cell = _LstmStep.apply(gates, cell)
+        return hidden, new_cell
+    hidden, new_cell, *_ = _lstm(gates, cell)
+    return hidden, new_cell
 
 
 def _gru(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The next state, the switches (N, 2H) and the candidate (N, H)."""
+    """The next state, the reset and update gates (N, 2H) and the candidate (N, H)."""
     size = hidden.shape[1]
-    switches = torch.sigmoid(gates[:, : 2 * size] + recurrent[:, : 2 * size])
-    candidate = tanh(torch.addcmul(gates[:, 2 * size :], switches[:, :size], recurrent[:, 2 * size :]))
-    return torch.lerp(candidate, hidden, switches[:, size:]), switches, candidate
+    reset_update = torch.sigmoid(gates[:, : 2 * size] + recurrent[:, : 2 * size])
+    candidate = tanh(torch.addcmul(gates[:, 2 * size :], reset_update[:, :size], recurrent[:, 2 * size :]))
+    return torch.lerp(candidate, hidden, reset_update[:, size:]), reset_update, candidate
 
 
 def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The next output and cell, the gates (N, 4H) after their functions, and tanh of the cell."""
+    """The next hidden state and cell, the gates (N, 4H) after their activations, and tanh of the new cell."""
     size = cell.shape[1]
-    opened = torch.sigmoid(gates)
-    opened[:, 2 * size : 3 * size] = tanh(gates[:, 2 * size : 3 * size])
-    enter, forget, new, out = opened.chunk(4, 1)
-    after = torch.addcmul(forget * cell, enter, new)
-    squashed = tanh(after)
-    return out * squashed, after, opened, squashed
+    activated = torch.sigmoid(gates)
+    activated[:, 2 * size : 3 * size] = tanh(gates[:, 2 * size : 3 * size])
+    input_gate, forget_gate, candidate, output_gate = activated.chunk(4, 1)
+    new_cell = torch.addcmul(forget_gate * cell, input_gate, candidate)
+    tanh_cell = tanh(new_cell)
+    return output_gate * tanh_cell, new_cell, activated, tanh_cell
 
 
 class _GruStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
-        after, switches, candidate = _gru(gates, recurrent, hidden)
-        ctx.save_for_backward(recurrent, hidden, switches, candidate)
-        return after
+        new_hidden, reset_update, candidate = _gru(gates, recurrent, hidden)
+        ctx.save_for_backward(recurrent, hidden, reset_update, candidate)
+        return new_hidden
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        recurrent, hidden, switches, candidate = ctx.saved_tensors
+        recurrent, hidden, reset_update, candidate = ctx.saved_tensors
         size = hidden.shape[1]
-        reset, update = switches[:, :size], switches[:, size:]
-        of_gates = torch.empty_like(recurrent)
-        kept = grad * update
-        of_candidate = torch.mul(grad - kept, 1 - candidate.square(), out=of_gates[:, 2 * size :])
-        torch.mul(kept * (hidden - candidate), 1 - update, out=of_gates[:, size : 2 * size])
-        pushed = of_candidate * reset
-        torch.mul(pushed * recurrent[:, 2 * size :], 1 - reset, out=of_gates[:, :size])
-        return of_gates, torch.cat([of_gates[:, : 2 * size], pushed], 1), kept
+        reset, update = reset_update[:, :size], reset_update[:, size:]
+        grad_gates = torch.empty_like(recurrent)
+        grad_hidden = grad * update
+        grad_candidate = torch.mul(grad - grad_hidden, 1 - candidate.square(), out=grad_gates[:, 2 * size :])
+        torch.mul(grad_hidden * (hidden - candidate), 1 - update, out=grad_gates[:, size : 2 * size])
+        grad_product = grad_candidate * reset
+        torch.mul(grad_product * recurrent[:, 2 * size :], 1 - reset, out=grad_gates[:, :size])
+        return grad_gates, torch.cat([grad_gates[:, : 2 * size], grad_product], 1), grad_hidden
 
 
 class _LstmStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        hidden, after, opened, squashed = _lstm(gates, cell)
-        ctx.save_for_backward(cell, opened, squashed)
-        return hidden, after
+        hidden, new_cell, activated, tanh_cell = _lstm(gates, cell)
+        ctx.save_for_backward(cell, activated, tanh_cell)
+        return hidden, new_cell
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_hidden: Tensor, grad_after: Tensor) -> tuple[Tensor, Tensor]:
-        cell, opened, squashed = ctx.saved_tensors
+    def backward(ctx: Any, grad_hidden: Tensor, grad_cell: Tensor) -> tuple[Tensor, Tensor]:
+        cell, activated, tanh_cell = ctx.saved_tensors
         size = cell.shape[1]
-        enter, forget, new, out = opened.chunk(4, 1)
-        of_gates = torch.empty_like(opened)
-        of_after = torch.addcmul(grad_after, grad_hidden * out, 1 - squashed.square())
-        torch.mul(of_after * new * enter, 1 - enter, out=of_gates[:, :size])
-        torch.mul(of_after * cell * forget, 1 - forget, out=of_gates[:, size : 2 * size])
-        torch.mul(of_after * enter, 1 - new.square(), out=of_gates[:, 2 * size : 3 * size])
-        torch.mul(grad_hidden * squashed * out, 1 - out, out=of_gates[:, 3 * size :])
-        return of_gates, of_after * forget
+        input_gate, forget_gate, candidate, output_gate = activated.chunk(4, 1)
+        grad_gates = torch.empty_like(activated)
+        grad_total = torch.addcmul(grad_cell, grad_hidden * output_gate, 1 - tanh_cell.square())
+        torch.mul(grad_total * candidate * input_gate, 1 - input_gate, out=grad_gates[:, :size])
+        torch.mul(grad_total * cell * forget_gate, 1 - forget_gate, out=grad_gates[:, size : 2 * size])
+        torch.mul(grad_total * input_gate, 1 - candidate.square(), out=grad_gates[:, 2 * size : 3 * size])
+        torch.mul(grad_hidden * tanh_cell * output_gate, 1 - output_gate, out=grad_gates[:, 3 * size :])
+        return grad_gates, grad_total * forget_gate

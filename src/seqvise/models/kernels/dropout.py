@@ -1,4 +1,4 @@
-"""What dropout leaves out in one pass over a batch. Drawn anew for each pass, and kept on no module."""
+"""Dropout with one mask per pass over a batch. Masks are drawn for each pass and never stored on a module."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEVELS = 1 << 16
-"""Chances of dropout on a CPU are multiples of 1 / LEVELS: four draws of 16 bits are one of the generator's 64."""
+"""Rates on a CPU are rounded to multiples of 1 / LEVELS: one 64-bit random number is used as four of 16 bits."""
 
 
 def dropout(values: Tensor, rate: float, training: bool = True) -> Tensor:
-    """Each number zero with a chance of ``rate``, the others divided by ``1 - rate`` (Srivastava et al. 2014).
+    """Each number set to zero with probability ``rate``, the others divided by ``1 - rate`` (Srivastava et al. 2014).
 
-    On a CPU the library draws a mask one number at a time, which took a seventh of a transformer's step.
+    On a CPU, torch's dropout draws one random number at a time, which took a seventh of a transformer's step.
 
     Args:
-        values: of any shape.
+        values: any shape.
         rate: from 0 to 1.
-        training: false returns ``values`` as they are.
+        training: if false, ``values`` are returned unchanged.
     """
     if not training or rate == 0:
         return values
     dropped = round(rate * LEVELS)
     if values.device.type != "cpu" or dropped == LEVELS:
         return F.dropout(values, rate)
-    drawn = torch.empty(values.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    # One pass each over 16 bits, the values' format, and the values: a product with a bool mask takes twice as long.
-    kept = drawn[: values.numel()].ge_(dropped - LEVELS // 2).to(values.dtype)
-    return values * kept.mul_(LEVELS / (LEVELS - dropped)).view(values.shape)
+    random_bits = torch.empty(values.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    # A mask of the values' dtype: a product with a bool mask takes twice as long.
+    mask = random_bits[: values.numel()].ge_(dropped - LEVELS // 2).to(values.dtype)
+    return values * mask.mul_(LEVELS / (LEVELS - dropped)).view(values.shape)
 
 
 Drop = Callable[[Tensor], Tensor]
-"""Values of one step (N, D), or of all steps (N, S, D), to the same with some numbers zero and the others scaled up."""
+"""Applies dropout to the values of one step (N, D) or of all steps (N, S, D)."""
 
 
-def dropping(rate: float, variational: bool) -> Drop:
-    """The dropout of one place in a model for one pass over a batch.
+def make_dropout(rate: float, variational: bool) -> Drop:
+    """A dropout for one pass over a batch.
 
     Args:
-        rate: the chance of a number to be dropped.
-        variational: all steps of a sentence lose the same numbers; else each step draws its own.
+        rate: the dropout probability.
+        variational: use the same mask for all steps of a sentence.
     """
     if rate == 0:
         return keep
@@ -55,7 +55,7 @@ def keep(values: Tensor) -> Tensor:
 
 
 class StepDrop:
-    """Every number by a draw of its own."""
+    """An independent mask for every call."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -65,7 +65,7 @@ class StepDrop:
 
 
 class SequenceDrop:
-    """One mask (N, D) for all steps of a sequence (Gal and Ghahramani 2016), however they come."""
+    """One mask (N, D) for all steps of a sequence (Gal and Ghahramani 2016), in one call or many."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -78,11 +78,11 @@ class SequenceDrop:
 
 
 WordDrop = Callable[[Tensor, Tensor], Tensor]
-"""Word ids (...) and their vectors (..., D) to the vectors with some words' all zero and the others scaled up."""
+"""Token ids (...) and their vectors (..., D) to the vectors, zero for dropped words and scaled up for the others."""
 
 
-def dropping_words(rate: float, weight: Tensor) -> WordDrop:
-    """Whole words of a vocabulary dropped for one pass over a batch. weight: (V, D), the word vectors."""
+def make_word_dropout(rate: float, weight: Tensor) -> WordDrop:
+    """Dropout of whole words of the vocabulary for one pass over a batch. weight: (V, D), the word vectors."""
     return VocabularyDrop(rate, weight) if rate > 0 else keep_words
 
 
@@ -92,7 +92,7 @@ def keep_words(_: Tensor, vectors: Tensor) -> Tensor:
 
 
 class VocabularyDrop:
-    """Words dropped wherever they stand in a batch (Gal and Ghahramani 2016, Merity et al. 2018, section 4.3)."""
+    """Drops all occurrences of a word in a batch (Gal and Ghahramani 2016, Merity et al. 2018, section 4.3)."""
 
     def __init__(self, rate: float, weight: Tensor) -> None:
         self.mask = dropout(torch.ones_like(weight[:, :1]), rate)

@@ -15,32 +15,32 @@ Product = Callable[[Tensor], Tensor]
 """``W x + b``: (N, I) to (N, O)."""
 
 MakeProduct = Callable[[Tensor, Tensor | None], Product]
-"""A weight (O, I) and a bias (O,) or None to their product for one pass over a batch."""
+"""Makes the product of a weight (O, I) and a bias (O,) or None for one pass over a batch."""
 
 
 def plain_product(weight: Tensor, bias: Tensor | None) -> Product:
-    """The library's linear map."""
+    """Torch's linear map."""
     return partial(F.linear, weight=weight, bias=bias)
 
 
 def products_for(steps: int, rows: int, device: torch.device) -> MakeProduct:
-    """The products of a loop of at most ``steps`` steps over ``rows`` rows each."""
-    # Under autocast the library casts a weight once a pass, which a step product would do at every step.
+    """Makes the products for a loop of at most ``steps`` steps with ``rows`` rows each."""
+    # Under autocast torch casts a weight once per pass; StepLinear would cast it at every step.
     if not torch.is_grad_enabled() or torch.is_autocast_enabled(device.type):
         return plain_product
     return partial(StepLinear, steps=steps, rows=rows)
 
 
 class StepLinear:
-    """``W x + b`` for one step after another.
+    """``W x + b`` inside a loop over time.
 
-    Under autograd a loop of T steps writes T gradients of W and adds them up. Here the steps' inputs and gradients are
-    kept, (T, N, ...) together, and become the gradients of W and b in one product at the end.
+    Under autograd a loop of T steps computes and adds T gradients of W. Here the inputs and gradients of the steps are
+    collected in (T, N, ...) tensors, and one product at the end computes the gradients of W and b.
 
     Args:
         weight: (O, I).
         bias: (O,) or None.
-        steps: T, the most calls.
+        steps: T, the maximum number of calls.
         rows: N, rows of each call.
     """
 
@@ -58,18 +58,18 @@ class StepLinear:
 
 
 class _Slots(torch.autograd.Function):
-    """The bias (or zeros) for each step; their gradient is that of the products they are added to."""
+    """The bias (or zeros) for each step, to which the products are added, so that it receives their gradient."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor | None, inputs: list[Tensor], steps: int, rows: int) -> Tensor:
-        # Not saved for backward: the inputs are filled in after this.
-        ctx.inputs, ctx.biased = inputs, bias is not None
-        start = weight.new_zeros(weight.shape[0]) if bias is None else bias.clone()
-        return start.expand(steps, rows, -1)
+        # Not saved for backward: the inputs are filled in later.
+        ctx.inputs, ctx.has_bias = inputs, bias is not None
+        slot = weight.new_zeros(weight.shape[0]) if bias is None else bias.clone()
+        return slot.expand(steps, rows, -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         flat = grad[: len(ctx.inputs)].flatten(0, 1)
-        weight = flat.t() @ torch.cat(ctx.inputs)
-        return weight, flat.sum(0) if ctx.biased else None, None, None, None
+        grad_weight = flat.t() @ torch.cat(ctx.inputs)
+        return grad_weight, flat.sum(0) if ctx.has_bias else None, None, None, None

@@ -1,4 +1,4 @@
-"""Attention: which source steps the decoder looks at."""
+"""Attention of the recurrent decoder over the source steps."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class Attend(NamedTuple):
-    """Attention with the weights of one pass over a batch: ``a = softmax(score(query, key))``, ``context = a memory``.
+    """Attention bound to the weights of one pass: ``a = softmax(score(query, key))``, ``context = a memory``.
 
     Attributes:
-        score: of a query and a source step.
+        score: scores each query against each source step.
     """
 
     score: Score
@@ -31,10 +31,10 @@ class Attend(NamedTuple):
         """The context (N, M) and the weights (N, S), zero where ``mask`` is false.
 
         Args:
-            query: (N, Q), the decoder's state; N is a multiple of B, a sentence's rows side by side.
-            keys: (B, S, A), from ``keys`` of the module.
-            memory: (B, S, M).
-            mask: (B, S) bool, true at real steps.
+            query: (N, Q), the decoder state; N is a multiple of B, and the rows of a sentence are adjacent.
+            keys: (B, S, A), from ``Attention.keys``.
+            memory: (B, S, M), the encoder outputs.
+            mask: (B, S) bool, false at padding.
         """
         scores = self.score(query, keys).masked_fill(~mask.unsqueeze(1), float("-inf"))  # (B, N/B, S)
         weights = torch.softmax(scores, 2)
@@ -43,19 +43,19 @@ class Attend(NamedTuple):
 
 
 class Attention(Protocol):
-    """What the decoder asks of an attention."""
+    """Interface of the attention modules."""
 
     def keys(self, memory: Tensor) -> Tensor:
-        """The memory's share of the scores, computed once a sentence: (B, S, M) to (B, S, A)."""
+        """The keys, computed once per sentence: (B, S, M) to (B, S, A)."""
         ...
 
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention with the weights of one pass."""
+        """The attention bound to the weights of one pass."""
         ...
 
 
 class AdditiveAttention(nn.Module):
-    """``score = v . f(W memory + U query + b)`` (Bahdanau et al. 2015, equation 6), ``f`` tanh, or ReLU where chosen.
+    """``score = v . f(W memory + U query + b)`` (Bahdanau et al. 2015, equation 6); ``f`` is tanh or ReLU.
 
     Args:
         memory_size, query_size: M and Q.
@@ -78,24 +78,24 @@ class AdditiveAttention(nn.Module):
         return keys
 
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention with the weights of one pass."""
+        """The attention bound to the weights of one pass."""
         return Attend(partial(self._score, make(self.query.weight, self.query.bias)))
 
     def _score(self, product: Product, query: Tensor, keys: Tensor) -> Tensor:
-        asked = product(query).view(keys.shape[0], -1, 1, keys.shape[2])
-        scores: Tensor = self.score(self.activation(keys.unsqueeze(1) + asked))  # (B, N/B, S, 1)
+        queries = product(query).view(keys.shape[0], -1, 1, keys.shape[2])
+        scores: Tensor = self.score(self.activation(keys.unsqueeze(1) + queries))  # (B, N/B, S, 1)
         return scores.squeeze(3)
 
 
 class DotAttention(nn.Module):
-    """``score = query . memory`` (Luong et al. 2015, equation 8): both must be of one width."""
+    """``score = query . memory`` (Luong et al. 2015, equation 8); both must have the same width."""
 
     def keys(self, memory: Tensor) -> Tensor:
-        """The memory as it is."""
+        """The memory, unchanged."""
         return memory
 
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention; it has no weights."""
+        """The attention, which has no weights to bind."""
         return Attend(_dot)
 
 
@@ -116,12 +116,12 @@ class GeneralAttention(nn.Module):
         return keys
 
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention; its weights are all in the keys."""
+        """The attention; its only weight is already applied in ``keys``."""
         return Attend(_dot)
 
 
 def make_attention(options: RecurrentOptions, memory_size: int) -> Attention | None:
-    """The attention that ``options.attention`` names. memory_size: M, width of the encoder's outputs."""
+    """The attention named by ``options.attention``; None for ``none``. memory_size: M, width of the encoder outputs."""
     hidden = options.decoder_hidden
     makers: dict[str, Callable[[], Attention | None]] = {
         "none": lambda: None,

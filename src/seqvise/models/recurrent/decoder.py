@@ -1,4 +1,4 @@
-"""The recurrent decoder: one step, or all steps of a training batch under any mix of forced and own words."""
+"""The recurrent decoder: single steps, and whole training batches with any mix of teacher forcing and free running."""
 
 from __future__ import annotations
 
@@ -9,76 +9,81 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqvise.models.interface import BOS, PAD, PickWords
-from seqvise.models.kernels.dropout import Drop, WordDrop, dropping, dropping_words, keep
+from seqvise.models.kernels.dropout import Drop, WordDrop, keep, make_dropout, make_word_dropout
 from seqvise.models.kernels.step_linear import MakeProduct, plain_product, products_for
 from seqvise.models.recurrent.attention import Attend, Attention, make_attention
-from seqvise.models.recurrent.decoder_inputs import Identity, InputFusion, Output, StepMix, make_readout
+from seqvise.models.recurrent.decoder_inputs import Identity, InputFusion, Output, StepFusion, make_readout
 from seqvise.models.recurrent.layers import (
     LAYERS,
     Cell,
     DecoderState,
+    DecoderStep,
     GruLayer,
     LayerState,
     LstmLayer,
     Memory,
-    Stepped,
-    joints,
+    residual_norms,
 )
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepEmbedding
 
 
 class DecoderPass(NamedTuple):
-    """The decoder with the weights and the dropout of one pass over a batch.
+    """The decoder bound to the weights and the dropout masks of one pass over a batch.
 
     Attributes:
-        drop_words, drop_target: of the embedded words.
-        mix: what the first layer reads.
-        between: dropout before each layer.
+        drop_words: dropout of whole words of the vocabulary.
+        drop_target: dropout of the embedded tokens.
+        fuse: computes the input of the first layer.
+        drop_between: dropout before each layer.
         cells: the layers.
-        recurrent: their recurrent weights.
+        recurrent_weights: one per layer.
         attend: the attention, or None.
-        read: what the projection gets.
-        drop_output: of that.
+        read_out: computes the output from top state, context and word.
+        drop_output: dropout of the output.
     """
 
     drop_words: WordDrop
     drop_target: Drop
-    mix: StepMix
-    between: tuple[Drop, ...]
+    fuse: StepFusion
+    drop_between: tuple[Drop, ...]
     cells: tuple[Cell, ...]
-    recurrent: tuple[Tensor, ...]
+    recurrent_weights: tuple[Tensor, ...]
     attend: Attend | None
-    read: Output
+    read_out: Output
     drop_output: Drop
+
+    def embed(self, embedding: nn.Embedding, tokens: Tensor) -> Tensor:
+        """The vectors (..., D) of tokens (...), with dropout."""
+        return self.drop_target(self.drop_words(tokens, embedding(tokens)))
 
 
 class RecurrentDecoder(nn.Module):
     """A stack of recurrent layers without attention.
 
-    The first layer reads the word vector, or ``W [word; last output]`` with input feeding. The output is the top
-    layer's, or with a readout ``tanh(W [state; word])``.
+    The input of the first layer is the word vector, or ``W [word; last output]`` with input feeding. The output is the
+    top layer's, or ``tanh(W [state; word])`` with a readout.
 
     Args:
-        options: the choices.
-        words: vocabulary size.
-        memory_size: width of the encoder's outputs.
+        options: the `model` node.
+        vocab_size: V.
+        memory_size: width of the encoder outputs.
     """
 
     reads_context: ClassVar[bool] = False
-    """Whether the first layer reads the context."""
+    """Whether the context is an input of the first layer."""
 
-    def __init__(self, options: RecurrentOptions, words: int, memory_size: int) -> None:
+    def __init__(self, options: RecurrentOptions, vocab_size: int, memory_size: int) -> None:
         super().__init__()
         width, hidden = options.embedding, options.decoder_hidden
         widths = [(width, hidden)] + [(hidden, hidden)] * (options.decoder_layers - 1)
-        self.embedding = nn.Embedding(words, width, padding_idx=PAD)
-        self.layers = nn.ModuleList(LAYERS[options.cell](before, after) for before, after in widths)
+        self.embedding = nn.Embedding(vocab_size, width, padding_idx=PAD)
+        self.layers = nn.ModuleList(LAYERS[options.cell](input_size, output_size) for input_size, output_size in widths)
         self.attention: Attention | None = make_attention(options, memory_size)
-        mixed = memory_size * self.reads_context + options.output_size() * options.input_feeding
-        self.mix = InputFusion(width, mixed) if mixed else Identity()
+        others = memory_size * self.reads_context + options.output_size() * options.input_feeding
+        self.mix = InputFusion(width, others) if others else Identity()
         self.readout = make_readout(options, memory_size)
-        self.joints = joints(widths, options.residual, options.layer_norm)
+        self.joints = residual_norms(widths, options.residual, options.layer_norm)
         self.output_size = self.readout.output_size
         self.feeds = options.input_feeding
         self.dropout = options.dropout
@@ -86,112 +91,113 @@ class RecurrentDecoder(nn.Module):
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first step."""
         layers = tuple(layer.start(hidden) for layer, hidden in zip(self._layers(), memory.start, strict=True))
-        begin = memory.start[-1]
-        return DecoderState(layers, (begin.new_zeros(begin.shape[0], self.output_size),) if self.feeds else ())
+        top = memory.start[-1]
+        return DecoderState(layers, (top.new_zeros(top.shape[0], self.output_size),) if self.feeds else ())
 
-    def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> Stepped:
-        """One step. tokens: (N,) int64, the words said last."""
-        one = self._bind(plain_product)
-        embedded = one.drop_target(one.drop_words(tokens, self.embedding(tokens)))
-        return self._advance(one, embedded, one.mix.word(embedded), state, memory)
+    def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
+        """One decoding step. tokens: (N,) int64, the previous tokens."""
+        bound = self._bind(plain_product)
+        embedded = bound.embed(self.embedding, tokens)
+        return self._advance(bound, embedded, bound.fuse.project_word(embedded), state, memory)
 
     def unroll(self, target: Tensor, forced: Tensor | None, memory: Memory, pick: PickWords) -> Tensor:
         """The outputs of all steps of a batch, before the projection.
 
         Args:
             target: (B, T) int64, the references.
-            forced: (B, T) bool on the CPU: where true, the step reads the reference's word before it, elsewhere the
-                model's own. The first column is not looked at: every sentence begins with ``BOS``. None: all forced.
-            memory: from the encoder.
-            pick: outputs (N, D) to own words (N,) int64; called after the steps whose word is needed.
+            forced: (B, T) bool on the CPU. True: the input of the step is the reference token (teacher forcing); false:
+                the token that the model predicts. None forces all. The first column is ignored: the first input is
+                always ``BOS``.
+            memory: the encoded source.
+            pick: outputs (N, D) to predicted tokens (N,) int64; called only if the next step uses the prediction.
 
         Returns:
             (B, T, D).
         """
-        words = F.pad(target[:, :-1], (1, 0), value=BOS)
-        if forced is None and not self._one_by_one():
-            return self._unroll_at_once(words, memory)
-        return self._unroll_steps(words, ScheduledSampling(words, forced, pick), memory)
+        inputs = F.pad(target[:, :-1], (1, 0), value=BOS)
+        if forced is None and not self._is_sequential():
+            return self._unroll_at_once(inputs, memory)
+        return self._unroll_steps(inputs, ScheduledSampling(inputs, forced, pick), memory)
 
-    def _one_by_one(self) -> bool:
-        """Whether a step needs the one before it, other than for the layers' own states."""
+    def _is_sequential(self) -> bool:
+        """Whether a step needs more of the previous step than the states of the layers."""
         return self.feeds
 
-    def _unroll_at_once(self, words: Tensor, memory: Memory) -> Tensor:
-        whole = self._bind(plain_product)
-        embedded = whole.drop_target(whole.drop_words(words, self.embedding(words)))
-        top = self._run(whole, embedded, memory)
-        return whole.drop_output(whole.read(top, self._contexts(whole, top, memory), embedded))
+    def _unroll_at_once(self, tokens: Tensor, memory: Memory) -> Tensor:
+        bound = self._bind(plain_product)
+        embedded = bound.embed(self.embedding, tokens)
+        top = self._run_sequence(bound, embedded, memory)
+        return bound.drop_output(bound.read_out(top, self._contexts(bound, top, memory), embedded))
 
-    def _contexts(self, whole: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
-        """What all steps (B, T, H) of the top layer see at once: one (B, T, M), or none without attention."""
+    def _contexts(self, bound: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
+        """The contexts of all steps, from the top layer's outputs (B, T, H): one (B, T, M); () without attention."""
         return ()
 
-    def _unroll_steps(self, words: Tensor, own: ScheduledSampling, memory: Memory) -> Tensor:
-        rows, steps = words.shape
-        loop = self._bind(products_for(steps, rows, words.device))
-        embedded = loop.drop_target(loop.drop_words(words, self.embedding(words)))
-        shares = self.mix.words(embedded)
-        said = StepEmbedding(self.embedding.weight, steps, rows)
+    def _unroll_steps(self, inputs: Tensor, sampling: ScheduledSampling, memory: Memory) -> Tensor:
+        rows, steps = inputs.shape
+        bound = self._bind(products_for(steps, rows, inputs.device))
+        embedded = bound.embed(self.embedding, inputs)
+        projected = self.mix.project_words(embedded)
+        embed_step = StepEmbedding(self.embedding.weight, steps, rows)
         state = self.start(memory)
         outputs: list[Tensor] = []
         for t in range(steps):
-            now, share = embedded[:, t], shares[:, t]
-            if own.said_at(t):
-                tokens = own(t, outputs[-1])
-                now = loop.drop_target(loop.drop_words(tokens, said(t, tokens)))
-                share = loop.mix.word(now)
-            stepped = self._advance(loop, now, share, state, memory)
-            state = stepped.state
-            outputs.append(stepped.output)
+            step_embedded, step_projected = embedded[:, t], projected[:, t]
+            if sampling.has_predictions(t):
+                tokens = sampling(t, outputs[-1])
+                step_embedded = bound.drop_target(bound.drop_words(tokens, embed_step(t, tokens)))
+                step_projected = bound.fuse.project_word(step_embedded)
+            result = self._advance(bound, step_embedded, step_projected, state, memory)
+            state = result.state
+            outputs.append(result.output)
         return torch.stack(outputs, 1)
 
     def _advance(
-        self, one: DecoderPass, embedded: Tensor, share: Tensor, state: DecoderState, memory: Memory
-    ) -> Stepped:
-        """One step. embedded: (N, D), the word read; share: (N, D), its share of what the first layer reads."""
-        layers, top = self._climb(one, one.mix(share, state.fed), state.layers)
-        return self._stepped(one, one.read(top, (), embedded), layers, None)
+        self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
+    ) -> DecoderStep:
+        """One step. embedded: (N, D), the input tokens; projected: (N, D), the same after ``project_word``."""
+        layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
+        return self._finish_step(bound, bound.read_out(top, (), embedded), layers, None)
 
-    def _climb(
-        self, one: DecoderPass, inputs: Tensor, before: tuple[LayerState, ...]
+    def _run_layers(
+        self, bound: DecoderPass, inputs: Tensor, states: tuple[LayerState, ...]
     ) -> tuple[tuple[LayerState, ...], Tensor]:
-        """One step of all layers: their states and the top one's output (N, H)."""
-        after: list[LayerState] = []
-        for cell, drop, joint, state in zip(one.cells, one.between, self.joints, before, strict=True):
+        """One step of all layers: their new states and the output of the top layer (N, H)."""
+        new_states: list[LayerState] = []
+        for cell, drop, residual_norm, state in zip(bound.cells, bound.drop_between, self.joints, states, strict=True):
             inputs = drop(inputs)
-            after.append(cell.step(inputs, state))
-            inputs = joint(after[-1][0], inputs)
-        return tuple(after), inputs
+            new_states.append(cell.step(inputs, state))
+            inputs = residual_norm(new_states[-1][0], inputs)
+        return tuple(new_states), inputs
 
-    def _run(self, whole: DecoderPass, sequence: Tensor, memory: Memory) -> Tensor:
-        """All steps of all layers: (B, T, D) to the top one's outputs (B, T, H)."""
-        parts = zip(self._layers(), whole.recurrent, whole.between, self.joints, memory.start, strict=True)
-        for layer, weight, drop, joint, hidden in parts:
+    def _run_sequence(self, bound: DecoderPass, sequence: Tensor, memory: Memory) -> Tensor:
+        """All steps of all layers: (B, T, D) to the outputs of the top layer (B, T, H)."""
+        parts = zip(self._layers(), bound.recurrent_weights, bound.drop_between, self.joints, memory.start, strict=True)
+        for layer, weight, drop, residual_norm, hidden in parts:
             sequence = drop(sequence)
-            sequence = joint(layer.run(sequence, layer.start(hidden), weight), sequence)
+            sequence = residual_norm(layer.run(sequence, layer.start(hidden), weight), sequence)
         return sequence
 
-    def _stepped(
-        self, one: DecoderPass, output: Tensor, layers: tuple[LayerState, ...], attention: Tensor | None
-    ) -> Stepped:
-        output = one.drop_output(output)
-        return Stepped(output, DecoderState(layers, (output,) if self.feeds else ()), attention)
+    def _finish_step(
+        self, bound: DecoderPass, output: Tensor, layers: tuple[LayerState, ...], attention: Tensor | None
+    ) -> DecoderStep:
+        output = bound.drop_output(output)
+        return DecoderStep(output, DecoderState(layers, (output,) if self.feeds else ()), attention)
 
     def _bind(self, make: MakeProduct) -> DecoderPass:
         rates, layers = self.dropout.scaled(self.training), self._layers()
-        between = [dropping(rates.decoder, rates.variational) for _ in layers[1:]]
-        recurrent = tuple(layer.recurrent(rates.weights) for layer in layers)
+        drop_between = [make_dropout(rates.decoder, rates.variational) for _ in layers[1:]]
+        recurrent_weights = tuple(layer.recurrent_weight(rates.weights) for layer in layers)
         return DecoderPass(
-            drop_words=dropping_words(rates.words, self.embedding.weight),
-            drop_target=dropping(rates.target, rates.variational),
-            mix=self.mix.bind(make),
-            between=(keep, *between),
-            cells=tuple(layer.bind(make, weight) for layer, weight in zip(layers, recurrent, strict=True)),
-            recurrent=recurrent,
+            drop_words=make_word_dropout(rates.words, self.embedding.weight),
+            drop_target=make_dropout(rates.target, rates.variational),
+            fuse=self.mix.bind(make),
+            drop_between=(keep, *drop_between),
+            cells=tuple(layer.bind(make, weight) for layer, weight in zip(layers, recurrent_weights, strict=True)),
+            recurrent_weights=recurrent_weights,
             attend=None if self.attention is None else self.attention.bind(make),
-            read=self.readout.bind(make),
-            drop_output=dropping(rates.output, rates.variational),
+            read_out=self.readout.bind(make),
+            drop_output=make_dropout(rates.output, rates.variational),
         )
 
     def _layers(self) -> list[GruLayer | LstmLayer]:
@@ -199,54 +205,54 @@ class RecurrentDecoder(nn.Module):
 
 
 class BahdanauDecoder(RecurrentDecoder):
-    """Attention before the layers (Bahdanau et al. 2015): the step before's top state asks.
+    """Attention before the layers (Bahdanau et al. 2015): the query is the previous step's top state.
 
-    The first layer reads ``W [word; context]``, with input feeding the last output too. With a readout, the output is
-    ``tanh(W [state; context; word])``.
+    The input of the first layer is ``W [word; context]``, with input feeding ``W [word; context; last output]``. With
+    a readout, the output is ``tanh(W [state; context; word])``.
     """
 
     reads_context = True
 
-    def _one_by_one(self) -> bool:
+    def _is_sequential(self) -> bool:
         return True
 
     def _advance(
-        self, one: DecoderPass, embedded: Tensor, share: Tensor, state: DecoderState, memory: Memory
-    ) -> Stepped:
-        context, weights = _attend(one, state.layers[-1][0], memory)
-        layers, top = self._climb(one, one.mix(share, (context, *state.fed)), state.layers)
-        return self._stepped(one, one.read(top, (context,), embedded), layers, weights)
+        self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
+    ) -> DecoderStep:
+        context, weights = _attend(bound, state.layers[-1][0], memory)
+        layers, top = self._run_layers(bound, bound.fuse(projected, (context, *state.fed)), state.layers)
+        return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)
 
 
 class LuongDecoder(RecurrentDecoder):
-    """Attention after the layers (Luong et al. 2015): the step's own top state asks.
+    """Attention after the layers (Luong et al. 2015): the query is the current step's top state.
 
-    The output is the attentional vector ``tanh(W [state; context])``, with a readout the word beside them. With input
-    feeding, the first layer reads it at the next step; without, the layers run over a forced sentence in one call, and
-    all its steps ask at once.
+    The output is the attentional vector ``tanh(W [state; context])``, or ``tanh(W [state; context; word])`` with a
+    readout. With input feeding, it is also an input of the next step. Without input feeding, a teacher-forced batch
+    needs one call of each layer and of the attention, not one per step.
     """
 
-    def _contexts(self, whole: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
-        context, _ = _attend(whole, top.flatten(0, 1), memory)
+    def _contexts(self, bound: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
+        context, _ = _attend(bound, top.flatten(0, 1), memory)
         return (context.view(*top.shape[:2], -1),)
 
     def _advance(
-        self, one: DecoderPass, embedded: Tensor, share: Tensor, state: DecoderState, memory: Memory
-    ) -> Stepped:
-        layers, top = self._climb(one, one.mix(share, state.fed), state.layers)
-        context, weights = _attend(one, top, memory)
-        return self._stepped(one, one.read(top, (context,), embedded), layers, weights)
+        self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
+    ) -> DecoderStep:
+        layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
+        context, weights = _attend(bound, top, memory)
+        return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)
 
 
-def make_decoder(options: RecurrentOptions, words: int, memory_size: int) -> RecurrentDecoder:
-    """The decoder whose attention stands where the options say; arguments as of ``RecurrentDecoder``."""
-    places = {"before": BahdanauDecoder, "after": LuongDecoder}
-    kind = RecurrentDecoder if options.attention == "none" else places[options.attention_place]
-    return kind(options, words, memory_size)
+def make_decoder(options: RecurrentOptions, vocab_size: int, memory_size: int) -> RecurrentDecoder:
+    """The decoder for the options' attention and attention place; for the arguments see ``RecurrentDecoder``."""
+    decoders = {"before": BahdanauDecoder, "after": LuongDecoder}
+    kind = RecurrentDecoder if options.attention == "none" else decoders[options.attention_place]
+    return kind(options, vocab_size, memory_size)
 
 
-def _attend(one: DecoderPass, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-    assert one.attend is not None
+def _attend(bound: DecoderPass, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    assert bound.attend is not None
     assert memory.keys is not None
     assert memory.outputs is not None
-    return one.attend(query, memory.keys, memory.outputs, memory.mask)
+    return bound.attend(query, memory.keys, memory.outputs, memory.mask)

@@ -1,4 +1,4 @@
-"""What the decoder's first layer reads: the word alone, or mixed with what else there is to know."""
+"""Input of the decoder's first layer (the embedding alone, or fused with context and last output), and readouts."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from seqvise.models.kernels.step_linear import MakeProduct, Product
 from seqvise.models.recurrent.options import RecurrentOptions
 
 Output = Callable[[Tensor, tuple[Tensor, ...], Tensor], Tensor]
-"""The top layer's output (..., H), the context (..., M) where there is one, the word vector (..., D): to (..., O)."""
+"""(top layer output (..., H), contexts (..., M) if any, word vector (..., D)) to the decoder output (..., O)."""
 
 
 class OutputModule(Protocol):
-    """What the decoder asks of a readout."""
+    """Interface of the readouts: what the projection to the vocabulary gets."""
 
     output_size: int
 
     def bind(self, make: MakeProduct) -> Output:
-        """The output with the weights of one pass over a batch."""
+        """The readout bound to the weights of one pass over a batch."""
         ...
 
 
 class TopState(nn.Module):
-    """The top layer's output as it is. size: H."""
+    """The top layer's output, unchanged. size: H."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.output_size = size
 
     def bind(self, make: MakeProduct) -> Output:
-        """The output with the weights of one pass over a batch."""
+        """The readout bound to the weights of one pass over a batch."""
         return _top
 
 
@@ -44,8 +44,8 @@ class AttentionalVector(nn.Linear):
     """``tanh(W [state; context] + b)`` (Luong et al. 2015, equation 5).
 
     Args:
-        state, context: their widths.
-        size: O, width of the result.
+        state, context: input widths.
+        size: O, output width.
     """
 
     def __init__(self, state: int, context: int, size: int) -> None:
@@ -53,7 +53,7 @@ class AttentionalVector(nn.Linear):
         self.output_size = size
 
     def bind(self, make: MakeProduct) -> Output:
-        """The output with the weights of one pass over a batch."""
+        """The readout bound to the weights of one pass over a batch."""
         return partial(_vector, make(self.weight, self.bias))
 
 
@@ -61,8 +61,8 @@ class Readout(nn.Linear):
     """``tanh(W [state; context; word] + b)``.
 
     Args:
-        state, context, word: their widths; context is 0 without attention.
-        size: O, width of the result.
+        state, context, word: input widths; context is 0 without attention.
+        size: O, output width.
     """
 
     def __init__(self, state: int, context: int, word: int, size: int) -> None:
@@ -70,12 +70,12 @@ class Readout(nn.Linear):
         self.output_size = size
 
     def bind(self, make: MakeProduct) -> Output:
-        """The output with the weights of one pass over a batch."""
+        """The readout bound to the weights of one pass over a batch."""
         return partial(_read, make(self.weight, self.bias))
 
 
 def make_readout(options: RecurrentOptions, memory_size: int) -> OutputModule:
-    """The readout of the options. memory_size: width of the context, where there is attention."""
+    """The readout that the options choose. memory_size: width of the context; ignored without attention."""
     hidden, width = options.decoder_hidden, options.embedding
     context = 0 if options.attention == "none" else memory_size
     if options.readout:
@@ -97,62 +97,62 @@ def _read(product: Product, state: Tensor, context: tuple[Tensor, ...], embedded
     return tanh(product(torch.cat([state, *context, embedded], -1)))
 
 
-class StepMix(Protocol):
-    """A mix with the weights of one pass over a batch."""
+class StepFusion(Protocol):
+    """The input fusion bound to the weights of one pass over a batch."""
 
-    def word(self, embedded: Tensor) -> Tensor:
-        """The word's share, (N, D) to (N, D)."""
+    def project_word(self, embedded: Tensor) -> Tensor:
+        """``W_word embedded + b`` for one step, (N, D) to (N, D)."""
         ...
 
-    def __call__(self, word: Tensor, others: tuple[Tensor, ...]) -> Tensor:
-        """What the first layer reads: (N, D), from the word's share and others (N, C), (N, F)."""
+    def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+        """The input of the first layer, (N, D), from the projected word (N, D) and others (N, C), (N, F)."""
         ...
 
 
 class Identity(nn.Module):
-    """The word vector as it is."""
+    """The word vector alone, unchanged."""
 
-    def words(self, embedded: Tensor) -> Tensor:
-        """The words' share for any number of steps: (..., D) to (..., D)."""
+    def project_words(self, embedded: Tensor) -> Tensor:
+        """The word vectors of any number of steps, unchanged: (..., D)."""
         return embedded
 
-    def bind(self, make: MakeProduct) -> StepMix:
-        """The mix with the weights of one pass."""
-        return _StepWord()
+    def bind(self, make: MakeProduct) -> StepFusion:
+        """The fusion bound to the weights of one pass."""
+        return _StepIdentity()
 
 
 class InputFusion(nn.Linear):
-    """``W [word; others] + b``, whose word's share is one product for as many steps as are known.
+    """``W [word; others] + b``, computed in two parts: ``W_word`` for all known steps at once, the rest step by step.
 
     Args:
-        width: D, of the word vector and of the result.
-        others: widths of what is mixed in, together.
+        width: D, width of the word vector and of the result.
+        others: total width of the other inputs.
     """
 
     def __init__(self, width: int, others: int) -> None:
         super().__init__(width + others, width)
 
-    def words(self, embedded: Tensor) -> Tensor:
-        """The words' share for any number of steps: (..., D) to (..., D)."""
+    def project_words(self, embedded: Tensor) -> Tensor:
+        """``W_word embedded + b`` for any number of steps: (..., D) to (..., D)."""
         return F.linear(embedded, self.weight[:, : self.out_features], self.bias)
 
-    def bind(self, make: MakeProduct) -> StepMix:
-        """The mix with the weights of one pass."""
+    def bind(self, make: MakeProduct) -> StepFusion:
+        """The fusion bound to the weights of one pass."""
         width = self.out_features
-        return _StepMix(make(self.weight[:, :width], self.bias), make(self.weight[:, width:], None))
+        return _StepInputFusion(make(self.weight[:, :width], self.bias), make(self.weight[:, width:], None))
 
 
-class _StepWord:
-    def word(self, embedded: Tensor) -> Tensor:
+class _StepIdentity:
+    def project_word(self, embedded: Tensor) -> Tensor:
         return embedded
 
-    def __call__(self, word: Tensor, others: tuple[Tensor, ...]) -> Tensor:
-        return word
+    def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+        return projected
 
 
-class _StepMix(NamedTuple):
-    word: Product
-    rest: Product
+class _StepInputFusion(NamedTuple):
+    project_word: Product
+    project_others: Product
 
-    def __call__(self, word: Tensor, others: tuple[Tensor, ...]) -> Tensor:
-        return word + self.rest(others[0] if len(others) == 1 else torch.cat(others, 1))
+    def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+        return projected + self.project_others(others[0] if len(others) == 1 else torch.cat(others, 1))

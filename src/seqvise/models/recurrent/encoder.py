@@ -1,4 +1,4 @@
-"""The recurrent encoder: source words to one vector a step and one a layer."""
+"""The recurrent encoder: source tokens to one vector per step and one per layer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from seqvise.models.interface import PAD, SourceBatch
-from seqvise.models.kernels.dropout import dropping, dropping_words
-from seqvise.models.recurrent.layers import LAYERS, GruLayer, LstmLayer, joints, reverse
+from seqvise.models.kernels.dropout import make_dropout, make_word_dropout
+from seqvise.models.recurrent.layers import LAYERS, GruLayer, LstmLayer, residual_norms, reverse
 from seqvise.models.recurrent.options import RecurrentOptions
-from seqvise.models.recurrent.pooling import POOLINGS, beside
+from seqvise.models.recurrent.pooling import POOLINGS, concat_directions
 
 
 class Encoded(NamedTuple):
-    """What the encoder read.
+    """Result of the encoder.
 
     Attributes:
-        outputs: (B, S, M), the top layer at every step; M is twice the hidden size where it reads both ways.
-        finals: for each layer (B, P), what the decoder begins with: by default the state after the last real word
-            (the first one, read backward).
+        outputs: (B, S, M), the top layer at every step; M is twice the hidden size if it is bidirectional.
+        finals: one (B, P) per layer, from which the decoder starts. By default the state after the last token before
+            padding, and after the first token for the backward direction.
     """
 
     outputs: Tensor
@@ -27,58 +27,58 @@ class Encoded(NamedTuple):
 
 
 class RecurrentEncoder(nn.Module):
-    """A stack of recurrent layers that never reads padding.
+    """A stack of recurrent layers; padding never affects the other steps.
 
-    A layer that reads both ways gives both outputs side by side.
+    A bidirectional layer concatenates the outputs of both directions.
 
     Args:
-        options: the choices.
-        words: vocabulary size.
+        options: the `model` node.
+        vocab_size: V.
 
     Attributes:
         output_size: M.
         final_sizes: P of each layer.
     """
 
-    def __init__(self, options: RecurrentOptions, words: int) -> None:
+    def __init__(self, options: RecurrentOptions, vocab_size: int) -> None:
         super().__init__()
-        hidden, layers, both = options.encoder_hidden, options.encoder_layers, options.backward_layers()
-        outputs = [hidden * (2 if index < both else 1) for index in range(layers)]
+        hidden, layers, bidirectional = options.encoder_hidden, options.encoder_layers, options.backward_layers()
+        outputs = [hidden * (2 if index < bidirectional else 1) for index in range(layers)]
         widths = list(zip([options.embedding, *outputs], outputs, strict=False))
         make = LAYERS[options.cell]
-        self.embedding = nn.Embedding(words, options.embedding, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, options.embedding, padding_idx=PAD)
         self.forwards = nn.ModuleList(make(width, hidden) for width, _ in widths)
-        self.backwards = nn.ModuleList(make(width, hidden) for width, _ in widths[:both])
-        self.joints = joints(widths, options.residual, options.layer_norm)
-        self.pool, times = POOLINGS[options.start]
+        self.backwards = nn.ModuleList(make(width, hidden) for width, _ in widths[:bidirectional])
+        self.joints = residual_norms(widths, options.residual, options.layer_norm)
+        self.pool, factor = POOLINGS[options.start]
         self.output_size = outputs[-1]
-        self.final_sizes = [times * width for width in outputs]
+        self.final_sizes = [factor * width for width in outputs]
         self.dropout = options.dropout
 
     def forward(self, src: SourceBatch) -> Encoded:
-        """Reads a batch of sentences."""
+        """Encodes a batch of sentences."""
         rates = self.dropout.scaled(self.training)
-        drop_words = dropping_words(rates.words, self.embedding.weight)
-        drop = dropping(rates.source, rates.variational)
+        drop_words = make_word_dropout(rates.words, self.embedding.weight)
+        drop = make_dropout(rates.source, rates.variational)
         sequence = drop(drop_words(src.ids, self.embedding(src.ids)))
         finals = []
-        for index, joint in enumerate(self.joints):
+        for index, residual_norm in enumerate(self.joints):
             if index:
-                sequence = dropping(rates.encoder, rates.variational)(sequence)
-            ahead, back = self._read(index, sequence, src.lengths, rates.weights)
-            finals.append(self.pool(ahead, back, src.lengths))
-            sequence = joint(beside(ahead, back), sequence)
+                sequence = make_dropout(rates.encoder, rates.variational)(sequence)
+            forward, backward = self._run_layer(index, sequence, src.lengths, rates.weights)
+            finals.append(self.pool(forward, backward, src.lengths))
+            sequence = residual_norm(concat_directions(forward, backward), sequence)
         return Encoded(sequence, tuple(finals))
 
-    def _read(self, index: int, sequence: Tensor, lengths: Tensor, rate: float) -> tuple[Tensor, Tensor | None]:
-        """A layer's outputs forward and backward, both in the order of the sentence."""
-        ahead = _run(self.forwards[index], sequence, rate)
+    def _run_layer(self, index: int, sequence: Tensor, lengths: Tensor, rate: float) -> tuple[Tensor, Tensor | None]:
+        """Outputs of a layer's two directions, both in the order of the sentence; None for a missing direction."""
+        forward = _run(self.forwards[index], sequence, rate)
         if index >= len(self.backwards):
-            return ahead, None
-        return ahead, reverse(_run(self.backwards[index], reverse(sequence, lengths), rate), lengths)
+            return forward, None
+        return forward, reverse(_run(self.backwards[index], reverse(sequence, lengths), rate), lengths)
 
 
 def _run(layer: nn.Module, sequence: Tensor, rate: float) -> Tensor:
     assert isinstance(layer, (GruLayer, LstmLayer))
     start = layer.start(sequence.new_zeros(sequence.shape[0], layer.hidden_size))
-    return layer.run(sequence, start, layer.recurrent(rate))
+    return layer.run(sequence, start, layer.recurrent_weight(rate))

@@ -1,8 +1,8 @@
-"""One recurrent layer, run over a whole sequence or step by step from the same weights.
+"""Recurrent layers that run over a whole sequence or step by step with the same weights.
 
-On a CPU the sequence runs through ``scan`` where there are gradients, else step by step, so that products may be of
-fewer bits; elsewhere through the library's own fused kernel. All give the same values, and none masks: padding stands
-at the end, so it never reaches a real step.
+On a CPU, a sequence runs through ``scan`` if gradients are needed, else step by step, so that the products may be
+quantized. Other devices use torch's fused kernel. All return the same values. None needs a mask: padding is at the end
+and never affects the steps before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seqvise.models.kernels.step_linear import MakeProduct, Product, plain_produ
 
 
 class ResidualNorm(nn.Module):
-    """``norm(output + input)``: a layer's output with a residual connection, normalised, or with either alone.
+    """``norm(output + input)``: residual connection and layer normalisation of a layer's output, each optional.
 
     Args:
         size: width of the output.
@@ -36,25 +36,25 @@ class ResidualNorm(nn.Module):
         self.combine = torch.add if residual else _output
         self.norm = nn.LayerNorm(size) if norm else None
 
-    def forward(self, output: Tensor, given: Tensor) -> Tensor:
-        """output, given: (..., H), what the layer gave and what it was given."""
-        joined: Tensor = self.combine(output, given)
-        return joined if self.norm is None else self.norm(joined)
+    def forward(self, output: Tensor, inputs: Tensor) -> Tensor:
+        """output, inputs: (..., H), output and input of the layer."""
+        combined: Tensor = self.combine(output, inputs)
+        return combined if self.norm is None else self.norm(combined)
 
 
-def joints(widths: list[tuple[int, int]], residual: bool, norm: bool) -> nn.ModuleList:
-    """A joint behind each layer.
+def residual_norms(widths: list[tuple[int, int]], residual: bool, norm: bool) -> nn.ModuleList:
+    """One ``ResidualNorm`` per layer.
 
-    A residual connection spans each layer from the second on whose input is as wide as its output: the first one reads
-    word vectors, which live in another space.
+    Only layers from the second on, with inputs and outputs of the same width, get a residual connection. The first
+    layer's inputs are word vectors, not hidden states.
 
     Args:
-        widths: of each layer's input and output.
+        widths: width of each layer's input and output.
         residual, norm: as in ``ResidualNorm``.
     """
     return nn.ModuleList(
-        ResidualNorm(after, residual and index > 0 and before == after, norm)
-        for index, (before, after) in enumerate(widths)
+        ResidualNorm(output_size, residual and index > 0 and input_size == output_size, norm)
+        for index, (input_size, output_size) in enumerate(widths)
     )
 
 
@@ -67,7 +67,7 @@ LayerState = tuple[Tensor, ...]
 
 
 class Cell(Protocol):
-    """A layer with the weights of one pass over a batch."""
+    """A layer bound to the weights of one pass over a batch."""
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
         """The next state. inputs: (N, I)."""
@@ -75,32 +75,32 @@ class Cell(Protocol):
 
 
 class RecurrentLayer(Protocol):
-    """What encoder and decoder ask of a layer."""
+    """Interface of the layers of encoder and decoder."""
 
     hidden_size: int
 
     def start(self, hidden: Tensor) -> LayerState:
-        """The state that begins with ``hidden``: (N, H)."""
+        """The initial state from ``hidden``: (N, H)."""
         ...
 
-    def recurrent(self, rate: float) -> Tensor:
-        """The recurrent weight (G, H) for one pass, numbers of it dropped with a chance of ``rate``.
+    def recurrent_weight(self, rate: float) -> Tensor:
+        """The recurrent weight (G, H) for one pass, each number dropped with probability ``rate``.
 
-        Merity et al. 2018, section 2. The parameter itself stays whole, and gets the gradient.
+        Merity et al. 2018, section 2. The parameter itself is unchanged and gets the gradient.
         """
         ...
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell with the weights of one pass. weight: from ``recurrent``."""
+        """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
         ...
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
         ...
 
 
 class GruLayer(nn.GRU):
-    """A gated recurrent unit (Cho et al. 2014, in the form of cuDNN: the reset gate acts after the product)."""
+    """A gated recurrent unit (Cho et al. 2014; as in cuDNN, the reset gate is applied after the product)."""
 
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
@@ -111,25 +111,25 @@ class GruLayer(nn.GRU):
         super().__init__(input_size, hidden_size, batch_first=True)
 
     def start(self, hidden: Tensor) -> LayerState:
-        """The state that begins with ``hidden``: (N, H)."""
+        """The initial state from ``hidden``: (N, H)."""
         return (hidden,)
 
-    def recurrent(self, rate: float) -> Tensor:
+    def recurrent_weight(self, rate: float) -> Tensor:
         """The recurrent weight (3H, H) for one pass; see ``RecurrentLayer``."""
         return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell with the weights of one pass. weight: from ``recurrent``."""
+        """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
         return _GruCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
         weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
             return run_fused(self, inputs, state[0].unsqueeze(0), weight)
         gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
-        if needs_no_scan(inputs.device):
-            return run_steps(partial(_follow_gru, plain_product(weight, self.bias_hh_l0)), gates, state)
+        if can_run_stepwise(inputs.device):
+            return run_steps(partial(_advance_gru, plain_product(weight, self.bias_hh_l0)), gates, state)
         return gru_scan(gates, state[0], weight, self.bias_hh_l0).transpose(0, 1)
 
 
@@ -145,93 +145,94 @@ class LstmLayer(nn.LSTM):
         super().__init__(input_size, hidden_size, batch_first=True)
 
     def start(self, hidden: Tensor) -> LayerState:
-        """The state whose output and cell both begin with ``hidden``: (N, H)."""
+        """The initial state, with ``hidden`` (N, H) as both hidden state and cell."""
         return (hidden, hidden)
 
-    def recurrent(self, rate: float) -> Tensor:
+    def recurrent_weight(self, rate: float) -> Tensor:
         """The recurrent weight (4H, H) for one pass; see ``RecurrentLayer``."""
         return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell with the weights of one pass. weight: from ``recurrent``."""
+        """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
         return _LstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent``; None is the whole one."""
+        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
         weight = self.weight_hh_l0 if weight is None else weight
         if inputs.device.type != "cpu":
             return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), weight)
         gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
-        if needs_no_scan(inputs.device):
-            return run_steps(partial(_follow_lstm, plain_product(weight, self.bias_hh_l0)), gates, state)
+        if can_run_stepwise(inputs.device):
+            return run_steps(partial(_advance_lstm, plain_product(weight, self.bias_hh_l0)), gates, state)
         return lstm_scan(gates, state[0], state[1], weight, self.bias_hh_l0).transpose(0, 1)
 
 
 class _GruCell(NamedTuple):
-    enter: Product
-    recur: Product
+    project_inputs: Product
+    project_state: Product
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return _follow_gru(self.recur, self.enter(inputs), state)
+        return _advance_gru(self.project_state, self.project_inputs(inputs), state)
 
 
 class _LstmCell(NamedTuple):
-    enter: Product
-    recur: Product
+    project_inputs: Product
+    project_state: Product
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return _follow_lstm(self.recur, self.enter(inputs), state)
+        return _advance_lstm(self.project_state, self.project_inputs(inputs), state)
 
 
-def _follow_gru(recur: Product, gates: Tensor, state: LayerState) -> LayerState:
-    return (gru_step(gates, recur(state[0]), state[0]),)
+def _advance_gru(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+    return (gru_step(gates, project_state(state[0]), state[0]),)
 
 
-def _follow_lstm(recur: Product, gates: Tensor, state: LayerState) -> LayerState:
-    return lstm_step(gates + recur(state[0]), state[1])
+def _advance_lstm(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+    return lstm_step(gates + project_state(state[0]), state[1])
 
 
 LAYERS: dict[str, type[GruLayer] | type[LstmLayer]] = {"gru": GruLayer, "lstm": LstmLayer}
 
 
-def needs_no_scan(device: torch.device) -> bool:
-    """Whether steps do: without gradients, and in one number format."""
+def can_run_stepwise(device: torch.device) -> bool:
+    """Whether a plain loop over the steps is enough: without gradients and without autocast."""
     return not torch.is_grad_enabled() and not torch.is_autocast_enabled(device.type)
 
 
-def run_steps(follow: Callable[[Tensor, LayerState], LayerState], gates: Tensor, state: LayerState) -> Tensor:
-    """The outputs of all steps, one after another: (S, N, G) to (N, S, H).
+def run_steps(advance: Callable[[Tensor, LayerState], LayerState], gates: Tensor, state: LayerState) -> Tensor:
+    """The outputs of all steps, computed in a loop: (S, N, G) to (N, S, H).
 
     Args:
-        follow: the next state, given a step's share of the inputs (N, G) and the state.
-        gates: the inputs' product.
-        state: before the first step.
+        advance: computes the next state from one step's gates (N, G) and the state.
+        gates: input part of the gates, ``W_ih x + b_ih``.
+        state: the initial state.
     """
     outputs = []
-    for share in gates.unbind(0):
-        state = follow(share, state)
+    for step_gates in gates.unbind(0):
+        state = advance(step_gates, state)
         outputs.append(state[0])
     return torch.stack(outputs, 1)
 
 
 def run_fused(layer: nn.Module, inputs: Tensor, state: Tensor | tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
-    """The library's kernel over a whole sequence: (N, S, I) to (N, S, H).
+    """Torch's fused kernel over a whole sequence: (N, S, I) to (N, S, H).
 
     Args:
         layer: a ``GruLayer`` or ``LstmLayer``.
         inputs: (N, S, I).
         state: h or (h, c), each (1, N, H).
-        weight: the recurrent weight, the layer's own or a dropped one.
+        weight: the recurrent weight, with or without dropout.
     """
+    outputs: Tensor
     if weight is layer.weight_hh_l0:
-        outputs: Tensor = layer(inputs, state)[0]
-        return outputs
-    dropped: Tensor = torch.func.functional_call(layer, {"weight_hh_l0": weight}, (inputs, state))[0]
-    return dropped
+        outputs = layer(inputs, state)[0]
+    else:
+        outputs = torch.func.functional_call(layer, {"weight_hh_l0": weight}, (inputs, state))[0]
+    return outputs
 
 
 def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """The real steps of each row in reverse order, padding left in its place. sequence: (B, S, ...), lengths: (B,)."""
+    """Each row reversed up to its length, padding unchanged. sequence: (B, S, ...), lengths: (B,)."""
     steps = torch.arange(sequence.shape[1], device=sequence.device).unsqueeze(0)
     last = lengths.unsqueeze(1) - 1
     index = torch.where(steps <= last, last - steps, steps)
@@ -239,20 +240,20 @@ def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
     return sequence.flatten(0, 1).index_select(0, (first + index).flatten()).view_as(sequence)
 
 
-def last_real(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """The value at each row's last real step: (B, S, H) to (B, H)."""
+def last_step(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """The value at each row's last step before padding: (B, S, H) to (B, H)."""
     return sequence[torch.arange(sequence.shape[0], device=sequence.device), lengths - 1]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the decoder reads of the source.
+    """The encoded source.
 
     Attributes:
-        start: for each decoder layer (B, H), where its state begins.
-        outputs: (B, S, M), the encoder's outputs, or None where the model has no attention.
-        keys: (B, S, A), their projection, or None likewise.
-        mask: (B, S) bool, true at real steps.
+        start: (B, H) per decoder layer, from which its initial state is made.
+        outputs: (B, S, M), the encoder outputs; None for a model without attention.
+        keys: (B, S, A), the attention keys; None for a model without attention.
+        mask: (B, S) bool, false at padding.
     """
 
     start: tuple[Tensor, ...]
@@ -261,8 +262,8 @@ class Memory:
     mask: Tensor
 
     def rows(self, rows: Tensor) -> Memory:
-        """The memory of the chosen sentences. rows: (M,) int64, repeats allowed."""
-        # Three to nine times as fast on a CPU as part[rows].
+        """The memory of the selected sentences. rows: (M,) int64, repeats allowed."""
+        # index_select is three to nine times as fast on a CPU as part[rows].
         return Memory(
             tuple(part.index_select(0, rows) for part in self.start),
             None if self.outputs is None else self.outputs.index_select(0, rows),
@@ -272,23 +273,23 @@ class Memory:
 
 
 class DecoderState(NamedTuple):
-    """What a step hands to the next.
+    """The decoder state between two steps.
 
     Attributes:
         layers: the state of each layer, the lowest first.
-        fed: (N, D), the last output, alone in a tuple that is empty without input feeding.
+        fed: (last output (N, D),) with input feeding, else ().
     """
 
     layers: tuple[LayerState, ...]
     fed: tuple[Tensor, ...]
 
     def rows(self, rows: Tensor) -> DecoderState:
-        """The state of the chosen rows. rows: (M,) int64, repeats allowed."""
+        """The state of the selected rows. rows: (M,) int64, repeats allowed."""
         layers = tuple(tuple(part.index_select(0, rows) for part in layer) for layer in self.layers)
         return DecoderState(layers, tuple(part.index_select(0, rows) for part in self.fed))
 
 
-class Stepped(NamedTuple):
+class DecoderStep(NamedTuple):
     """One step's output (N, D) before the projection, the state after it, and the attention (N, S) or None."""
 
     output: Tensor

@@ -1,4 +1,4 @@
-"""From a layer's outputs to one vector a sentence, where the decoder begins."""
+"""Poolings of a layer's outputs into one vector per sentence, from which the decoder starts."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from seqvise.models.recurrent.layers import last_real
+from seqvise.models.recurrent.layers import last_step
 
 
 class Pooling(Protocol):
-    """What the encoder asks of a pooling."""
+    """Interface of a pooling."""
 
-    def __call__(self, ahead: Tensor, back: Tensor | None, lengths: Tensor) -> Tensor:
-        """One vector a sentence: (B, P).
+    def __call__(self, forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
+        """One vector per sentence: (B, P).
 
         Args:
-            ahead: (B, S, H), outputs read forward, in the order of the sentence.
-            back: (B, S, H), outputs read backward, in the order of the sentence, or None.
-            lengths: (B,) real steps.
+            forward: (B, S, H), outputs of the forward direction, in the order of the sentence.
+            backward: (B, S, H), outputs of the backward direction, in the order of the sentence, or None.
+            lengths: (B,) steps without padding.
         """
         ...
 
 
-def pool_last(ahead: Tensor, back: Tensor | None, lengths: Tensor) -> Tensor:
-    """The state after the last real word, and reading backward after the first one."""
-    final = last_real(ahead, lengths)
-    return final if back is None else torch.cat([final, back[:, 0]], 1)
+def pool_last(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
+    """The state after the last token, and of the backward direction after the first one."""
+    final = last_step(forward, lengths)
+    return final if backward is None else torch.cat([final, backward[:, 0]], 1)
 
 
-def pool_mean(ahead: Tensor, back: Tensor | None, lengths: Tensor) -> Tensor:
-    """The mean over real words."""
-    outputs = beside(ahead, back)
-    return (outputs * _real(outputs, lengths)).sum(1) / lengths.unsqueeze(1)
+def pool_mean(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
+    """The mean over all tokens except padding."""
+    outputs = concat_directions(forward, backward)
+    return (outputs * _is_real(outputs, lengths)).sum(1) / lengths.unsqueeze(1)
 
 
-def pool_max(ahead: Tensor, back: Tensor | None, lengths: Tensor) -> Tensor:
-    """The largest of each number over real words."""
-    outputs = beside(ahead, back)
-    return outputs.masked_fill(~_real(outputs, lengths), float("-inf")).amax(1)
+def pool_max(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
+    """The elementwise maximum over all tokens except padding."""
+    outputs = concat_directions(forward, backward)
+    return outputs.masked_fill(~_is_real(outputs, lengths), float("-inf")).amax(1)
 
 
-def pool_concat(ahead: Tensor, back: Tensor | None, lengths: Tensor) -> Tensor:
-    """All three side by side (Howard and Ruder 2018, section 3.3)."""
-    return torch.cat([pool(ahead, back, lengths) for pool in (pool_last, pool_max, pool_mean)], 1)
+def pool_concat(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
+    """Last, maximum and mean, concatenated (Howard and Ruder 2018, section 3.3)."""
+    return torch.cat([pool(forward, backward, lengths) for pool in (pool_last, pool_max, pool_mean)], 1)
 
 
-def beside(ahead: Tensor, back: Tensor | None) -> Tensor:
-    """Both directions' outputs as one."""
-    return ahead if back is None else torch.cat([ahead, back], 2)
+def concat_directions(forward: Tensor, backward: Tensor | None) -> Tensor:
+    """The outputs of both directions, concatenated: (B, S, 2H), or (B, S, H) without a backward direction."""
+    return forward if backward is None else torch.cat([forward, backward], 2)
 
 
-def _real(outputs: Tensor, lengths: Tensor) -> Tensor:
+def _is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     steps = torch.arange(outputs.shape[1], device=outputs.device)
     return (steps < lengths.unsqueeze(1)).unsqueeze(2)
 
@@ -63,4 +63,4 @@ POOLINGS: dict[str, tuple[Pooling, int]] = {
     "max": (pool_max, 1),
     "concat_pool": (pool_concat, 3),
 }
-"""By name, and how many times the layer's width the result is."""
+"""Name -> pooling, and the width of its result as a multiple of the layer's width."""

@@ -1,10 +1,9 @@
-"""A projection to a large vocabulary that computes few of its scores (Grave et al. 2017, "Efficient softmax
-approximation for GPUs", arXiv:1609.04309).
+"""Adaptive softmax (Grave et al. 2017, "Efficient softmax approximation for GPUs", arXiv:1609.04309).
 
-The vocabulary, most frequent words first, is cut into a head and clusters. A word of the head has the probability that
-the head gives it; any other word has that of its cluster, which the head gives, too, times its own in the cluster. A
-training step scores the head for every row, and a cluster for the rows alone whose word is in it. It is a model of its
-own and exact: all probabilities add up to one.
+The vocabulary, most frequent words first, is cut into a head and clusters. The head predicts the probability of each of
+its words and of each cluster. The probability of any other word is that of its cluster times its probability within the
+cluster. A training step computes the head for every row, and a cluster only for the rows whose target is in it. The
+loss is exact for this model: all probabilities add up to one.
 """
 
 from __future__ import annotations
@@ -21,33 +20,39 @@ from seqvise.models.softmax.generator import Generator
 
 
 class AdaptiveGenerator(Generator):
-    """``log p(v)``, from the rows of one weight and a vector for each cluster.
+    """A projection to log-probabilities, with one weight row per word and per cluster.
 
     Args:
-        words: vocabulary size V.
+        vocab_size: V.
         size: width D of the outputs.
-        cuts: the first word of each cluster, rising, between 0 and V.
-        weight: (V, D), where the projection shares the embedding's weight.
+        cuts: the first word of each cluster, strictly ascending, between 0 and V.
+        weight: (V, D), the embedding's weight if it is shared.
+
+    Raises:
+        ValueError: ``cuts`` are empty, not ascending, or not between 0 and V.
     """
 
-    def __init__(self, words: int, size: int, cuts: Sequence[int], weight: Tensor | None = None) -> None:
-        super().__init__(words, size, weight)
-        if not cuts or any(low >= high for low, high in pairwise((0, *cuts, words))):
-            raise ValueError(f"A vocabulary of {words} words cannot be cut at {', '.join(map(str, cuts))}.")
-        bounds = [0, *cuts, words]
+    def __init__(self, vocab_size: int, size: int, cuts: Sequence[int], weight: Tensor | None = None) -> None:
+        super().__init__(vocab_size, size, weight)
+        bounds = [0, *cuts, vocab_size]
+        if not cuts or any(low >= high for low, high in pairwise(bounds)):
+            raise ValueError(
+                f"model.adaptive is {list(cuts)}, but must ascend between 0 and the vocabulary size ({vocab_size}): "
+                "set it to smaller numbers, or to null."
+            )
         self.sizes = [high - low for low, high in pairwise(bounds)]
         self.register_buffer("cuts", torch.tensor(cuts), persistent=False)
         self.clusters = nn.Linear(size, len(cuts))
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Log-probabilities: (..., D) to (..., V)."""
-        (weight, *tails), (bias, *tail_biases) = self._head(), self._biases()
+        (weight, *tails), (bias, *tail_biases) = self._weights(), self._biases()
         head = F.log_softmax(F.linear(outputs, weight, bias), -1)
         words, clusters = head.split([self.sizes[0], len(tails)], -1)
         parts = [words]
-        for number, (rows, row_biases) in enumerate(zip(tails, tail_biases, strict=True)):
-            inside = F.log_softmax(F.linear(outputs, rows, row_biases), -1)
-            parts.append(clusters[..., number : number + 1] + inside)
+        for index, (tail, tail_bias) in enumerate(zip(tails, tail_biases, strict=True)):
+            within = F.log_softmax(F.linear(outputs, tail, tail_bias), -1)
+            parts.append(clusters[..., index : index + 1] + within)
         return torch.cat(parts, -1)
 
     def loss(
@@ -59,58 +64,66 @@ class AdaptiveGenerator(Generator):
         dtype: torch.dtype,
         sampled: int | None = None,
     ) -> Tensor:
-        """The sum of ``-log p(target)``; see ``Generator.loss``. label_smoothing: 0; sampled: None."""
+        """The sum of ``-log p(target)``; see ``Generator.loss``. label_smoothing must be 0 and sampled None.
+
+        Raises:
+            ValueError: label smoothing or sampling is requested.
+        """
         if label_smoothing or sampled is not None:
-            raise ValueError("A cut vocabulary neither smooths labels, which reads all words, nor samples words.")
-        (weight, *tails), (bias, *tail_biases) = self._head(), self._biases()
+            raise ValueError(
+                "model.adaptive does not support label smoothing, which needs all words, nor sampling: set "
+                "loss.label_smoothing=0 and loss.sampled=null, or model.adaptive=null."
+            )
+        (weight, *tails), (bias, *tail_biases) = self._weights(), self._biases()
         cluster = torch.bucketize(targets, self.get_buffer("cuts"), right=True)
-        first = torch.where(cluster == 0, targets, self.sizes[0] - 1 + cluster)
-        total = linear_cross_entropy(outputs, weight, bias, first, 0.0, chunk, dtype)
-        for number, (rows, row_biases) in enumerate(zip(tails, tail_biases, strict=True), 1):
-            inside = (cluster == number).nonzero().squeeze(1)
-            if len(inside):
-                words = targets[inside] - self.get_buffer("cuts")[number - 1]
-                total = total + linear_cross_entropy(outputs[inside], rows, row_biases, words, 0.0, chunk, dtype)
+        head_targets = torch.where(cluster == 0, targets, self.sizes[0] - 1 + cluster)
+        total = linear_cross_entropy(outputs, weight, bias, head_targets, 0.0, chunk, dtype)
+        for number, (tail, tail_bias) in enumerate(zip(tails, tail_biases, strict=True), 1):
+            rows = (cluster == number).nonzero().squeeze(1)
+            if len(rows):
+                words = targets[rows] - self.get_buffer("cuts")[number - 1]
+                total = total + linear_cross_entropy(outputs[rows], tail, tail_bias, words, 0.0, chunk, dtype)
         return total
 
     @torch.no_grad()
     def scores(self, outputs: Tensor, targets: Tensor, chunk: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """See ``Generator.scores``. A cluster is looked into where it may hold the target or the likeliest word."""
-        loss, right = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
+        """See ``Generator.scores``. Clusters that cannot contain the target or the most likely word are skipped."""
+        loss, correct = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
         with torch.autocast(outputs.device.type, enabled=False):
-            weights = [weight.to(dtype) for weight in self._head()]
+            weights = [weight.to(dtype) for weight in self._weights()]
             biases = [bias.to(dtype) for bias in self._biases()]
-            for some, words in zip(outputs.split(chunk), targets.split(chunk), strict=True):
-                picked, likeliest = self._looked_up(some.to(dtype), words, weights, biases)
-                loss -= picked.sum()
-                right += (likeliest == words).sum()
-        return loss, right
+            for chunk_outputs, chunk_targets in zip(outputs.split(chunk), targets.split(chunk), strict=True):
+                log_probs, predictions = self._predict(chunk_outputs.to(dtype), chunk_targets, weights, biases)
+                loss -= log_probs.sum()
+                correct += (predictions == chunk_targets).sum()
+        return loss, correct
 
-    def _looked_up(
+    def _predict(
         self, outputs: Tensor, targets: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """The targets' log-probabilities, and the likeliest words, (N,) each."""
+        """The targets' log-probabilities and the most likely words, (N,) each."""
         head = F.log_softmax(torch.addmm(biases[0], outputs, weights[0].t()).float(), 1)
         words, clusters = head.split([self.sizes[0], len(self.sizes) - 1], 1)
-        best, likeliest = words.max(1)
+        best, predictions = words.max(1)
         cluster = torch.bucketize(targets, self.get_buffer("cuts"), right=True)
-        picked = words.gather(1, targets.clamp(max=self.sizes[0] - 1).unsqueeze(1)).squeeze(1)
+        log_probs = words.gather(1, targets.clamp(max=self.sizes[0] - 1).unsqueeze(1)).squeeze(1)
         start = self.sizes[0]
         for number, size in enumerate(self.sizes[1:], 1):
             rows = ((cluster == number) | (clusters[:, number - 1] > best)).nonzero().squeeze(1)
-            inside = F.log_softmax(torch.addmm(biases[number], outputs[rows], weights[number].t()).float(), 1)
-            inside = inside + clusters[rows, number - 1].unsqueeze(1)
-            mine = cluster[rows] == number
-            picked[rows[mine]] = inside[mine].gather(1, (targets[rows[mine]] - start).unsqueeze(1)).squeeze(1)
+            within = F.log_softmax(torch.addmm(biases[number], outputs[rows], weights[number].t()).float(), 1)
+            within = within + clusters[rows, number - 1].unsqueeze(1)
+            has_target = cluster[rows] == number
+            columns = (targets[rows[has_target]] - start).unsqueeze(1)
+            log_probs[rows[has_target]] = within[has_target].gather(1, columns).squeeze(1)
             if len(rows):
-                highest, place = inside.max(1)
+                highest, column = within.max(1)
                 better = highest > best[rows]
-                best[rows[better]], likeliest[rows[better]] = highest[better], place[better] + start
+                best[rows[better]], predictions[rows[better]] = highest[better], column[better] + start
             start += size
-        return picked, likeliest
+        return log_probs, predictions
 
-    def _head(self) -> list[Tensor]:
-        """The weights of the head, clusters behind its words, and of each cluster."""
+    def _weights(self) -> list[Tensor]:
+        """The weights of the head (its words, then the clusters) and of each cluster."""
         head, *tails = self.weight.split(self.sizes)
         return [torch.cat([head, self.clusters.weight]), *tails]
 

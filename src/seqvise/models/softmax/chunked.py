@@ -1,7 +1,7 @@
-"""Cross entropy over a vocabulary without ever holding a (rows, words) tensor of the whole batch.
+"""Cross entropy over a large vocabulary without the (rows, V) logits of a whole batch in memory.
 
-Rows are projected in chunks; the gradients of a chunk are taken while its probabilities are at hand, so forward and
-backward together cost three products, no logits are kept, and the peak is one (chunk, V) tensor.
+Rows are projected in chunks, and the gradients of a chunk are computed in the forward pass from its probabilities.
+Forward and backward together cost three products, no logits are stored, and the peak is one (chunk, V) tensor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SHAPE_STEP = 64
-"""Rows of the last chunk are rounded up to this, since a CPU prepares a kernel for every new shape."""
+"""The rows of a chunk are padded to a multiple of this, since a CPU prepares a kernel for every new shape."""
 
 
 def linear_cross_entropy(
@@ -34,13 +34,13 @@ def linear_cross_entropy(
         targets: (N,) int64.
         label_smoothing: e, as in ``torch.nn.functional.cross_entropy``.
         chunk: rows projected at once.
-        dtype: of the products; sums and losses are float32 whatever it is.
+        dtype: of the products; sums and losses are always float32.
 
     Returns:
         A scalar, float32.
     """
     arguments = (outputs.float(), weight.float(), bias.float(), targets, label_smoothing, chunk, dtype)
-    with torch.autocast(outputs.device.type, enabled=False):  # the format of each product is chosen here
+    with torch.autocast(outputs.device.type, enabled=False):  # the dtype of each product is explicit
         result: Tensor = _LinearCrossEntropy.apply(*arguments)
     return result
 
@@ -54,19 +54,19 @@ def linear_scores(
     chunk: int = 512,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """The sum over rows of ``-log p(target)``, and how many targets are the likeliest word; without gradients.
+    """The sum over rows of ``-log p(target)`` and the number of correct predictions (argmax), without gradients.
 
-    The arguments are those of ``linear_cross_entropy``. Both scalars, float32 and int64.
+    The arguments are those of ``linear_cross_entropy``. Returns two scalars, float32 and int64.
     """
-    loss, right = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
+    loss, correct = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
     with torch.autocast(outputs.device.type, enabled=False):
         cast_weight, cast_bias = weight.to(dtype), bias.to(dtype)
         for rows in _row_chunks(outputs.shape[0], chunk):
-            scores = torch.addmm(cast_bias, outputs[rows].to(dtype), cast_weight.t()).float()
-            chosen = targets[rows]
-            loss += F.cross_entropy(scores, chosen, reduction="sum")
-            right += (scores.argmax(1) == chosen).sum()
-    return loss, right
+            logits = torch.addmm(cast_bias, outputs[rows].to(dtype), cast_weight.t()).float()
+            chunk_targets = targets[rows]
+            loss += F.cross_entropy(logits, chunk_targets, reduction="sum")
+            correct += (logits.argmax(1) == chunk_targets).sum()
+    return loss, correct
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -81,72 +81,74 @@ class _LinearCrossEntropy(torch.autograd.Function):
         chunk: int,
         dtype: torch.dtype,
     ) -> Tensor:
-        pieces = _Pieces(weight, bias, smoothing, dtype, any(ctx.needs_input_grad[:3]))
+        sums = _ChunkSums(weight, bias, smoothing, dtype, any(ctx.needs_input_grad[:3]))
         for rows in _row_chunks(outputs.shape[0], chunk):
-            pieces.add(outputs[rows], targets[rows])
-        if pieces.wants_grad:
-            ctx.save_for_backward(*pieces.gradients())
-        return pieces.loss
+            sums.add(outputs[rows], targets[rows])
+        if sums.needs_grad:
+            ctx.save_for_backward(*sums.gradients())
+        return sums.loss
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        outputs, weight, bias = ctx.saved_tensors
-        # A sum is scaled by 1 / tokens at the end of a step; in place, since these tensors are ours alone.
-        return outputs.mul_(grad), weight.mul_(grad), bias.mul_(grad), None, None, None, None
+        grad_outputs, grad_weight, grad_bias = ctx.saved_tensors
+        # In place, since nothing else refers to these tensors; ``grad`` is 1 / tokens for a mean loss.
+        return grad_outputs.mul_(grad), grad_weight.mul_(grad), grad_bias.mul_(grad), None, None, None, None
 
 
-class _Pieces:
-    """Loss and gradients, added up chunk by chunk."""
+class _ChunkSums:
+    """Loss and gradients, summed over chunks."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, smoothing: float, dtype: torch.dtype, wants_grad: bool) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, smoothing: float, dtype: torch.dtype, needs_grad: bool) -> None:
         self.weight, self.bias = weight.detach(), bias.detach()
         self.cast_weight, self.cast_bias = self.weight.to(dtype), self.bias.to(dtype)
-        self.smoothing, self.wants_grad = smoothing, wants_grad
+        self.smoothing, self.needs_grad = smoothing, needs_grad
         self.loss = weight.new_zeros(())
         self.mean_weight, self.mean_bias = self.weight.mean(0), self.bias.mean()
-        if wants_grad:
+        if needs_grad:
             self.grad_outputs: list[Tensor] = []
             self.grad_weight, self.grad_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
             self.sum_outputs = weight.new_zeros(weight.shape[1])
             self.rows = 0
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """One chunk of rows."""
+        """Adds a chunk of rows."""
         count = outputs.shape[0]
         padded = F.pad(outputs, (0, 0, 0, -count % SHAPE_STEP)).to(self.cast_weight.dtype)
         logits = torch.addmm(self.cast_bias, padded, self.cast_weight.t())
-        picked = logits[:count].gather(1, targets.unsqueeze(1)).float().squeeze(1)
-        chances = torch.softmax(logits, 1)
-        chosen = chances[:count].gather(1, targets.unsqueeze(1)).float().squeeze(1)
-        partition = picked - chosen.log()  # log of the sum of exponentials, from values that are at hand
-        self.loss += self._losses(outputs, targets, partition).sum()
-        if self.wants_grad:
-            self._add_gradients(outputs, padded, targets, chances)
+        target_logits = logits[:count].gather(1, targets.unsqueeze(1)).float().squeeze(1)
+        probabilities = torch.softmax(logits, 1)
+        target_probabilities = probabilities[:count].gather(1, targets.unsqueeze(1)).float().squeeze(1)
+        log_sum_exp = target_logits - target_probabilities.log()  # no further pass over the vocabulary
+        self.loss += self._losses(outputs, targets, log_sum_exp).sum()
+        if self.needs_grad:
+            self._add_gradients(outputs, padded, targets, probabilities)
 
-    def _losses(self, outputs: Tensor, targets: Tensor, partition: Tensor) -> Tensor:
-        target_scores = (outputs * self.weight[targets]).sum(1) + self.bias[targets]
-        # The mean score over all words is the score under the mean weight: no pass over the vocabulary.
-        mean_scores = outputs @ self.mean_weight + self.mean_bias
-        return partition - (1 - self.smoothing) * target_scores - self.smoothing * mean_scores
+    def _losses(self, outputs: Tensor, targets: Tensor, log_sum_exp: Tensor) -> Tensor:
+        target_logits = (outputs * self.weight[targets]).sum(1) + self.bias[targets]
+        # The mean logit over all words is the logit under the mean weight: no pass over the vocabulary.
+        mean_logits = outputs @ self.mean_weight + self.mean_bias
+        return log_sum_exp - (1 - self.smoothing) * target_logits - self.smoothing * mean_logits
 
-    def _add_gradients(self, outputs: Tensor, padded: Tensor, targets: Tensor, chances: Tensor) -> None:
+    def _add_gradients(self, outputs: Tensor, padded: Tensor, targets: Tensor, probabilities: Tensor) -> None:
         count = outputs.shape[0]
-        chances[count:] = 0
-        chances[torch.arange(count, device=targets.device), targets] += self.smoothing - 1
-        self.grad_outputs.append((chances @ self.cast_weight)[:count].float() - self.smoothing * self.mean_weight)
-        self.grad_weight += chances.t() @ padded
-        self.grad_bias += (chances.t() @ chances.new_ones(len(chances), 1)).squeeze(1)
+        probabilities[count:] = 0
+        probabilities[torch.arange(count, device=targets.device), targets] += self.smoothing - 1
+        self.grad_outputs.append((probabilities @ self.cast_weight)[:count].float() - self.smoothing * self.mean_weight)
+        self.grad_weight += probabilities.t() @ padded
+        self.grad_bias += (probabilities.t() @ probabilities.new_ones(len(probabilities), 1)).squeeze(1)
         self.sum_outputs += outputs.sum(0)
         self.rows += count
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of outputs, weight and bias, the uniform share of label smoothing included."""
+        """The gradients of outputs, weight and bias, including the uniform part of label smoothing."""
         if self.smoothing:
-            share = self.smoothing / self.weight.shape[0]
-            self.grad_weight -= share * self.sum_outputs
-            self.grad_bias -= share * self.rows
-        outputs = torch.cat(self.grad_outputs) if self.grad_outputs else self.weight.new_zeros(0, self.weight.shape[1])
-        return outputs, self.grad_weight, self.grad_bias
+            uniform = self.smoothing / self.weight.shape[0]
+            self.grad_weight -= uniform * self.sum_outputs
+            self.grad_bias -= uniform * self.rows
+        grad_outputs = (
+            torch.cat(self.grad_outputs) if self.grad_outputs else self.weight.new_zeros(0, self.weight.shape[1])
+        )
+        return grad_outputs, self.grad_weight, self.grad_bias
 
 
 def _row_chunks(rows: int, chunk: int) -> list[slice]:

@@ -1,4 +1,4 @@
-"""The projection from the decoder's output to words."""
+"""The projection from outputs to the vocabulary, and greedy prediction."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Generator(nn.Module):
     """``logits = W output + b``.
 
     Args:
-        words: vocabulary size V.
-        size: width D of the decoder's output.
-        weight: (V, D), where the projection shares the embedding's weight: one Parameter, one optimizer state.
+        vocab_size: V.
+        size: width D of the outputs.
+        weight: (V, D), the embedding's weight if it is shared: one Parameter with one optimizer state.
     """
 
-    def __init__(self, words: int, size: int, weight: Tensor | None = None) -> None:
+    def __init__(self, vocab_size: int, size: int, weight: Tensor | None = None) -> None:
         super().__init__()
-        own = nn.Parameter(torch.empty(words, size).normal_(std=size**-0.5))
-        self.weight = own if weight is None else weight
-        self.bias = nn.Parameter(torch.zeros(words))
+        initial = nn.Parameter(torch.empty(vocab_size, size).normal_(std=size**-0.5))
+        self.weight = initial if weight is None else weight
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Unnormalised scores: (..., D) to (..., V)."""
@@ -47,14 +47,14 @@ class Generator(nn.Module):
             label_smoothing: as in ``torch.nn.functional.cross_entropy``.
             chunk: rows projected at once.
             dtype: of the products.
-            sampled: words drawn, as in ``sampled_cross_entropy``, which smooths no labels; None reads all.
+            sampled: expected number of sampled words, as in ``sampled_cross_entropy`` (no label smoothing); None: all.
         """
         if sampled is not None:
             return sampled_cross_entropy(outputs, self.weight, self.bias, targets, sampled, chunk, dtype)
         return linear_cross_entropy(outputs, self.weight, self.bias, targets, label_smoothing, chunk, dtype)
 
     def scores(self, outputs: Tensor, targets: Tensor, chunk: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The sum of ``-log p(target)``, and how many targets are the likeliest word; without gradients.
+        """The sum of ``-log p(target)`` and the number of correct predictions (argmax), without gradients.
 
         The arguments are those of ``loss``.
         """
@@ -62,11 +62,11 @@ class Generator(nn.Module):
 
 
 class WordPicker:
-    """The most likely word for each output, without gradient, from weights converted once.
+    """Predicts the most likely word for each output, without gradient; the weights are cast once.
 
     Args:
         generator: the projection.
-        dtype: of the product; bfloat16 where the processor is fast at it.
+        dtype: of the product; bfloat16 on devices that are fast at it.
     """
 
     def __init__(self, generator: Projection, dtype: torch.dtype) -> None:
@@ -76,6 +76,6 @@ class WordPicker:
     def __call__(self, outputs: Tensor) -> Tensor:
         """(N, D) to (N,) int64."""
         with torch.autocast(outputs.device.type, enabled=False):
-            scores = torch.addmm(self.bias, outputs.detach().to(self.weight.dtype), self.weight.t())
-        # An arg max over bfloat16 is three times slower on a CPU than the conversion and an arg max over floats.
-        return scores.float().argmax(1)
+            logits = torch.addmm(self.bias, outputs.detach().to(self.weight.dtype), self.weight.t())
+        # On a CPU an argmax over bfloat16 takes three times as long as a cast and an argmax over float32.
+        return logits.float().argmax(1)

@@ -1,11 +1,11 @@
-"""Cross entropy over words drawn anew at each step, for training with a large vocabulary (Jean et al. 2015, "On using
-very large target vocabulary for neural machine translation", arXiv:1412.2007).
+"""Sampled softmax: cross entropy over words sampled at each step, for training with a large vocabulary (Jean et al.
+2015, "On using very large target vocabulary for neural machine translation", arXiv:1412.2007).
 
-Of a softmax only the sum ``Z = sum_v exp(s_v)`` reads all words. Let each word v be drawn with a chance ``c_v`` of its
-own, and the batch's targets with chance 1: ``sum of exp(s_v) / c_v over the drawn words`` is Z on average, whatever the
-chances (Horvitz and Thompson 1952). They fall with a word's rank, as frequencies do (Zipf), so that frequent words are
-always there. ``log Z`` comes out somewhat low on average, less so the more words are drawn. How many words are drawn
-is waited for, once a step, where another device draws them.
+Only the sum ``Z = sum_v exp(s_v)`` of a softmax depends on all words. Sample each word v independently with probability
+``c_v``, and the batch's targets with probability 1. Then the sum of ``exp(s_v) / c_v`` over the sampled words is an
+unbiased estimate of Z for any probabilities (Horvitz and Thompson 1952). They fall with the rank of a word, as
+frequencies do (Zipf), so that frequent words are always sampled. The estimate of ``log Z`` is biased low, less so with
+more words. On a GPU the number of sampled words is synchronised once per step.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ def sampled_cross_entropy(
         weight: (V, D), the rows of frequent words first.
         bias: (V,).
         targets: (N,) int64.
-        count: words drawn on average, the targets not counted; V or more is the whole sum.
+        count: expected number of sampled words, without the targets; V or more is the exact loss.
         chunk, dtype: as of ``linear_cross_entropy``.
 
     Returns:
-        A scalar, float32. Its gradient is zero for words that are neither drawn nor a target.
+        A scalar, float32. Its gradient is zero for words that are neither sampled nor a target.
     """
-    words = weight.shape[0]
-    if count >= words:
+    vocab_size = weight.shape[0]
+    if count >= vocab_size:
         return linear_cross_entropy(outputs, weight, bias, targets, chunk=chunk, dtype=dtype)
-    chances = _chances(words, count, weight.device).index_fill(0, targets, 1.0)
-    drawn = (torch.rand_like(chances) < chances).nonzero().squeeze(1)
-    corrected = bias.index_select(0, drawn).float() - chances.index_select(0, drawn).log()
-    places = torch.searchsorted(drawn, targets)
-    return linear_cross_entropy(outputs, weight.index_select(0, drawn), corrected, places, chunk=chunk, dtype=dtype)
+    probabilities = _sampling_probabilities(vocab_size, count, weight.device).index_fill(0, targets, 1.0)
+    words = (torch.rand_like(probabilities) < probabilities).nonzero().squeeze(1)
+    corrected_bias = bias.index_select(0, words).float() - probabilities.index_select(0, words).log()
+    positions = torch.searchsorted(words, targets)
+    weight_rows = weight.index_select(0, words)
+    return linear_cross_entropy(outputs, weight_rows, corrected_bias, positions, chunk=chunk, dtype=dtype)
 
 
 @lru_cache(maxsize=8)
-def _chances(words: int, count: int, device: torch.device) -> Tensor:
-    """``min(1, f / rank)`` of each word, (V,) float32, with the f by which they add up to count < V."""
-    ranks = np.arange(1, words + 1, dtype=np.float64)
-    low, high = 0.0, float(words)
+def _sampling_probabilities(vocab_size: int, count: int, device: torch.device) -> Tensor:
+    """``min(1, f / rank)`` of each word, (V,) float32, with f such that they add up to count < V."""
+    ranks = np.arange(1, vocab_size + 1, dtype=np.float64)
+    low, high = 0.0, float(vocab_size)
     for _ in range(64):
         middle = (low + high) / 2
         low, high = (middle, high) if np.minimum(1.0, middle / ranks).sum() < count else (low, middle)

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention with several heads, over whole sentences or one step at a time."""
+"""Multi-head scaled dot-product attention, over whole sentences or step by step."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from seqvise.models.transformer.positions import Rotation
 
 
 class KeyValue(NamedTuple):
-    """What an attention looks at: keys and values, each (N, H, S, d)."""
+    """Keys and values of an attention, each (N, H, S, d)."""
 
     keys: Tensor
     values: Tensor
 
     def rows(self, rows: Tensor) -> KeyValue:
-        """Those of the chosen rows. rows: (M,) int64, repeats allowed."""
-        # Five times as fast on a CPU as self.keys[rows].
+        """Keys and values of the selected rows. rows: (M,) int64, repeats allowed."""
+        # index_select is five times as fast on a CPU as self.keys[rows].
         return KeyValue(self.keys.index_select(0, rows), self.values.index_select(0, rows))
 
     def followed_by(self, later: KeyValue) -> KeyValue:
-        """These and then ``later``'s, along S."""
+        """Concatenated with ``later`` along S."""
         return KeyValue(torch.cat([self.keys, later.keys], 2), torch.cat([self.values, later.values], 2))
 
 
 class _Attention(nn.Module):
-    """What both attentions have: heads, dropout, the output's projection."""
+    """Base of both attentions: heads, dropout, output projection."""
 
     def __init__(self, width: int, heads: int, dropout: TransformerDropoutOptions) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Attention(nn.Module):
         return split
 
     def _merge(self, heads: Tensor) -> Tensor:
-        """(N, H, T, d) to (N, T, D), through the output's projection."""
+        """(N, H, T, d) to (N, T, D), through the output projection."""
         merged: Tensor = self.output(heads.transpose(1, 2).flatten(2))
         return merged
 
@@ -57,38 +57,38 @@ class _Attention(nn.Module):
 
 
 class SelfAttention(_Attention):
-    """``softmax(Q K^T / sqrt(d)) V`` with Q, K and V of the same sequence, in one product (Vaswani et al. 2017)."""
+    """``softmax(Q K^T / sqrt(d)) V`` (Vaswani et al. 2017); one product projects a sequence to Q, K and V."""
 
     def __init__(self, width: int, heads: int, dropout: TransformerDropoutOptions) -> None:
         super().__init__(width, heads, dropout)
         self.project = packed_linear(width, 3)
 
     def forward(self, inputs: Tensor, rotation: Rotation | None, mask: Tensor | None, causal: bool) -> Tensor:
-        """Every step of (N, T, D) looks at the steps it may see.
+        """Attention of all steps: (N, T, D) to (N, T, D).
 
         Args:
             inputs: (N, T, D).
-            rotation: of the T positions, or None.
-            mask: (N, 1, 1, T) bool, true where a step may be looked at; None where all may.
-            causal: a step sees itself and those before it alone; without a mask.
+            rotation: for the T positions, or None.
+            mask: (N, 1, 1, T) bool, true at steps that may be attended to; None for all.
+            causal: each step attends only to itself and earlier steps; needs ``mask=None``.
         """
-        queries, seen = self._project(inputs, rotation)
-        return self._merge(attend(queries, seen, mask, self._rate(), causal))
+        queries, key_value = self._project(inputs, rotation)
+        return self._merge(attend(queries, key_value, mask, self._rate(), causal))
 
     def step(self, inputs: Tensor, rotation: Rotation | None, past: KeyValue) -> tuple[Tensor, KeyValue]:
-        """The next step (N, 1, D) looks at itself and the past, and joins it."""
-        queries, now = self._project(inputs, rotation)
-        seen = past.followed_by(now)
-        return self._merge(attend(queries, seen, rate=self._rate())), seen
+        """Attention of the next step (N, 1, D) to itself and the past; also returns the extended past."""
+        queries, current = self._project(inputs, rotation)
+        past = past.followed_by(current)
+        return self._merge(attend(queries, past, rate=self._rate())), past
 
     def _project(self, inputs: Tensor, rotation: Rotation | None) -> tuple[Tensor, KeyValue]:
         packed = self._split(self.project(inputs), 3)
-        queries, keys = (packed[:, :, :2] if rotation is None else rotation.turn(packed[:, :, :2])).unbind(2)
+        queries, keys = (packed[:, :, :2] if rotation is None else rotation.rotate(packed[:, :, :2])).unbind(2)
         return queries.transpose(1, 2), KeyValue(keys.transpose(1, 2), packed[:, :, 2].transpose(1, 2))
 
 
 class CrossAttention(_Attention):
-    """Attention of the target to the source, whose keys and values are computed once a sentence."""
+    """Attention of the target to the source, whose keys and values are computed once per sentence."""
 
     def __init__(self, width: int, heads: int, dropout: TransformerDropoutOptions) -> None:
         super().__init__(width, heads, dropout)
@@ -96,56 +96,56 @@ class CrossAttention(_Attention):
         self.project = packed_linear(width, 2)
 
     def keys_values(self, memory: Tensor) -> KeyValue:
-        """Keys and values of the source, in one product: (N, S, D) to (N, H, S, d) each, contiguous for the steps."""
+        """Keys and values of the source, from one product: (N, S, D) to (N, H, S, d) each, contiguous for the steps."""
         keys, values = self._split(self.project(memory), 2).permute(2, 0, 3, 1, 4).contiguous()
         return KeyValue(keys, values)
 
-    def forward(self, inputs: Tensor, seen: KeyValue, mask: Tensor) -> Tensor:
-        """Every step of (N, T, D) looks at the source. mask: (N, 1, 1, S) bool, true at real steps."""
-        return self._merge(attend(self._queries(inputs), seen, mask, self._rate()))
+    def forward(self, inputs: Tensor, source: KeyValue, mask: Tensor) -> Tensor:
+        """Attention of all steps (N, T, D) to the source. mask: (N, 1, 1, S) bool, false at padding."""
+        return self._merge(attend(self._queries(inputs), source, mask, self._rate()))
 
-    def step(self, inputs: Tensor, seen: KeyValue, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``forward`` for one step of N rows, with the weights (N, S), the mean over the heads.
+    def step(self, inputs: Tensor, source: KeyValue, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """``forward`` for one step of N rows, and the attention weights (N, S), averaged over the heads.
 
         Args:
-            inputs: (N, 1, D), the N / B rows of each sentence side by side.
-            seen: of B sentences.
-            mask: (B, 1, 1, S) bool, true at real steps.
+            inputs: (N, 1, D); the N / B rows of a sentence are adjacent.
+            source: of B sentences.
+            mask: (B, 1, 1, S) bool, false at padding.
         """
-        # The rows of a sentence ask as the steps of one do, so that they share its keys and values.
-        queries = self._queries(inputs.reshape(seen.keys.shape[0], -1, inputs.shape[2]))
-        scores = queries @ seen.keys.transpose(2, 3) / math.sqrt(queries.shape[3])  # (B, H, N / B, S)
+        # The rows of a sentence take the place of the steps, so that they share its keys and values.
+        queries = self._queries(inputs.reshape(source.keys.shape[0], -1, inputs.shape[2]))
+        scores = queries @ source.keys.transpose(2, 3) / math.sqrt(queries.shape[3])  # (B, H, N / B, S)
         weights = torch.softmax(scores.masked_fill(~mask, float("-inf")), 3)
-        found = dropout(weights, self._rate()).to(seen.values.dtype) @ seen.values
-        return self._merge(found).reshape(inputs.shape), weights.mean(1).flatten(0, 1)
+        context = dropout(weights, self._rate()).to(source.values.dtype) @ source.values
+        return self._merge(context).reshape(inputs.shape), weights.mean(1).flatten(0, 1)
 
     def _queries(self, inputs: Tensor) -> Tensor:
         return self._split(self.query(inputs), 1).squeeze(2).transpose(1, 2)
 
 
 def attend(
-    queries: Tensor, seen: KeyValue, mask: Tensor | None = None, rate: float = 0.0, causal: bool = False
+    queries: Tensor, key_value: KeyValue, mask: Tensor | None = None, rate: float = 0.0, causal: bool = False
 ) -> Tensor:
-    """What queries find: (N, H, T, d).
+    """The contexts of the queries: (N, H, T, d).
 
     Args:
         queries: (N, H, T, d).
-        seen: keys and values.
-        mask: (N, 1, 1, S) bool, true where a step may be looked at; None where all may.
-        rate: chance of a weight to be dropped.
-        causal: a step sees itself and those before it alone; without a mask.
+        key_value: keys and values.
+        mask: (N, 1, 1, S) bool, true at steps that may be attended to; None for all.
+        rate: dropout probability of the weights.
+        causal: each step attends only to itself and earlier steps; needs ``mask=None``.
     """
-    parts: tuple[Tensor, Tensor, Tensor] = (queries, *seen)
-    look = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=rate, is_causal=causal)
-    if queries.device.type != "cpu" or all(part.dtype != torch.bfloat16 for part in parts):
-        return look(*parts)
-    # The library's gradients in bfloat16 take six times as long there as those in float32.
+    inputs: tuple[Tensor, Tensor, Tensor] = (queries, *key_value)
+    attention = partial(F.scaled_dot_product_attention, attn_mask=mask, dropout_p=rate, is_causal=causal)
+    if queries.device.type != "cpu" or all(part.dtype != torch.bfloat16 for part in inputs):
+        return attention(*inputs)
+    # On a CPU, gradients in bfloat16 take six times as long as those in float32.
     with torch.autocast("cpu", enabled=False):
-        return look(*(part.float() for part in parts)).to(seen.values.dtype)
+        return attention(*(part.float() for part in inputs)).to(key_value.values.dtype)
 
 
 def packed_linear(width: int, parts: int) -> nn.Linear:
-    """``parts`` square projections in one, (N, D) to (N, parts D), each by Glorot and Bengio's rule over sqrt(2)."""
+    """``parts`` square projections in one, (N, D) to (N, parts D), each with Xavier initialisation over sqrt(2)."""
     linear = nn.Linear(width, parts * width)
     for part in linear.weight.chunk(parts):
         nn.init.xavier_uniform_(part, gain=2**-0.5)

@@ -1,4 +1,4 @@
-"""The decoder: one step from the keys and values of those before, or all steps of a training batch at once."""
+"""The transformer decoder: single steps with cached keys and values, and all steps of a training batch at once."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from seqvise.models.transformer.options import TransformerOptions
 
 @dataclass(frozen=True)
 class TransformerMemory:
-    """What the decoder reads of the source.
+    """The encoded source.
 
     Attributes:
-        layers: for each decoder layer its keys and values of the source, (B, H, S, d).
-        mask: (B, S) bool, true at real steps.
+        layers: keys and values of the source for each decoder layer, (B, H, S, d).
+        mask: (B, S) bool, false at padding.
     """
 
     layers: tuple[KeyValue, ...]
     mask: Tensor
 
     def rows(self, rows: Tensor) -> TransformerMemory:
-        """The memory of the chosen sentences. rows: (M,) int64, repeats allowed."""
+        """The memory of the selected sentences. rows: (M,) int64, repeats allowed."""
         return TransformerMemory(tuple(layer.rows(rows) for layer in self.layers), self.mask[rows])
 
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What the decoder keeps of the words said.
+    """The key-value cache of the decoder.
 
     Attributes:
-        layers: for each layer the keys and values of the steps so far, (N, H, t, d).
+        layers: keys and values of the previous steps for each layer, (N, H, t, d).
     """
 
     layers: tuple[KeyValue, ...]
 
     @property
     def position(self) -> int:
-        """How many steps have been made."""
+        """The number of previous steps, t."""
         return self.layers[0].keys.shape[2]
 
     def rows(self, rows: Tensor) -> TransformerState:
-        """The state of the chosen rows. rows: (M,) int64, repeats allowed."""
+        """The state of the selected rows. rows: (M,) int64, repeats allowed."""
         return TransformerState(tuple(layer.rows(rows) for layer in self.layers))
 
 
-class Stepped(NamedTuple):
+class TransformerStep(NamedTuple):
     """One step's output (N, D) before the projection, the state after it, and the last layer's attention (N, S)."""
 
     output: Tensor
@@ -62,25 +62,25 @@ class Stepped(NamedTuple):
 
 
 class TransformerDecoder(nn.Module):
-    """A stack of layers and a last norm."""
+    """A stack of layers and a final norm. vocab_size: V."""
 
-    def __init__(self, options: TransformerOptions, words: int) -> None:
+    def __init__(self, options: TransformerOptions, vocab_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, options.embedding, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, options.embedding, padding_idx=PAD)
         self.input = WordInput(options)
         self.layers = nn.ModuleList(DecoderLayer(options) for _ in range(options.decoder_layers))
         self.norm = norm(options)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> TransformerMemory:
-        """What all steps read of the source. encoded: (B, S, D), mask: (B, S) bool."""
+        """Keys and values of the source for all layers. encoded: (B, S, D), mask: (B, S) bool."""
         return TransformerMemory(tuple(layer.cross.keys_values(encoded) for layer in self._layers()), mask)
 
     def start(self, memory: TransformerMemory) -> TransformerState:
-        """The state before the first step: keys and values of no steps."""
+        """The state before the first step: an empty cache."""
         return TransformerState(tuple(KeyValue(*(part[:, :, :0] for part in layer)) for layer in memory.layers))
 
-    def step(self, tokens: Tensor, state: TransformerState, memory: TransformerMemory) -> Stepped:
-        """One step. tokens: (N,) int64, the words said last."""
+    def step(self, tokens: Tensor, state: TransformerState, memory: TransformerMemory) -> TransformerStep:
+        """One decoding step. tokens: (N,) int64, the previous tokens."""
         return self._advance(self.embedding(tokens), state, memory)
 
     def unroll(self, target: Tensor, forced: Tensor | None, memory: TransformerMemory, pick: PickWords) -> Tensor:
@@ -88,53 +88,54 @@ class TransformerDecoder(nn.Module):
 
         Args:
             target: (B, T) int64, the references.
-            forced: (B, T) bool on the CPU: where true, the step reads the reference's word before it, elsewhere the
-                model's own. The first column is not looked at: every sentence begins with ``BOS``. None: all forced.
-            memory: of the source.
-            pick: outputs (B, D) to own words (B,) int64; called after the steps whose word is needed.
+            forced: (B, T) bool on the CPU. True: the input of the step is the reference token (teacher forcing); false:
+                the token that the model predicts. None forces all. The first column is ignored: the first input is
+                always ``BOS``.
+            memory: the encoded source.
+            pick: outputs (B, D) to predicted tokens (B,) int64; called only if the next step uses the prediction.
 
         Returns:
             (B, T, D).
         """
-        words = F.pad(target[:, :-1], (1, 0), value=BOS)
+        inputs = F.pad(target[:, :-1], (1, 0), value=BOS)
         if forced is None:
-            return self._unroll_forced(words, memory)
-        return self._unroll_steps(words, forced, memory, pick)
+            return self._unroll_forced(inputs, memory)
+        return self._unroll_steps(inputs, forced, memory, pick)
 
-    def _unroll_forced(self, words: Tensor, memory: TransformerMemory) -> Tensor:
-        sequence = self.input(self.embedding(words))
-        rotation = self.input.positions.rotation(0, words.shape[1], sequence.device)
+    def _unroll_forced(self, inputs: Tensor, memory: TransformerMemory) -> Tensor:
+        sequence = self.input(self.embedding(inputs))
+        rotation = self.input.positions.rotation(0, inputs.shape[1], sequence.device)
         mask = memory.mask[:, None, None]
         for layer, source in zip(self.layers, memory.layers, strict=True):
             sequence = layer(sequence, rotation, source, mask)
-        found: Tensor = self.norm(sequence)
-        return found
+        outputs: Tensor = self.norm(sequence)
+        return outputs
 
-    def _unroll_steps(self, words: Tensor, forced: Tensor, memory: TransformerMemory, pick: PickWords) -> Tensor:
-        given = [True, *forced[:, 1:].all(0).tolist()]
-        choose = forced.to(words.device)
-        vectors = self.embedding(words)
-        said = StepEmbedding(self.embedding.weight, words.shape[1], words.shape[0])
+    def _unroll_steps(self, inputs: Tensor, forced: Tensor, memory: TransformerMemory, pick: PickWords) -> Tensor:
+        all_forced = [True, *forced[:, 1:].all(0).tolist()]
+        forced = forced.to(inputs.device)
+        embedded = self.embedding(inputs)
+        embed_step = StepEmbedding(self.embedding.weight, inputs.shape[1], inputs.shape[0])
         state = self.start(memory)
         outputs: list[Tensor] = []
-        for t in range(words.shape[1]):
-            now = vectors[:, t]
-            if not given[t]:
-                now = said(t, torch.where(choose[:, t], words[:, t], pick(outputs[-1])))
-            stepped = self._advance(now, state, memory)
-            state = stepped.state
-            outputs.append(stepped.output)
+        for t in range(inputs.shape[1]):
+            step_embedded = embedded[:, t]
+            if not all_forced[t]:
+                step_embedded = embed_step(t, torch.where(forced[:, t], inputs[:, t], pick(outputs[-1])))
+            result = self._advance(step_embedded, state, memory)
+            state = result.state
+            outputs.append(result.output)
         return torch.stack(outputs, 1)
 
-    def _advance(self, vectors: Tensor, state: TransformerState, memory: TransformerMemory) -> Stepped:
+    def _advance(self, vectors: Tensor, state: TransformerState, memory: TransformerMemory) -> TransformerStep:
         sequence = self.input(vectors.unsqueeze(1), state.position)
         rotation = self.input.positions.rotation(state.position, 1, sequence.device)
         mask, weights = memory.mask[:, None, None], memory.mask
-        after: list[KeyValue] = []
+        cache: list[KeyValue] = []
         for layer, past, source in zip(self._layers(), state.layers, memory.layers, strict=True):
             sequence, past, weights = layer.step(sequence, rotation, past, source, mask)
-            after.append(past)
-        return Stepped(self.norm(sequence).squeeze(1), TransformerState(tuple(after)), weights)
+            cache.append(past)
+        return TransformerStep(self.norm(sequence).squeeze(1), TransformerState(tuple(cache)), weights)
 
     def _layers(self) -> list[DecoderLayer]:
         return list(self.layers)  # type: ignore[arg-type]

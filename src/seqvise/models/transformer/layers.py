@@ -1,4 +1,4 @@
-"""One layer of either side. Each sublayer reads the normed sequence and adds to it (pre-norm, Xiong et al. 2020)."""
+"""Encoder and decoder layers with pre-norm (Xiong et al. 2020), and the encoder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {"layer": nn.LayerNorm
 
 
 def norm(options: TransformerOptions) -> nn.Module:
-    """A norm over the width: of mean and deviation, or of the root mean square alone (Zhang and Sennrich 2019)."""
+    """Layer norm, or RMS norm (Zhang and Sennrich 2019), over the width."""
     return NORMS[options.norm](options.embedding, eps=1e-5)
 
 
@@ -40,20 +40,20 @@ class FeedForward(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         hidden = self.activation(self.inner(inputs))
-        found: Tensor = self.outer(dropout(hidden, self.dropout.activation * self.dropout.scale, self.training))
-        return found
+        outputs: Tensor = self.outer(dropout(hidden, self.dropout.activation * self.dropout.scale, self.training))
+        return outputs
 
 
 class Residual(nn.Module):
-    """Adds what a sublayer found, less what dropout takes."""
+    """Residual connection: adds a sublayer's output, with dropout, to its input."""
 
     def __init__(self, dropout: TransformerDropoutOptions) -> None:
         super().__init__()
         self.dropout = dropout
 
-    def forward(self, inputs: Tensor, found: Tensor) -> Tensor:
-        """inputs, found: (..., D)."""
-        return inputs + dropout(found, self.dropout.residual * self.dropout.scale, self.training)
+    def forward(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """inputs, output: (..., D)."""
+        return inputs + dropout(output, self.dropout.residual * self.dropout.scale, self.training)
 
 
 class EncoderLayer(nn.Module):
@@ -67,14 +67,14 @@ class EncoderLayer(nn.Module):
         self.add = Residual(options.dropout)
 
     def forward(self, inputs: Tensor, rotation: Rotation | None, mask: Tensor) -> Tensor:
-        """(N, S, D) to (N, S, D). mask: (N, 1, 1, S) bool, true at real steps."""
+        """(N, S, D) to (N, S, D). mask: (N, 1, 1, S) bool, false at padding."""
         inputs = self.add(inputs, self.attention(self.attention_norm(inputs), rotation, mask, causal=False))
-        found: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
-        return found
+        outputs: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
+        return outputs
 
 
-class SteppedLayer(NamedTuple):
-    """One step's output (N, 1, D), the keys and values so far, and the weights over the source (N, S)."""
+class LayerStep(NamedTuple):
+    """One step's output (N, 1, D), the extended key-value cache, and the weights over the source (N, S)."""
 
     output: Tensor
     past: KeyValue
@@ -82,7 +82,7 @@ class SteppedLayer(NamedTuple):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention to the words before, attention to the source, feed-forward."""
+    """Causal self-attention, cross-attention to the source, feed-forward."""
 
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
@@ -93,25 +93,25 @@ class DecoderLayer(nn.Module):
         self.add = Residual(options.dropout)
 
     def forward(self, inputs: Tensor, rotation: Rotation | None, source: KeyValue, mask: Tensor) -> Tensor:
-        """All steps at once: (N, T, D) to (N, T, D). mask: (N, 1, 1, S) bool, true at real source steps."""
+        """All steps at once: (N, T, D) to (N, T, D). mask: (N, 1, 1, S) bool, false at padding of the source."""
         inputs = self.add(inputs, self.attention(self.attention_norm(inputs), rotation, None, causal=True))
         inputs = self.add(inputs, self.cross(self.cross_norm(inputs), source, mask))
-        found: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
-        return found
+        outputs: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
+        return outputs
 
     def step(
         self, inputs: Tensor, rotation: Rotation | None, past: KeyValue, source: KeyValue, mask: Tensor
-    ) -> SteppedLayer:
-        """The next step alone: (N, 1, D)."""
-        found, past = self.attention.step(self.attention_norm(inputs), rotation, past)
-        inputs = self.add(inputs, found)
-        found, weights = self.cross.step(self.cross_norm(inputs), source, mask)
-        inputs = self.add(inputs, found)
-        return SteppedLayer(self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs))), past, weights)
+    ) -> LayerStep:
+        """One decoding step: (N, 1, D)."""
+        attended, past = self.attention.step(self.attention_norm(inputs), rotation, past)
+        inputs = self.add(inputs, attended)
+        context, weights = self.cross.step(self.cross_norm(inputs), source, mask)
+        inputs = self.add(inputs, context)
+        return LayerStep(self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs))), past, weights)
 
 
 class WordInput(nn.Module):
-    """From word vectors to what the first layer reads: times sqrt(D), with their positions, less dropout."""
+    """Input of the first layer: word vectors times sqrt(D), with positions and dropout."""
 
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
@@ -119,27 +119,27 @@ class WordInput(nn.Module):
         self.dropout = options.dropout
 
     def forward(self, vectors: Tensor, start: int = 0) -> Tensor:
-        """vectors: (N, T, D), at positions from ``start`` on."""
-        marked = self.positions.mark(vectors * math.sqrt(vectors.shape[2]), start)
-        return dropout(marked, self.dropout.embedding * self.dropout.scale, self.training)
+        """vectors: (N, T, D), at positions ``start`` to ``start + T - 1``."""
+        positioned = self.positions.add_positions(vectors * math.sqrt(vectors.shape[2]), start)
+        return dropout(positioned, self.dropout.embedding * self.dropout.scale, self.training)
 
 
 class TransformerEncoder(nn.Module):
-    """A stack of layers and a last norm; padding is never looked at."""
+    """A stack of layers and a final norm; padding is masked. vocab_size: V."""
 
-    def __init__(self, options: TransformerOptions, words: int) -> None:
+    def __init__(self, options: TransformerOptions, vocab_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, options.embedding, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, options.embedding, padding_idx=PAD)
         self.input = WordInput(options)
         self.layers = nn.ModuleList(EncoderLayer(options) for _ in range(options.encoder_layers))
         self.norm = norm(options)
 
     def forward(self, src: SourceBatch) -> Tensor:
-        """What was read at every step: (B, S, D)."""
+        """The outputs of all steps: (B, S, D)."""
         sequence = self.input(self.embedding(src.ids))
         rotation = self.input.positions.rotation(0, src.ids.shape[1], sequence.device)
         mask = src.mask()[:, None, None]
         for layer in self.layers:
             sequence = layer(sequence, rotation, mask)
-        found: Tensor = self.norm(sequence)
-        return found
+        outputs: Tensor = self.norm(sequence)
+        return outputs

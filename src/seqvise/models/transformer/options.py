@@ -1,4 +1,4 @@
-"""What a person chooses about a transformer. Imports nothing heavy."""
+"""Options of transformers. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from seqvise.models.options import ForcingOptions, ScaledDropoutOptions
+from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 ACTIVATIONS = ("relu", "gelu")
 POSITIONS = ("sinusoidal", "rotary")
@@ -16,14 +17,14 @@ NORMS = ("layer", "rms")
 class TransformerDropoutOptions(ScaledDropoutOptions):
     """Dropout probabilities of a transformer, each multiplied by ``scale``."""
 
-    embedding: float = 0.1  # what the first layer of each side reads: word vector and position
-    attention: float = 0.0  # weights of every attention
-    residual: float = 0.1  # what a sublayer adds
+    embedding: float = 0.1  # word vectors plus positions
+    attention: float = 0.0  # attention weights
+    residual: float = 0.1  # output of each sublayer
     activation: float = 0.0  # inside the feed-forward sublayer
 
 
 @dataclass
-class TransformerOptions:
+class TransformerOptions(Options):
     """A pre-norm encoder-decoder transformer."""
 
     _target_: str = "seqvise.models.transformer.model.Transformer"
@@ -37,31 +38,23 @@ class TransformerOptions:
     positions: str = "sinusoidal"
     norm: str = "layer"
     tie_output: bool = True  # the projection's weight is the target embedding
-    share_embeddings: bool = False  # one embedding for both sides, which then have one vocabulary
+    share_embeddings: bool = False  # one embedding for both sides, which need one vocabulary
     dropout: TransformerDropoutOptions = field(default_factory=TransformerDropoutOptions)
     teacher_forcing: ForcingOptions = field(default_factory=ForcingOptions)
 
-    def problems(self, key: str) -> Iterator[str]:
-        """Sentences about values that cannot be right. key: the node's full name, for the message."""
-        for name, allowed in (("activation", ACTIVATIONS), ("positions", POSITIONS), ("norm", NORMS)):
-            if getattr(self, name) not in allowed:
-                yield f"{key}.{name} is '{getattr(self, name)}', but must be one of {', '.join(allowed)}."
-        sizes = ("embedding", "heads", "encoder_layers", "decoder_layers", "feed_forward")
-        small = [name for name in sizes if getattr(self, name) < 1]
-        for name in small:
-            yield f"{key}.{name} is {getattr(self, name)}, but must be at least 1."
-        if not small:
-            yield from self._problems_of_width(key)
-        yield from self.dropout.problems(f"{key}.dropout")
-        yield from self.teacher_forcing.problems(f"{key}.teacher_forcing")
+    def validate(self) -> Iterator[Problem]:
+        yield from one_of(self, activation=ACTIVATIONS, positions=POSITIONS, norm=NORMS)
+        small = list(at_least(self, 1, "embedding", "heads", "encoder_layers", "decoder_layers", "feed_forward"))
+        yield from small or self._validate_width()
 
-    def _problems_of_width(self, key: str) -> Iterator[str]:
+    def _validate_width(self) -> Iterator[Problem]:
         if self.embedding % self.heads:
-            yield f"{key}.embedding must be a multiple of {key}.heads ({self.heads}), but is {self.embedding}."
+            yield "embedding", f"is {self.embedding}, but must be a multiple of {NODE}.heads, which is {self.heads}."
         elif self.positions == "rotary" and self.embedding // self.heads % 2:
             yield (
-                f"{key}.embedding / {key}.heads is {self.embedding // self.heads}, but {key}.positions=rotary turns "
-                f"pairs of numbers: make it even, or set {key}.positions=sinusoidal."
+                "embedding",
+                f"/ {NODE}.heads is {self.embedding // self.heads}, but {NODE}.positions=rotary rotates pairs of "
+                f"numbers: make it even, or set {NODE}.positions=sinusoidal.",
             )
         elif self.positions == "sinusoidal" and self.embedding % 2:
-            yield f"{key}.embedding is {self.embedding}, but must be even with {key}.positions=sinusoidal."
+            yield "embedding", f"is {self.embedding}, but must be even with {NODE}.positions=sinusoidal."

@@ -1,4 +1,4 @@
-"""The index that compares with every vector: the oracle, to which vectors can be added and from which removed."""
+"""The exact index: compares queries with all vectors, and supports adding and removing vectors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from seqvise.retrieval.indexes.base import Ids, Neighbours
 from seqvise.retrieval.indexes.nearest import Rows, checked_queries, nearest_rows, unit_rows
 from seqvise.retrieval.options import GraphOptions
 
-ROOM = 1.2
-"""Rows that are made, to those needed, when vectors are added."""
+GROWTH = 1.2
+"""Ratio of allocated to needed rows when vectors are added."""
 
 
 class ExactIndex:
-    """All vectors in one table. See ``Index``.
+    """All vectors in one array. See ``Index``.
 
     Args:
-        vectors: (N, D), of length 1.
-        ids: (N,), ascending.
+        vectors: (N, D) unit vectors.
+        ids: (N,) ascending ids.
     """
 
     width = 0
@@ -32,12 +32,12 @@ class ExactIndex:
 
     @classmethod
     def build(cls, vectors: Rows, ids: Ids, options: GraphOptions) -> Self:  # noqa: ARG003
-        """The index; there is nothing to build."""
+        """Wraps the vectors; there is nothing to build."""
         return cls(vectors, ids)
 
     @classmethod
     def load(cls, vectors: Rows, ids: Ids, folder: Path, width: int, threads: int) -> Self:  # noqa: ARG003
-        """The index of these vectors; the folder holds nothing else."""
+        """Wraps the vectors; the folder has no other files of the index."""
         return cls(vectors, ids)
 
     def __len__(self) -> int:
@@ -45,33 +45,33 @@ class ExactIndex:
 
     @property
     def points(self) -> int:
-        """Vectors that are compared: all."""
+        """Number of vectors that a search can return: all."""
         return len(self)
 
     @property
     def vectors(self) -> Rows:
-        """(N, D), of length 1."""
+        """(N, D) unit vectors."""
         return self._table[: len(self.ids)]
 
     def search(self, queries: ArrayLike, k: int) -> Neighbours:
-        """The nearest vectors of each query. See ``Index.search``."""
-        asked, count = checked_queries(queries, self._table.shape[1], k, len(self))
-        places, angles = nearest_rows(asked, self.vectors, count)
-        return Neighbours(self.ids[places], angles)
+        """The exact nearest vectors of each query. See ``Index.search``."""
+        unit_queries, count = checked_queries(queries, self._table.shape[1], k, len(self))
+        rows, angles = nearest_rows(unit_queries, self.vectors, count)
+        return Neighbours(self.ids[rows], angles)
 
     def add(self, vectors: ArrayLike) -> Ids:
-        """Puts vectors in and gives their ids, which follow the largest one.
+        """Adds vectors and returns their ids, which follow the largest existing id.
 
         Args:
-            vectors: (N, D), of any length above 0.
+            vectors: (N, D) vectors of any length above 0.
 
         Raises:
-            UserError: as ``unit_rows``.
+            UserError: see ``unit_rows``.
         """
         rows = unit_rows(vectors, "new vector", self._table.shape[1])
         count, first = len(self), int(self.ids[-1]) + 1 if len(self) else 0
         if count + len(rows) > len(self._table) or not self._table.flags.writeable:
-            table = np.empty((int((count + len(rows)) * ROOM), self._table.shape[1]), np.float32)
+            table = np.empty((int((count + len(rows)) * GROWTH), self._table.shape[1]), np.float32)
             table[:count] = self.vectors
             self._table = table
         self._table[count : count + len(rows)] = rows
@@ -80,16 +80,16 @@ class ExactIndex:
         return added
 
     def remove(self, ids: ArrayLike) -> None:
-        """Takes vectors out; the others keep their ids.
+        """Removes vectors; the others keep their ids.
 
         Raises:
-            UserError: there is no vector of such an id; nothing is removed then.
+            UserError: an id does not exist; then nothing is removed.
         """
-        wanted = np.asarray(ids, np.int64)
-        if len(strangers := np.setdiff1d(wanted, self.ids)):
-            raise UserError(f"The index has no vector {strangers[0]}; nothing is removed.")
-        kept = ~np.isin(self.ids, wanted)
+        removed = np.asarray(ids, np.int64)
+        if len(unknown := np.setdiff1d(removed, self.ids)):
+            raise UserError(f"The index has no vector {unknown[0]}; nothing is removed.")
+        kept = ~np.isin(self.ids, removed)
         self._table, self.ids = self.vectors[kept], self.ids[kept]
 
     def save(self, folder: Path) -> None:
-        """Writes nothing: ids and vectors are all there is."""
+        """Writes nothing: the index consists of ids and vectors only."""

@@ -1,4 +1,4 @@
-"""An index by faiss's graph of neighbours."""
+"""Approximate index with faiss's HNSW graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from seqvise.retrieval.indexes.base import WIDTH, Ids, Neighbours, completed, quieten, threads_of
+from seqvise.retrieval.indexes.base import WIDTH, Ids, Neighbours, complete_neighbours, quieten, thread_count
 from seqvise.retrieval.indexes.nearest import Rows, checked_queries
 from seqvise.retrieval.options import GraphOptions
 
@@ -16,17 +16,17 @@ FILE = "index.faiss"
 
 
 class FaissIndex:
-    """HNSW over unit vectors by squared distances, which rank as angles do. See ``Index``."""
+    """HNSW over unit vectors by squared distance, which ranks like the angle. See ``Index``."""
 
     def __init__(self, graph: Any, vectors: Rows, ids: Ids, width: int, threads: int) -> None:
-        self._graph, self._threads = graph, threads_of(threads)
+        self._graph, self._threads = graph, thread_count(threads)
         self.vectors, self.ids, self.width = vectors, ids, width
 
     @classmethod
     def build(cls, vectors: Rows, ids: Ids, options: GraphOptions) -> Self:
-        """Links the vectors: minutes for some hundred thousands."""
+        """Builds the graph, which takes minutes for some hundred thousand vectors."""
         faiss = _faiss()
-        faiss.omp_set_num_threads(threads_of(options.threads))
+        faiss.omp_set_num_threads(thread_count(options.threads))
         graph = faiss.IndexHNSWFlat(vectors.shape[1], options.links)
         graph.hnsw.efConstruction = options.build
         graph.add(vectors)
@@ -34,7 +34,7 @@ class FaissIndex:
 
     @classmethod
     def load(cls, vectors: Rows, ids: Ids, folder: Path, width: int, threads: int) -> Self:
-        """Reads the graph."""
+        """Loads the graph."""
         return cls(_faiss().read_index(str(folder / FILE)), vectors, ids, width, threads)
 
     def __len__(self) -> int:
@@ -42,17 +42,17 @@ class FaissIndex:
 
     @property
     def points(self) -> int:
-        """Vectors that the graph holds."""
+        """Number of vectors in the graph."""
         return int(self._graph.ntotal)
 
     def search(self, queries: ArrayLike, k: int) -> Neighbours:
-        """The nearest vectors of each query, nearly always. See ``Index.search``."""
+        """The approximate nearest vectors of each query. See ``Index.search``."""
         faiss = _faiss()
-        asked, count = checked_queries(queries, self.vectors.shape[1], k, len(self))
+        unit_queries, count = checked_queries(queries, self.vectors.shape[1], k, len(self))
         faiss.omp_set_num_threads(self._threads)
         options = faiss.SearchParametersHNSW(efSearch=max(self.width, count))
-        squared, places = self._graph.search(asked, count, params=options)
-        return completed(asked, self.vectors, self.ids, places, squared)
+        squared, rows = self._graph.search(unit_queries, count, params=options)
+        return complete_neighbours(unit_queries, self.vectors, self.ids, rows, squared)
 
     def save(self, folder: Path) -> None:
         """Writes the graph."""
@@ -60,6 +60,6 @@ class FaissIndex:
 
 
 def _faiss() -> Any:
-    """The package, whose own types lack what is used here."""
+    """The package, untyped because its stubs lack the functions used here."""
     quieten("faiss")
     return import_module("faiss")

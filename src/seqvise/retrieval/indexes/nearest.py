@@ -1,4 +1,4 @@
-"""The nearest rows of a table, found by comparing with all of them."""
+"""Exact nearest-neighbour search among the rows of an array."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ Rows = NDArray[np.float32]
 
 
 def unit_rows(vectors: ArrayLike, name: str, dim: int | None = None) -> Rows:
-    """The vectors with length 1.
+    """Normalizes vectors to length 1.
 
     Args:
         vectors: (N, D).
-        name: what a vector is, as in ``query``, for the message.
-        dim: the D that is wanted; None takes any.
+        name: what a vector is, such as ``query``, for messages.
+        dim: the expected D; None for any.
 
     Raises:
-        UserError: the shape is another, a number is not finite, or a vector has no direction; the first is named.
+        UserError: the shape is wrong, a number is not finite, or a vector is zero; names the first such vector.
     """
     rows = np.asarray(vectors, np.float32)
     if rows.ndim != 2:
-        raise UserError(f"The {name} vectors have shape {rows.shape}, but must be rows of one table.")
+        raise UserError(f"The {name} vectors have shape {rows.shape}, but must be the rows of a matrix.")
     if dim is not None and rows.shape[1] != dim:
-        raise UserError(f"A {name} has {rows.shape[1]} numbers, but the index holds vectors of {dim}.")
+        raise UserError(f"A {name} has {rows.shape[1]} dimensions, but the vectors of the index have {dim}.")
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
-    for wrong, told in ((~np.isfinite(lengths), "a number that is not finite"), (lengths == 0, "zeros only")):
-        if wrong.any():
-            first = int(wrong.argmax())
-            raise UserError(f"The vector of {name} {first + 1} holds {told}: it has no direction.")
+    for is_wrong, content in ((~np.isfinite(lengths), "a number that is not finite"), (lengths == 0, "zeros only")):
+        if is_wrong.any():
+            first = int(is_wrong.argmax())
+            raise UserError(f"The vector of {name} {first + 1} holds {content}: it has no direction.")
     return np.asarray(rows / lengths[:, None], np.float32)
 
 
 def checked_queries(queries: ArrayLike, dim: int, k: int, count: int) -> tuple[Rows, int]:
-    """Queries as unit rows, and how many answers each can have: ``k``, or all ``count`` where there are fewer.
+    """Normalized queries, and the number of results for each: ``k``, or ``count`` if there are fewer vectors.
 
     Raises:
         UserError: see ``unit_rows``; or ``k`` is below 1.
@@ -46,58 +46,58 @@ def checked_queries(queries: ArrayLike, dim: int, k: int, count: int) -> tuple[R
 
 
 def angles_of(squared: NDArray[np.floating]) -> Rows:
-    """Radians between unit vectors whose squared distances these are; sharp for small angles, as a cosine is not."""
+    """Angles in radians from squared distances of unit vectors; more accurate for small angles than the arccosine."""
     half = np.sqrt(np.maximum(squared, 0.0)) / 2
     return np.asarray(2 * np.arcsin(np.minimum(half, 1.0)), np.float32)
 
 
-Places = NDArray[np.int64]
+RowIndices = NDArray[np.int64]
 QUERIES, ROWS = 256, 16_384
-"""Queries and rows that are multiplied at once: their scores take 16 MiB."""
-GATHERED = 2**24
-"""Numbers of the rows gathered at once to measure angles."""
+"""Queries and rows per matrix product, whose scores take 16 MiB."""
+MAX_GATHERED = 2**24
+"""Maximum number of array elements gathered at once to compute angles."""
 
 
-def nearest_rows(queries: Rows, table: Rows, k: int) -> tuple[Places, Rows]:
+def nearest_rows(queries: Rows, table: Rows, k: int) -> tuple[RowIndices, Rows]:
     """The ``k`` rows at the smallest angles to each query.
 
     Args:
-        queries: (Q, D), of length 1.
-        table: (N, D), of length 1.
+        queries: (Q, D) unit vectors.
+        table: (N, D) unit vectors.
         k: at most N.
 
     Returns:
-        places in the table and radians, both (Q, k), the nearest first and of equally near ones the first.
+        rows of the table and angles in radians, both (Q, k), nearest first; ties are sorted by row.
     """
-    step = max(1, min(QUERIES, GATHERED // max(k * table.shape[1], 1)))
-    found = [_nearest(queries[start : start + step], table, k) for start in range(0, len(queries), step)]
-    places = [np.empty((0, k), np.int64), *(one for one, _ in found)]
-    return np.concatenate(places), np.concatenate([np.empty((0, k), np.float32), *(angles for _, angles in found)])
+    step = max(1, min(QUERIES, MAX_GATHERED // max(k * table.shape[1], 1)))
+    blocks = [_nearest(queries[start : start + step], table, k) for start in range(0, len(queries), step)]
+    rows = [np.empty((0, k), np.int64), *(block_rows for block_rows, _ in blocks)]
+    return np.concatenate(rows), np.concatenate([np.empty((0, k), np.float32), *(angles for _, angles in blocks)])
 
 
-def _nearest(queries: Rows, table: Rows, k: int) -> tuple[Places, Rows]:
-    places, scores = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+def _nearest(queries: Rows, table: Rows, k: int) -> tuple[RowIndices, Rows]:
+    rows, scores = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
     for start in range(0, len(table), ROWS):
-        products = queries @ table[start : start + ROWS].T
-        best = _largest(products, k)
-        places = np.concatenate([places, best + start], axis=1)
-        scores = np.concatenate([scores, np.take_along_axis(products, best, axis=1)], axis=1)
-        kept = _largest(scores, k)
-        places, scores = np.take_along_axis(places, kept, axis=1), np.take_along_axis(scores, kept, axis=1)
-    return _ranked(queries, table, places)
+        block_scores = queries @ table[start : start + ROWS].T
+        block_rows = _top_columns(block_scores, k)
+        rows = np.concatenate([rows, block_rows + start], axis=1)
+        scores = np.concatenate([scores, np.take_along_axis(block_scores, block_rows, axis=1)], axis=1)
+        best_columns = _top_columns(scores, k)
+        rows, scores = np.take_along_axis(rows, best_columns, axis=1), np.take_along_axis(scores, best_columns, axis=1)
+    return _sorted_by_angle(queries, table, rows)
 
 
-def _largest(scores: Rows, k: int) -> Places:
-    """Columns of the ``k`` largest scores of each row, in any order; all columns where there are no more."""
+def _top_columns(scores: Rows, k: int) -> RowIndices:
+    """Columns of the ``k`` largest scores of each row, in any order; all columns if there are no more."""
     count = scores.shape[1]
     if count <= k:
         return np.broadcast_to(np.arange(count), scores.shape)
     return np.argpartition(scores, count - k, axis=1)[:, count - k :]
 
 
-def _ranked(queries: Rows, table: Rows, places: Places) -> tuple[Places, Rows]:
-    """The places by angle, which is measured anew: a product loses small angles to rounding."""
-    apart = table[places] - queries[:, None]
-    angles = angles_of(np.einsum("qkd,qkd->qk", apart, apart))
-    order = np.lexsort((places, angles), axis=-1)
-    return np.take_along_axis(places, order, axis=1), np.take_along_axis(angles, order, axis=1)
+def _sorted_by_angle(queries: Rows, table: Rows, rows: RowIndices) -> tuple[RowIndices, Rows]:
+    """The rows sorted by angle, computed from differences: dot products lose small angles to rounding."""
+    differences = table[rows] - queries[:, None]
+    angles = angles_of(np.einsum("qkd,qkd->qk", differences, differences))
+    order = np.lexsort((rows, angles), axis=-1)
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(angles, order, axis=1)

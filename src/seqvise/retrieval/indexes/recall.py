@@ -1,4 +1,4 @@
-"""How much of the exact answer an approximate index gives, and how wide it has to search for it."""
+"""Recall of approximate indexes, and tuning of their search width to a target recall."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from seqvise.retrieval.indexes.base import Index
 from seqvise.retrieval.indexes.nearest import Rows, nearest_rows, unit_rows
 from seqvise.retrieval.options import GraphOptions
 
-K = 10
+RECALL_AT = 10
 SAMPLE = 500
-"""Queries that recall is measured with."""
+"""Number of queries for measuring recall."""
 STORED = 20
-"""Queries that are stored with a graph, to check it when it is loaded."""
-LOST = 0.05
-"""Recall that a loaded graph may lack: another processor rounds distances of near ties otherwise."""
+"""Number of queries stored with a graph, to check it when it is loaded."""
+TOLERANCE = 0.05
+"""Tolerated loss of recall of a loaded graph: another CPU may round distances of near ties differently."""
 WIDTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-TIE = 1e-5
-"""Radians by which an answer may be farther than the exact one's last and still count: copies of an image are many."""
+TIE_RADIANS = 1e-5
+"""Tolerance in radians for counting a result as correct, since copies of an image are ties."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Queries whose exact answers are known.
+    """Queries with known exact results.
 
     Attributes:
-        queries: (Q, D), of length 1.
-        reach: (Q,) radians to the last of the exact answers.
-        own: 1 where each query is a vector of the index, whose first answer, itself, does not count; else 0.
+        queries: (Q, D) unit vectors.
+        reach: (Q,) radians to the last exact result.
+        exclude_self: 1 if each query is a vector of the index, whose first result (itself) does not count; else 0.
     """
 
     queries: Rows
     reach: Rows
-    own: int
+    exclude_self: int
 
     @classmethod
-    def of(cls, index: Index, queries: Rows, own: bool) -> Self:
-        """Compares the queries (Q, D) with every vector of the index."""
-        asked = unit_rows(queries, "query", index.vectors.shape[1])
-        _, angles = nearest_rows(asked, index.vectors, min(K + own, len(index)))
-        return cls(asked, angles[:, -1], int(own))
+    def of(cls, index: Index, queries: Rows, exclude_self: bool) -> Self:
+        """Computes the exact results of the queries (Q, D)."""
+        unit_queries = unit_rows(queries, "query", index.vectors.shape[1])
+        _, angles = nearest_rows(unit_queries, index.vectors, min(RECALL_AT + exclude_self, len(index)))
+        return cls(unit_queries, angles[:, -1], int(exclude_self))
 
     def recall(self, index: Index) -> float:
-        """The share of the ten nearest vectors that the index finds (recall@10)."""
-        found = index.search(self.queries, K + self.own)
-        right = (found.angles <= self.reach[:, None] + TIE)[:, self.own :]
-        return float(right.mean()) if right.size else 1.0
+        """The fraction of the ten nearest vectors that the index finds (recall@10)."""
+        neighbours = index.search(self.queries, RECALL_AT + self.exclude_self)
+        is_correct = (neighbours.angles <= self.reach[:, None] + TIE_RADIANS)[:, self.exclude_self :]
+        return float(is_correct.mean()) if is_correct.size else 1.0
 
 
 @dataclass(frozen=True)
 class StoredQueries:
-    """Queries with known answers, by which a loaded graph is checked.
+    """Queries with known results for checking a loaded graph.
 
     Attributes:
-        rows: of the index's vectors, which are the queries.
-        reach: radians to the last of each query's exact answers.
-        recall: recall@10 with these queries when the graph was saved.
+        rows: rows of the index's vectors that are the queries.
+        reach: radians to the last exact result of each query.
+        recall: recall@10 of these queries when the graph was saved.
     """
 
     rows: tuple[int, ...]
@@ -68,61 +68,64 @@ class StoredQueries:
 
     @classmethod
     def of(cls, index: Index) -> Self:
-        """Vectors evenly spread over the index, with the recall that it has now."""
+        """Evenly spaced vectors of the index, with their current recall."""
         rows = np.unique(np.linspace(0, len(index) - 1, min(STORED, len(index))).astype(np.int64))
-        probe = Probe.of(index, index.vectors[rows], own=True)
+        probe = Probe.of(index, index.vectors[rows], exclude_self=True)
         return cls(tuple(rows.tolist()), tuple(probe.reach.tolist()), probe.recall(index))
 
     def problem(self, index: Index) -> str:
-        """Why the index does not answer as when it was saved, empty where it does."""
+        """The reason why the index is damaged; empty if its recall is as when it was saved."""
         queries = np.array(index.vectors[list(self.rows)])
-        recall = Probe(queries, np.array(self.reach, np.float32), own=1).recall(index)
-        if recall >= self.recall - LOST:
+        recall = Probe(queries, np.array(self.reach, np.float32), exclude_self=1).recall(index)
+        if recall >= self.recall - TOLERANCE:
             return ""
-        return f"recall@{K} of {len(self.rows)} stored queries is {recall:.3f}, but was {self.recall:.3f} when saved"
+        return (
+            f"recall@{RECALL_AT} of {len(self.rows)} stored queries is {recall:.3f}, but was {self.recall:.3f} "
+            "when saved"
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The stored queries as JSON values."""
         return {"rows": list(self.rows), "reach": list(self.reach), "recall": self.recall}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """What ``as_json`` has given."""
+        """The inverse of ``as_json``."""
         return cls(tuple(values["rows"]), tuple(values["reach"]), float(values["recall"]))
 
 
 def tuned_recall(index: Index, options: GraphOptions, words: Rows | None = None) -> dict[str, float]:
-    """Sets the width of search, and returns the recall@10 with images of the index and with words.
+    """Tunes the search width, and returns recall@10 for images of the index and for words as queries.
 
     Args:
-        index: an approximate one.
-        options: the recall that is wanted.
-        words: (W, D) vectors of words; None where there are none.
+        index: an approximate index.
+        options: specify the target recall.
+        words: (W, D) vectors of words; None for images only.
     """
-    probes = {"images": Probe.of(index, sample(index.vectors, SAMPLE), own=True)}
+    probes = {"images": Probe.of(index, sample(index.vectors, SAMPLE), exclude_self=True)}
     if words is not None and len(words):
-        probes["words"] = Probe.of(index, sample(words, SAMPLE), own=False)
-    reached = tune(index, list(probes.values()), options.recall)
-    return dict(zip(probes, reached, strict=True))
+        probes["words"] = Probe.of(index, sample(words, SAMPLE), exclude_self=False)
+    recalls = tune(index, list(probes.values()), options.recall)
+    return dict(zip(probes, recalls, strict=True))
 
 
-def tune(index: Index, probes: Sequence[Probe], wanted: float) -> list[float]:
-    """Sets the smallest width of search that has the wanted recall with every probe, else the largest.
+def tune(index: Index, probes: Sequence[Probe], target: float) -> list[float]:
+    """Sets the smallest search width that reaches the target recall with all probes, or else the largest width.
 
     Returns:
-        the recall with each probe.
+        the recall of each probe.
     """
-    reached: list[float] = []
+    recalls: list[float] = []
     for width in WIDTHS:
         index.width = width
-        reached = [probe.recall(index) for probe in probes]
-        if min(reached) >= wanted:
+        recalls = [probe.recall(index) for probe in probes]
+        if min(recalls) >= target:
             break
-    return reached
+    return recalls
 
 
 def sample(vectors: Rows, count: int, seed: int = 0) -> Rows:
-    """So many of the rows, drawn without repeats; all where there are no more."""
+    """``count`` of the rows, drawn without replacement; all rows if there are no more."""
     if len(vectors) <= count:
         return np.array(vectors)
     return np.array(vectors[np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))])

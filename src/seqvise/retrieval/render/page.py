@@ -1,4 +1,4 @@
-"""HTML pages that hold their images: answers of a search, and images that are likely mislabelled."""
+"""Results of a search, and mislabelled images, as terminal tables and self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.text import Text
 from seqvise.outputs import write_output
 from seqvise.plain_text import printable
 from seqvise.retrieval.image_index import ImageIndex
-from seqvise.retrieval.mislabelled import Suspect, Suspicion
+from seqvise.retrieval.mislabelled import Suspect, SuspectReport
 from seqvise.retrieval.render.thumbnails import inlined
 from seqvise.retrieval.results import Answer, Hit
 
 
 def show(answers: Sequence[Answer], console: Console) -> None:
-    """Prints a table for each query."""
+    """Prints one table per query."""
     for number, answer in enumerate(answers):
         if number:
             console.print()
@@ -48,15 +48,15 @@ def _terminal_table(answer: Answer) -> Table:
 
 SIZE = 200
 """Pixels of an image's longer side."""
-SUSPECTS = 200
-"""Suspects that a page shows."""
+MAX_SUSPECTS = 200
+"""Maximum number of suspects on a page."""
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; overflow-wrap: anywhere; }
 .note, small { color: #767676; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); gap: 1rem; }
-figure { margin: 0; } figure.asked { outline: 2px solid #8a8a8a; outline-offset: 5px; }
+figure { margin: 0; } figure.query { outline: 2px solid #8a8a8a; outline-offset: 5px; }
 .frame { align-items: center; background: #8881; display: flex; height: 200px; justify-content: center; }
 .frame img { max-height: 100%; max-width: 100%; }
 figcaption { overflow-wrap: anywhere; padding-top: .3rem; } figcaption small { display: block; }
@@ -66,12 +66,12 @@ td.number { font-variant-numeric: tabular-nums; text-align: right; }
 
 
 def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
-    """Writes what was found as one file without outside parts.
+    """Writes the results of a search as a self-contained HTML file.
 
     Args:
-        answers: images are shown as pictures, words as a table.
+        answers: images are shown as thumbnails, words as a table.
         path: the HTML file.
-        about: a sentence about run and index.
+        about: a sentence about the run and the index.
     """
     parts = [_head("Search", about)]
     for answer in answers:
@@ -81,23 +81,23 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
     write_output(path, _document("Search", parts))
 
 
-def write_suspects(images: ImageIndex, found: Suspicion, titles: Mapping[str, str], path: Path) -> None:
-    """Writes the images that are likely mislabelled, the most suspicious first, as one file without outside parts."""
-    shown = found.suspects[:SUSPECTS]
+def write_suspects(images: ImageIndex, report: SuspectReport, titles: Mapping[str, str], path: Path) -> None:
+    """Writes the images that are likely mislabelled, most suspicious first, as a self-contained HTML file."""
+    shown = report.suspects[:MAX_SUSPECTS]
     about = (
-        f"{len(found.suspects):,} of {found.judged:,} images in {images.root} are nearer to another label than to "
+        f"{len(report.suspects):,} of {report.judged:,} images in {images.root} are nearer to another label than to "
         "their own, and at least as near to it as its own images are on average; "
-        f"{'the first' if len(shown) < len(found.suspects) else 'all'} {len(shown):,} are below. First are "
-        "those whose own label is farthest compared with the nearest one."
+        f"{'the first' if len(shown) < len(report.suspects) else 'all'} {len(shown):,} are below. They are sorted by "
+        "how much nearer the other label is."
     )
-    parts = [_head("Likely mislabelled", about), *_unjudged(found.unseen)]
-    parts.append(_grid(_suspect(images, one, titles) for one in shown))
+    parts = [_head("Likely mislabelled", about), *_unjudged(report.unseen)]
+    parts.append(_grid(_suspect(images, suspect, titles) for suspect in shown))
     write_output(path, _document("Likely mislabelled", parts))
 
 
 def _pictures(answer: Answer) -> str:
-    asked = [] if answer.query.image is None else [_figure(answer.query.image, "looked for", "", "asked")]
-    return _grid([*asked, *(_hit(hit) for hit in answer.hits)])
+    query_figure = [] if answer.query.image is None else [_figure(answer.query.image, "query", "", "query")]
+    return _grid([*query_figure, *(_hit(hit) for hit in answer.hits)])
 
 
 def _hit(hit: Hit) -> str:
@@ -106,19 +106,19 @@ def _hit(hit: Hit) -> str:
     return _figure(hit.file, hit.title or hit.name, lines)
 
 
-def _suspect(images: ImageIndex, one: Suspect, titles: Mapping[str, str]) -> str:
+def _suspect(images: ImageIndex, suspect: Suspect, titles: Mapping[str, str]) -> str:
     lines = (
-        f"nearest: <b>{escape(titles.get(one.nearest, one.nearest))}</b><br>"
-        f"{degrees(one.own_angle):.0f}° from its label, {degrees(one.angle):.0f}° from the nearest<br>"
-        f"{escape(images.images[one.image].path)}"
+        f"nearest: <b>{escape(titles.get(suspect.nearest, suspect.nearest))}</b><br>"
+        f"{degrees(suspect.own_angle):.0f}° from its label, {degrees(suspect.angle):.0f}° from the nearest<br>"
+        f"{escape(images.images[suspect.image].path)}"
     )
-    return _figure(images.file(one.image), titles.get(one.label, one.label), lines)
+    return _figure(images.file(suspect.image), titles.get(suspect.label, suspect.label), lines)
 
 
 def _unjudged(unseen: Mapping[str, int]) -> Iterator[str]:
     if unseen:
         counts = ", ".join(f"{escape(label) or '(no label)'} ({count:,})" for label, count in unseen.items())
-        yield f'<p class="note">Not judged, as training did not see their labels: {counts}.</p>'
+        yield f'<p class="note">Not judged, since their labels were not seen in training: {counts}.</p>'
 
 
 def _figure(file: Path, title: str, lines: str, kind: str = "") -> str:
@@ -151,7 +151,7 @@ def _head(title: str, about: str) -> str:
 
 def _document(title: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
-    # A path that is not UTF-8 has signs that no HTML file can hold.
+    # Paths that are not UTF-8 have characters that an HTML file cannot contain.
     clean = body.encode("utf-8", "replace").decode()
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -1,4 +1,4 @@
-"""A contact sheet: a row of images for each query."""
+"""Contact sheet of image results: one row of images per query."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
-TILE, GAP, MARGIN, APART = 150, 12, 24, 30
-"""Pixels of an image's square, between squares, around the sheet, and between the rows of two queries."""
+TILE, GAP, MARGIN, ROW_GAP = 150, 12, 24, 30
+"""Pixels: size of an image's square, gap between squares, margin of the sheet, gap between the rows of two queries."""
 CAPTION, HEAD, LINE = 40, 34, 18
-"""Pixels of the text below an image, of a row's title above, and of a line of text."""
+"""Pixels: heights of the text below an image, of a row's title, and of a line of text."""
 COLUMNS = 10
-"""Images in a line; more go on in the next."""
+"""Images per line; further images continue on the next line."""
 INK, FAINT, EMPTY, FRAME = "#1a1a1a", "#707070", "#ececec", "#c8c8c8"
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """An image with two lines of text."""
+    """An image with two lines of text below it."""
 
     file: Path
     title: str
@@ -37,7 +37,7 @@ class _Tile:
 
 
 def write_sheet(answers: Sequence[Answer], path: Path) -> None:
-    """Draws the answers' images as a PNG: titles and cosines below, the image that was looked for first and framed."""
+    """Draws result images as a PNG file, with titles and cosines below; a query image comes first and is framed."""
     rows = [(_title(answer), _tiles(answer)) for answer in answers]
     content = BytesIO()
     _draw(rows).save(content, "PNG")
@@ -45,14 +45,14 @@ def write_sheet(answers: Sequence[Answer], path: Path) -> None:
 
 
 def _title(answer: Answer) -> str:
-    """The query; of an image the end of its path, as a long one would be cut where it matters."""
+    """The query's text; for an image, the end of its path, since long titles are truncated at the end."""
     image = answer.query.image
     return answer.query.text if image is None else "/".join(image.parts[-2:])
 
 
 def _tiles(answer: Answer) -> list[_Tile]:
-    asked = [] if answer.query.image is None else [_Tile(answer.query.image, "looked for", "", framed=True)]
-    return asked + [_tile(hit) for hit in answer.hits if hit.file is not None]
+    query_tiles = [] if answer.query.image is None else [_Tile(answer.query.image, "query", "", framed=True)]
+    return query_tiles + [_tile(hit) for hit in answer.hits if hit.file is not None]
 
 
 def _tile(hit: Hit) -> _Tile:
@@ -66,14 +66,14 @@ def _draw(rows: Sequence[tuple[str, list[_Tile]]]) -> Image:
     columns = max(1, min(COLUMNS, max(len(tiles) for _, tiles in rows)))
     lines = [max(1, -(-len(tiles) // columns)) for _, tiles in rows]
     width = 2 * MARGIN + columns * TILE + (columns - 1) * GAP
-    height = 2 * MARGIN - APART + sum(_height(count) for count in lines)
+    height = 2 * MARGIN - ROW_GAP + sum(_height(count) for count in lines)
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for (title, tiles), count in zip(rows, lines, strict=True):
         _write(draw, (MARGIN, top), title, width - 2 * MARGIN, _font(18, bold=True), INK)
-        for place, tile in enumerate(tiles):
-            line, column = divmod(place, columns)
+        for number, tile in enumerate(tiles):
+            line, column = divmod(number, columns)
             corner = (MARGIN + column * (TILE + GAP), top + HEAD + line * (TILE + CAPTION + GAP))
             _paste(sheet, draw, tile, corner)
         top += _height(count)
@@ -81,8 +81,8 @@ def _draw(rows: Sequence[tuple[str, list[_Tile]]]) -> Image:
 
 
 def _height(lines: int) -> int:
-    """Pixels of a query's row with so many lines of images, and of the room below it."""
-    return HEAD + lines * (TILE + CAPTION + GAP) - GAP + APART
+    """Height in pixels of a query's row with this many lines of images, including the gap below it."""
+    return HEAD + lines * (TILE + CAPTION + GAP) - GAP + ROW_GAP
 
 
 def _paste(sheet: Image, draw: ImageDraw, tile: _Tile, corner: tuple[int, int]) -> None:
@@ -101,7 +101,7 @@ def _paste(sheet: Image, draw: ImageDraw, tile: _Tile, corner: tuple[int, int]) 
 
 
 def _write(draw: ImageDraw, corner: tuple[int, int], text: str, width: int, font: FreeTypeFont, colour: str) -> None:
-    """One line of text, its end replaced by an ellipsis where it is too long."""
+    """Draws one line of text, truncated with an ellipsis if it is too long."""
     line = " ".join(text.split())
     if draw.textlength(line, font) > width:
         while line and draw.textlength(f"{line}…", font) > width:
@@ -111,7 +111,7 @@ def _write(draw: ImageDraw, corner: tuple[int, int], text: str, width: int, font
 
 
 def _font(size: int, bold: bool = False) -> FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib and has the letters of most alphabets."""
+    """DejaVu Sans, which is part of matplotlib and covers most alphabets."""
     import matplotlib
     from PIL import ImageFont
 

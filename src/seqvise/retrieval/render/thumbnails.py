@@ -1,4 +1,4 @@
-"""Images made small for a page or a sheet."""
+"""Thumbnails for pages and contact sheets."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ QUALITY = 80
 
 
 def pillow_problem(key: str) -> str:
-    """Why images cannot be drawn here, empty where they can. key: what asks for it, for the message."""
+    """The reason why images cannot be drawn; empty if they can. key: the option's name, for the message."""
     if find_spec("PIL"):
         return ""
     return f"{key}= needs Pillow, which is not installed: `pip install 'seqvise[images]'`."
 
 
 def thumbnail(path: Path, size: int) -> Image | None:
-    """The image as a person would see it, at most ``size`` pixels wide and high; None where it cannot be read."""
+    """The upright image, at most ``size`` pixels wide and high; None if it cannot be read."""
     from PIL import Image
 
     try:
-        small = decode(path)
+        image = decode(path)
     except BadImageError:
         return None
-    small.thumbnail((size, size), Image.Resampling.LANCZOS)
-    return small
+    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    return image
 
 
 def enlarged(image: Image, size: int) -> Image:
-    """A tiny image so many times larger as fit into ``size`` pixels; others as they are."""
+    """Enlarges a tiny image by the largest integer factor that fits into ``size`` pixels; others are unchanged."""
     from PIL import Image
 
-    times = size // max(image.size)
-    return image if times < 2 else image.resize((times * image.width, times * image.height), Image.Resampling.BICUBIC)
+    factor = size // max(image.size)
+    return (
+        image if factor < 2 else image.resize((factor * image.width, factor * image.height), Image.Resampling.BICUBIC)
+    )
 
 
 def inlined(path: Path, size: int) -> str | None:
-    """The image as a small JPEG in a ``data:`` address; None where it cannot be read."""
-    small = thumbnail(path, size)
-    if small is None:
+    """The image as a small JPEG in a ``data:`` URL; None if it cannot be read."""
+    image = thumbnail(path, size)
+    if image is None:
         return None
     content = io.BytesIO()
-    small.save(content, "JPEG", quality=QUALITY, optimize=True)
+    image.save(content, "JPEG", quality=QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
