@@ -78,7 +78,7 @@ class PlainAwdLstm(nn.Module):
         states: State = []
         for index, rnn in enumerate(self.rnns):
             dropped = F.dropout(self.raw[index] * 1.0, self.rates.weights, self.on)
-            setattr(rnn, "weight_hh_l0", dropped)  # noqa: B010 - a module takes no tensor by plain assignment in mypy
+            setattr(rnn, "weight_hh_l0", dropped)  # noqa: B010 - mypy rejects plain assignment of a tensor
             raw, new_state = cast(nn.LSTM, rnn)(values, state[index] if state else None)
             states.append((new_state[0].detach(), new_state[1].detach()))
             values = self._locked(raw, self.rates.output if index == len(self.rnns) - 1 else self.rates.hidden)

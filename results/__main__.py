@@ -24,36 +24,38 @@ def main(argv: Sequence[str] | None = None, results: Path = RESULTS) -> int:
 
 
 def add(runs: Sequence[Path], results: Path, note: str | None, name: str | None, replace: bool) -> None:
-    """Keeps each run as a JSON file.
+    """Stores each run as a JSON file.
 
     Raises:
-        UserError: with all that is wrong with any of the runs; none is kept then.
+        UserError: with all errors of all runs; no run is stored.
     """
     records = _read_all(runs, note)
     files = [_file(record, results, name) for record in records]
-    problems = [
-        f"Two of the runs would both be {file.name}; add them one by one with --name." for file in _twice(files)
+    messages = [
+        f"Two of the runs would both be {file.name}; add them separately with --name." for file in _duplicates(files)
     ]
     if not replace:
-        problems += [
-            f"{file} exists; --replace writes over it, --name NAME keeps both." for file in files if file.exists()
+        messages += [
+            f"{file} exists; --replace overwrites it, --name NAME keeps both." for file in files if file.exists()
         ]
-    if problems:
-        raise UserError(*problems)
+    if messages:
+        raise UserError(*messages)
     for record, file in zip(records, files, strict=True):
         record.save(file)
-        _tell(record, file)
+        _report(record, file)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("render", help="write RESULTS.md, docs/results and the pictures; also without a command")
-    adding = commands.add_parser("add", help="keep finished runs and sweeps as JSON files of results/")
-    adding.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIRECTORY", help="of a run, or of a whole sweep")
-    adding.add_argument("--note", help="a remark, shown below the table")
-    adding.add_argument("--name", help="another name for the file, without .json")
-    adding.add_argument("--replace", action="store_true", help="write over a result of that name")
+    add_command = commands.add_parser("add", help="store finished runs and sweeps as JSON files in results/")
+    add_command.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN_DIRECTORY", help="directory of a run or of a sweep"
+    )
+    add_command.add_argument("--note", help="remark, shown below the table")
+    add_command.add_argument("--name", help="name of the file, without .json")
+    add_command.add_argument("--replace", action="store_true", help="overwrite an existing result")
     return parser
 
 
@@ -70,27 +72,27 @@ def _file(record: Record | SweepRecord, results: Path, name: str | None) -> Path
 
 def _read_all(runs: Sequence[Path], note: str | None) -> list[Record | SweepRecord]:
     records: list[Record | SweepRecord] = []
-    problems: list[str] = []
+    messages: list[str] = []
     for path in runs:
         try:
             records.append(read_sweep(path, note) if is_sweep(path) else read_run(path, note))
         except UserError as error:
-            problems += error.messages
-    if problems:
-        raise UserError(*problems)
+            messages += error.messages
+    if messages:
+        raise UserError(*messages)
     return records
 
 
-def _twice(files: Sequence[Path]) -> list[Path]:
+def _duplicates(files: Sequence[Path]) -> list[Path]:
     return sorted({file for file in files if files.count(file) > 1})
 
 
-def _tell(record: Record | SweepRecord, file: Path) -> None:
+def _report(record: Record | SweepRecord, file: Path) -> None:
     print(file)
     if record.dirty:
-        print(f"{file.name}: the run's tree had changes that are in no commit; recorded so.", file=sys.stderr)
+        print(f"{file.name}: the run's working tree had uncommitted changes; this is recorded.", file=sys.stderr)
     if record.commit is None:
-        print(f"{file.name}: the run was made outside a git repository; its commit is unknown.", file=sys.stderr)
+        print(f"{file.name}: the run was outside a git repository; its commit is unknown.", file=sys.stderr)
     if isinstance(record, Record) and not record.curves:
         print(f"{file.name}: the run has no TensorBoard events, so no curves (logger=tensorboard).", file=sys.stderr)
 

@@ -115,35 +115,35 @@ def _draw_all(results: Path) -> None:
 
 
 def load_records(results: Path) -> list[Record]:
-    """All results, with the former defaults that they ran with; each is in a folder of its experiment.
+    """All results with the former defaults that they used; each is in a folder of its experiment.
 
     Raises:
-        UserError: with all files that are no results.
+        UserError: with all files that are not results.
     """
     former = load_former(results / FORMER)
     records: list[Record] = []
-    problems: list[str] = []
+    messages: list[str] = []
     for path in sorted(results.glob("*/**/*.json")):
         if path.relative_to(results).parts[0] in (BENCHMARKS, SWEEPS):
             continue
         try:
             records.append(stated(Record.load(path), former))
         except UserError as error:
-            problems += error.messages
-    if problems:
-        raise UserError(*problems)
+            messages += error.messages
+    if messages:
+        raise UserError(*messages)
     return records
 
 
 def by_dataset(records: Sequence[Record], published: Published) -> dict[str, list[Record]]:
-    """The records of each data set, in the published order, what is not in it behind by name."""
+    """The records of each data set: those in the published order first, then the others by name."""
     ordered = sorted(records, key=lambda record: (published.rank(record), record.label, record.seed, record.command))
     names = sorted({record.dataset for record in records})
     return {name: [record for record in ordered if record.dataset == name] for name in names}
 
 
 def picture_of(results: Path, dataset: str) -> Path:
-    """The picture's file."""
+    """File of the picture of a data set."""
     return results / PICTURES / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', dataset)}.svg"
 
 

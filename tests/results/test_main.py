@@ -1,4 +1,4 @@
-"""``python -m results`` as a person uses it."""
+"""``python -m results`` from the command line."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def test_add_then_render(tmp_path: Path, capsys: Captured) -> None:
     results = tmp_path / "results"
     dirty = Run(git={"revision": "abc", "diff": "x"}).write(tmp_path / "run")
     assert main(["add", str(dirty), "--note", "as it was"], results) == 0
-    assert "changes that are in no commit" in capsys.readouterr().err
+    assert "uncommitted changes" in capsys.readouterr().err
     assert main([], results) == 0
     assert "  as it was\n" in (tmp_path / "docs" / "results" / "translation.md").read_text()
     assert "| tatoeba | lesson11/rnn | 3.63 | 4 |" in (tmp_path / "RESULTS.md").read_text()
     assert (results / "pictures" / "tatoeba.svg").is_file()
 
 
-def test_a_result_is_not_written_over_unasked(tmp_path: Path, capsys: Captured) -> None:
+def test_a_result_is_overwritten_only_with_replace(tmp_path: Path, capsys: Captured) -> None:
     results, run = tmp_path / "results", Run().write(tmp_path / "run")
     file = results / "lesson11" / "rnn" / "tatoeba-seed4.json"
     assert main(["add", str(run)], results) == 0
@@ -40,7 +40,7 @@ def test_a_result_is_not_written_over_unasked(tmp_path: Path, capsys: Captured) 
     assert Record.load(file).number("val/bleu") == Record.load(file.with_name("again.json")).number("val/bleu") == 77.0
 
 
-def test_one_bad_run_keeps_all_out(tmp_path: Path, capsys: Captured) -> None:
+def test_one_invalid_run_rejects_all(tmp_path: Path, capsys: Captured) -> None:
     good = Run().write(tmp_path / "good")
     bad = Run(status={"status": "running"}).write(tmp_path / "bad")
     assert main(["add", str(good), str(bad), str(tmp_path / "nowhere")], tmp_path / "results") == 2
@@ -49,7 +49,7 @@ def test_one_bad_run_keeps_all_out(tmp_path: Path, capsys: Captured) -> None:
     assert not (tmp_path / "results").exists()
 
 
-def test_two_runs_of_one_name_are_refused(tmp_path: Path, capsys: Captured) -> None:
+def test_two_runs_with_the_same_name_are_refused(tmp_path: Path, capsys: Captured) -> None:
     runs = [str(Run().write(tmp_path / name)) for name in ("one", "two")]
     assert main(["add", *runs], tmp_path / "results") == 2
     assert "Two of the runs would both be tatoeba-seed4.json" in capsys.readouterr().err

@@ -42,7 +42,7 @@ BENCHMARK = {
 }
 
 
-def keep(folder: Path, *records: Record) -> Path:
+def write_records(folder: Path, *records: Record) -> Path:
     results = folder / "results"
     results.mkdir()
     for number, item in enumerate(records):
@@ -57,7 +57,7 @@ def rows(text: str, start: str) -> list[list[str]]:
 
 
 def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
-    results = keep(
+    results = write_records(
         tmp_path, record("lesson11/attention", 6.5, 3.3), record("lesson11/rnn", 3.63, 3.3001), record("full", 9, 4)
     )
     text = detail_text(results, tmp_path)
@@ -73,34 +73,34 @@ def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
     assert "*others*: A paper. Measured on giga_fren: not directly comparable with this table." in text
 
 
-def test_runs_that_differ_are_told_apart(tmp_path: Path) -> None:
+def test_different_runs_have_distinct_labels(tmp_path: Path) -> None:
     changed = record("lesson11/rnn", 1, 2, overrides=["model.cell=lstm"])
     text = detail_text(
-        keep(tmp_path, record("lesson11/rnn", 1, 2), record("lesson11/rnn", 2, 3, seed=7), changed), tmp_path
+        write_records(tmp_path, record("lesson11/rnn", 1, 2), record("lesson11/rnn", 2, 3, seed=7), changed), tmp_path
     )
     assert [row[0] for row in rows(text, "lesson11")] == [
         "lesson11/rnn, seed 1",
         "lesson11/rnn, seed 7",
         "lesson11/rnn model.cell=lstm",
     ]
-    assert rows(text, "lesson11/rnn model")[0][4] == "–"  # the published number is of the unchanged experiment
+    assert rows(text, "lesson11/rnn model")[0][4] == "–"  # the published number applies to the unchanged experiment
 
 
 def test_data_sets_do_not_mix(tmp_path: Path) -> None:
-    text = detail_text(keep(tmp_path, record("a", 1, 2), record("a", 3, 4, dataset="multi30k")), tmp_path)
+    text = detail_text(write_records(tmp_path, record("a", 1, 2), record("a", 3, 4, dataset="multi30k")), tmp_path)
     assert "**" not in "".join(line for line in text.splitlines() if line.startswith("|"))
     assert text.index("## multi30k") < text.index("## tatoeba")
 
 
-def test_below_the_table_stands_how_each_run_was_made(tmp_path: Path) -> None:
-    text = detail_text(keep(tmp_path, record("a", 1, 2, dirty=True, note="two runs\nat once")), tmp_path)
+def test_the_origin_of_each_run_is_below_the_table(tmp_path: Path) -> None:
+    text = detail_text(write_records(tmp_path, record("a", 1, 2, dirty=True, note="two runs\nat once")), tmp_path)
     assert "- **a**: seed 1, 2026-11-21, commit `0123456789ab` with uncommitted changes, torch 2.13.0" in text
     assert "  python train.py experiment=a\n" in text
     assert "  two runs at once\n" in text
 
 
 def test_a_benchmark_has_its_tables(tmp_path: Path) -> None:
-    results = keep(tmp_path)
+    results = write_records(tmp_path)
     (results / "benchmarks").mkdir()
     (results / "benchmarks" / "fast.json").write_text(json.dumps(BENCHMARK))
     text = detail_text(results, tmp_path)
@@ -111,7 +111,7 @@ def test_a_benchmark_has_its_tables(tmp_path: Path) -> None:
 
 
 def test_rendering_again_changes_nothing(tmp_path: Path) -> None:
-    results, page = keep(tmp_path, record("a", 1, 2), record("b", 2, 3)), tmp_path / "RESULTS.md"
+    results, page = write_records(tmp_path, record("a", 1, 2), record("b", 2, 3)), tmp_path / "RESULTS.md"
     picture, stale = results / "pictures" / "tatoeba.svg", results / "pictures" / "gone.svg"
     translation, stale_page = (tmp_path / "docs" / "results" / f"{name}.md" for name in ("translation", "gone"))
     assert render(results, tmp_path) == [page, translation]
@@ -130,7 +130,7 @@ def test_rendering_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_summary_has_the_best_run_of_each_data_set(tmp_path: Path) -> None:
     worse, best, other = record("a", 1.5, 2), record("b", 2.25, 3), record("c", 0.5, 9, dataset="multi30k")
-    text = summary_text(keep(tmp_path, worse, best, other), tmp_path)
+    text = summary_text(write_records(tmp_path, worse, best, other), tmp_path)
     assert [row[:4] for row in rows(text, "")[2:]] == [["multi30k", "c", "0.50", "2"], ["tatoeba", "b", "2.25", "2"]]
     assert "`python train.py experiment=b`" in text
     assert "experiment=a" not in text
@@ -143,7 +143,7 @@ def test_language_models_and_classifiers_have_tables_of_their_own(tmp_path: Path
         for seed, value in enumerate((90.0, 80.0))
     ]
     labels = record("labels", 0, 0, dataset="imdb", metrics={"val/accuracy": 0.875, "val/f1": 0.8, "val/ppl": 1.5})
-    text = summary_text(keep(tmp_path, *models, labels), tmp_path)
+    text = summary_text(write_records(tmp_path, *models, labels), tmp_path)
     assert [row[:3] for row in rows(text, "ptb")] == [["ptb", "lm", "80.00"]]
     assert [row[:3] for row in rows(text, "imdb")] == [["imdb", "labels", "87.5%"]]
     assert text.index("## Language models") < text.index("## Classification")
@@ -151,15 +151,15 @@ def test_language_models_and_classifiers_have_tables_of_their_own(tmp_path: Path
 
 
 def test_a_benchmark_has_a_row_in_the_summary(tmp_path: Path) -> None:
-    results = keep(tmp_path)
+    results = write_records(tmp_path)
     (results / "benchmarks").mkdir()
     (results / "benchmarks" / "fast.json").write_text(json.dumps(BENCHMARK))
     command = "`python -m benchmarks --json fast.json`"
     assert rows(summary_text(results, tmp_path), "fast") == [["fast", "A CPU, 2 threads", "2026-11-22", command]]
 
 
-def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
-    results = keep(tmp_path)
+def test_a_file_that_is_not_a_result_is_reported(tmp_path: Path) -> None:
+    results = write_records(tmp_path)
     (results / "seed").mkdir()
     (results / "seed" / "odd.json").write_text('{"experiment": "x"}')
     (results / "seed" / "torn.json").write_text("{")

@@ -1,4 +1,4 @@
-"""Kills, copies, moves, fills the disk and flips bytes at random: nothing differs without a word.
+"""Kills, copies, moves, fills the disk and flips bytes at random: no difference stays unreported.
 
 ``make test-all`` runs it for 15 minutes. SOAK_SECONDS is another duration, SOAK_SEED the seed of an earlier time.
 """
@@ -16,22 +16,32 @@ import pytest
 import pytorch_lightning
 import torch
 
-from tests.soak.world import COMMON, TRANSLATION, Ended, build, bytes_of, command, search, translation, weights_of
+from tests.soak.world import (
+    COMMON,
+    TRANSLATION,
+    CommandResult,
+    build,
+    bytes_of,
+    command,
+    search,
+    translation,
+    weights_of,
+)
 
 pytest.importorskip("torchvision")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 LOADED = (torch, pytorch_lightning)
-"""Imported here, so that forked processes need not."""
+"""Imported here, so that forked processes do not import them."""
 SECONDS = float(os.environ.get("SOAK_SECONDS", 15 * 60))
 SEED = int(os.environ.get("SOAK_SEED", time.time_ns() % 1_000_000))
 HYDRA = tuple(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides"))
 UNREAD = ("train.log", "metrics.csv", "hparams.yaml", ".lock", ".diff", *HYDRA)
-"""Files without a checksum: they grow, or shape no result."""
+"""Files without a checksum: they grow, or do not affect results."""
 
 
 class Soak:
-    """The pristine world, what it answers, and a copy of it to damage."""
+    """The pristine files, their results, and a copy to damage."""
 
     def __init__(self, folder: Path) -> None:
         self.dice = random.Random(SEED)
@@ -49,16 +59,16 @@ class Soak:
         self.outside = {place: bytes_of(place) for place in (self.pristine, self.elsewhere)}
 
     def fresh(self) -> None:
-        """Puts an unharmed copy in the place of the damaged one."""
+        """Replaces the damaged copy by an intact one."""
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(self.pristine, self.work, symlinks=True)
 
-    def resumed(self, run: str, words: tuple[str, ...]) -> Ended:
+    def resumed(self, run: str, argv: tuple[str, ...]) -> CommandResult:
         """Starts or resumes a run in the work folder."""
-        words = ("train", *words, *COMMON, "paths.cache=cache", f"hydra.run.dir={run}", "resume=auto", "retry=failed")
-        return command(self.work, words)
+        argv = ("train", *argv, *COMMON, "paths.cache=cache", f"hydra.run.dir={run}", "resume=auto", "retry=failed")
+        return command(self.work, argv)
 
-    # Each of these is one round: it does harm, uses what was harmed, and says what is wrong, or nothing.
+    # Each of the following is one round: it damages files, uses them, and returns a description of the fault, or ''.
 
     def flip(self) -> str:
         """A flipped bit, a shortened or an emptied file."""
@@ -91,90 +101,92 @@ class Soak:
         return self.dice.choice(files)
 
     def _used(self, file: Path) -> str:
-        """Uses what a damaged file belongs to: an answer that differs must come with a line on standard error."""
+        """Uses the run or index of a damaged file: a different result requires a message on standard error."""
         place = file.relative_to(self.work).as_posix()
         if place.startswith("cache/corpora"):
-            ended = self.resumed("runs/second", TRANSLATION)
-            if ended.code == 0 and not ended.crashed:
+            result = self.resumed("runs/second", TRANSLATION)
+            if result.code == 0 and not result.crashed:
                 return self._differs(self.work / "runs" / "second")
-            return "a traceback" if ended.crashed else ""
+            return "a traceback" if result.crashed else ""
         expected = self.translated if place.startswith("runs/translation") else self.answered
-        ended = translation(self.work) if expected is self.translated else search(self.work)
-        if ended.crashed:
-            return f"a traceback: {ended.errors[-800:]}"
-        if ended.code == 0 and ended.output != expected.output and not ended.errors.strip():
-            return "another answer without a word"
+        result = translation(self.work) if expected is self.translated else search(self.work)
+        if result.crashed:
+            return f"a traceback: {result.errors[-800:]}"
+        if result.code == 0 and result.output != expected.output and not result.errors.strip():
+            return "a different result without a message"
         return ""
 
     def _differs(self, run: Path) -> str:
         weights = weights_of(run / "checkpoints" / "last.ckpt")
-        return "" if weights == self.weights else "other weights without a word"
+        return "" if weights == self.weights else "different weights without a message"
 
     def copy(self) -> str:
-        """A copied run answers alike, goes on alike, and leaves the original alone."""
+        """A copied run gives equal results, can be resumed, and does not change the original."""
         shutil.copytree(self.work / "runs" / "translation", self.work / "copied")
         before = bytes_of(self.work / "runs")
         if self.dice.random() < 0.5:
             shutil.rmtree(self.work / "cache" / "corpora")
-        ended = translation(self.work, "copied")
-        if ended.code or ended.output != self.translated.output:
-            return f"a copy answers otherwise: {ended}"
-        ended = self._longer("copied")
-        if ended.code or ended.crashed:
-            return f"a copy does not go on: {ended.errors[-800:]}"
+        result = translation(self.work, "copied")
+        if result.code or result.output != self.translated.output:
+            return f"a copy gives different results: {result}"
+        result = self._longer("copied")
+        if result.code or result.crashed:
+            return f"a copy cannot be resumed: {result.errors[-800:]}"
         return "" if bytes_of(self.work / "runs") == before else "resuming a copy changed the original"
 
     def move(self) -> str:
-        """A moved run answers and goes on in its new place, and writes nothing into the old."""
+        """A moved run gives equal results, can be resumed, and writes nothing into the old folder."""
         shutil.move(self.work / "runs" / "translation", self.work / "moved")
-        ended = translation(self.work, "moved")
-        if ended.code or ended.output != self.translated.output:
-            return f"a moved run answers otherwise: {ended}"
-        ended = self._longer("moved")
-        if ended.code or ended.crashed:
-            return f"a moved run does not go on: {ended.errors[-800:]}"
-        return "a moved run was made anew in its old place" if (self.work / "runs" / "translation").exists() else ""
+        result = translation(self.work, "moved")
+        if result.code or result.output != self.translated.output:
+            return f"a moved run gives different results: {result}"
+        result = self._longer("moved")
+        if result.code or result.crashed:
+            return f"a moved run cannot be resumed: {result.errors[-800:]}"
+        return (
+            "a moved run was created again in its old folder" if (self.work / "runs" / "translation").exists() else ""
+        )
 
-    def _longer(self, run: str) -> Ended:
-        words = ("train", f"resume={run}", "trainer.max_epochs=4", "schedule.extend=true", "paths.cache=cache")
-        return command(self.work, words)
+    def _longer(self, run: str) -> CommandResult:
+        argv = ("train", f"resume={run}", "trainer.max_epochs=4", "schedule.extend=true", "paths.cache=cache")
+        return command(self.work, argv)
 
     def kill(self) -> str:
-        """A killed training, preparation included, ends as one that was left alone."""
+        """A killed and resumed training, including preparation, gives the result of an uninterrupted one."""
         if self.dice.random() < 0.5:
             shutil.rmtree(self.work / "cache" / "corpora")
-        words = ("train", *TRANSLATION, *COMMON, "paths.cache=cache", "hydra.run.dir=runs/second", "resume=auto")
+        argv = ("train", *TRANSLATION, *COMMON, "paths.cache=cache", "hydra.run.dir=runs/second", "resume=auto")
         for _ in range(self.dice.randint(1, 3)):
-            command(self.work, words, kill_after=self.dice.uniform(0.05, 4.0))
-        ended = self.resumed("runs/second", TRANSLATION)
-        if ended.code or ended.crashed:
-            return f"a killed run does not go on: {ended.errors[-800:]}"
+            command(self.work, argv, kill_after=self.dice.uniform(0.05, 4.0))
+        result = self.resumed("runs/second", TRANSLATION)
+        if result.code or result.crashed:
+            return f"a killed run cannot be resumed: {result.errors[-800:]}"
         return self._differs(self.work / "runs" / "second") or self._remains()
 
     def kill_index(self) -> str:
-        """A killed index is the old one or the new one, or is made again."""
+        """After a kill the index is the old or the new one, or is built again."""
         if self.dice.random() < 0.5:
             shutil.rmtree(self.work / "index")
-        words = ("index", "run=runs/images", "images=images", "output=index", "device=cpu", "cache=cache")
-        command(self.work, words, kill_after=self.dice.uniform(0.05, 2.0))
-        ended = command(self.work, words)
-        if ended.code or ended.crashed:
-            return f"index after a kill: {ended.errors[-800:]}"
-        ended = search(self.work)
-        return "" if ended.output == self.answered.output else f"another answer after a kill: {ended}"
+        argv = ("index", "run=runs/images", "images=images", "output=index", "device=cpu", "cache=cache")
+        command(self.work, argv, kill_after=self.dice.uniform(0.05, 2.0))
+        result = command(self.work, argv)
+        if result.code or result.crashed:
+            return f"index after a kill: {result.errors[-800:]}"
+        result = search(self.work)
+        return "" if result.output == self.answered.output else f"a different result after a kill: {result}"
 
     def full_disk(self) -> str:
-        """What cannot be written is said in a sentence; what was there stays, and with room all is as it would be."""
+        """Write errors are reported in a sentence; earlier files stay, and with free space the result is as usual."""
         size = self.dice.choice((0, 200, 2_000, 20_000, 60_000))
         if self.dice.random() < 0.5:
             shutil.rmtree(self.work / "cache" / "corpora")
-        words = ("train", *TRANSLATION, *COMMON, "paths.cache=cache", "hydra.run.dir=runs/second", "resume=auto")
-        ended = command(self.work, words, file_size=size)
-        if "Traceback" in ended.output or ended.code not in (0, 1, 2):
-            return f"a full disk at {size} bytes: {ended}"
-        ended = self.resumed("runs/second", TRANSLATION)
-        if ended.code or ended.crashed:
-            return f"with room again: {ended.errors[-800:]}"
+        argv = ("train", *TRANSLATION, *COMMON, "paths.cache=cache", "hydra.run.dir=runs/second", "resume=auto")
+        result = command(self.work, argv, file_size=size)
+        if "Traceback" in result.output or result.code not in (0, 1, 2):
+            return f"a full disk at {size} bytes: {result}"
+        result = self.resumed("runs/second", TRANSLATION)
+        if result.code or result.crashed:
+            return f"with free space again: {result.errors[-800:]}"
         return self._differs(self.work / "runs" / "second") or self._remains()
 
     def _remains(self) -> str:
@@ -182,7 +194,7 @@ class Soak:
         remains = [str(path) for place in folders for path in place.rglob(".*.tmp")]
         if remains:
             return f"remains: {remains}"
-        return "" if bytes_of(self.work / "cache" / "corpora") == self.stores else "the store has other bytes"
+        return "" if bytes_of(self.work / "cache" / "corpora") == self.stores else "the store has different bytes"
 
 
 def test_soak(tmp_path: Path) -> None:

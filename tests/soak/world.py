@@ -1,4 +1,4 @@
-"""A run, a store, features and an index to damage, and commands in processes of their own."""
+"""A run, a store, features and an index to damage, and commands in separate processes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ IMAGES = (
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended: its exit code, negative for a signal, and what it printed."""
+class CommandResult:
+    """Result of a command: exit code, negative for a signal, and output."""
 
     code: int
     output: str
@@ -49,19 +49,21 @@ class Ended:
         return "Traceback (most recent call last)" in self.errors + self.output
 
 
-def command(folder: Path, words: Sequence[str], kill_after: float | None = None, file_size: int | None = None) -> Ended:
-    """Runs a command in a forked process, which has imported everything already.
+def command(
+    folder: Path, argv: Sequence[str], kill_after: float | None = None, file_size: int | None = None
+) -> CommandResult:
+    """Runs a command in a forked process, which has already imported everything.
 
     Args:
         folder: the working directory.
-        words: of ``seqvise``.
+        argv: arguments of ``seqvise``.
         kill_after: seconds after which SIGKILL is sent.
-        file_size: the largest file that the process can write, in bytes, as on a full disk.
+        file_size: maximum file size in bytes, to simulate a full disk.
     """
     pipes = [os.pipe(), os.pipe()]
     process = os.fork()
     if not process:
-        _child(folder, words, [write for _, write in pipes], file_size)
+        _child(folder, argv, [write for _, write in pipes], file_size)
     texts = ["", ""]
 
     def read(number: int) -> None:
@@ -76,11 +78,11 @@ def command(folder: Path, words: Sequence[str], kill_after: float | None = None,
     status = _wait(process, 600 if kill_after is None else kill_after)
     for reader in readers:
         reader.join()
-    return Ended(os.waitstatus_to_exitcode(status), *texts)
+    return CommandResult(os.waitstatus_to_exitcode(status), *texts)
 
 
 def _wait(process: int, seconds: float) -> int:
-    """The status with which a process ends, or is killed after so many seconds, its own processes included."""
+    """Exit status of a process; after some seconds it is killed with its children."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         finished, status = os.waitpid(process, os.WNOHANG)
@@ -91,20 +93,20 @@ def _wait(process: int, seconds: float) -> int:
     return os.waitpid(process, 0)[1]
 
 
-def _child(folder: Path, words: Sequence[str], pipes: Sequence[int], file_size: int | None) -> None:
+def _child(folder: Path, argv: Sequence[str], pipes: Sequence[int], file_size: int | None) -> None:
     code = 99
     try:
         os.setpgid(0, 0)
         for number, pipe in enumerate(pipes, 1):
             os.dup2(pipe, number)
             os.close(pipe)
-        # Streams that end in the pipes, whatever pytest has put in their place.
+        # Streams to the pipes, in place of those of pytest.
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         os.chdir(folder)
         if file_size is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
-        code = main(words)
+        code = main(argv)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -115,7 +117,7 @@ def _child(folder: Path, words: Sequence[str], pipes: Sequence[int], file_size: 
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
-    """A hash of each file below a folder, lock files aside."""
+    """A hash of each file below a folder, except lock files."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -132,7 +134,7 @@ def weights_of(checkpoint: Path) -> dict[str, bytes]:
 
 
 def build(folder: Path) -> None:
-    """A finished run of each kind with its cache, an index, and input to use them with.
+    """Creates a finished run of each kind with its cache, an index, and input files.
 
     Raises:
         RuntimeError: a command failed.
@@ -147,20 +149,20 @@ def build(folder: Path) -> None:
         ("train", *IMAGES, *COMMON, "paths.cache=cache", "hydra.run.dir=runs/images"),
         ("index", "run=runs/images", "images=images", "output=index", "device=cpu", "cache=cache"),
     )
-    for words in steps:
-        if (ended := command(folder, words)).code:
-            raise RuntimeError(f"{words}: {ended}")
+    for argv in steps:
+        if (result := command(folder, argv)).code:
+            raise RuntimeError(f"{argv}: {result}")
 
 
-def translation(folder: Path, run: str = "runs/translation") -> Ended:
+def translation(folder: Path, run: str = "runs/translation") -> CommandResult:
     """The run's translations of the input, on standard output."""
-    words = ("translate", f"run={run}", "input=source.fr", "format=json", "beam=2", "workers=1", "device=cpu")
-    return command(folder, words)
+    argv = ("translate", f"run={run}", "input=source.fr", "format=json", "beam=2", "workers=1", "device=cpu")
+    return command(folder, argv)
 
 
-def search(folder: Path, run: str = "runs/images") -> Ended:
-    """What the index answers, as JSON in place of the terminal's table, without the folder that the images lie in."""
-    words = (
+def search(folder: Path, run: str = "runs/images") -> CommandResult:
+    """Results of searches in the index as JSON, without the image files, whose folder differs between copies."""
+    argv = (
         "search",
         f"run={run}",
         "index=index",
@@ -170,15 +172,15 @@ def search(folder: Path, run: str = "runs/images") -> Ended:
         "json=out.json",
         "device=cpu",
     )
-    ended = command(folder, words)
+    result = command(folder, argv)
     file = folder / "out.json"
-    output = "" if ended.code else json.dumps(_without_files(json.loads(file.read_text())["answers"]))
+    output = "" if result.code else json.dumps(_without_files(json.loads(file.read_text())["answers"]))
     file.unlink(missing_ok=True)
-    return Ended(ended.code, output, ended.errors)
+    return CommandResult(result.code, output, result.errors)
 
 
 def _without_files(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """An index made in a copy names the files of the copy."""
+    """Answers without file names: an index made in a copy contains the files of the copy."""
     hits = [
         [{name: value for name, value in hit.items() if name != "file"} for hit in answer["hits"]] for answer in answers
     ]

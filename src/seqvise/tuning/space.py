@@ -182,7 +182,7 @@ def read_space(node: Mapping[str, Any], key: str = "tune.space") -> Space:
 
 
 def flat(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Each parameter's node by its full name; of two for one name, the later adds to the earlier."""
+    """Full name of each parameter -> its node. A later node for the same name updates the earlier one."""
     nodes: dict[str, Any] = {}
     for names, value in flatten(node, lambda _, value: _is_nested(value)):
         key = ".".join(names)
