@@ -28,8 +28,8 @@ def test_invalid_exports_are_reported_together(
     (tmp_path / "file").touch()
     monkeypatch.setitem(options.PACKAGES, "onnx", ("no_such_onnx", "nor_runtime"))
     for words, parts in (
-        ([f"run={run}", f"output={run}", "format=ONNX"], ["format is 'ONNX', but must be one of", "is there already"]),
-        ([f"run={run}", f"output={tmp_path / 'new'}"], ["format=onnx needs no_such_onnx and nor_runtime"]),
+        ([f"run={run}", f"output={run}", "format=ONNX"], ["format is 'ONNX', but must be one of", "already exists"]),
+        ([f"run={run}", f"output={tmp_path / 'new'}"], ["format is onnx, which needs no_such_onnx and nor_runtime"]),
         ([f"run={run}", f"output={tmp_path / 'file' / 'new'}", "format=torch"], ["file is a file"]),
         ([f"run={tmp_path}", f"output={tmp_path / 'new'}", "format=torch"], ["is not a run directory"]),
         ([], ["run=... is missing", "output=... is missing"]),
