@@ -285,7 +285,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda run: torch.save({"state_dict": {"x": Path("y")}}, run / "checkpoints/best.ckpt"), "weights-only"),
     (lambda run: replace(run / "config.yaml", "encoder_hidden: 8", "encoder_hidden: 16"), "weights differ, e.g."),
     (lambda run: replace(run / "config.yaml", "cell: gru", "cell: gro"), "config.yaml: model.cell is 'gro'"),
-    (lambda run: replace(run / "config.yaml", "recurrent.Recurrent", "recurrent.Nope"), "has no such class"),
+    (lambda run: replace(run / "config.yaml", "model.Recurrent", "model.Nope"), "has no such class"),
     (
         lambda run: replace(run / "config.yaml", "\n  _target_: seqvise", "\n  was: seqvise"),
         "model._target_ is not set",

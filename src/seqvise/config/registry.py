@@ -75,12 +75,18 @@ def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | 
             yield ".".join(key), value, place
 
 
-def update_paths(content: MutableMapping[str, Any]) -> None:
-    """Replaces, in place, the dotted paths of classes that have moved."""
+def update_paths(content: MutableMapping[str, Any], warn: bool = False) -> None:
+    """Replaces, in place, the dotted paths of classes that have moved.
+
+    Args:
+        content: a config.
+        warn: log each path, for configs that a user can correct.
+    """
     plain = OmegaConf.to_container(content) if isinstance(content, DictConfig) else content
     for key, value, _ in list(class_paths(cast(Mapping[str, Any], plain))):
         if isinstance(value, str) and (new := current(value)) != value:
-            log.info("%s: %s is now %s.", key, value, new)
+            if warn:
+                log.warning("%s: %s is now %s; the former path will be removed.", key, value, new)
             OmegaConf.update(content, key, new) if isinstance(content, DictConfig) else _put(content, key, new)
 
 

@@ -112,7 +112,7 @@ def typed(cfg: DictConfig) -> Config:
         UserError: a key does not exist, a class must not be imported, or the model has no class that can be imported.
     """
     content = cast(dict[str, Any], OmegaConf.to_container(cfg))
-    update_paths(content)
+    update_paths(content, warn=True)
     if errors := path_errors(content) or [unknown.sentence() for unknown in unknown_in(content)]:
         raise UserError(*errors)
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), _with_arguments(content)))
