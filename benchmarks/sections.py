@@ -201,8 +201,8 @@ SECTIONS: dict[str, Section] = {
         caption=(
             "One training step for growing vocabularies, of the attention model at the lesson's sizes and of a "
             "language model with two layers of width 400: full softmax, sampled softmax with 2,000 words "
-            "(`loss.sampled`), and adaptive softmax with cutoffs at 2,000 and 10,000 (`model.adaptive`), in turn, each in "
-            "its process, over the same batches."
+            "(`loss.sampled`), and adaptive softmax with cutoffs at 2,000 and 10,000 (`model.adaptive`), in turn, each "
+            "in its process, over the same batches."
         ),
         columns={
             "model": ("model", "s"),

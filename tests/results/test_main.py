@@ -44,8 +44,8 @@ def test_one_bad_run_keeps_all_out(tmp_path: Path, capsys: Captured) -> None:
     good = Run().write(tmp_path / "good")
     bad = Run(status={"status": "running"}).write(tmp_path / "bad")
     assert main(["add", str(good), str(bad), str(tmp_path / "nowhere")], tmp_path / "results") == 2
-    told = capsys.readouterr().err.splitlines()
-    assert [("bad" in line or "nowhere" in line) for line in told] == [True, True]
+    lines = capsys.readouterr().err.splitlines()
+    assert [("bad" in line or "nowhere" in line) for line in lines] == [True, True]
     assert not (tmp_path / "results").exists()
 
 

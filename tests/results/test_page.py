@@ -70,7 +70,7 @@ def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
         ["lesson11/attention", "1 of 2", "12,345", "**3.300**", "3.200", "6.50", *rest],
     ]
     assert rows(text, "full")[0][3:6] == ["4.000", "–", "**9.00**"]
-    assert "*others*: A paper. Measured on giga_fren: not to be compared" in text
+    assert "*others*: A paper. Measured on giga_fren: not directly comparable with this table." in text
 
 
 def test_runs_that_differ_are_told_apart(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_data_sets_do_not_mix(tmp_path: Path) -> None:
 
 def test_below_the_table_stands_how_each_run_was_made(tmp_path: Path) -> None:
     text = detail_text(keep(tmp_path, record("a", 1, 2, dirty=True, note="two runs\nat once")), tmp_path)
-    assert "- **a**: seed 1, 2026-11-21, commit `0123456789ab` with changes that are in no commit, torch 2.13.0" in text
+    assert "- **a**: seed 1, 2026-11-21, commit `0123456789ab` with uncommitted changes, torch 2.13.0" in text
     assert "  python train.py experiment=a\n" in text
     assert "  two runs at once\n" in text
 
@@ -107,7 +107,7 @@ def test_a_benchmark_has_its_tables(tmp_path: Path) -> None:
     assert rows(text, "0.5") == [["0.5", "0.250", "1.500", "6.02", "6,400", "1,067", "40%", "900"]]
     assert rows(text, "`seqvise") == [["`seqvise --help`", "0.09"]]
     assert "A CPU, 4 cores, 2 threads, torch 2.13.0" in text
-    assert "commit `fedcba987654` with changes that are in no commit: `python -m benchmarks --json fast.json`" in text
+    assert "commit `fedcba987654` with uncommitted changes: `python -m benchmarks --json fast.json`" in text
 
 
 def test_rendering_again_changes_nothing(tmp_path: Path) -> None:

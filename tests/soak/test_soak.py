@@ -79,10 +79,10 @@ class Soak:
         return f"{name}: {wrong}" if (wrong := self._used(file)) else ""
 
     def _victim(self) -> Path:
-        places = [self.work / name for name in ("runs/translation", "runs/images", "cache/corpora", "index")]
+        folders = [self.work / name for name in ("runs/translation", "runs/images", "cache/corpora", "index")]
         files = [
             path
-            for path in sorted(self.dice.choice(places).rglob("*"))
+            for path in sorted(self.dice.choice(folders).rglob("*"))
             if path.is_file()
             and path.stat().st_size
             and not path.as_posix().endswith(UNREAD)
@@ -178,8 +178,8 @@ class Soak:
         return self._differs(self.work / "runs" / "second") or self._remains()
 
     def _remains(self) -> str:
-        places = [self.work / "cache" / "corpora", self.work / "runs" / "second"]
-        remains = [str(path) for place in places for path in place.rglob(".*.tmp")]
+        folders = [self.work / "cache" / "corpora", self.work / "runs" / "second"]
+        remains = [str(path) for place in folders for path in place.rglob(".*.tmp")]
         if remains:
             return f"remains: {remains}"
         return "" if bytes_of(self.work / "cache" / "corpora") == self.stores else "the store has other bytes"

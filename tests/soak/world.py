@@ -179,5 +179,7 @@ def search(folder: Path, run: str = "runs/images") -> Ended:
 
 def _without_files(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """An index made in a copy names the files of the copy."""
-    hits = [[{name: value for name, value in hit.items() if name != "file"} for hit in one["hits"]] for one in answers]
-    return [{**one, "hits": found} for one, found in zip(answers, hits, strict=True)]
+    hits = [
+        [{name: value for name, value in hit.items() if name != "file"} for hit in answer["hits"]] for answer in answers
+    ]
+    return [{**answer, "hits": kept} for answer, kept in zip(answers, hits, strict=True)]

@@ -96,8 +96,8 @@ def _check_distinct_folders(jobs: Sequence[LocalJob]) -> None:
 def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
     common = set(map(str, sweep.config.hydra.overrides.task))
-    own = [word for word in overrides if word not in common]
-    if not any(split_override(word).name in SHAPING for word in own):
+    job_only = [word for word in overrides if word not in common]
+    if not any(split_override(word).name in SHAPING for word in job_only):
         return sweep.config.trainer
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 

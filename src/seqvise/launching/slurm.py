@@ -163,7 +163,7 @@ def _processes(devices: Any, gpus: Any) -> int | None:
 
 def _trainer(config: DictConfig, overrides: Sequence[str], loader: Any) -> Any:
     common = set(map(str, config.hydra.overrides.task))
-    own = [key_of(word).partition(".")[0] for word in overrides if word not in common]
-    if not any(name in SHAPING for name in own):
+    job_nodes = [key_of(word).partition(".")[0] for word in overrides if word not in common]
+    if not any(name in SHAPING for name in job_nodes):
         return config.trainer
     return loader.load_sweep_config(config, list(overrides)).trainer

@@ -183,12 +183,12 @@ def read_space(node: Mapping[str, Any], key: str = "tune.space") -> Space:
 
 def flat(node: Mapping[str, Any]) -> dict[str, Any]:
     """Each parameter's node by its full name; of two for one name, the later adds to the earlier."""
-    found: dict[str, Any] = {}
+    nodes: dict[str, Any] = {}
     for names, value in flatten(node, lambda _, value: _is_nested(value)):
         key = ".".join(names)
-        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-        found[key] = {**found[key], **value} if both else value
-    return found
+        both = isinstance(value, Mapping) and isinstance(nodes.get(key), Mapping)
+        nodes[key] = {**nodes[key], **value} if both else value
+    return nodes
 
 
 def as_plain(space: Space) -> dict[str, Any]:
