@@ -1,4 +1,4 @@
-"""Choices that cannot be are told in a sentence, before anything is loaded."""
+"""Invalid options are reported in a sentence before anything is loaded."""
 
 from typing import Any
 
