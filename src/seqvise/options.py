@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 Problem: TypeAlias = tuple[str, str]
@@ -46,7 +45,7 @@ def option_errors(options: Any, key: str = "") -> Iterator[str]:
     if getattr(type(options), "problems", Options.problems) is Options.problems:
         yield from _errors(options, key)
     else:
-        _warn_former(f"{type(options).__module__}.{type(options).__qualname__}")
+        _warn_former(type(options))
         yield from options.problems(key)
 
 
@@ -75,9 +74,11 @@ def _errors(options: Any, key: str) -> Iterator[str]:
             yield from option_errors(value, prefix + field.name)
 
 
-@cache
-def _warn_former(name: str) -> None:
-    """Warns once per class, because options are checked more than once."""
+def _warn_former(options: type) -> None:
+    if options in _WARNED:
+        return
+    _WARNED.add(options)
+    name = f"{options.__module__}.{options.__qualname__}"
     warnings.warn(
         f"{name}.problems(key) is now validate(), which yields (field, sentence); the former name will be removed.",
         DeprecationWarning,

@@ -200,10 +200,10 @@ def dotted(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def test_wrong_options_are_told() -> None:
+def test_wrong_options_are_reported() -> None:
     wrong = CallbackOptions(average="mean", average_decay=1.0, average_start=1.0, keep_last=0)
-    told = list(option_errors(wrong, "callbacks"))
-    assert [sentence.split()[0] for sentence in told] == [
+    messages = list(option_errors(wrong, "callbacks"))
+    assert [sentence.split()[0] for sentence in messages] == [
         "callbacks.keep_last",
         "callbacks.average",
         "callbacks.average_decay",

@@ -109,7 +109,7 @@ def test_an_invalid_callback_node_is_refused(tmp_path: Path, node: dict[str, Any
         build(tmp_path, extra={"mine": node})
 
 
-def test_options_tell_every_problem() -> None:
+def test_options_report_every_error() -> None:
     callbacks = CallbackOptions(patience=0, samples=-1, save_steps=0, extra={"mine": {"word": 1}})
     assert len(list(option_errors(callbacks, "callbacks"))) == 4
     assert len(list(option_errors(RangeTestOptions(1.0, 0.1, 3, 1.0, 1.0), "find_lr"))) == 4

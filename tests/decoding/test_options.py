@@ -29,11 +29,11 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("choices", "sentence"), WRONG)
-def test_a_wrong_choice_is_told_once(choices: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_option_is_reported_once(choices: dict[str, Any], sentence: str) -> None:
     assert list(option_errors(DecodingOptions(**choices))) == [sentence]
 
 
-def test_the_key_stands_before_each_name() -> None:
+def test_the_key_precedes_each_name() -> None:
     (message,) = option_errors(DecodingOptions(beam=4, temperature=0.5), "decoding")
     assert message == "decoding.beam is 4, which searches, but decoding.temperature=0.5 samples: set only one of them."
 
@@ -41,5 +41,5 @@ def test_the_key_stands_before_each_name() -> None:
 @pytest.mark.parametrize(
     "choices", [{}, {"beam": 5, "nbest": 5}, {"temperature": 1.0, "nbest": 9, "top_k": 3, "top_p": 0.9}]
 )
-def test_right_choices_have_no_problem(choices: dict[str, Any]) -> None:
+def test_valid_options_have_no_errors(choices: dict[str, Any]) -> None:
     assert list(option_errors(DecodingOptions(**choices))) == []

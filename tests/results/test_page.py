@@ -70,7 +70,7 @@ def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
         ["lesson11/attention", "1 of 2", "12,345", "**3.300**", "3.200", "6.50", *rest],
     ]
     assert rows(text, "full")[0][3:6] == ["4.000", "–", "**9.00**"]
-    assert "*others*: A paper. Measured on giga_fren: not directly comparable" in text
+    assert "*others*: A paper. Measured on giga_fren: not directly comparable with this table." in text
 
 
 def test_different_runs_have_distinct_labels(tmp_path: Path) -> None:

@@ -54,18 +54,21 @@ def test_a_sweep_is_added_and_shown(tmp_path: Path) -> None:
     results, sweep = tmp_path / "results", write_sweep(tmp_path / "rates")
     assert main(["add", str(sweep), "--name", "mine"], results) == 0
     assert main([], results) == 0
-    page = (tmp_path / SUMMARY).read_text()
+    assert "| mine | 17 | optimizer.lr=1e-08 | val/bleu | 29.5 | `python" in (tmp_path / SUMMARY).read_text()
+    folder = tmp_path / "docs" / "results"
+    page = (folder / "sweeps.md").read_text()
     assert "### mine\n\n9 configurations, 16 of 17 jobs done, largest val/bleu first.\n" in page
     assert "| 1 | 1e-08 | 29.50 ± 0.71 |" in page
     assert "| optimizer.lr |" in page
     figures = [part.split(")")[0] for part in page.split("](")[1:]]
     names = ("curves", "parallel", "importance")
-    assert figures == [f"results/pictures/sweep-mine-{name}.svg" for name in names]
-    assert all((tmp_path / figure).read_text().startswith("<?xml") for figure in figures)
+    assert figures == [f"../../results/pictures/sweep-mine-{name}.svg" for name in names]
+    assert all((folder / figure).read_text().startswith("<?xml") for figure in figures)
     # Figures of a removed sweep are removed.
     (results / "sweeps" / "mine.json").unlink()
     assert main([], results) == 0
     assert not list((results / "pictures").glob("*.svg"))
+    assert not (folder / "sweeps.md").exists()
 
 
 def test_a_sweep_that_is_not_finished_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,6 @@ def test_steps_after_the_last_validation(
 ) -> None:
     best = BestMetrics("val/loss", "min")
     best.load_state_dict({"metrics": metrics, "validated": validated} if validated else {"metrics": metrics})
-    found = best.unvalidated_steps_message(7)
-    assert (found is None) if sentence is None else sentence in str(found)
+    message = best.unvalidated_steps_message(7)
+    assert (message is None) if sentence is None else sentence in str(message)
     assert best.state_dict() == {"metrics": metrics, "validated": validated}

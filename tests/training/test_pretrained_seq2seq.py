@@ -142,7 +142,7 @@ def test_the_users_encoder_needs_layers_only_for_pretrained(made: Made) -> None:
         (["model=rnn", "model.pretrained.source_backwards=x"], "no layer reads the source from its end"),
         (
             ["model.pretrained={source: x, target: y}", "model.share_embeddings=true", "tokenizer.shared=true"],
-            "give one",
+            "set one of them",
         ),
     ],
 )

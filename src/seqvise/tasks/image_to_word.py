@@ -31,7 +31,7 @@ class ImageToWord(Task):
     Validation logs ``val/loss`` of the head without the prior, and ``val/hit@k``, ``val/hp@k``,
     ``val/text_to_image_map`` and ``val/image_to_label_map`` of seen labels. With held-out labels, it also logs their
     metrics (``val/held_out/hit@k``), and those of both kinds of images among all labels. The test adds every noun as
-    candidates, and the chance level as ``test/chance/...``. ``run_notes`` are written to ``metrics.json`` as well.
+    candidates, and the chance level as ``test/chance/...``. ``extra_metrics`` are written to ``metrics.json`` as well.
 
     Args:
         model: the model.
