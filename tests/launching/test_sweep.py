@@ -45,7 +45,7 @@ def test_runs_are_named_by_their_overrides(tmp_path: Path) -> None:
     name_in_tensorboard(config, folder, JOB, 1)
     name_in_tensorboard(config, folder, JOB, 1)
     (link,) = (tmp_path / "tensorboard").iterdir()
-    assert link.name == "1,experiment=seed-rnn,seed=2"
+    assert link.name == "1,experiment=lesson11-rnn,seed=2"
     assert not link.readlink().is_absolute(), "the sweep can be moved"
     assert (link / "events").exists()
 
