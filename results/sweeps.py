@@ -17,6 +17,7 @@ from results.tables import counted
 from seqvise.cli.report import heat_keys
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
+from seqvise.moved import current_override
 from seqvise.reports.environments import FACTS
 from seqvise.reports.folder import Drawing, curves_of, drawings_of
 from seqvise.reports.grid import as_markdown, importance_grid, results_grid, troubles_grid
@@ -64,6 +65,10 @@ class SweepRecord(Stored):
     jobs: list[dict[str, Any]]
     importance: dict[str, Any]
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        # As with records, the file keeps the names of its day, and the page has today's.
+        object.__setattr__(self, "command", " ".join(map(current_override, self.command.split(" "))))
 
     @cached_property
     def report(self) -> SweepReport:

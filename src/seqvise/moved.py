@@ -142,7 +142,6 @@ MODULES = {
     "seqvise.images.pictures_vehicles": "seqvise.images.synthetic.vehicles",
     "seqvise.images.pictures_weights": "seqvise.images.synthetic.network",
     "seqvise.images.synsets": "seqvise.images.wordnet",
-    "seqvise.launching.parent": "seqvise.launching.processes",
     "seqvise.launching.words": "seqvise.launching.processes",
     "seqvise.metrics.tokens": "seqvise.metrics.groups",
     "seqvise.models.activations": "seqvise.models.kernels.activations",

@@ -24,7 +24,7 @@ from seqvise.launching.pool import Pool
 JOB = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
-from seqvise.launching.processes import end_with_parent
+from seqvise.launching.parent import end_with_parent
 
 end_with_parent()
 command, action, *overrides = sys.argv[1:]

@@ -36,7 +36,7 @@ def run(folder: Path, args: Mapping[str, str]) -> int:
     received: list[int] = []
     sys.path.insert(0, str(ROOT / "src"))
     from seqvise.files import write_text
-    from seqvise.launching.processes import end_with_parent
+    from seqvise.launching.parent import end_with_parent
 
     def write(status: str, **more: object) -> None:
         write_text(folder / "status.json", json.dumps({"status": status, **more}))

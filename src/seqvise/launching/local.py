@@ -18,8 +18,9 @@ from typing import Any
 
 from seqvise.errors import LOG
 from seqvise.files import try_lock
+from seqvise.launching.parent import SWEEP
 from seqvise.launching.pool import VISIBLE, Pool
-from seqvise.launching.processes import PROGRAM, SWEEP, directory_override
+from seqvise.launching.processes import PROGRAM, directory_override
 from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
 

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqvise.files import try_lock, write_text
-from seqvise.launching.processes import SWEEP
+from seqvise.launching.parent import SWEEP
 from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import LOCK, STATUS
 from seqvise.tuning.progress import failure_reason, progress, result

@@ -35,7 +35,8 @@ from seqvise.config.schema import register, typed
 from seqvise.config.search_path import conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError, sentence
-from seqvise.launching.processes import end_with_parent, is_job_process, job_directory
+from seqvise.launching.parent import end_with_parent, is_job_process
+from seqvise.launching.processes import job_directory
 from seqvise.machine import keep_memory
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.resume import AUTO, check_resume
