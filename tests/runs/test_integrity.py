@@ -23,9 +23,8 @@ from seqvise.runs.average import mean_weights
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.integrity import run_damages
 from seqvise.runs.load import Run
-from seqvise.runs.model import load_model
+from seqvise.runs.model import load_model, read_checkpoint, write_checkpoint
 from seqvise.runs.resume import step_of
-from seqvise.runs.weights import read_checkpoint, write_checkpoint
 from seqvise.training.trainer import AtomicCheckpointIO
 from tests.earlier import copy_of
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from seqvise.datamodules.counted import CountedLoader
 from seqvise.datamodules.documents import LabelBatch
 from seqvise.datamodules.images import ImageBatch
+from seqvise.datamodules.sampler import CountedLoader
 from seqvise.datamodules.stream import StreamBatch
 from seqvise.models.awd_lstm.classifier import TextClassifier
 from seqvise.models.awd_lstm.model import AwdLstm

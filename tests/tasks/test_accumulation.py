@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from seqvise.datamodules.counted import CountedLoader, counted
+from seqvise.datamodules.sampler import CountedLoader, counted
 from seqvise.errors import UserError
 from tests.callbacks.tiny import TinyTask, loader, trainer_for
 from tests.tasks.accumulated import KINDS, SIZES, columns, fit, make_task, merge, single_rows, weights

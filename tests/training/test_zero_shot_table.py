@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from seqvise.training.zero_shot_table import Cell, cell_of, rounds_table, show_rounds
+from seqvise.training.fit import Cell, cell_of, rounds_table, show_rounds
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typing_extensions import override
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
 from seqvise.figures import attention_figure, pixels, save
 from seqvise.files import write_text
-from seqvise.metrics.confusion import Counts
 from seqvise.plain_text import markdown_text
+from seqvise.tasks.classification import Counts
 from seqvise.tasks.samples import Sample
 
 if TYPE_CHECKING:

@@ -40,11 +40,10 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
 
     from seqvise.runs.directory import RunDirectory
     from seqvise.runs.environment import device_name
-    from seqvise.training.fit import write_environment
+    from seqvise.training.fit import show_rounds, write_environment
     from seqvise.training.images import read_job
     from seqvise.training.synthetic import with_pictures
     from seqvise.training.trainer import build_trainer
-    from seqvise.training.zero_shot_table import show_rounds
 
     config = typed(cfg)
     run = RunDirectory(Path(cfg.paths.run))

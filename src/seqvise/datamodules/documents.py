@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.documents.options import LabelOptions
 from seqvise.corpus.documents.store import TextPart, TextStore
-from seqvise.datamodules.counted import counted
 from seqvise.datamodules.sampler import (
     BatchSize,
     TrainingSampler,
+    counted,
     evaluation_batches,
     ignore_interrupts,
     training_progress,

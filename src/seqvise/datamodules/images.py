@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from seqvise.datamodules.counted import counted
 from seqvise.datamodules.packing import Rows
 from seqvise.datamodules.sampler import (
     BatchSize,
     EpochBatches,
     EpochRows,
+    counted,
     cut_into_batches,
     ignore_interrupts,
     share,

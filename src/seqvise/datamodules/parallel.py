@@ -14,13 +14,13 @@ from torch.utils.data import DataLoader, Dataset
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.corpus.parallel.store import CorpusPart, TokenStore
 from seqvise.corpus.tokens.vocabulary import SPECIALS, UNK
-from seqvise.datamodules.counted import counted
 from seqvise.datamodules.packing import padded_widths
 from seqvise.datamodules.sampler import (
     BatchSize,
     EpochRows,
     EpochSampler,
     TrainingSampler,
+    counted,
     evaluation_batches,
     ignore_interrupts,
     training_progress,

@@ -20,9 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.documents.options import StreamOptions
 from seqvise.corpus.documents.store import TextPart, TextStore
-from seqvise.datamodules.counted import counted
 from seqvise.datamodules.packing import Rows
-from seqvise.datamodules.sampler import EpochBatches, ignore_interrupts, training_progress
+from seqvise.datamodules.sampler import EpochBatches, counted, ignore_interrupts, training_progress
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 

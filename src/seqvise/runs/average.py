@@ -16,7 +16,7 @@ from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
-from seqvise.runs.weights import REMEDY, read_checkpoint, refuse_nan, write_checkpoint
+from seqvise.runs.model import REMEDY, read_checkpoint, refuse_nan, write_checkpoint
 
 Weights = dict[str, Tensor]
 

@@ -232,7 +232,7 @@ def _is_unchanged(file: Path, saved_file: Path) -> bool:
 
 def step_of(checkpoint: Path) -> int:
     """The number of optimizer steps before a checkpoint."""
-    from seqvise.runs.weights import REMEDY, read_checkpoint
+    from seqvise.runs.model import REMEDY, read_checkpoint
 
     content = read_checkpoint(checkpoint, mmap=True)
     if "global_step" not in content:

@@ -170,7 +170,7 @@ class Task(pl.LightningModule):
         if not counts:
             raise UserError(
                 f"trainer.accumulate_grad_batches is {self._batches_per_step}, but the batches have no step_counts: "
-                "wrap the training loader in seqvise.datamodules.counted.CountedLoader, or set "
+                "wrap the training loader in seqvise.datamodules.sampler.CountedLoader, or set "
                 "trainer.accumulate_grad_batches=1."
             )
         return counts

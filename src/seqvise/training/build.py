@@ -27,12 +27,12 @@ from seqvise.training.download import fetch_missing
 from seqvise.training.trainer import build_trainer
 
 BUILDERS = {
-    "parallel": "seqvise.training.translation",
-    "images": "seqvise.training.images",
-    "text_lines": "seqvise.training.language_model",
-    "text_labels": "seqvise.training.classification",
+    "parallel": "seqvise.training.translation.build",
+    "images": "seqvise.training.images.build",
+    "text_lines": "seqvise.training.language_model.build",
+    "text_labels": "seqvise.training.language_model.build_classifier",
 }
-"""For each `data.kind` the module whose ``build(config, seed)`` returns its parts."""
+"""For each `data.kind` the function that returns its parts, called with the config and the seed."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     trainer = build_trainer(config, run, [best, *callbacks], done)
     with preparing():
         fetch_missing(config)
-    build = cast(Callable[[Config, int], Parts], import_module(BUILDERS[config.data.kind]).build)
+    module, _, name = BUILDERS[config.data.kind].rpartition(".")
+    build = cast(Callable[[Config, int], Parts], getattr(import_module(module), name))
     return TrainingJob(build(config, seed), trainer, best)
 
 

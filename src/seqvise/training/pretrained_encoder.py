@@ -21,8 +21,7 @@ from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run
-from seqvise.runs.model import PREFIX, model_weights
-from seqvise.runs.weights import write_checkpoint
+from seqvise.runs.model import PREFIX, model_weights, write_checkpoint
 
 ENCODER, GENERATOR = "encoder.", "generator."
 SIZES = ("cell", "embedding", "hidden", "layers")

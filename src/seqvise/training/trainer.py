@@ -20,7 +20,7 @@ from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
 from seqvise.runs.directory import RunDirectory
-from seqvise.runs.weights import REMEDY, refuse_nan, write_checkpoint
+from seqvise.runs.model import REMEDY, refuse_nan, write_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

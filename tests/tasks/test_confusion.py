@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqvise.metrics.confusion import accuracy, f1_scores, macro_f1
+from seqvise.tasks.classification import accuracy, f1_scores, macro_f1
 
 
 def test_scores_by_hand() -> None:
