@@ -139,7 +139,7 @@ def test_runs_that_do_not_fit_are_refused(run: Path, here: Path, capsys: pytest.
     without_attention = make_run(here / "without_attention", "model=rnn")
     words = ["translate", "input=in.txt", "output=out.txt", "device=cpu"]
     assert main([*words, f"run={run}", f"run={other}"]) == 2
-    assert "other cannot decode as one: their vocabularies differ on the target side." in capsys.readouterr().err
+    assert "other cannot form an ensemble: their vocabularies differ on the target side." in capsys.readouterr().err
     assert main([*words, f"run={without_attention}", "attention=map.png", "coverage=0.1"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert errors == [

@@ -107,4 +107,5 @@ def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool
         if not extra:
             raise
         message = " ".join(str(error).split())
-        raise UserError(f"optimizer.arguments is {extra}, but {options.name} does not accept it: {message}") from error
+        keys = ", ".join(f"optimizer.{name}={value}" for name, value in extra.items())
+        raise UserError(f"optimizer={options.name} does not accept {keys}: {message}") from error
