@@ -49,6 +49,7 @@ class Place:
 
 BACKBONE = Place(("data", "backbone"), MODULE, ("seqvise.images",))
 SCHEDULE = Place(("schedule", "name"), "", ("seqvise.schedules.curves",))
+DATA = Place(("data", "kind"), "", ("seqvise.training",))
 PLACES = (
     Place(("model", TARGET), MODULE, ("seqvise.models",)),
     Place(("model", "task"), TASK, ("seqvise.tasks",)),
@@ -57,9 +58,10 @@ PLACES = (
     Place(("callbacks", "extra", "*", TARGET), CALLBACK, ("pytorch_lightning.callbacks", "seqvise.callbacks")),
     BACKBONE,
     SCHEDULE,
+    DATA,
 )
-"""Every key of a config from which a class is imported. `data.backbone` and `schedule.name` are paths only if they
-contain a dot."""
+"""Every key of a config from which a class is imported. `data.backbone`, `data.kind` and
+`schedule.name` are paths only if they contain a dot."""
 
 
 def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | None]]:
@@ -70,7 +72,7 @@ def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | 
     """
     for key, value in flatten(content, _is_node):
         place = next((place for place in PLACES if place.holds(key)), None)
-        is_path = "." in str(value) if place in (BACKBONE, SCHEDULE) else value is not None
+        is_path = "." in str(value) if place in (BACKBONE, SCHEDULE, DATA) else value is not None
         if key[-1] == TARGET or (place is not None and is_path):
             yield ".".join(key), value, place
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -137,8 +137,9 @@ def unknown_in(content: Mapping[str, Any]) -> Iterator[UnknownKey]:
     """Yields the unknown keys of a whole config. content: plain dictionaries with checked class paths."""
     data, model = content.get("data"), content.get("model")
     nodes: dict[str, type] = {}
-    if isinstance(data, Mapping) and (kind := data.get("kind", "parallel")) in DATA_OPTIONS:
-        nodes["data"] = DATA_OPTIONS[kind]
+    if isinstance(data, Mapping):
+        with suppress(UserError):  # an unknown kind is reported by typed
+            nodes["data"] = _data_options(str(data.get("kind", "parallel")))
     if isinstance(model, Mapping) and model.get(TARGET):
         with suppress(UserError):  # a missing class is reported by validate
             if options := _model_options(str(model[TARGET])):
@@ -177,9 +178,25 @@ def _with_arguments(content: dict[str, Any]) -> dict[str, Any]:
 def _typed_data(cfg: DictConfig) -> object:
     node = cast(dict[str, Any], OmegaConf.to_container(cfg.data, resolve=True))
     kind = node.get("kind", "parallel")
-    if kind not in DATA_OPTIONS:
-        raise UserError(f"data.kind is '{kind}', but must be one of {', '.join(DATA_OPTIONS)}.")
-    return _as_options(DATA_OPTIONS[kind], node)
+    return _as_options(_data_options(kind), node)
+
+
+def _data_options(kind: str) -> type:
+    """The options of a kind of data: of seqvise, or of the user's class that ``kind`` names."""
+    if kind in DATA_OPTIONS:
+        return DATA_OPTIONS[kind]
+    if "." not in kind:
+        raise UserError(
+            f"data.kind is '{kind}', but must be one of {', '.join(DATA_OPTIONS)}, or the dotted path of a class of "
+            "your own."
+        )
+    found = find_class("data.kind", kind)
+    options = getattr(found, "options_type", None)
+    if not is_dataclass(options) or not callable(getattr(found, "build", None)):
+        raise UserError(
+            f"data.kind is '{kind}', but that class has no options_type, a dataclass, or no build(config, seed)."
+        )
+    return cast(type, options)
 
 
 def _typed_model(node: dict[str, Any]) -> object:

@@ -82,9 +82,15 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     trainer = build_trainer(config, run, [best, *callbacks], done)
     with preparing():
         fetch_missing(config)
-    module, _, name = BUILDERS[config.data.kind].rpartition(".")
-    build = cast(Callable[[Config, int], Parts], getattr(import_module(module), name))
-    return TrainingJob(build(config, seed), trainer, best)
+    return TrainingJob(find_builder(config.data.kind)(config, seed), trainer, best)
+
+
+def find_builder(kind: str) -> Callable[[Config, int], Parts]:
+    """The function that returns the parts of a kind of data: of ``BUILDERS``, or ``build`` of the user's own class."""
+    if kind not in BUILDERS:
+        return cast(Callable[[Config, int], Parts], cast(Any, find_class("data.kind", kind)).build)
+    module, _, name = BUILDERS[kind].rpartition(".")
+    return cast(Callable[[Config, int], Parts], getattr(import_module(module), name))
 
 
 @contextmanager
