@@ -232,13 +232,13 @@ def test_a_restarted_sweep_follows_resume_and_retry(
     assert "already holds a sweep" in capsys.readouterr().err
     assert hydra_main(["-m", *LOCAL, "resume=auto"]) == 1
     errors = capsys.readouterr().err
-    assert "2 jobs, 0 of them to be run" in errors
+    assert "2 jobs, 0 of them to run" in errors
     assert "1 of 2 jobs failed. job 0: rank 1 was killed by SIGKILL" in errors
 
     written = read(local.here / "sweep" / "1" / "status.json")["written"]
     done = again(local.here, ["resume=auto", "retry=failed"], FAULTLESS="1")
     assert done.returncode == 0, done.stderr
-    assert "2 jobs, 1 of them to be run" in done.stderr
+    assert "2 jobs, 1 of them to run" in done.stderr
     assert read(local.here / "sweep" / "0" / "status.json")["status"] == "ok"
     assert read(local.here / "sweep" / "1" / "status.json")["written"] == written
 

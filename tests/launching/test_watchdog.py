@@ -152,7 +152,7 @@ def test_a_training_with_a_stopped_rank_ends_and_can_be_resumed(tmp_path: Path, 
     status = json.loads((run / "status.json").read_text())
     assert status["status"] == "failed"
     assert f"rank {stopped} (" in status["why"]
-    assert "no sign of life for 0.05 minutes (trainer.timeout)" in status["why"]
+    assert "sent no heartbeat for 0.05 minutes (trainer.timeout)" in status["why"]
     assert json.loads((run / "progress.jsonl").read_text().splitlines()[-1]).get("epoch", 0) < 5
     resumed = train(tmp_path, f"resume={run}", "trainer.timeout=10")
     _, errors = resumed.communicate(timeout=200)
