@@ -65,7 +65,7 @@ def test_an_index_is_built_and_updated(
     assert main(["index", "run=run", "images=images"]) == 0
     output = capsys.readouterr().out
     assert "images: 12 (12 added, 1 unreadable)" in output
-    assert "unreadable: images/blue/broken.png: no image that Pillow knows" in caplog.text
+    assert "unreadable: images/blue/broken.png: not an image format that Pillow supports" in caplog.text
     (folder,) = (here / "run" / "indexes").iterdir()
     assert output.splitlines()[-1] == f"index: run/indexes/{folder.name}"
     (here / "images" / "blue" / "broken.png").unlink()
@@ -333,7 +333,7 @@ def test_images_that_moved(capsys: pytest.CaptureFixture[str]) -> None:
     search = ("search", "run=run", "query=red")
     Path("images").rename("moved")
     (sentence,) = refused(capsys, *search)
-    assert "give images= the folder that they are in now" in sentence
+    assert "set images= to the folder that contains them now" in sentence
     assert results("query=red", "images=moved", "sheet=s.png", "k=2") == [["red/0.png", "red/1.png"]]
     Path("images").mkdir()
     (sentence,) = refused(capsys, *search)

@@ -132,7 +132,7 @@ def test_a_file_that_is_another_is_not_written_over(here: Path, messages_of: Mes
     file.parent.mkdir(parents=True)
     file.write_text("# @package _global_\nseed: 3\n")
     (sentence,) = messages_of(LR, f"tune.best={file}")
-    assert "is there already, and was not written by seqvise tune" in sentence
+    assert "already exists and was not written by seqvise tune" in sentence
 
 
 def searches(*words: str) -> Search:
