@@ -94,7 +94,7 @@ def test_without_a_network_the_message_names_the_url(
     assert prepare(monkeypatch, *words) == 2
     errors = capsys.readouterr().err
     assert f"seqvise: {url} cannot be downloaded: it cannot be reached" in errors
-    assert f"Fetch {url} by hand, put it at {place} and start again." in errors
+    assert f"Download {url} manually to {place} and run the command again." in errors
     assert "Traceback" not in errors
 
 
