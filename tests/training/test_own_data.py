@@ -106,7 +106,8 @@ def test_its_options_are_checked(project: Path, capsys: pytest.CaptureFixture[st
     assert not (project / "run").exists()
 
 
-def test_a_class_without_options_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("project")
+def test_a_class_without_options_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "data.kind=own_sums.Line"]) == 2
     assert "data.kind is 'own_sums.Line', but that class has no options_type" in capsys.readouterr().err
     assert main([*TRAIN, "data.kind=sums"]) == 2
