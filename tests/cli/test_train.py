@@ -96,7 +96,7 @@ def test_a_dry_run_trains_nothing(
 ) -> None:
     assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "dry_run=true") == 0
     output = capsys.readouterr().out
-    assert "2 an epoch, 4 in 2 epochs" in output
+    assert "2 per epoch, 4 in 2 epochs" in output
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
 
 
