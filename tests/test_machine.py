@@ -24,12 +24,12 @@ def count_faults(*_):
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 WAYS = {
-    "given back": "told()",
-    "kept": "from seqvise.machine import keep_memory; keep_memory(); told()",
-    "command of words": "from seqvise.cli.support.plain_command import plain_command; "
-    "from seqvise.cli.runs import RunsOptions; plain_command('runs', RunsOptions, told, [])",
-    "command of config": "from seqvise.cli.support.hydra_command import hydra_command; "
-    "sys.exit(hydra_command(told, [], fixed=['hydra=bare']))",
+    "returned": "count_faults()",
+    "kept": "from seqvise.machine import keep_memory; keep_memory(); count_faults()",
+    "plain command": "from seqvise.cli.support.plain_command import plain_command; "
+    "from seqvise.cli.runs import RunsOptions; plain_command('runs', RunsOptions, count_faults, [])",
+    "Hydra command": "from seqvise.cli.support.hydra_command import hydra_command; "
+    "sys.exit(hydra_command(count_faults, [], fixed=['hydra=bare']))",
 }
 
 
