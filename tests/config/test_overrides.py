@@ -103,3 +103,7 @@ def test_what_no_file_can_hold_is_left() -> None:
     experiment = as_experiment(words, {})
     assert experiment.left == words[:3]
     assert experiment.text.splitlines()[-1] == "seed: 3"
+
+
+def test_an_experiment_file_extends_a_former_experiment_by_its_present_name() -> None:
+    assert "- /experiment/lesson11/rnn\n" in as_experiment(["experiment=seed/rnn"], {}).text

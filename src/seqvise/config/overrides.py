@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.search_path import choices
+from seqvise.moved import EXPERIMENTS
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 KEYWORDS = ("null", "true", "false", "nan", "inf")
@@ -92,7 +93,7 @@ def as_experiment(overrides: Sequence[str], values: Mapping[str, Any]) -> Experi
 
 def _yaml(groups: dict[str, Any], content: DictConfig) -> str:
     experiment = groups.pop("experiment", None)
-    base = [] if experiment is None else [f"/experiment/{experiment}"]
+    base = [] if experiment is None else [f"/experiment/{EXPERIMENTS.get(experiment, experiment)}"]
     defaults = [*base, *({f"override /{group}": choice} for group, choice in groups.items()), "_self_"]
     head = OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults}))
     return "# @package _global_\n" + head + (f"\n{OmegaConf.to_yaml(content)}" if content else "")
