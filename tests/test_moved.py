@@ -94,3 +94,11 @@ def test_experiments_are_found_by_their_former_names() -> None:
     assert current_override("model=seed/rnn") == "model=seed/rnn"
     for former, name in EXPERIMENTS.items():
         assert compose([f"experiment={former}"]) == compose([f"experiment={name}"])
+
+
+def test_a_former_path_in_a_config_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        update_paths(OmegaConf.create({"model": {"task": "seqvise.tasks.translation.Translation"}}), warn=True)
+        update_paths({"callbacks": {"extra": {"a": {"_target_": "seqvise.tasks.translation.Translation"}}}}, warn=True)
+    assert len([text for text in caplog.messages if text.startswith("callbacks.extra.a._target_: ")]) == 1
+    assert len([text for text in caplog.messages if text.startswith("model.task: ")]) <= 1

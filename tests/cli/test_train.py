@@ -101,6 +101,52 @@ def test_a_dry_run_trains_nothing(
 
 
 @pytest.mark.usefixtures("here")
+def test_a_dry_run_refuses_a_schedule_that_training_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data.root=corpus", *TINY, "schedule=cosine", "schedule.warmup=4", "dry_run=true"]
+    assert seqvise(monkeypatch, "train", *words) == 2
+    assert "schedule.warmup is 4 steps, but training, or its cycle, has 4" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("sweep", [[], ["-m", "hydra/launcher=basic"]])
+def test_a_former_name_of_an_experiment_is_planned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sweep: list[str]
+) -> None:
+    names = "seed/rnn,seed/attention" if sweep else "seed/attention"
+    words = [*sweep, f"experiment={names}", "data=phrasebook", "data.limit=60", "vectors=none", "dry_run=true"]
+    assert seqvise(monkeypatch, "train", *words) == 0
+    assert capsys.readouterr().out.count("peak rate") == len(names.split(","))
+
+
+def test_a_config_that_extends_a_former_experiment_names_the_new_one(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = here / "conf" / "experiment" / "own.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\ndefaults:\n  - seed/attention\n  - _self_\n")
+    assert seqvise(monkeypatch, "train", "experiment=own", "dry_run=true") == 2
+    assert "experiment/own.yaml: its defaults name 'experiment/seed/attention'" in (error := capsys.readouterr().err)
+    assert "did you mean lesson11/attention?" in error
+    file.write_text("# @package _global_\ndefaults:\n  - /model/transformr\n  - _self_\n")
+    assert seqvise(monkeypatch, "train", "experiment=own", "dry_run=true") == 2
+    assert "model has no choice 'transformr'; did you mean transformer?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "prepare", "find_lr", "find_batch_size", "baselines"])
+def test_help_names_the_command_and_how_to_override(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert seqvise(monkeypatch, command, "--help") == 0
+    text = capsys.readouterr().out
+    assert command in text.splitlines()[0]
+    assert "(group=choice)" in text
+    assert "optimizer.lr=1e-3" in text
+    assert "foo.bar" not in text
+
+
+@pytest.mark.usefixtures("here")
 def test_a_device_that_is_not_here_is_a_mistake(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

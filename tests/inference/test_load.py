@@ -26,11 +26,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
-def test_each_kind_of_run_is_loaded(tmp_path: Path, name: str, kind: str) -> None:
+def test_each_kind_of_run_is_loaded_with_each_notice_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, kind: str
+) -> None:
     if kind == "Embedder":
         pytest.importorskip("torchvision")
     copy_of(tmp_path, f"runs/{name}", "network.pt", "words.vec", "encoder")
     assert type(seqvise.load_run(tmp_path / "runs" / name)).__name__ == kind
+    assert len([text for text in caplog.messages if "without checksums" in text]) == 1
 
 
 def test_perplexity_is_that_of_each_word_after_those_before_it(tmp_path: Path) -> None:

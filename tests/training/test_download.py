@@ -112,7 +112,7 @@ def test_without_download_missing_files_are_only_named(
 ) -> None:
     assert prepare(monkeypatch, *words) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqvise: ")]
-    named = [line for line in lines if line.endswith("Put it there, or set data.download=true.")]
+    named = [line for line in lines if "Put it there, or set data.download=true." in line]
     assert len(named) == len(paths)
     assert all(f"{path} (or " in line for path, line in zip(paths, named, strict=True))
     assert len(lines) >= 2

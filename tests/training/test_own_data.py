@@ -112,3 +112,14 @@ def test_a_class_without_options_is_refused(capsys: pytest.CaptureFixture[str]) 
     assert "data.kind is 'own_sums.Line', but that class has no options_type" in capsys.readouterr().err
     assert main([*TRAIN, "data.kind=sums"]) == 2
     assert "or the dotted path of a class of your own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["own_sums.Sums", "images"])
+@pytest.mark.usefixtures("project")
+def test_another_kind_with_the_keys_of_the_default_data_names_the_group(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert main(["train", f"data.kind={kind}"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"data.kind is '{kind}', but these keys of data belong to another kind" in last
+    assert "with data=NAME" in last

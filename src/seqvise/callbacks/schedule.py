@@ -105,7 +105,7 @@ class ScheduleCallback(pl.Callback):
         horizon = self._horizon_of(trainer, trainer.num_training_batches)
         messages = [*self._conflicts(trainer, pl_module), *self._horizon_changes(horizon)]
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # a run of one batch does not test the length
-            messages += self._horizon_overruns(horizon)
+            messages += self.overruns(horizon)
         if messages:
             raise UserError(*messages)
         self.horizon, self._restored = horizon, None
@@ -150,6 +150,13 @@ class ScheduleCallback(pl.Callback):
         """Stores the horizon of the checkpoint for the comparison at the start of training."""
         if state_dict:
             self._restored = Horizon(steps=state_dict["steps"], epochs=state_dict["epochs"])
+
+    def overruns(self, horizon: Horizon) -> Iterator[str]:
+        """A sentence for each schedule that does not fit into training, e.g. a warm-up longer than training."""
+        end = Position(horizon.steps, horizon.steps, horizon.epochs, horizon.epochs)
+        for curve in self.schedules.values():
+            if isinstance(curve, Bounded) and (message := curve.problem(end)):
+                yield message
 
     def _apply(self, name: str, value: float, trainer: pl.Trainer, pl_module: pl.LightningModule) -> float:
         if name == "lr":
@@ -199,12 +206,6 @@ class ScheduleCallback(pl.Callback):
                 f"{type(pl_module).__name__} has no scheduled number {', '.join(unknown)}; it has: "
                 f"{', '.join(sorted(scheduled_numbers(pl_module))) or 'none'}."
             )
-
-    def _horizon_overruns(self, horizon: Horizon) -> Iterator[str]:
-        end = Position(horizon.steps, horizon.steps, horizon.epochs, horizon.epochs)
-        for curve in self.schedules.values():
-            if isinstance(curve, Bounded) and (message := curve.problem(end)):
-                yield message
 
     def _already_trained(self, horizon: Horizon, trained_steps: int) -> Iterator[str]:
         # With the same length, steps can slightly exceed the horizon: the number of batches by tokens varies per epoch.

@@ -24,7 +24,7 @@ class VerifyOptions:
 
     path: Annotated[
         tuple[Path, ...],
-        "a run, token store, feature folder or index, or a folder of these; path= is optional",
+        "a run, token store, feature folder or index, or a folder of these; PATH is the same as path=PATH",
     ]
 
 

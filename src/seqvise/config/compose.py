@@ -9,12 +9,12 @@ from typing import Any, cast
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.arguments import further_arguments
-from seqvise.config.hydra_errors import Fault, blamed, one_line
+from seqvise.config.hydra_errors import Fault, blamed, missing_file, one_line
 from seqvise.config.keys import unknown_keys
 from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, unknown_in
@@ -76,6 +76,8 @@ def _without_faults(overrides: Sequence[str], root: str) -> tuple[DictConfig, li
 
 def _file_errors(overrides: Sequence[str], root: str, error: Exception) -> list[str]:
     """A sentence for each unknown key of a config file, or about the error if all keys are known."""
+    if isinstance(error, MissingConfigException):
+        return [missing_file(error)]
     register(typed=False)
     try:
         content = cast(dict[str, Any], OmegaConf.to_container(_composed(list(overrides), root)))

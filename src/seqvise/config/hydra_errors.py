@@ -14,6 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 from seqvise.config.keys import flatten, is_filled, nearest
 from seqvise.config.overrides import split_override
 from seqvise.config.search_path import choices
+from seqvise.moved import EXPERIMENTS
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ def one_line(error: BaseException) -> str:
     noted = re.compile(r"(full_key: |object_type=|reference_type=)")
     message = " ".join(line for line in lines if line and not noted.match(line))
     return f"{key}: {message}" if key and key not in message else message
+
+
+def missing_file(error: MissingConfigException) -> str:
+    """The error of a config file whose ``defaults`` name a file that does not exist."""
+    source = re.match("In '(.+?)': ", str(error))
+    file = f"{source[1]}.yaml" if source else "A config file"
+    group, _, choice = str(error.missing_cfg_file).partition("/")
+    renamed = EXPERIMENTS.get(choice) if group == "experiment" else None
+    hint = f"; did you mean {renamed}?" if renamed else nearest(choice, choices(group))
+    return f"{file}: its defaults name '{group}/{choice}', but {group} has no choice '{choice}'{hint}"
 
 
 def _file(override: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
@@ -82,14 +83,19 @@ def update_paths(content: MutableMapping[str, Any], warn: bool = False) -> None:
 
     Args:
         content: a config.
-        warn: log each path, for configs that a user can correct.
+        warn: log each path once per process, for configs that a user can correct.
     """
     plain = OmegaConf.to_container(content) if isinstance(content, DictConfig) else content
     for key, value, _ in list(class_paths(cast(Mapping[str, Any], plain))):
         if isinstance(value, str) and (new := current(value)) != value:
             if warn:
-                log.warning("%s: %s is now %s; the former path will be removed.", key, value, new)
+                _report_path(key, value, new)
             OmegaConf.update(content, key, new) if isinstance(content, DictConfig) else _put(content, key, new)
+
+
+@cache  # a command composes and checks its config several times
+def _report_path(key: str, former: str, new: str) -> None:
+    log.warning("%s: %s is now %s; the former path will be removed.", key, former, new)
 
 
 def _put(content: Any, key: str, value: str) -> None:

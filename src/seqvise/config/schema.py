@@ -59,6 +59,8 @@ OPTION_FILES: dict[str, type] = {
 }
 """Types of nodes by their name in the `options` group, which files of the `data` and `model` groups begin with."""
 TYPED = "_seqvise_types"
+OTHER_KIND = 3
+"""So many unknown keys of `data` are not misspelt, but belong to another `data.kind`."""
 """An attribute of Hydra's store: whether it holds the types (true) or only default values (false)."""
 
 
@@ -113,7 +115,7 @@ def typed(cfg: DictConfig) -> Config:
     """
     content = cast(dict[str, Any], OmegaConf.to_container(cfg))
     update_paths(content, warn=True)
-    if errors := path_errors(content) or [unknown.sentence() for unknown in unknown_in(content)]:
+    if errors := path_errors(content) or list(_unknown_errors(content)):
         raise UserError(*errors)
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), _with_arguments(content)))
     data = _typed_data(merged)  # first: its error is more helpful than one about a missing value
@@ -145,6 +147,16 @@ def unknown_in(content: Mapping[str, Any]) -> Iterator[UnknownKey]:
             if options := _model_options(str(model[TARGET])):
                 nodes["model"] = options
     return unknown_keys(content, Config, nodes)
+
+
+def _unknown_errors(content: Mapping[str, Any]) -> Iterator[str]:
+    unknown = list(unknown_in(content))
+    yield from (key.sentence() for key in unknown)
+    if sum(key.key[0] == "data" for key in unknown) >= OTHER_KIND:
+        yield (
+            f"data.kind is '{content['data'].get('kind')}', but these keys of data belong to another kind: choose a "
+            "config file of that kind with data=NAME instead of changing data.kind."
+        )
 
 
 def without_unknown(saved: DictConfig, file: Path) -> DictConfig:

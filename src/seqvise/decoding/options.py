@@ -32,7 +32,7 @@ class DecodingOptions(Options):
     top_p: Annotated[float, "sample from the most likely words that together have this probability"] = 1.0
     seed: Annotated[int, "seed of the samples"] = 0
     unknown: Annotated[
-        str, "keep | copy the source word with the most attention | FILE of source word, tab, replacement"
+        str, "keep | copy (the source word with the most attention) | FILE (lines of source word, tab, replacement)"
     ] = KEEP
 
     @property

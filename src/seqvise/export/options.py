@@ -21,7 +21,7 @@ class ExportOptions(Options):
     run: Annotated[Path, "the run directory whose best checkpoint is exported"]
     output: Annotated[Path, "the new folder"]
     format: Annotated[str, "onnx | torch, format of the files"] = "onnx"
-    trust: Annotated[bool, "load classes of other packages that the run's config names: they run code"] = False
+    trust: Annotated[bool, "allow classes of other packages in the run's config; this executes their code"] = False
 
     def validate(self) -> Iterator[Problem]:
         yield from one_of(self, format=PACKAGES)

@@ -93,11 +93,13 @@ class Classifier:
         return Classification(self.labels[int(probabilities.argmax())], probabilities)
 
 
-def load_classifier(paths: Sequence[Path], device: str = "cpu", batch: int = 64, trust: bool = False) -> Classifier:
+def load_classifier(
+    paths: Sequence[str | Path | Run], device: str = "cpu", batch: int = 64, trust: bool = False
+) -> Classifier:
     """Loads the classifiers of one or several runs as one ensemble.
 
     Args:
-        paths: run directories.
+        paths: run directories or open runs.
         device: a torch device name, or ``auto``.
         batch: texts per batch.
         trust: import classes outside of seqvise, torch and Lightning that their configs name.

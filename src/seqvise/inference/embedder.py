@@ -23,7 +23,7 @@ from seqvise.moved import original
 from seqvise.retrieval.image_index import Binding, Embedded
 from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.runs.directory import ASSETS, NETWORK
-from seqvise.runs.load import Run
+from seqvise.runs.load import Run, trained_on
 from seqvise.vectors.lexicon import Lexicon
 
 if TYPE_CHECKING:
@@ -248,11 +248,11 @@ class Embedder:
             return np.asarray(model.embed(inputs).cpu().numpy())
 
 
-def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) -> Embedder:
+def load_embedder(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> Embedder:
     """Loads the model of a run with its words and labels.
 
     Args:
-        path: the run directory.
+        path: the run directory, or the open run.
         device: a torch device name, or ``auto`` for CUDA if available.
         trust: import classes outside of seqvise, torch and Lightning that its config names.
 
@@ -262,8 +262,7 @@ def load_embedder(path: str | Path, device: str = "cpu", trust: bool = False) ->
     run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(
-            f"{run.path} cannot search images: it was trained with data.kind={run.config.data.kind}. Give a run of an "
-            "image-to-word model (model=devise)."
+            f"{run.path} cannot search images: {trained_on(run)}. Give a run of an image-to-word model (model=devise)."
         )
     run.checkpoint()
     assets = run.path / ASSETS

@@ -70,22 +70,23 @@ def load_run(
     Raises:
         UserError: the path is not a run directory, has no checkpoint yet, is damaged, or the device does not exist.
     """
-    match Run.open(path, trust).config.data.kind:
+    run = Run.open(path, trust)
+    match run.config.data.kind:
         case "images":
-            return load_embedder(path, device, trust)
+            return load_embedder(run, device, trust)
         case "text_labels":
-            return load_classifier([Path(path)], device, batch_size, trust)
+            return load_classifier([run], device, batch_size, trust)
         case "text_lines":
-            return load_language_model(path, device, trust)
+            return load_language_model(run, device, trust)
         case _:
-            return load_translator(path, device, batch_size, workers, trust)
+            return load_translator(run, device, batch_size, workers, trust)
 
 
-def load_language_model(path: str | Path, device: str = "cpu", trust: bool = False) -> LanguageModel:
+def load_language_model(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> LanguageModel:
     """Loads the language model of a run.
 
     Args:
-        path: the run directory.
+        path: the run directory, or the open run.
         device: a torch device name, or ``auto`` for CUDA if available.
         trust: import classes outside of seqvise, torch and Lightning that its config names.
 

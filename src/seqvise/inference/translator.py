@@ -312,12 +312,12 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
 
 
 def load_translator(
-    path: str | Path, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
+    path: str | Path | Run, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
 ) -> Translator:
     """Loads the translator of a run.
 
     Args:
-        path: the run directory.
+        path: the run directory, or the open run.
         device: a torch device name, or ``auto`` for CUDA if available.
         batch_size: sentences per batch.
         workers: processes that decode in parallel; see ``count_workers``.
@@ -331,7 +331,7 @@ def load_translator(
 
 
 def load_ensemble(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | Path | Run],
     device: str = "cpu",
     batch_size: int = 64,
     mean: str = "probs",
@@ -341,7 +341,7 @@ def load_ensemble(
     """Loads several runs as an ensemble.
 
     Args:
-        paths: the run directories, at least one.
+        paths: the run directories or open runs, at least one.
         device: a torch device name, or ``auto`` for CUDA if available.
         batch_size: sentences per batch.
         mean: average ``probs`` or ``log_probs``; see ``Ensemble``.

@@ -42,16 +42,18 @@ class Run:
     config: Config
 
     @classmethod
-    def open(cls, path: str | Path, trust: bool = False) -> Run:
+    def open(cls, path: str | Path | Run, trust: bool = False) -> Run:
         """Reads a run directory.
 
         Args:
-            path: the run directory, which may come from an untrusted source.
+            path: the run directory, which may come from an untrusted source; an open run is returned as it is.
             trust: whether classes outside seqvise, torch and Lightning that its config names may be imported.
 
         Raises:
             UserError: it is not a run directory, its config is invalid, or it names a class that may not be imported.
         """
+        if isinstance(path, Run):
+            return path
         folder = Path(path)
         file = folder / CONFIG
         if not file.is_file():
@@ -120,6 +122,11 @@ def _with_network_copy(folder: Path, config: Config) -> Config:
     if isinstance(config.data, ImageOptions) and (copy := network_copy(folder, config.data.weights)):
         return replace(config, data=replace(config.data, weights=copy))
     return config
+
+
+def trained_on(run: Run) -> str:
+    """What kind of data a run was trained on, for messages about a run of the wrong kind."""
+    return f"it was trained with data.kind={run.config.data.kind}"
 
 
 def _missing_reason(folder: Path) -> str:

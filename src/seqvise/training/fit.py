@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from seqvise.callbacks.banner import banner, check_horizon, training_plan
+from seqvise.callbacks.hooks import callbacks_of
+from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.plain_text import printable
@@ -183,10 +185,19 @@ def _say_unmeasured(job: TrainingJob) -> None:
 
 
 def show_plan(job: TrainingJob) -> None:
-    """Prints the plan of a training without starting it."""
+    """Prints the plan of a training without starting it.
+
+    Raises:
+        UserError: a schedule does not fit into training.
+    """
     configured = cast(Any, job.parts.task.configure_optimizers())
     optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
-    print(banner(training_plan(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)))
+    plan = training_plan(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)
+    schedules = [callback for callback in callbacks_of(job.trainer) if isinstance(callback, ScheduleCallback)]
+    messages = [message for schedule in schedules for message in schedule.overruns(plan.horizon)]
+    if messages and not job.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        raise UserError(*messages)
+    print(banner(plan))
 
 
 def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float | str | None]) -> None:

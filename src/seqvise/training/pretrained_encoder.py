@@ -20,7 +20,7 @@ from seqvise.models.awd_lstm.options import EncoderOptions
 from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
-from seqvise.runs.load import Run
+from seqvise.runs.load import Run, trained_on
 from seqvise.runs.model import PREFIX, model_weights, write_checkpoint
 
 ENCODER, GENERATOR = "encoder.", "generator."
@@ -79,7 +79,7 @@ def save_encoder(run: Run, output: Path) -> int:
         UserError: the run has no encoder, or ``output`` exists.
     """
     if not isinstance(run.config.model, EncoderOptions):
-        raise UserError(f"run={run.path} is not the run of a language model or a classifier.")
+        raise UserError(f"run={run.path} is not the run of a language model or a classifier: {trained_on(run)}.")
     if output.exists():
         raise UserError(f"output={output} exists: delete it, or choose another folder.")
     if reason := unwritable(output):
@@ -106,7 +106,9 @@ def _load_projection(model: nn.Module, weights: dict[str, Tensor], rows: Tensor,
 def _check_sizes(run: Run, options: EncoderOptions) -> None:
     pretrained = run.config.model
     if not isinstance(pretrained, EncoderOptions):
-        raise UserError(f"model.encoder={run.path} is not the run of a language model or a classifier.")
+        raise UserError(
+            f"model.encoder={run.path} is not the run of a language model or a classifier: {trained_on(run)}."
+        )
     differences = [
         f"model.{name} is {getattr(options, name)} here and {getattr(pretrained, name)} there"
         for name in SIZES

@@ -16,7 +16,7 @@ from seqvise.models.awd_lstm.model import map_words
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
-from seqvise.runs.load import Run
+from seqvise.runs.load import Run, trained_on
 from seqvise.runs.model import model_weights
 from seqvise.training.pretrained_encoder import VocabularyCoverage, word_rows
 
@@ -108,7 +108,7 @@ def _has_biases(run: Run, weights: dict[str, Tensor]) -> bool:
 def _checked(key: str, run: Run, options: RecurrentOptions, backwards: bool) -> Run:
     saved = run.config.model
     if not isinstance(saved, LanguageModelOptions):
-        raise UserError(f"{key}={run.path} is not the run of a language model.")
+        raise UserError(f"{key}={run.path} is not the run of a language model: {trained_on(run)}.")
     differences = [
         f"model.{name} is {getattr(options, name)} here and {getattr(saved, name)} there"
         for name in ("cell", "embedding")

@@ -102,3 +102,11 @@ def test_usage_names_every_key_and_its_default() -> None:
     assert lines[0] == "usage: seqvise search key=value ..."
     assert "  k=      answers (default 3)" in lines
     assert "  run=    the run directory" in lines
+
+
+def test_help_shows_no_empty_default() -> None:
+    @dataclass(frozen=True)
+    class WithEmpty:
+        output: Annotated[str, "a folder"] = ""
+
+    assert usage("x", WithEmpty).endswith("output=  a folder")

@@ -38,6 +38,7 @@ from seqvise.errors import UserError, sentence
 from seqvise.launching.parent import end_with_parent, is_job_process
 from seqvise.launching.processes import job_directory
 from seqvise.machine import keep_memory
+from seqvise.moved import current_override
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.resume import AUTO, check_resume
 
@@ -73,7 +74,7 @@ def hydra_command(
             the directory of an existing run (None for a new run or a sweep) and the overrides.
         scratch: whether a dry run uses a temporary folder.
     """
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = [current_override(word) for word in (sys.argv[1:] if argv is None else argv)]
     start = sys.argv[: max(1, len(sys.argv) - len(args))]
 
     def command() -> None:

@@ -112,7 +112,7 @@ def _unknown(argument: str, name: str, sign: str, known: list[str]) -> str:
 
 
 def _default(key: Key) -> str:
-    if key.default in (MISSING, None, ()):
+    if key.default in (MISSING, None, (), ""):
         return ""
     return f" (default {str(key.default).lower() if key.value_type is bool else key.default})"
 

@@ -243,9 +243,9 @@ def _fold_lines(text: str, tidy: bool) -> str:
 
 def _missing(root: Path, name: str, data: DataOptions) -> str:
     suffix = (
-        f" The file suffix is data.source={data.source} or data.target={data.target}."
+        f" The file suffixes are data.source={data.source} and data.target={data.target}."
         if data.format == "paired"
         else ""
     )
     advice = " Put it there, or set data.download=true." if corpus_source(data.name, name) else ""
-    return f"{root / name} (or {Path(name).name}.gz) does not exist: data.root is {data.root}.{suffix}{advice}"
+    return f"{root / name} (or {Path(name).name}.gz) does not exist: data.root is {data.root}.{advice}{suffix}"
