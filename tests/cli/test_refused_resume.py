@@ -50,6 +50,13 @@ def content(folder: Path) -> dict[str, bytes]:
         (KILLED, ["resume={run}", "callbacks.patience=0"], "callbacks.patience is 0"),
         (KILLED, ["hydra.run.dir={run}", "resume=auto", "model=rnn"], "differ"),
         (KILLED, ["resume={run}", "dry_run=true"], "dry_run=true shows a new run, but"),
+        (TRANSLATION, ["resume={run}", "trainer.max_epochs=1", "schedule.extend=true"], "but would end after"),
+        (
+            TRANSLATION,
+            ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"],
+            "but would end after 1 (1 epochs)",
+        ),
+        (KILLED, ["resume={run}", "trainer.max_steps=1", "schedule.extend=true"], "but would end after 1 (1 epochs)"),
     ],
 )
 def test_a_refused_command_changes_no_run(

@@ -202,9 +202,9 @@ def _data_options(kind: str) -> type:
             f"data.kind is '{kind}', but must be one of {', '.join(DATA_OPTIONS)}, or the dotted path of a class of "
             "your own."
         )
-    builder = find_class("data.kind", kind)
-    options = getattr(builder, "options_type", None)
-    if not is_dataclass(options) or not callable(getattr(builder, "build", None)):
+    data_class = find_class("data.kind", kind)
+    options = getattr(data_class, "options_type", None)
+    if not is_dataclass(options) or not callable(getattr(data_class, "build", None)):
         raise UserError(
             f"data.kind is '{kind}', but that class has no options_type, a dataclass, or no build(config, seed)."
         )

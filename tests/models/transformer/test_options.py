@@ -27,9 +27,9 @@ def test_the_yaml_file_has_the_defaults_of_the_dataclass() -> None:
         ("model.share_embeddings=true", "set tokenizer.shared=true, or model.share_embeddings=false."),
     ],
 )
-def test_one_wrong_thing_is_one_sentence(override: str, sentence: str) -> None:
+def test_one_error_is_one_message(override: str, expected: str) -> None:
     (message,) = validate(compose(["model=transformer", override]))
-    assert sentence in message
+    assert expected in message
 
 
 def test_widths_must_match_the_position_encoding() -> None:
