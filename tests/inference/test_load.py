@@ -11,7 +11,7 @@ import torch
 import seqvise
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
-from seqvise.inference.load import LanguageModel
+from seqvise.inference.load import LanguageScorer
 from seqvise.models.interface import EOS
 from tests.earlier import copy_of
 from tests.runs.made import make_language_run, plain_codec
@@ -19,7 +19,7 @@ from tests.runs.made import make_language_run, plain_codec
 KINDS = {
     "translation": "Translator",
     "transformer": "Translator",
-    "language_model": "LanguageModel",
+    "language_model": "LanguageScorer",
     "classifier": "Classifier",
     "devise": "Embedder",
 }
@@ -40,7 +40,7 @@ def test_perplexity_is_that_of_each_word_after_those_before_it(tmp_path: Path) -
     codec: TextCodec = plain_codec(("le", "chat", "dort"))
     path, model = make_language_run(tmp_path / "run", codec, "model.embedding=5", "model.hidden=7")
     loaded = seqvise.load_run(path)
-    assert isinstance(loaded, LanguageModel)
+    assert isinstance(loaded, LanguageScorer)
     texts = ["le chat dort", "chat"]
     for text, perplexity in zip(texts, loaded.perplexity(texts), strict=True):
         (ids,) = codec.encode([text])

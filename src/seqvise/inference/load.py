@@ -22,7 +22,7 @@ from seqvise.runs.model import build_text_model, with_weights
 
 
 @dataclass(frozen=True)
-class LanguageModel:
+class LanguageScorer:
     """A trained language model with its codec.
 
     Attributes:
@@ -48,7 +48,7 @@ class LanguageModel:
         return math.exp(float(loss) / len(targets))
 
 
-Loaded: TypeAlias = Translator | Embedder | Classifier | LanguageModel
+Loaded: TypeAlias = Translator | Embedder | Classifier | LanguageScorer
 """Return type of ``load_run``; the class depends on the kind of run."""
 
 
@@ -82,7 +82,7 @@ def load_run(
             return load_translator(run, device, batch_size, workers, trust)
 
 
-def load_language_model(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> LanguageModel:
+def load_language_model(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> LanguageScorer:
     """Loads the language model of a run.
 
     Args:
@@ -96,4 +96,4 @@ def load_language_model(path: str | Path | Run, device: str = "cpu", trust: bool
     run = Run.open(path, trust)
     model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary)))
     torch_device = find_device(device)
-    return LanguageModel(cast(AwdLstm, model.to(torch_device)), run.text, torch_device)
+    return LanguageScorer(cast(AwdLstm, model.to(torch_device)), run.text, torch_device)
