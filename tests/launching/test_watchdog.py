@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ time.sleep(120)
 """
 
 
-def refuse(why: str) -> None:
+def refuse(why: str, _pids: Sequence[int]) -> None:
     raise AssertionError(why)
 
 
@@ -123,9 +124,8 @@ def train(folder: Path, *words: str) -> subprocess.Popen[str]:
 def process_of(run: Path, rank: int, training: subprocess.Popen[str]) -> int:
     """The process of a rank that has been alive for a while and has a checkpoint to go back to."""
     file, until = run / FOLDER / str(rank), time.monotonic() + 120
-    while not (
-        (run / "checkpoints" / "last.ckpt").is_file() and file.is_file() and int(file.read_text().split()[2]) > 3
-    ):
+    written = (run / "checkpoints" / "last.ckpt", run / "progress.jsonl", file)
+    while not (all(path.is_file() for path in written) and int(file.read_text().split()[2]) > 3):
         assert training.poll() is None, training.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.05)

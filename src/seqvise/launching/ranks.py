@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from seqvise.launching.watchdog import Watchdog
@@ -79,10 +80,18 @@ class Ranks:
             if all(process.poll() == 0 for process in self._processes):
                 return
 
-    def _kill_all(self, why: str) -> None:
-        """Kills all processes: the main thread waits for a dead process in native code that no exception reaches."""
+    def _kill_all(self, why: str, others: Sequence[int] = ()) -> None:
+        """Kills all processes: the main thread waits for a dead process in native code that no exception reaches.
+
+        Args:
+            why: recorded first, because the death of the parent kills this process, too.
+            others: process ids of further ranks on this machine.
+        """
         record_failure(self._directory, why, replace=True)
         print(f"seqvise: {why}", file=sys.stderr, flush=True)
+        for process in others:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
         self._kill_processes()
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +39,10 @@ class Watchdog:
         directory: the run's folder, which all processes share.
         rank: rank of this process.
         minutes: a rank without a heartbeat for this long is silent.
-        end: called with the reason; it does not return.
+        end: called with the reason and the process ids of silent ranks on this machine; it does not return.
     """
 
-    def __init__(self, directory: Path, rank: int, minutes: float, end: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, rank: int, minutes: float, end: Callable[[str, Sequence[int]], None]) -> None:
         self._folder, self._rank, self._minutes, self._end = directory / FOLDER, rank, minutes, end
         self._timeout = 60 * minutes
         self._interval = min(MAX_INTERVAL_SECONDS, self._timeout / HEARTBEATS_PER_TIMEOUT)
@@ -117,15 +116,13 @@ class Watchdog:
                     yield int(file.name), file.read_text(encoding="utf-8", errors="replace")
 
     def _end_job(self, silent: list[int]) -> None:
-        for rank in silent:
-            host, pid, *_ = [*self._heartbeats[rank].text.split(), "", ""]
-            if host == socket.gethostname() and pid.isdecimal():
-                with suppress(OSError):
-                    os.kill(int(pid), signal.SIGKILL)
+        writers = [[*self._heartbeats[rank].text.split(), "", ""][:2] for rank in silent]
+        pids = [int(pid) for host, pid in writers if host == socket.gethostname() and pid.isdecimal()]
         names = ", ".join(
             f"rank {rank} ({' process '.join(self._heartbeats[rank].text.split()[:2])})" for rank in silent
         )
         self._end(
             f"{names} has sent no heartbeat for {self._minutes:g} minutes (trainer.timeout), so the job ends. "
-            f"Resume with resume={self._folder.parent}."
+            f"Resume with resume={self._folder.parent}.",
+            pids,
         )
