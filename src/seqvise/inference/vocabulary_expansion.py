@@ -73,12 +73,7 @@ def expand_vocabulary(translator: TranslatorT, path: Path, max_words: int = MAX_
             embedding.
     """
     codec = translator.source
-    if codec.pieces is not None or codec.options.name == "chars":
-        raise UserError(
-            f"source_vectors={path} is for words, but the run's tokenizer is {codec.options.name}: leave it out."
-        )
-    if not path.is_file():
-        raise UserError(f"source_vectors={path}: there is no such file.")
+    _check_file(codec, path)
     file_vectors = read_all(path, max_words)
     run_words = codec.vocabulary.words[len(SPECIALS) :]
     matched = resolve(
@@ -108,6 +103,15 @@ def expand_vocabulary(translator: TranslatorT, path: Path, max_words: int = MAX_
     return replace(translator, model=model, source=source), Expansion(
         len(shared), len(words), float(np.mean(explained))
     )
+
+
+def _check_file(codec: TextCodec, path: Path) -> None:
+    if codec.pieces is not None or codec.options.name == "chars":
+        raise UserError(
+            f"source_vectors={path} is for words, but the run's tokenizer is {codec.options.name}: leave it out."
+        )
+    if not path.is_file():
+        raise UserError(f"source_vectors={path}: there is no such file.")
 
 
 @dataclass(frozen=True)
