@@ -22,7 +22,7 @@ class LessonModel(nn.Module):
         embedding: width of the word vectors and of the decoder.
         hidden: width of the encoder per direction.
         layers: layers of encoder and decoder.
-        bidirectional, attention: the lesson's variants.
+        bidirectional, attention: the variants of fast.ai's lesson 11.
         dropout: false disables all dropouts.
     """
 

@@ -1,4 +1,4 @@
-"""One teacher-forced training step of the attention model at the lesson's sizes, for growing batches or lengths.
+"""One teacher-forced training step of the attention model at fast.ai's sizes, for growing batches or lengths.
 
 Each size runs in a separate process with the setup of our commands; the sizes of one curve take turns.
 """

@@ -53,7 +53,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "training_step": Section(
         caption=(
-            "One training step of the attention model at the sizes of fast.ai's lesson 11, and of the lesson's own "
+            "One training step of the attention model at the sizes of fast.ai's lesson 11, and of its own "
             "loop over the same batches, in turn."
         ),
         columns={
@@ -69,7 +69,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "models": Section(
         caption=(
-            "One training step of each translation model at its defaults and the lesson's vocabulary sizes, in batches "
+            "One training step of each translation model at its defaults and fast.ai's vocabulary sizes, in batches "
             "of 125, in turn, each in its process. bf16 is the precision of the projection (`loss.precision`), "
             "bf16-mixed that of all products (`trainer.precision`)."
         ),
@@ -84,7 +84,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "training_peers": Section(
         caption=(
-            "One teacher-forced training step of recurrent models of the same sizes (all widths 300, the lesson's "
+            "One teacher-forced training step of recurrent models of the same sizes (all widths 300, fast.ai's "
             "vocabulary sizes), in turn, each in its process, over the same batches. The other toolkits use input "
             "feeding. The last two columns are the ratios of the step time to that of each of our models."
         ),
@@ -199,7 +199,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "vocabulary": Section(
         caption=(
-            "One training step for growing vocabularies, of the attention model at the lesson's sizes and of a "
+            "One training step for growing vocabularies, of the attention model at fast.ai's sizes and of a "
             "language model with two layers of width 400: full softmax, sampled softmax with 2,000 words "
             "(`loss.sampled`), and adaptive softmax with cutoffs at 2,000 and 10,000 (`model.adaptive`), in turn, each "
             "in its process, over the same batches."
@@ -215,7 +215,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "scaling": Section(
         caption=(
-            "One teacher-forced training step of the attention model at the lesson's sizes, for growing batches and, "
+            "One teacher-forced training step of the attention model at fast.ai's sizes, for growing batches and, "
             "in smaller batches, growing sentence lengths."
         ),
         columns={
@@ -229,7 +229,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "processes": Section(
         caption=(
-            "The second epoch of train.py with the attention model at the lesson's widths and teacher forcing: with a "
+            "The second epoch of train.py with the attention model at fast.ai's widths and teacher forcing: with a "
             "growing number of single-threaded processes, and with one process using all threads. Each process has "
             "batches of 125."
         ),
