@@ -112,12 +112,18 @@ def test_a_dry_run_refuses_a_schedule_that_training_refuses(
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("sweep", [[], ["-m", "hydra/launcher=basic"]])
 def test_a_former_name_of_an_experiment_is_planned(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sweep: list[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    sweep: list[str],
 ) -> None:
     names = "seed/rnn,seed/attention" if sweep else "seed/attention"
     words = [*sweep, f"experiment={names}", "data=phrasebook", "data.limit=60", "vectors=none", "dry_run=true"]
     assert seqvise(monkeypatch, "train", *words) == 0
     assert capsys.readouterr().out.count("peak rate") == len(names.split(","))
+    notes = [record.message for record in caplog.records if "the former name will be removed" in record.message]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"experiment={names} is now experiment=lesson11/")
 
 
 def test_a_config_that_extends_a_former_experiment_names_the_new_one(

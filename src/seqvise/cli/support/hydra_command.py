@@ -74,7 +74,7 @@ def hydra_command(
             the directory of an existing run (None for a new run or a sweep) and the overrides.
         scratch: whether a dry run uses a temporary folder.
     """
-    args = [current_override(word) for word in (sys.argv[1:] if argv is None else argv)]
+    args = _with_current_names(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: max(1, len(sys.argv) - len(args))]
 
     def command() -> None:
@@ -92,6 +92,14 @@ def hydra_command(
             _run(task, start, check)
 
     return exit_code(command)
+
+
+def _with_current_names(argv: Sequence[str]) -> list[str]:
+    """The arguments with the present names of experiments, and one line of warning for each former name."""
+    for argument in argv:
+        if (new := current_override(argument)) != argument:
+            log.warning("%s is now %s; the former name will be removed.", argument, new)
+    return [current_override(argument) for argument in argv]
 
 
 def _with_fixed(argv: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:
