@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.keys import Key, flatten
 from seqvise.config.options import Config
-from seqvise.config.schema import OPTION_FILES
+from seqvise.config.schema import OPTION_FILES, register
 from seqvise.config.search_path import conf_folder
 from seqvise.tuning.options import TuneConfig
 
@@ -54,9 +54,10 @@ def load(name: str) -> DictConfig:
 
 def values_of(name: str, options: type[Any]) -> dict[Key, Any]:
     """Values of a file's keys, converted to the types of the dataclass."""
+    register()
     file = load(name)
     node = OmegaConf.masked_copy(file, [str(key) for key in file if key not in ("defaults", "hydra")])
-    root = OmegaConf.create({"paths": load("paths/default"), "node": node})
+    root = OmegaConf.create({"paths": load("paths/default"), "data": {"kind": "parallel"}, "node": node})
     content = cast(dict[str, Any], OmegaConf.to_container(root.node, resolve=True))
     typed = OmegaConf.merge(OmegaConf.structured(options), content)
     values = dict(flatten(cast(dict[str, Any], OmegaConf.to_container(typed))))

@@ -87,7 +87,7 @@ def test_each_added_key_that_nothing_reads_is_refused(key: str) -> None:
     [
         (
             "trainer.max_epoch=3",
-            "trainer.trainer.Trainer has no such argument; did you mean max_epochs?",
+            "trainer.trainer.Trainer has no such argument; did you mean trainer.max_epochs?",
         ),
         ("+trainer.plugins=[]", "trainer.plugins is set by seqvise: leave it out."),
         ("+optimizer.nesterov=true", "torch.optim.adam.Adam has no such argument."),

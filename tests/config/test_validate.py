@@ -124,7 +124,7 @@ def test_vectors_in_text_files_need_no_package() -> None:
         ("lr=3", "lr: there is no such key; did you mean optimizer.lr?"),
         ("model=atention", "model=atention: model has no choice 'atention'; did you mean attention?"),
         ("experiment=lesson11/rn", "did you mean lesson11/rnn?"),
-        ("trainer.max_epochs=abc", "trainer.max_epochs=abc: Value 'abc' of type 'str' could not be converted"),
+        ("trainer.max_epochs=abc", "trainer.max_epochs=abc: the value must be a whole number."),
         ("data.root='x", "data.root='x: Hydra cannot read this"),
         ("model.dropout.sauce=0.1", "did you mean model.dropout.source?"),
     ],

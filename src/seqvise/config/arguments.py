@@ -14,6 +14,7 @@ from seqvise.config.keys import Key, further_keys, nearest
 from seqvise.config.options import Config
 from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY, TARGET, dotted, find_class
 from seqvise.config.schema import FREE_NODES
+from seqvise.config.synonyms import meant
 from seqvise.errors import UserError
 
 OPTIMIZERS = {"adam": "torch.optim.adam.Adam", "adamw": "torch.optim.adamw.AdamW", "sgd": "torch.optim.sgd.SGD"}
@@ -99,7 +100,8 @@ def _unaccepted(key: str, target: str, names: Iterable[str], kind: str = "") -> 
     accepted = _parameters(key, target, kind)
     for name in names:
         if accepted is not None and name not in accepted:
-            yield name, f"{key}.{name}: {target} has no such argument{nearest(name, accepted)}"
+            hint = ("" if kind else meant(f"{key}.{name}")) or nearest(name, accepted)
+            yield name, f"{key}.{name}: {target} has no such argument{hint}"
         elif not kind and name in RESERVED:
             yield name, f"{key}.{name} is set by seqvise: leave it out."
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqvise.config.arguments import further_arguments
-from seqvise.config.hydra_errors import Fault, blamed, missing_file, one_line
+from seqvise.config.hydra_errors import Fault, Unparsed, blamed, misread, missing_file, one_line
 from seqvise.config.keys import unknown_keys
 from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, unknown_in
@@ -65,8 +65,9 @@ def _without_faults(overrides: Sequence[str], root: str) -> tuple[DictConfig, li
     while True:
         valid = [text for text in overrides if text not in {fault.override for fault in faults}]
         try:
-            return _compose(valid, root), faults
-        except (HydraException, OmegaConfBaseException) as error:
+            cfg = _compose(valid, root)
+            return cfg, [*faults, *misread(cfg, valid)]
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             override = blamed(valid, error)
             if override is None:
                 errors = _file_errors(valid, root, error)
@@ -133,7 +134,7 @@ def _grammar_faults(overrides: Iterable[str]) -> Iterable[Fault]:
         try:
             parser.parse_override(override)
         except HydraException as error:
-            yield Fault(override, error)
+            yield Unparsed(override, error)
 
 
 def _compose(overrides: list[str], root: str) -> DictConfig:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias, cast, get_args, get_type_hints
 
+from seqvise.config.synonyms import meant
+
 ARGUMENTS = "arguments"
 """The field of options whose node may have further keys: arguments of the class that is constructed from the node."""
 Key: TypeAlias = tuple[str, ...]
@@ -26,8 +28,10 @@ class UnknownKey:
     known: tuple[str, ...]
 
     def sentence(self) -> str:
-        """The error, with the nearest existing name."""
-        return f"{'.'.join(self.key)}: there is no such key{nearest(self.key[-1], self.known)}"
+        """The error, with the nearest existing name, or the key of this name in other tools."""
+        key = ".".join(self.key)
+        hint = nearest(self.key[-1], self.known)
+        return f"{key}: there is no such key{(hint == '.' and meant(key)) or hint}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from seqvise.models.awd_lstm.options import ClassifierOptions, LanguageModelOpti
 from seqvise.models.devise.options import DeviseOptions
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.models.transformer.options import TransformerOptions
-from seqvise.tasks.options import OptimizerOptions
+from seqvise.tasks.options import OptimizerOptions, is_smaller_better, main_metric
 from seqvise.tuning.options import TuneConfig
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ def register(typed: bool = True) -> None:
     _resolve_as("run_dir", _run_dir)
     _resolve_as("hydra_folder", _hydra_folder)
     _resolve_as("own_conf", _own_conf)
+    _resolve_as("main_metric", main_metric)
+    _resolve_as("better", lambda metric: "min" if is_smaller_better(metric) else "max")
     # Hydra copies the cache from the sweep to its jobs, so that they agree on the sweep's folder.
     OmegaConf.register_new_resolver("run_time", run_time, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True, use_cache=True)

@@ -23,6 +23,7 @@ from seqvise.errors import UserError
 from seqvise.models.awd_lstm.options import ClassifierOptions, EncoderOptions, LanguageModelOptions
 from seqvise.models.options import ForcingOptions
 from seqvise.options import option_errors
+from seqvise.tasks.options import main_metric
 
 MODELS: dict[str, tuple[str, type[EncoderOptions], str]] = {
     STREAM: ("model=awd_lstm", LanguageModelOptions, "data=text_lines"),
@@ -86,6 +87,8 @@ METRICS: dict[str, tuple[str, ...]] = {
     "seqvise.tasks.classification.Classification": ("train/loss", "val/loss", "val/accuracy", "val/f1"),
 }
 
+METRICS_SHOWN = 10
+"""Names that an error lists."""
 DEVISE = "seqvise.models.devise.model.Devise"
 SHIPPED = (
     *METRICS,
@@ -179,7 +182,9 @@ def _monitor(config: Config) -> Iterator[str]:
     task, metric = str(_get(config.model, "task")), config.monitor.metric
     known = METRICS.get(task)
     if known and metric not in known:
-        yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {', '.join(known)}."
+        if metric != main_metric(str(_get(config.data, "kind"))):  # a model that does not fit the data is reported
+            names = ", ".join(known[:METRICS_SHOWN]) + (", ..." if len(known) > METRICS_SHOWN else "")
+            yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {names}."
     elif metric.startswith("val/") and not config.trainer.fast_dev_run:
         yield from _never_validated(config)
 

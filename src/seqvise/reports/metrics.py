@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from seqvise.errors import UserError
 from seqvise.reports.job import Job
+from seqvise.tasks.options import is_smaller_better
 
 MAIN = (
     "val/bleu",
@@ -23,7 +24,6 @@ MAIN = (
     "seconds",
 )
 UNITS = {"seconds": "s"}
-SMALLER_IS_BETTER = ("loss", "ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
 MAX_LISTED = 20
 
 
@@ -53,12 +53,6 @@ def direction(metric: str, jobs: Sequence[Job], requested: str | None) -> str:
     if requested is not None:
         return requested
     return modes.pop() if len(modes) == 1 else "min" if is_smaller_better(metric) else "max"
-
-
-def is_smaller_better(metric: str) -> bool:
-    """Whether a metric is a loss or a cost, by its name."""
-    last = metric.rpartition("/")[2]
-    return last in SMALLER_IS_BETTER or last.endswith("_loss")
 
 
 def _monitored(jobs: Sequence[Job]) -> str:

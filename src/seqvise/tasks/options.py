@@ -10,6 +10,14 @@ from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16")
+MAIN_METRICS = {
+    "parallel": "val/bleu",
+    "images": "val/hit@1",
+    "text_lines": "val/ppl",
+    "text_labels": "val/accuracy",
+}
+"""The monitored metric of each `data.kind`, if the config does not name another."""
+SMALLER_IS_BETTER = ("ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
 
 
 @dataclass
@@ -56,6 +64,17 @@ class OptimizerOptions(Options):
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             yield "betas", f"is {list(self.betas)}, but must be two numbers, each at least 0 and below 1."
         yield from at_least(self, 0, "momentum", "weight_decay", "embedding_lr")
+
+
+def main_metric(kind: str) -> str:
+    """The monitored metric of a `data.kind`; the loss for a kind of the user's own."""
+    return MAIN_METRICS.get(kind, "val/loss")
+
+
+def is_smaller_better(metric: str) -> bool:
+    """Whether a metric is a loss or a cost, by its name."""
+    last = metric.rpartition("/")[2]
+    return last in SMALLER_IS_BETTER or "loss" in last.split("_")
 
 
 @dataclass

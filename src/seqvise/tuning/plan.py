@@ -22,8 +22,8 @@ from seqvise.errors import UserError
 from seqvise.launching.pool import cpu_processes, cuda_devices, devices_needed, threads_of_job
 from seqvise.options import option_errors
 from seqvise.paths import unwritable
-from seqvise.reports.metrics import is_smaller_better
 from seqvise.runs.directory import CONFIG
+from seqvise.tasks.options import is_smaller_better
 from seqvise.tuning.options import TuneConfig, TuneOptions
 from seqvise.tuning.space import Parameter, Value, corners, read_space
 from seqvise.tuning.study import Plan

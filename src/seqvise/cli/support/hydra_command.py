@@ -8,7 +8,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from itertools import islice, product
 from pathlib import Path
@@ -30,9 +30,10 @@ from seqvise.cli.support.inputs import missing_inputs
 from seqvise.cli.support.plain_command import add_working_directory
 from seqvise.config.compose import CONFIG_NAME, VERSION_BASE, compose_each, compose_what_fits, without_place
 from seqvise.config.distributed_env import common_name, started_from_outside
-from seqvise.config.hydra_errors import one_line
+from seqvise.config.hydra_errors import no_choice, one_line
+from seqvise.config.overrides import split_override
 from seqvise.config.schema import register, typed
-from seqvise.config.search_path import conf_folder, is_group
+from seqvise.config.search_path import choices, conf_folder, is_group
 from seqvise.config.validate import validate
 from seqvise.errors import UserError, sentence
 from seqvise.launching.parent import end_with_parent, is_job_process
@@ -127,23 +128,28 @@ def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Acc
     Raises:
         UserError: the overrides are invalid; the error has all messages. Not raised if Hydra only prints information.
     """
-    arguments, _ = get_args_parser().parse_known_args(list(argv))
+    arguments, unknown = get_args_parser().parse_known_args(list(argv))
+    if unknown:
+        raise UserError(*_as_overrides(argv, unknown))
     if arguments.multirun and (arguments.cfg or arguments.info):
         raise UserError(f"--multirun and --{'cfg' if arguments.cfg else 'info'} cannot be combined: remove one.")
     prints_only = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
     if any(prints_only):
         return False
-    if not arguments.multirun:
+    if arguments.multirun:
+        _check_ranges(arguments.overrides)
+    else:
         check_resume(arguments.overrides)
     if _uses_other_configs(arguments):
         return "dry_run=true" in arguments.overrides
     if is_job_process():  # the sweep has checked the config, but not the content of the job's folder
         return _validate_job(arguments.overrides, accept)
     jobs = list(_jobs(arguments.overrides)) if arguments.multirun else [arguments.overrides]
-    dry = set[bool]()
+    dry, wrong = set[bool](), _wrong_choices(arguments.overrides) if arguments.multirun else []
     for number, (cfg, messages) in enumerate(compose_each(jobs)):
         if messages := [*messages, *check(cfg)]:
-            raise UserError(*messages, *_failing_job(jobs, number, messages, check))
+            further = [message for message in wrong if message not in messages]
+            raise UserError(*messages, *further, *_failing_job(jobs, number, messages, check))
         directory = None if arguments.multirun else _existing_run(cfg, arguments.overrides)
         if messages := accept(cfg, directory, jobs[number]):
             raise UserError(*messages)
@@ -151,6 +157,18 @@ def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Acc
     if len(dry) > 1:
         raise UserError("dry_run is true for some jobs of the sweep only, but must be the same for all.")
     return dry == {True}
+
+
+def _as_overrides(argv: Sequence[str], unknown: Sequence[str]) -> Iterator[str]:
+    """A sentence for each option that does not exist, with the override it may stand for."""
+    for option in unknown:
+        name, sign, value = option.lstrip("-").partition("=")
+        following = list(argv)[list(argv).index(option) + 1 :][:1]
+        if not sign and following and following[0][:1] != "-" and "=" not in following[0]:
+            value = following[0]
+        _, errors = compose_what_fits([f"{name}={value or 'VALUE'}"])
+        hint = errors[0] if errors else f"write it without dashes: {name}={value or 'VALUE'}."
+        yield f"{option}: there is no such option; settings are written key=value. {hint}"
 
 
 def _validate_job(overrides: Sequence[str], accept: Accept) -> bool:
@@ -252,6 +270,29 @@ def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     alternatives = [_alternatives(override) for override in parsed]
     for job in islice(product(*(values for values in alternatives if values)), JOBS_CHECKED):
         yield list(job)
+
+
+def _check_ranges(overrides: Sequence[str]) -> None:
+    """Raises UserError for a range such as ``interval(0,1)``, of which a grid has no jobs."""
+    if any(split_override(text).name == "hydra/sweeper" for text in overrides):
+        return
+    with suppress(HydraException):
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        ranges = [item for item in parsed if item.is_sweep_override() and not item.is_discrete_sweep()]
+        messages = [
+            f"{item.input_line}: a sweep runs a job for each of several values, and a range has none: list them, such "
+            f"as {item.key_or_group}=A,B, or search the range with seqvise tune."
+            for item in ranges
+        ]
+        if messages:
+            raise UserError(*messages)
+
+
+def _wrong_choices(overrides: Sequence[str]) -> list[str]:
+    """A sentence for each swept choice of a group that does not exist."""
+    parts = [split_override(text) for text in overrides]
+    swept = [(item.name, item.value.split(",")) for item in parts if "," in item.value and is_group(item.name)]
+    return [no_choice(f"{name}={value}") for name, values in swept for value in values if value not in choices(name)]
 
 
 def _alternatives(override: Override) -> list[str]:
