@@ -5,11 +5,14 @@ import zlib
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqvise import checksums
 from seqvise.checksums import DamagedError, check_files, crc32, crc32_file, damages, record_files, sealed, unsealed
+from seqvise.errors import UserError
+from seqvise.runs.model import read_checkpoint
 
 
 def test_checksums_are_crc32(tmp_path: Path) -> None:
@@ -71,3 +74,13 @@ def test_an_object_without_a_seal_is_returned_unchanged() -> None:
     assert unsealed({"format": 1}, "manifest.json") == {"format": 1}
     with pytest.raises(DamagedError):
         unsealed({"format": 1}, "manifest.json", required=True)
+
+
+def test_a_checkpoint_that_could_run_code_is_refused_in_our_own_words(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(1), "object": tmp_path}, file := tmp_path / "a.ckpt")
+    with pytest.raises(UserError) as caught:
+        read_checkpoint(file)
+    (message,) = caught.value.messages
+    assert "it contains a Python object, pathlib." in message
+    assert "weights_only" not in message
+    assert "add_safe_globals" not in message

@@ -179,6 +179,17 @@ def check_archive(path: Path) -> bool:
     return False
 
 
+def read_failure(error: BaseException) -> str:
+    """Why ``torch.load`` refused a file; torch's own text recommends to load it unsafely."""
+    if isinstance(error, DamagedError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if match := re.search(r"Unsupported \w+: GLOBAL (\S+)", str(error)):
+        return f"it contains a Python object, {match[1]}, and loading such objects can run code"
+    return "its content is cut off or was changed"
+
+
 def _check_entries(path: Path, size: int) -> None:
     with path.open("rb") as file:
         file.seek(max(0, size - _END_SIZE))

@@ -121,7 +121,7 @@ WRONG_VALUES = {
     "+callbacks.extra.mine._target_=os.path.join": "os.path has a function of that name, not a class",
     "data.rot=1": "data.rot: there is no such key",
     "optimizer=addam": "optimizer=addam: optimizer has no choice 'addam'; did you mean adam?",
-    "trainer.min_epochs=x": "trainer.min_epochs=x: Value 'x' of type 'str' could not be converted",
+    "trainer.min_epochs=x": "trainer.min_epochs=x: the value must be a whole number",
 }
 
 

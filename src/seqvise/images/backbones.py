@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from seqvise.checksums import check_archive
+from seqvise.checksums import check_archive, read_failure
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import WEIGHTS_SUFFIXES, ImageOptions, is_weights_file
@@ -291,7 +291,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             check_archive(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the type of error depends on the kind of damage
-        raise UserError(f"data.weights is {file}, but it is not a weights file: {str(error).splitlines()[0]}") from None
+        raise UserError(f"data.weights is {file}, but it is not a weights file: {read_failure(error)}.") from None
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqvise.checksums import DamagedError, check_archive, stamp_archive
+from seqvise.checksums import check_archive, read_failure, stamp_archive
 from seqvise.config.options import Config
 from seqvise.config.registry import MODULE, find_class
 from seqvise.errors import UserError
@@ -45,8 +45,9 @@ def read_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", mmap=mmap, weights_only=True)
         return content
     except Exception as error:  # its type depends on which bytes are damaged
-        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path} is not a complete weights-only checkpoint ({reason}): {REMEDY}") from error
+        raise UserError(
+            f"{path} is not a complete weights-only checkpoint ({read_failure(error)}): {REMEDY}"
+        ) from error
 
 
 def refuse_nan(weights: Mapping[str, Tensor], path: Path) -> None:

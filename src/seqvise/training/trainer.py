@@ -13,7 +13,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from typing_extensions import override
 
-from seqvise.checksums import DamagedError, check_archive
+from seqvise.checksums import check_archive, read_failure
 from seqvise.config.options import Config
 from seqvise.config.registry import LOGGER, STRATEGY, construct
 from seqvise.config.schema import content
@@ -54,8 +54,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             check_archive(Path(path))
             content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only)
-        except DamagedError as error:
-            raise UserError(f"{path} is damaged ({error}): {REMEDY}") from None
+        except Exception as error:  # its type depends on which bytes are damaged
+            raise UserError(f"{path} cannot be loaded ({read_failure(error)}): {REMEDY}") from error
         refuse_nan(content.get("state_dict", {}), Path(path))
         return content
 

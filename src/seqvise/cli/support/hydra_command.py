@@ -160,7 +160,7 @@ def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Acc
 
 
 def _as_overrides(argv: Sequence[str], unknown: Sequence[str]) -> Iterator[str]:
-    """A sentence for each option that does not exist, with the override it may stand for."""
+    """A sentence for each option that does not exist, with the override that may be meant."""
     for option in unknown:
         name, sign, value = option.lstrip("-").partition("=")
         following = list(argv)[list(argv).index(option) + 1 :][:1]
