@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "summarize a sweep in a table, with figures: sweep=DIR output=FOLDER",
     "runs": "list, compare and prune runs: where=model=attention sort=val/bleu",
     "verify": "compare every byte of runs, stores, features and indexes with their checksums: PATH ...",
+    "completion": "complete commands, keys and choices in the shell: bash|zsh|fish",
     "vectors": 'inspect word vectors: file=FILE words="cat dog" query="paris - france + rome"',
 }
 
@@ -45,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         print(_unknown(args[0]), file=sys.stderr)
         return REFUSED
+    if "-sc" in args or "--shell_completion" in args:
+        from seqvise.cli.completion import installed_script
+
+        if (script := installed_script(args)) is not None:
+            print(script, end="")
+            return 0
     command = import_module(f"seqvise.cli.{args[0]}").main
     return int(command(args[1:]))
 
