@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from seqvise.cli.completion import SCRIPTS, candidates
-from seqvise.cli.main import COMMANDS, main
+from seqvise.cli.main import main
+from seqvise.cli.support.commands import COMMANDS
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from seqvise.cli.classify import ClassifyOptions
 from seqvise.cli.evaluate import EvaluateOptions
 from seqvise.cli.index import IndexOptions
-from seqvise.cli.main import COMMANDS
 from seqvise.cli.report import ReportOptions
 from seqvise.cli.runs import RunsOptions
 from seqvise.cli.search import SearchOptions
+from seqvise.cli.support.commands import COMMANDS
 from seqvise.cli.translate import TranslateOptions
 from seqvise.cli.vectors import VectorsOptions
 from seqvise.config.options import Config

@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
-from seqvise.cli.main import COMMANDS
+from seqvise.cli.support.commands import COMMANDS
 from seqvise.cli.support.exit_codes import REFUSED
 
 HYDRA_COMMANDS = {"train": "train", "prepare": "train", "find_lr": "train", "find_batch_size": "train"} | {
@@ -37,9 +37,9 @@ complete -F _seqvise seqvise
     "zsh": """\
 #compdef seqvise
 _seqvise() {
-  local -a found
-  found=("${(@f)$(seqvise completion words "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  [[ -n "$found" ]] && compadd -Q -S '' -- $found
+  local -a options
+  options=("${(@f)$(seqvise completion words "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  [[ -n "$options" ]] && compadd -Q -S '' -- $options
 }
 compdef _seqvise seqvise
 """,
@@ -80,7 +80,7 @@ def installed_script(argv: Sequence[str]) -> str | None:
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """The words that may stand for the last one.
+    """The possible last words.
 
     Args:
         words: those after ``seqvise``; the last is incomplete, and may be empty.
@@ -91,8 +91,8 @@ def candidates(words: Sequence[str]) -> list[str]:
     if command not in COMMANDS:
         return []
     word = arguments[-1]
-    found = _overrides(command, arguments) if command in HYDRA_COMMANDS else _keys(command, word)
-    return sorted({item for item in found if item.startswith(word)}) or _files(word)
+    options = _overrides(command, arguments) if command in HYDRA_COMMANDS else _keys(command, word)
+    return sorted({item for item in options if item.startswith(word)}) or _files(word)
 
 
 def _overrides(command: str, arguments: Sequence[str]) -> list[str]:
