@@ -275,7 +275,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
-    (lambda run: shutil.rmtree(run / "checkpoints"), "no checkpoint yet (status: ok)"),
+    (lambda run: shutil.rmtree(run / "checkpoints"), "no checkpoint (status: ok)"),
     (lambda run: cut(run / "checkpoints/best.ckpt", 5000), "best.ckpt is not a complete weights-only checkpoint"),
     (lambda run: cut(run / "checkpoints/best.ckpt", 0), "best.ckpt is not a complete weights-only checkpoint"),
     (

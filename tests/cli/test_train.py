@@ -171,3 +171,38 @@ def test_prepare_shows_counts_and_makes_no_run(
     assert "99 % of sentences" in output
     assert sorted(path.name for path in here.iterdir()) == ["corpus", "outputs"]
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
+
+
+@pytest.mark.usefixtures("here")
+def test_debug_profile_prints_the_time_of_each_part(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "debug=profile", "trainer.max_epochs=1") == 0
+    printed = "".join(capfd.readouterr())
+    assert "run_training_epoch" in printed
+    assert "Percentage %" in printed
+
+
+def test_debug_fast_says_what_it_leaves(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "debug=fast", "logger=tensorboard") == 0
+    assert "tensorboard --logdir" not in capsys.readouterr().out
+    assert seqvise(monkeypatch, "translate", f"run={the_run(here)}", "input=corpus/train.fr") == 2
+    assert "has no checkpoint: it was a smoke test of a few batches (debug=fast)" in capsys.readouterr().err
+
+
+def test_debug_overfit_takes_the_training_loss_to_almost_zero(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [
+        "model.embedding=48",
+        "model.encoder_hidden=48",
+        "model.decoder_hidden=48",
+        "data.batch_size=1",
+        "optimizer.lr=5e-3",
+    ]
+    overrides = [text for text in TINY if not text.startswith(("model.", "trainer.max_epochs"))]
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *overrides, *sizes, "debug=overfit") == 0
+    lines = (the_run(here) / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [entry["train/loss"] for entry in map(json.loads, lines) if "train/loss" in entry]
+    assert losses[-1] < 0.1 < losses[0]
+    assert json.loads((the_run(here) / "metrics.json").read_text(encoding="utf-8"))["epochs"] == 60

@@ -107,15 +107,20 @@ class Run:
         for path in paths:
             if path.is_file():
                 return path
-        raise UserError(f"{self.path} has no checkpoint yet{self._status_note()}.")
+        raise UserError(f"{self.path} has no checkpoint{self._why_none()}")
 
-    def _status_note(self) -> str:
+    def _why_none(self) -> str:
+        """The rest of a sentence about a run without a checkpoint."""
+        if self.config.trainer.fast_dev_run:
+            return ": it was a smoke test of a few batches (debug=fast), which writes none. Train without debug=fast."
         try:
             status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return ""
+            return " yet."
+        if status.get("status") == "ok":
+            return " (status: ok): its files in checkpoints/ were removed, or not copied with the run."
         reason = status.get("why")
-        return f" (status: {status.get('status')}{f', {reason}' if reason else ''})"
+        return f" yet (status: {status.get('status')}{f', {reason}' if reason else ''})."
 
 
 def _with_network_copy(folder: Path, config: Config) -> Config:

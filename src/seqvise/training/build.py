@@ -134,6 +134,7 @@ def forcing_of(config: Config) -> ForcingOptions:
 def _quieten(run: RunDirectory) -> None:
     """Silences Lightning's own messages, and the messages of processes with rank above 0."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # the report of trainer.profiler
     # The run directory is also the logger's folder, and has other files.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")

@@ -109,7 +109,7 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
                 keep_curves(run, done)
         metrics = _train_and_record(config, run, job, checkpoint)
     if run.writes:
-        show_results(run, config, metrics)
+        show_results(run, metrics)
     return metrics
 
 
@@ -200,7 +200,7 @@ def show_plan(job: TrainingJob) -> None:
     print(banner(plan))
 
 
-def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float | str | None]) -> None:
+def show_results(run: RunDirectory, metrics: Mapping[str, float | str | None]) -> None:
     """Prints sample translations, the metrics and the run directory."""
     console = Console(soft_wrap=True, highlight=False)
     samples = run.path / "samples.txt"
@@ -212,7 +212,7 @@ def show_results(run: RunDirectory, config: Config, metrics: Mapping[str, float 
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     show_rounds(metrics)
-    if config.logger and "TensorBoard" in str(config.logger.get("_target_")):
+    if any(run.path.glob("events.out.tfevents.*")):
         console.print(f"curves: tensorboard --logdir {run.path}", markup=False)
     console.print(f"run: {run.path}", markup=False)
 

@@ -47,3 +47,16 @@ def test_another_file_is_refused(tmp_path: Path, content: str | None) -> None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"target\.codec\.json is not a codec"):
         TextCodec.load(tmp_path, "target")
+
+
+def test_all_capitals_come_back() -> None:
+    words = ["t_maj", "tom", ",", "of", "t_up", "nasa", "likes", "iPads", "."]
+    before = dict.fromkeys([",", "."], (True, False))
+    text_codec = TextCodec(
+        "en",
+        TokenizerOptions(name="words", case="marked_all"),
+        Vocabulary.from_ranked(words, dict.fromkeys(words, 1), before),
+    )
+    (ids,) = text_codec.encode(["Tom, of NASA, likes iPads."])
+    assert UNK not in ids
+    assert text_codec.decode(ids) == "Tom, of NASA, likes iPads."

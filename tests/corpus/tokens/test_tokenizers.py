@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.tokenizers import (
+    MARKS,
     UP,
     Tokenizer,
     Tokens,
@@ -15,6 +16,8 @@ from seqvise.corpus.tokens.tokenizers import (
     fold,
     has_word,
     lower_aligned,
+    restored,
+    text_cleaner,
     tokenizer_version,
 )
 from seqvise.errors import UserError
@@ -54,7 +57,7 @@ WORDLESS = [*ZERO_WIDTH, "\u3164", "\u2800 \u115f", "\u0301", "\x07", "\ue000", 
 
 
 @pytest.mark.parametrize("text", WORDLESS)
-@pytest.mark.parametrize("case", ["lower", "marked", "keep"])
+@pytest.mark.parametrize("case", ["lower", "marked", "marked_all", "keep"])
 @pytest.mark.parametrize("name", ["words", "spaces", "chars", "spacy"])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_a_text_without_a_word_has_no_tokens(name: str, case: str, text: str, normalise: bool) -> None:
@@ -89,6 +92,27 @@ def test_words_in_capitals_are_marked(name: str) -> None:
     assert result.words[:2] == [UP, "nasa"]
     assert result.words.count(UP) == (2 if name == "words" else 3)
     assert joined(result) == "nasa and the un, i say: ibm-nasa."
+
+
+def test_first_capitals_can_be_marked_too() -> None:
+    result = tokens("Tom and NASA: I saw an iPhone in L'Aquila.", "en", case="marked_all")
+    assert " ".join(result.words) == ("t_maj tom and t_up nasa : t_maj i saw an iPhone in t_maj l ' t_maj aquila .")
+
+
+@pytest.mark.parametrize("name", ["words", "spacy", "spaces"])
+@settings(deadline=None)
+@given(text=st.text(max_size=40) | st.text("aAbB ÉéßİıǅŒ'", max_size=20))
+def test_marks_of_all_capitals_lose_no_case(name: str, text: str) -> None:
+    options = TokenizerOptions(name=name, case="marked_all", normalise=False)
+    result = next(cached_tokenizer(name, "marked_all", "fr").tokenize([text]))
+    written, mark = "", None
+    for word, spaced in zip(*result, strict=True):
+        if word in MARKS:
+            mark = word
+        else:
+            written += (restored(word, mark) if mark else word) + " " * spaced
+            mark = None
+    assert written.split() == text_cleaner(options)(text).split()
 
 
 def test_case_can_be_kept() -> None:

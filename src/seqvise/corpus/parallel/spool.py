@@ -14,7 +14,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from seqvise.corpus.parallel.journal import Journal
-from seqvise.corpus.tokens.tokenizers import UP, Tokens
+from seqvise.corpus.tokens.tokenizers import MARKS, Tokens
 from seqvise.corpus.tokens.vocabulary import EOS
 
 
@@ -197,11 +197,11 @@ class TokenSpool:
         return find_pair_joins(*self._all_neighbours(), joins, letters)
 
     def _all_neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-        mark = self._lexicon.get(UP, -1)
+        marks = [self._lexicon.get(mark, -1) for mark in MARKS]
         parts = [np.zeros((3, 0), np.int32)]
         tokens_seen = 0
         for lengths, tokens in self._chunks():
-            parts.append(_neighbours(lengths, tokens, mark))
+            parts.append(_neighbours(lengths, tokens, marks))
             tokens_seen += len(tokens)
             if tokens_seen >= _JOIN_TOKENS:
                 break
@@ -257,10 +257,10 @@ def _with_ends(lengths: NDArray[np.int32], ids: NDArray[np.int32], cut: int | No
     return np.insert(ids, np.cumsum(lengths), EOS).astype(np.int32, copy=False)
 
 
-def _neighbours(lengths: NDArray[np.int32], tokens: NDArray[np.int32], mark: int) -> NDArray[np.int32]:
+def _neighbours(lengths: NDArray[np.int32], tokens: NDArray[np.int32], marks: list[int]) -> NDArray[np.int32]:
     """(3, pairs): words, the next words of the same sentence, and whether there is a space between them."""
     sentence = np.repeat(np.arange(len(lengths)), lengths)
-    is_word = tokens >> 1 != mark
+    is_word = ~np.isin(tokens >> 1, marks)
     tokens, sentence = tokens[is_word], sentence[is_word]
     same_sentence = sentence[:-1] == sentence[1:]
     return np.stack([tokens[:-1] >> 1, tokens[1:] >> 1, tokens[:-1] & 1])[:, same_sentence]

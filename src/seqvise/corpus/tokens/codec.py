@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.sentencepiece import Pieces
-from seqvise.corpus.tokens.tokenizers import UP, Tokenizer, build_tokenizer, text_cleaner
+from seqvise.corpus.tokens.tokenizers import MARKS, Tokenizer, build_tokenizer, restored, text_cleaner
 from seqvise.corpus.tokens.vocabulary import BOS, EOS, PAD, Vocabulary
 from seqvise.errors import UserError
 from seqvise.files import atomic_write, write_text
@@ -30,7 +30,7 @@ def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = Fals
 
     Args:
         words: words without special tokens; an unknown word is written between spaces.
-        marked: removes each ``t_up`` mark and writes the word after it in capitals.
+        marked: removes each mark (``t_up``, ``t_maj``) and writes the word after it with its capitals.
     """
     if _SPACE in vocabulary:
         return "".join(words)
@@ -51,13 +51,13 @@ def detokenize(words: Sequence[str], vocabulary: Vocabulary, marked: bool = Fals
 
 
 def _written(words: Sequence[str], marked: bool) -> Iterator[tuple[str, str]]:
-    up = False
+    mark = None
     for word in words:
-        if marked and word == UP:
-            up = True
+        if marked and word in MARKS:
+            mark = word
         else:
-            yield word, word.upper() if up else word
-            up = False
+            yield word, word if mark is None else restored(word, mark)
+            mark = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class TextCodec:
         ordered = list(reversed(words) if self.backwards else words)
         if self.pieces is not None:
             return self.pieces.join(ordered)
-        return detokenize(ordered, self.vocabulary, marked=self.options.case == "marked")
+        return detokenize(ordered, self.vocabulary, marked=self.options.case in ("marked", "marked_all"))
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
         """Decodes ids to text."""

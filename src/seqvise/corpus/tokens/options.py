@@ -10,7 +10,7 @@ from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
-CASES = ("lower", "marked", "keep")
+CASES = ("lower", "marked", "marked_all", "keep")
 REVISIONS = (1, 2)
 """Revisions of the rules that tokenize and detokenize text. Revision 2 drops lines without a letter, number or sign
 and learns which pairs of words are joined."""
@@ -33,8 +33,11 @@ class TokenizerOptions(Options):
 
     def validate(self) -> Iterator[Problem]:
         yield from one_of(self, name=TOKENIZERS, case=CASES, revision=REVISIONS)
-        if self.name in ("chars", "sentencepiece") and self.case == "marked":
-            yield "case", f"is 'marked', but that marks words, and {NODE}.name={self.name} has none: use lower or keep."
+        if self.name in ("chars", "sentencepiece") and self.case in ("marked", "marked_all"):
+            yield (
+                "case",
+                f"is '{self.case}', but that marks words, and {NODE}.name={self.name} has none: use lower or keep.",
+            )
         yield from at_least(self, 1, "max_words", null="for no limit")
         yield from at_least(self, 1, "min_count")
         yield from self._validate_pieces()

@@ -55,6 +55,9 @@ def normalise(text: str) -> str:
 
 UP = "t_up"
 """Mark before a word that is in capitals in the text."""
+FIRST_UP = "t_maj"
+"""Mark before a word whose first letter alone is a capital in the text; of ``case=marked_all``."""
+MARKS = (UP, FIRST_UP)
 
 _SPLITTER_VERSION = 1
 
@@ -97,9 +100,10 @@ class TextTokenizer:
     def tokenize(self, texts: Iterable[str]) -> Iterator[Tokens]:
         """See ``Tokenizer``."""
         cleaned = map(self._clean, texts)
-        return self._marked(cleaned) if self._case == "marked" else self._split(cleaned)
+        mark = {"marked": mark_capitals, "marked_all": mark_all_capitals}.get(self._case)
+        return self._split(cleaned) if mark is None else self._marked(cleaned, mark)
 
-    def _marked(self, texts: Iterator[str]) -> Iterator[Tokens]:
+    def _marked(self, texts: Iterator[str], mark: Callable[[Tokens, str], Tokens]) -> Iterator[Tokens]:
         originals: deque[str] = deque()
 
         def lowered() -> Iterator[str]:
@@ -108,11 +112,11 @@ class TextTokenizer:
                 yield lower_aligned(text)
 
         for tokens in self._split(lowered()):
-            yield mark_capitals(tokens, originals.popleft())
+            yield mark(tokens, originals.popleft())
 
 
 def text_cleaner(options: TokenizerOptions) -> Callable[[str], str]:
-    """Returns the function that cleans a text before it is split; with ``case=marked`` it keeps capitals.
+    """Returns the function that cleans a text before it is split; only ``case=lower`` loses capitals here.
 
     A text without a word becomes empty, see ``has_word``.
     """
@@ -233,6 +237,32 @@ def mark_capitals(tokens: Tokens, text: str) -> Tokens:
         marked.spaced.append(spaced)
         start += len(word) + spaced
     return marked
+
+
+def mark_all_capitals(tokens: Tokens, text: str) -> Tokens:
+    """Inserts a mark before each word in capitals, or with a first capital; words of mixed case are kept as they are.
+
+    ``restored`` writes the words again without losing a letter's case.
+    """
+    if text.islower():
+        return tokens
+    marked = Tokens([], [])
+    start = 0
+    for word, spaced in zip(*tokens, strict=True):
+        original = text[start : start + len(word)]
+        mark = next((mark for mark in MARKS[::-1] if restored(word, mark) == original), None)
+        if word != original and mark is not None:
+            marked.words.append(mark)
+            marked.spaced.append(False)
+        marked.words.append(original if mark is None else word)
+        marked.spaced.append(spaced)
+        start += len(word) + spaced
+    return marked
+
+
+def restored(word: str, mark: str) -> str:
+    """The word in the text before which a mark was inserted."""
+    return word.upper() if mark == UP else word[:1].upper() + word[1:]
 
 
 class _SpacyWords(dict[int, str]):
