@@ -51,6 +51,8 @@ def write_corpus(folder: Path) -> None:
     side("empty.en", [])
     side("tab.txt", ["a\tb", "only one"])
     side("narrow.vec", ["1 3", "qui 1 2 3"])
+    side("foreign.vec", ["1 8", "wer 1 2 3 4 5 6 7 8"])
+    side("few.vec", ["1 8", "qui 1 2 3 4 5 6 7 8"])
     (folder / "latin.fr").write_bytes("qui\nl'été\n".encode("latin-1"))
     side("latin.en", TARGET[:2])
     (folder / "short.fr.gz").write_bytes(gzip.compress(b"a\nb\n")[:-9])
@@ -191,11 +193,24 @@ IN_TRAINING = [
         ["vectors=fasttext", "vectors.source=corpus/narrow.vec", "vectors.dim=8"],
         "3 dimensions, but model.embedding is 8",
     ),
+    (
+        ["vectors=fasttext", "vectors.source=corpus/foreign.vec", "vectors.dim=8"],
+        "vectors.source has a vector for none of the",
+    ),
     (["data.batch_tokens=3"], "data.batch_tokens is 3"),
     (["model.teacher_forcing.over=500", "model.teacher_forcing.unit=step"], "500 steps, but training has 4"),
     (["trainer.val_check_interval=99"], "`val_check_interval` (99)"),
     (["trainer.strategy=nope"], "invalid strategy name"),
 ]
+
+
+def test_vectors_of_few_words_are_a_warning(here: Path, run_cli: RunCli) -> None:
+    overrides = ["vectors=fasttext", "vectors.source=corpus/few.vec", "vectors.dim=8", "debug=fast"]
+    assert run_cli("train", *TINY, *overrides)[0] == 0
+    (run,) = (here / "outputs" / "runs" / "full").iterdir()
+    (line,) = [text for text in (run / "train.log").read_text().splitlines() if "source side" in text]
+    assert "WARNING" in line
+    assert " 1 exact" in line
 
 
 @pytest.mark.parametrize(("overrides", "part"), IN_TRAINING)

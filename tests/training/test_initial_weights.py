@@ -32,7 +32,7 @@ KINDS = {
     "translation": TRANSLATION,
     "translation_file": [
         *(*TRANSLATION, "vectors=fasttext", "vectors.dim=4"),
-        *("vectors.source=words.vec", "vectors.target=words.vec"),
+        *("vectors.source=numbers.vec", "vectors.target=numbers.vec"),
     ],
     "translation_trained": [*TRANSLATION, "vectors=trained", "vectors.dim=4"],
     "language_model": [
@@ -53,6 +53,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for part, language in product(("train", "valid"), ("fr", "en")):
         text = "".join(f"{NUMBERS[language][row % 5]} {language} ?\n" for row in range(40))
         (tmp_path / f"{part}.{language}").write_text(text, encoding="utf-8")
+    numbers = [f"{word} {rank} 1 2 3\n" for rank, word in enumerate([*NUMBERS["fr"], *NUMBERS["en"]])]
+    (tmp_path / "numbers.vec").write_text(f"{len(numbers)} 4\n{''.join(numbers)}", encoding="utf-8")
     monkeypatch.chdir(copy_of(tmp_path, "images", "network.pt", "words.vec", "labels.tsv"))
     yield tmp_path
     os.environ.clear()

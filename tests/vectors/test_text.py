@@ -72,6 +72,7 @@ def test_written_vectors_are_read_exactly(
         (b"1 2\ncat 1 nan\n", "line 2: the vector of 'cat' contains a number that is not finite"),
         (b"1 2\ncat inf 1\n", "not finite"),
         (b"1 2\nc\xe9t 1 2\n", "line 2 is not UTF-8"),
+        (b"\xef\xbb\xbf1 2\ncat 1 2\n", "line 1 starts with a byte-order mark"),
     ],
 )
 def test_damaged_files_are_refused(content: bytes, message: str, tmp_path: Path) -> None:

@@ -88,7 +88,13 @@ def _side_vectors(config: Config, store: TokenStore, side: str, seed: int) -> to
     if vectors is None:
         return None
     matrix, coverage = vectors
-    log.info("Word vectors, %s side: %s", side, coverage)
+    if coverage.missing and not coverage.known:
+        raise UserError(
+            f"vectors.{side} has a vector for none of the {coverage.missing:,} words of the {side} side, such as "
+            f"{', '.join(coverage.examples)}: set it to vectors of that language."
+        )
+    few = coverage.known < coverage.missing
+    log.log(logging.WARNING if few else logging.INFO, "Word vectors, %s side: %s", side, coverage)
     return torch.from_numpy(matrix)
 
 

@@ -44,8 +44,13 @@ class Coverage:
     examples: tuple[str, ...]
     mean_cosine: float = 0.0
 
+    @property
+    def known(self) -> int:
+        """The number of words with a vector."""
+        return self.exact + self.case + self.subwords
+
     def __str__(self) -> str:
-        total = self.exact + self.case + self.subwords + self.missing
+        total = self.known + self.missing
         text = (
             f"Vectors of {total:,} words: {self.exact:,} exact, {self.case:,} in another case, "
             f"{self.subwords:,} from subwords, {self.missing:,} missing."

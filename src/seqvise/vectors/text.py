@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -81,6 +82,11 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
 
 def _header(path: Path, file: IO[bytes]) -> tuple[int, int]:
     fields = file.readline(1000).split()
+    if fields and fields[0].startswith(BOM_UTF8):
+        raise UserError(
+            f"{path}, line 1 starts with a byte-order mark, which is not part of the format: remove the first three "
+            "bytes of the file, for example with `tail -c +4 FILE`."
+        )
     if len(fields) != 2 or not all(field.isdigit() for field in fields) or not int(fields[1]):
         header = b" ".join(fields)[:40].decode(errors="replace")
         raise UserError(
@@ -102,7 +108,10 @@ def _rows(path: Path, file: IO[bytes], count: int, dim: int) -> Iterator[tuple[i
     number = 1
     for number, line in enumerate(file, 2):
         if number > count + 1:
-            raise UserError(f"{path}, line {number} is one too many: the first line declares {count:,} words.")
+            raise UserError(
+                f"{path}, line {number} is one too many: the first line declares {count:,} words. Correct the first "
+                "line, or download the file again."
+            )
         word, numbers = _split(path, number, line, dim)
         try:
             yield number, word.decode(), numbers
