@@ -20,7 +20,7 @@ from seqvise.schedules.curves import Position
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The derived numbers of a training.
 
     Attributes:
@@ -66,7 +66,7 @@ class Plan:
         return None if self.items is None else self.items / self.steps_per_epoch
 
 
-def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> Plan:
+def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> TrainingPlan:
     """Derives the plan, also before training has started, as for a dry run.
 
     Args:
@@ -84,7 +84,7 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
     fraction = batches / all_batches if all_batches else 1.0
     parameters, trainable = _parameters(task)
     dataset = getattr(loader, "dataset", None)
-    return Plan(
+    return TrainingPlan(
         parameters=parameters,
         trainable=trainable,
         items=_scaled(len(dataset) if isinstance(dataset, Sized) else None, fraction),
@@ -123,7 +123,7 @@ def check_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint:
             callback.check_horizon(states.get(callback.state_key, {}), batches, trainer, trained_steps)
 
 
-def banner(plan: Plan) -> str:
+def banner(plan: TrainingPlan) -> str:
     """The plan as text, one name and value per line."""
     rows = list(_rows(plan))
     width = max(len(name) for name, _ in rows)
@@ -141,7 +141,7 @@ class Banner(pl.Callback):
             print(banner(plan), file=sys.stderr, flush=True)
 
 
-def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
+def _rows(plan: TrainingPlan) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{plan.parameters:,} ({plan.trainable:,} trained)"
     if plan.items is not None:
         yield plan.unit, f"{plan.items:,} per epoch"

@@ -70,7 +70,7 @@ HEADS = ("fc", "classifier", "heads", "head")
 """Attribute names of the classifier head in torchvision's models."""
 
 
-class Pool(nn.Module):
+class GlobalPool(nn.Module):
     """Global average pooling, so that images of any size have one feature vector."""
 
     def forward(self, features: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Backbone(nn.Module):
 
     def __init__(self, body: nn.Module, preset: Preset, frozen_statistics: bool) -> None:
         super().__init__()
-        self.body, self.pool, self.frozen_statistics = body, Pool(), frozen_statistics
+        self.body, self.pool, self.frozen_statistics = body, GlobalPool(), frozen_statistics
         self.register_buffer("mean", torch.tensor(preset.mean).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(preset.std).view(3, 1, 1) * 255, persistent=False)
 
@@ -316,7 +316,7 @@ def _without_head(model: nn.Module) -> nn.Module | None:
     name = next((name for name in HEADS if hasattr(model, name)), None)
     head = None if name is None else cast("nn.Module | None", getattr(model, name))
     if name is not None:
-        setattr(model, name, Pool())
+        setattr(model, name, GlobalPool())
     if isinstance(getattr(model, "avgpool", None), nn.AdaptiveAvgPool2d):
         # AlexNet and VGG pool to a grid for their classifiers.
         model.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -34,7 +34,7 @@ METRICS = ("hit@1", "hit@5", "hit@10", "hp@2", "hp@5", "text_to_image_map")
 ROUNDS = ("seen", "held_out", "seen_among_all", "held_out_among_all", "seen_among_nouns", "held_out_among_nouns")
 
 
-class Cell(NamedTuple):
+class MetricCell(NamedTuple):
     """The table cell of a metric: ``test/chance/held_out/hit@5`` is hit@5 of held-out images, method test/chance."""
 
     images: str
@@ -42,13 +42,13 @@ class Cell(NamedTuple):
     metric: str
 
 
-def cell_of(name: str) -> Cell | None:
+def cell_of(name: str) -> MetricCell | None:
     """The table cell of a metric; None if it is not a zero-shot metric."""
     *path, metric = name.split("/")
     if not path or not (metric.startswith(("hit@", "hp@")) or metric.endswith("_map")):
         return None
     images = path.pop() if path[-1] in ROUNDS else ROUNDS[0]
-    return Cell(images, "/".join(path), metric)
+    return MetricCell(images, "/".join(path), metric)
 
 
 def show_rounds(metrics: Mapping[str, object]) -> None:
