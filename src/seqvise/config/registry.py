@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.classes import TARGET
 from seqvise.config.keys import Key, flatten
-from seqvise.errors import UserError
 from seqvise.moved import current
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,6 @@ TASK = "pytorch_lightning.core.module.LightningModule"
 LOGGER = "pytorch_lightning.loggers.logger.Logger"
 CALLBACK = "pytorch_lightning.callbacks.callback.Callback"
 STRATEGY = "pytorch_lightning.strategies.strategy.Strategy"
-TARGET = "_target_"
 OURS = ("seqvise", "torch", "pytorch_lightning", "lightning_fabric", "lightning")
 """Packages whose classes are trusted, but only those that ``PLACES`` allows for a key."""
 
@@ -141,60 +138,3 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
 def _is_node(key: Key, value: Any) -> bool:
     """Whether a value has leaves; the value of ``_target_`` is a leaf, whatever it is."""
     return key[-1] != TARGET and isinstance(value, Mapping | Sequence) and not isinstance(value, str)
-
-
-def find_class(key: str, path: str, kind: str = "") -> type:
-    """Imports a class.
-
-    Args:
-        key: the config key that names it, for messages.
-        path: ``package.module.Class``.
-        kind: the dotted path of the required base class; empty for any.
-
-    Raises:
-        UserError: there is no such class, importing its module fails, or it does not extend ``kind``.
-    """
-    module, _, name = path.rpartition(".")
-    if not module:
-        raise UserError(f"{key} is '{path}', but must be a class with its module, as in mine.model.Model.")
-    try:
-        value = getattr(import_module(module), name, None)
-    except Exception as error:  # the user's module may raise anything
-        raise UserError(f"{key} is '{path}', but {module} cannot be imported: {_message(error)}.") from error
-    if not isinstance(value, type):
-        reason = "has no such class" if value is None else f"has a {type(value).__name__} of that name, not a class"
-        raise UserError(f"{key} is '{path}', but {module} {reason}.")
-    if kind and kind not in map(dotted, value.__mro__):
-        raise UserError(f"{key} is '{path}', but that class does not extend {kind}.")
-    return value
-
-
-def construct(key: str, node: Mapping[str, Any], kind: str) -> Any:
-    """Constructs the class that a node names, with the node's other keys as arguments.
-
-    Args:
-        key: the node's full name, for messages.
-        node: ``_target_`` and arguments.
-        kind: the dotted path of the required base class.
-
-    Raises:
-        UserError: there is no such class, it does not extend ``kind``, or it raises an error.
-    """
-    constructor = find_class(f"{key}.{TARGET}", str(node.get(TARGET)), kind)
-    arguments = {str(name): value for name, value in node.items() if name != TARGET}
-    try:
-        return constructor(**arguments)
-    except Exception as error:  # a user's class may raise anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{key} cannot be constructed from its node ({node.get(TARGET)}): {reason}") from error
-
-
-def dotted(cls: type) -> str:
-    """The dotted path of a class."""
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _message(error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = "" if isinstance(error, ModuleNotFoundError) else f" ({last.filename}, line {last.lineno})"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

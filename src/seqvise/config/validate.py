@@ -10,11 +10,12 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.classes import TARGET, find_class
 from seqvise.config.arguments import further_arguments, node_arguments
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import nearest
 from seqvise.config.options import Config
-from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
+from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TASK
 from seqvise.config.schema import MODEL_OPTIONS, typed
 from seqvise.corpus.documents.options import LABELS, STREAM, TextOptions
 from seqvise.corpus.parallel.options import STANDARD_INPUT

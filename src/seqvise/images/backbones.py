@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seqvise.checksums import check_archive
+from seqvise.classes import find_class, find_function
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import WEIGHTS_SUFFIXES, ImageOptions, is_weights_file
@@ -242,14 +242,11 @@ def _preset_of_file(name: str, file: Path) -> Preset:
 
 
 def _custom_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
-    module, _, name = options.backbone.rpartition(".")
-    try:
-        factory = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"data.backbone is '{options.backbone}', but it cannot be imported: {error}.") from None
-    if not isinstance(factory, type) and module.startswith("seqvise."):
-        raise UserError(f"data.backbone is '{options.backbone}', but must be a class that extends torch.nn.Module.")
-    model = factory()
+    # The config of someone else's run may name this package, but must not run any function of it.
+    find = find_class if options.backbone.startswith("seqvise.") else find_function
+    model = find("data.backbone", options.backbone)()
+    if not isinstance(model, nn.Module):
+        raise UserError(f"data.backbone is '{options.backbone}', but that creates no torch.nn.Module.")
     if options.weights is None:
         return model, Preset()
     return _with_weights_file(model, Path(options.weights), options.backbone), Preset()

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seqvise.config.registry import MODULE, find_class
+from seqvise.classes import find_class
+from seqvise.config.registry import MODULE
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble

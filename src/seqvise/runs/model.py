@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from seqvise.checksums import DamagedError, check_archive, stamp_archive
+from seqvise.classes import find_class
 from seqvise.config.options import Config
-from seqvise.config.registry import MODULE, find_class
+from seqvise.config.registry import MODULE
 from seqvise.errors import UserError
 from seqvise.runs.environment import other_versions
 from seqvise.runs.load import Run

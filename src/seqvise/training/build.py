@@ -17,8 +17,9 @@ from torch import nn
 
 from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.checkpoints import BestMetrics
+from seqvise.classes import find_class
 from seqvise.config.options import Config
-from seqvise.config.registry import TASK, find_class
+from seqvise.config.registry import TASK
 from seqvise.config.schema import hyperparameters
 from seqvise.models.options import ForcingOptions
 from seqvise.runs.directory import RunDirectory
