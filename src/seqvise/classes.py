@@ -13,6 +13,8 @@ from typing import Any, cast
 from seqvise.errors import UserError
 
 TARGET = "_target_"
+EXAMPLES = {"class": "mine.model.Model", "function": "mine.metrics.exact_match"}
+"""Dotted paths, for messages."""
 
 
 def find_function(key: str, path: str) -> Callable[..., Any]:
@@ -80,8 +82,7 @@ def _find(key: str, path: str, thing: str) -> object:
     """The value of a path. thing: what it must be, for messages."""
     module, _, name = path.rpartition(".")
     if not module:
-        example = "mine.model.Model" if thing == "class" else "mine.metrics.score"
-        raise UserError(f"{key} is '{path}', but must be a {thing} with its module, as in {example}.")
+        raise UserError(f"{key} is '{path}', but must be a {thing} with its module, as in {EXAMPLES[thing]}.")
     try:
         value: object = getattr(import_module(module), name, None)
     except Exception as error:  # the user's module may raise anything

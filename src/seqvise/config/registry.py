@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.classes import TARGET
+from seqvise.classes import EXAMPLES, TARGET
 from seqvise.config.keys import Key, flatten
 from seqvise.moved import current
 
@@ -33,11 +33,13 @@ class Place:
         key: its names; ``*`` matches any name.
         kind: the dotted path of the required base class.
         modules: the only modules of ``OURS`` from which a class is imported.
+        noun: what the path names.
     """
 
     key: Key
     kind: str
     modules: tuple[str, ...]
+    noun: str = "class"
 
     def holds(self, key: Key) -> bool:
         """Whether this place has a key."""
@@ -54,6 +56,7 @@ PLACES = (
     Place(("logger", TARGET), LOGGER, ("pytorch_lightning.loggers",)),
     Place(("trainer", "strategy", TARGET), STRATEGY, ("pytorch_lightning.strategies",)),
     Place(("callbacks", "extra", "*", TARGET), CALLBACK, ("pytorch_lightning.callbacks", "seqvise.callbacks")),
+    Place(("metrics", "*"), "", (), "function"),
     BACKBONE,
     SCHEDULE,
     DATA,
@@ -121,16 +124,17 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
         keys = ", ".join(".".join(place.key).replace("*", "NAME") for place in PLACES)
         return f"{key} is '{value}', but this key cannot name a class, only {keys} can: remove it."
     if not isinstance(value, str) or not all(part.isidentifier() for part in value.split(".")):
-        return f"{key} is '{value}', but must be a class with its module, as in mine.model.Model."
+        return f"{key} is '{value}', but must be a {place.noun} with its module, as in {EXAMPLES[place.noun]}."
     if value.partition(".")[0] in OURS:
         parts = value.split(".")
         is_allowed = any(value.startswith(f"{module}.") for module in place.modules)
         if not is_allowed or any(part.startswith("_") for part in parts):
-            return f"{key} is '{value}', but must be a class of {' or '.join(place.modules)}, or one of your own."
+            ours = f"of {' or '.join(place.modules)}, or one " if place.modules else ""
+            return f"{key} is '{value}', but must be a {place.noun} {ours}of your own."
     elif not trust and "." in value:
         return (
-            f"{key} is '{value}', a class outside of seqvise, torch and Lightning, whose code would run: read it, and "
-            "add trust=true if you trust whoever gave you the run."
+            f"{key} is '{value}', a {place.noun} outside of seqvise, torch and Lightning, whose code would run: read "
+            "it, and add trust=true if you trust whoever gave you the run."
         )
     return None
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seqvise.classes import TARGET, find_class
+from seqvise.classes import TARGET, find_class, find_function
 from seqvise.config.arguments import further_arguments, node_arguments
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import nearest
@@ -24,6 +26,7 @@ from seqvise.errors import UserError
 from seqvise.models.awd_lstm.options import ClassifierOptions, EncoderOptions, LanguageModelOptions
 from seqvise.models.options import ForcingOptions
 from seqvise.options import option_errors
+from seqvise.tasks.options import CLASSIFICATION_METRICS, LANGUAGE_METRICS, TRANSLATION_METRICS, metric_names
 
 MODELS: dict[str, tuple[str, type[EncoderOptions], str]] = {
     STREAM: ("model=awd_lstm", LanguageModelOptions, "data=text_lines"),
@@ -66,16 +69,7 @@ def _model_and_data(config: Config) -> Iterator[str]:
 
 _IMAGES = ("", "held_out/", "seen_among_all/", "held_out_among_all/")
 METRICS: dict[str, tuple[str, ...]] = {
-    "seqvise.tasks.translation.TranslationTask": (
-        "train/loss",
-        "val/loss",
-        "val/ppl",
-        "val/free_loss",
-        "val/lesson_loss",
-        "val/accuracy",
-        "val/bleu",
-        "val/chrf",
-    ),
+    "seqvise.tasks.translation.TranslationTask": ("train/loss", *(f"val/{name}" for name in TRANSLATION_METRICS)),
     "seqvise.tasks.image_to_word.ImageToWord": (
         "train/loss",
         "val/loss",
@@ -83,9 +77,13 @@ METRICS: dict[str, tuple[str, ...]] = {
         *(f"val/{images}hp@{k}" for images in _IMAGES for k in (2, 5, 10, 20)),
         *(f"val/{images}{name}_map" for images in _IMAGES for name in ("text_to_image", "image_to_label")),
     ),
-    "seqvise.tasks.language_model.LanguageModel": ("train/loss", "val/loss", "val/ppl", "val/accuracy"),
-    "seqvise.tasks.classification.Classification": ("train/loss", "val/loss", "val/accuracy", "val/f1"),
+    "seqvise.tasks.language_model.LanguageModel": ("train/loss", *(f"val/{name}" for name in LANGUAGE_METRICS)),
+    "seqvise.tasks.classification.Classification": (
+        "train/loss",
+        *(f"val/{name}" for name in CLASSIFICATION_METRICS),
+    ),
 }
+"""For each shipped task the metrics that may be monitored, beside those of `metrics`."""
 
 DEVISE = "seqvise.models.devise.model.Devise"
 SHIPPED = (
@@ -133,6 +131,7 @@ def _combinations(config: Config) -> Iterator[str]:
     yield from _forcing(config)
     yield from _cycle(config)
     yield from _monitor(config)
+    yield from _metrics(config)
     yield from _vectors(config)
     yield from _images(config)
     yield from _text(config)
@@ -179,10 +178,31 @@ def _standard_input(config: Config) -> Iterator[str]:
 def _monitor(config: Config) -> Iterator[str]:
     task, metric = str(_get(config.model, "task")), config.monitor.metric
     known = METRICS.get(task)
+    known = known and (*known, *(f"val/{name}" for name in metric_names(config.metrics)))
     if known and metric not in known:
         yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {', '.join(known)}."
     elif metric.startswith("val/") and not config.trainer.fast_dev_run:
         yield from _never_validated(config)
+
+
+def _metrics(config: Config) -> Iterator[str]:
+    """Imports the user's metrics, and checks that the task calls them and logs no other metric of their name."""
+    task = str(_get(config.model, "task"))
+    logged = Counter([*METRICS.get(task, ()), *(f"val/{name}" for name in metric_names(config.metrics))])
+    for index, path in enumerate(config.metrics):
+        name = f"val/{path.rpartition('.')[2]}"
+        if logged[name] > 1:
+            yield f"metrics.{index} is '{path}', but {name} is already logged: give the function another name."
+        try:
+            find_function(f"metrics.{index}", path)
+        except UserError as error:
+            yield from error.messages
+    with suppress(UserError):  # a missing class is reported by _classes
+        if config.metrics and not getattr(find_class("model.task", task, TASK), "has_outputs", False):
+            yield (
+                f"metrics is {config.metrics}, but {task} has no outputs to compare with references: set metrics=[], "
+                "or log the metric in a task of your own."
+            )
 
 
 def _never_validated(config: Config) -> Iterator[str]:

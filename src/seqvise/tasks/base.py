@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -42,6 +42,8 @@ def choose_precision(precision: str, device: torch.device) -> ProjectionPrecisio
 
 
 STEP_TOTALS = "step_totals"
+MetricFunction: TypeAlias = Callable[[Sequence[str], Sequence[str]], float]
+"""A metric of the user's own: outputs and references of N examples to a number."""
 
 
 class Scales(NamedTuple):
@@ -65,6 +67,8 @@ class Task(pl.LightningModule):
         seed: with rank, epoch and batch it determines every random draw of training.
     """
 
+    has_outputs: ClassVar[bool] = False
+    """Whether evaluations call ``_log_functions``, so that `metrics` can name functions of the user's own."""
     unfreeze_all: ClassVar[str] = "null"
     """The value of `model.unfreeze` that trains all groups from the start."""
 
@@ -84,6 +88,7 @@ class Task(pl.LightningModule):
         if self.dropout is not None:
             self.scheduled["dropout"] = self.dropout.scale
         self.extra_metrics: dict[str, str] = {}
+        self.metric_functions: Mapping[str, MetricFunction] = {}
         self.last_share: Tensor | float = 1.0
         self._step_totals: Tensor | None = None
 
@@ -182,6 +187,16 @@ class Task(pl.LightningModule):
     def on_test_epoch_start(self) -> None:
         """Resets the sums."""
         self._start_evaluation()
+
+    def _log_functions(self, stage: str, outputs: Sequence[str], references: Sequence[str]) -> None:
+        """Logs the metrics that `metrics` names, on every process.
+
+        Args:
+            stage: ``val`` or ``test``.
+            outputs, references: of all examples of the evaluation.
+        """
+        for name, function in self.metric_functions.items():
+            self.log(f"{stage}/{name}", float(function(outputs, references)), rank_zero_only=False)
 
     def _start_evaluation(self) -> None:
         """Resets the sums of the previous evaluation."""

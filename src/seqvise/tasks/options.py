@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,16 @@ from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16")
+
+TRANSLATION_METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
+LANGUAGE_METRICS = ("loss", "ppl", "accuracy")
+CLASSIFICATION_METRICS = ("loss", "accuracy", "f1")
+"""Metrics that a task logs as ``val/<name>`` and ``test/<name>``."""
+
+
+def metric_names(paths: Iterable[str]) -> list[str]:
+    """The names of the user's metrics, which are those of their functions. paths: the `metrics` node."""
+    return [path.rpartition(".")[2] for path in paths]
 
 
 @dataclass
