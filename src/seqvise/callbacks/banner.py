@@ -14,9 +14,10 @@ import torch
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import callbacks_of, unit_of
+from seqvise.callbacks.hooks import callbacks_of
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback, has_momentum, horizon_of
 from seqvise.schedules.curves import Position
+from seqvise.tasks.samples import fields_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
         parameters=parameters,
         trainable=trainable,
         items=_scaled(len(dataset) if isinstance(dataset, Sized) else None, fraction),
-        unit=unit_of(task),
+        unit=fields_of(task).unit,
         batches=batches,
         accumulation=trainer.accumulate_grad_batches,
         world=trainer.world_size,
@@ -96,7 +97,7 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
         tokens=_scaled(getattr(dataset, "target_tokens", None), fraction),
         rate=max(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups),
         forcing=_forcing(trainer, horizon),
-        precision=getattr(task, "precision_note", str(trainer.precision)),
+        precision=fields_of(task).precision_note or str(trainer.precision),
         device=_device_name(trainer.strategy.root_device),
         bytes=_bytes(task, optimizer),
     )

@@ -43,12 +43,12 @@ def _text(config: Config) -> Iterator[str]:
         yield f"vectors={config.vectors.name}, but model.encoder initialises models of documents: choose vectors=none."
     if config.tokenizer.sampling is not None:
         yield "tokenizer.sampling applies to translation only: set it to null."
-    if config.loss.label_smoothing and getattr(config.model, "adaptive", None):
+    if config.loss.label_smoothing and _get(config.model, "adaptive"):
         yield (
             f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive "
             "avoids: set loss.label_smoothing=0 or model.adaptive=null."
         )
-    if config.loss.sampled and getattr(config.model, "adaptive", None):
+    if config.loss.sampled and _get(config.model, "adaptive"):
         yield "loss.sampled and model.adaptive are alternatives for a large vocabulary: set one of them to null."
     if config.loss.sampled and isinstance(config.model, ClassifierOptions):
         yield "loss.sampled samples words, but a classifier predicts labels: set it to null."
@@ -57,12 +57,12 @@ def _text(config: Config) -> Iterator[str]:
 
 
 def _model_and_data(config: Config) -> Iterator[str]:
-    kind = getattr(config.data, "kind", "parallel")
+    kind = _get(config.data, "kind") or "parallel"
     for model_kind, (choice, options, data) in MODELS.items():
         is_data, is_model = kind == model_kind, isinstance(config.model, options)
         if is_model and not is_data:
             yield f"{choice} does not read data.kind={kind}: choose {data}, or another model."
-        target = getattr(config.model, "_target_", "")
+        target = _get(config.model, "_target_") or ""
         if is_data and not is_model and target in MODEL_OPTIONS:
             yield f"data.kind is {kind}, which {target} does not read: choose {choice}."
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from seqvise.datamodules.sampler import CountedBatch
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
+from seqvise.models.interface import (
+    GroupedModel,
+    ModelWithOptions,
+    OptionsWithDropout,
+    UnfreezableModel,
+    UnfreezeOptions,
+)
 from seqvise.models.options import ScaledDropoutOptions
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.distributed_means import on_device, sum_over_processes, world_size
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.samples import TaskFields
 
 
 class ProjectionPrecision(NamedTuple):
@@ -56,7 +65,7 @@ class Scales(NamedTuple):
     means: Tensor
 
 
-class Task(pl.LightningModule):
+class Task(pl.LightningModule, TaskFields):
     """Base of all tasks: optimizer, seeds, scheduled dropout, gradual unfreezing, evaluation sums.
 
     Args:
@@ -110,8 +119,10 @@ class Task(pl.LightningModule):
         Raises:
             UserError: several processes, and groups that are unfrozen after the start: DDP would not synchronise them.
         """
-        epochs: Sequence[int] | None = getattr(getattr(self.model, "options", None), "unfreeze", None)
-        if self.trainer.world_size > 1 and getattr(self.model, "groups", None) and epochs is not None and any(epochs):
+        model = self.model
+        options = model.options if isinstance(model, GroupedModel) and model.groups else None
+        epochs = options.unfreeze if isinstance(options, UnfreezeOptions) else None
+        if self.trainer.world_size > 1 and epochs is not None and any(epochs):
             raise UserError(
                 f"model.unfreeze is {list(epochs)}, but with several processes all groups must be trained from the "
                 f"start: set model.unfreeze={self.unfreeze_all}, or trainer.devices=1."
@@ -171,7 +182,7 @@ class Task(pl.LightningModule):
         """``loss_counts`` summed over this process's batches of the step."""
         if self._batches_per_step == 1:
             return self.loss_counts(batch)
-        counts: tuple[int, ...] = getattr(batch, "step_counts", ())
+        counts = batch.step_counts if isinstance(batch, CountedBatch) else ()
         if not counts:
             raise UserError(
                 f"trainer.accumulate_grad_batches is {self._batches_per_step}, but the batches have no step_counts: "
@@ -203,9 +214,8 @@ class Task(pl.LightningModule):
         raise NotImplementedError
 
     def _unfreeze(self) -> None:
-        unfreeze = cast("Callable[[int], None] | None", getattr(self.model, "unfreeze", None))
-        if unfreeze is not None:
-            unfreeze(self.current_epoch)
+        if isinstance(self.model, UnfreezableModel):
+            self.model.unfreeze(self.current_epoch)
 
 
 class TextTask(Task):
@@ -241,8 +251,9 @@ class TextTask(Task):
 
 def dropout_of(model: nn.Module) -> ScaledDropoutOptions | None:
     """A model's dropout options, whose common scale can be scheduled; None if it has none."""
-    options = getattr(getattr(model, "options", None), "dropout", None)
-    return options if isinstance(options, ScaledDropoutOptions) else None
+    options = model.options if isinstance(model, ModelWithOptions) else None
+    dropout = options.dropout if isinstance(options, OptionsWithDropout) else None
+    return dropout if isinstance(dropout, ScaledDropoutOptions) else None
 
 
 def seed_of(*indices: int) -> int:

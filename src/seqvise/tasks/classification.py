@@ -18,8 +18,7 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, distributed
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-
-Counts = NDArray[np.int64]
+from seqvise.tasks.samples import Counts
 
 
 def accuracy(counts: Counts) -> float:
@@ -130,6 +129,6 @@ class Classification(TextTask):
         means = self._totals.means(self.device)
         for name, value in {**means, "accuracy": accuracy(counts), "f1": macro_f1(counts)}.items():
             self.log(f"{stage}/{name}", value, rank_zero_only=False)
-        true, predicted = (index.repeat(counts.flatten()) for index in np.indices(counts.shape).reshape(2, -1))
+        true, predicted = (index.repeat(counts.flatten()).tolist() for index in np.indices(counts.shape).reshape(2, -1))
         self._log_functions(stage, *([self.labels[label] for label in labels] for labels in (predicted, true)))
         return counts

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqvise.datamodules.images import ImageBatch
+from seqvise.datamodules.images import ImageBatch, ImageDataModule
 from seqvise.models.devise import losses as ranking_losses
 from seqvise.models.devise.model import Devise
 from seqvise.models.devise.options import DeviseOptions
@@ -68,11 +68,11 @@ class ImageToWord(Task):
     @property
     def embedded_images(self) -> EmbeddedImages | None:
         """The images of the last validation, for display; None before the first one."""
-        split = getattr(getattr(self._trainer, "datamodule", None), "split", None)
-        if split is None or not self.images:
+        data = None if self._trainer is None else self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, ImageDataModule) or not self.images:
             return None
         labels = self.protocol.labels
-        files = [split.images.file(row) for rows in self.rows.values() for row in rows]
+        files = [data.split.images.file(row) for rows in self.rows.values() for row in rows]
         vectors, shown = (np.concatenate(parts) for parts in zip(*self.images.values(), strict=True))
         return EmbeddedImages(labels.titles, labels.vectors, vectors, shown, files)
 

@@ -74,7 +74,7 @@ class LanguageModel(TextTask):
     def on_train_batch_start(self, batch: StreamBatch, batch_idx: int) -> None:
         """Seeds the step, and computes the factor of its learning rate."""
         super().on_train_batch_start(batch, batch_idx)
-        rescales = bool(getattr(self.language_model.options, "rescale_rate", False))
+        rescales = self.language_model.options.rescale_rate
         self._factor = self._steps_of_window(batch, batch_idx) / self.bptt if rescales else 1.0
 
     def training_step(self, batch: StreamBatch, batch_idx: int) -> Tensor:

@@ -23,6 +23,7 @@ from seqvise.plain_text import printable
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
+from seqvise.tasks.samples import fields_of
 from seqvise.training.build import TrainingJob, build_job
 from seqvise.training.synthetic import with_pictures
 from seqvise.training.trainer import keep_curves
@@ -148,12 +149,12 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
     _fit(job, checkpoint)
     seconds = time.perf_counter() - started
     _say_unmeasured(job)
-    task = job.parts.task
+    task, fields = job.parts.task, fields_of(job.parts.task)
     return {
         **job.best.metrics,
         **_test(config, job),
-        **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
-        **getattr(task, "extra_metrics", {}),
+        **{f"signature/{name}": text for name, text in fields.signatures.items()},
+        **fields.extra_metrics,
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),

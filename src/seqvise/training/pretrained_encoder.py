@@ -21,7 +21,7 @@ from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run, trained_on
-from seqvise.runs.model import PREFIX, model_weights, write_checkpoint
+from seqvise.runs.model import PREFIX, model_weights, option, write_checkpoint
 
 ENCODER, GENERATOR = "encoder.", "generator."
 SIZES = ("cell", "embedding", "hidden", "layers")
@@ -64,7 +64,7 @@ def load_encoder(
     encoder = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
     encoder["embedding.weight"] = map_words(encoder["embedding.weight"], rows)
     cast(AwdEncoder, model.encoder).load_state_dict(encoder)
-    same_cutoffs = getattr(run.config.model, "adaptive", None) == getattr(options, "adaptive", None)
+    same_cutoffs = option(run.config.model, "adaptive") == option(options, "adaptive")
     _load_projection(model, weights, rows, ("weight", "bias") if same_cutoffs else ("weight",))
     known = int((rows >= 0).sum()) - len(SPECIALS)
     return VocabularyCoverage(known, len(rows) - len(SPECIALS))
