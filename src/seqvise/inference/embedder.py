@@ -20,11 +20,11 @@ from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
 from seqvise.images.options import ImageOptions, is_weights_file
 from seqvise.images.wordnet import WordNet
 from seqvise.moved import original
+from seqvise.options import option
 from seqvise.retrieval.image_index import Binding, Embedded
 from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.runs.directory import ASSETS, NETWORK
 from seqvise.runs.load import Run, trained_on
-from seqvise.runs.model import option
 from seqvise.vectors.lexicon import Lexicon
 
 if TYPE_CHECKING:

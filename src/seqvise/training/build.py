@@ -22,8 +22,8 @@ from seqvise.config.options import Config
 from seqvise.config.registry import TASK
 from seqvise.config.schema import hyperparameters
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option
 from seqvise.runs.directory import RunDirectory
-from seqvise.runs.model import option
 from seqvise.tasks.base import Task
 from seqvise.tasks.options import metric_names
 from seqvise.training.download import fetch_missing

@@ -17,11 +17,12 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_folder
 from seqvise.models.awd_lstm.model import AwdEncoder, map_words
 from seqvise.models.awd_lstm.options import EncoderOptions
+from seqvise.options import option
 from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
 from seqvise.runs.load import Run, trained_on
-from seqvise.runs.model import PREFIX, model_weights, option, write_checkpoint
+from seqvise.runs.model import PREFIX, model_weights, write_checkpoint
 
 ENCODER, GENERATOR = "encoder.", "generator."
 SIZES = ("cell", "embedding", "hidden", "layers")

@@ -16,8 +16,9 @@ from seqvise.models.awd_lstm.model import map_words
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.options import option
 from seqvise.runs.load import Run, trained_on
-from seqvise.runs.model import model_weights, option
+from seqvise.runs.model import model_weights
 from seqvise.training.pretrained_encoder import VocabularyCoverage, word_rows
 
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")

@@ -19,8 +19,9 @@ from seqvise.errors import UserError
 from seqvise.models.interface import LoadsWordVectors
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.options import option
 from seqvise.paths import cache_folder
-from seqvise.runs.model import build_model, option
+from seqvise.runs.model import build_model
 from seqvise.training.build import Parts, forcing_of, make_task, preparing
 from seqvise.training.pretrained_seq2seq import load_language_models
 from seqvise.vectors.initialise import check_files, initial_vectors
