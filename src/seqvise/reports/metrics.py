@@ -35,8 +35,8 @@ def chosen_metrics(jobs: Sequence[Job], requested: Sequence[str]) -> list[str]:
     """
     known = numbers(jobs)
     if not requested:
-        own = dict.fromkeys(f"{stage}/{name}" for job in jobs for name in job.own_metrics for stage in ("val", "test"))
-        return list(dict.fromkeys([_monitored(jobs), *(name for name in (*own, *MAIN) if name in known)]))
+        users = [f"{stage}/{name}" for job in jobs for name in job.own_metrics for stage in ("val", "test")]
+        return list(dict.fromkeys([_monitored(jobs), *(name for name in (*users, *MAIN) if name in known)]))
     any_finished = any(job.state() == "ok" for job in jobs)
     if messages := [_absent(name, known) for name in dict.fromkeys(requested) if any_finished and name not in known]:
         raise UserError(*messages)

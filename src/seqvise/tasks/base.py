@@ -77,7 +77,7 @@ class Task(pl.LightningModule, TaskFields):
     """
 
     has_outputs: ClassVar[bool] = False
-    """Whether evaluations call ``_log_functions``, so that `metrics` can name functions of the user's own."""
+    """Whether evaluations call ``log_functions``, so that `metrics` can name functions of the user's own."""
     unfreeze_all: ClassVar[str] = "null"
     """The value of `model.unfreeze` that trains all groups from the start."""
 
@@ -199,7 +199,7 @@ class Task(pl.LightningModule, TaskFields):
         """Resets the sums."""
         self._start_evaluation()
 
-    def _log_functions(self, stage: str, outputs: Sequence[str], references: Sequence[str]) -> None:
+    def log_functions(self, stage: str, outputs: Sequence[str], references: Sequence[str]) -> None:
         """Logs the metrics that `metrics` names, on every process.
 
         Args:

@@ -130,5 +130,5 @@ class Classification(TextTask):
         for name, value in {**means, "accuracy": accuracy(counts), "f1": macro_f1(counts)}.items():
             self.log(f"{stage}/{name}", value, rank_zero_only=False)
         true, predicted = (index.repeat(counts.flatten()).tolist() for index in np.indices(counts.shape).reshape(2, -1))
-        self._log_functions(stage, *([self.labels[label] for label in labels] for labels in (predicted, true)))
+        self.log_functions(stage, *([self.labels[label] for label in labels] for labels in (predicted, true)))
         return counts

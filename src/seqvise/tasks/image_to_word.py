@@ -142,7 +142,7 @@ class ImageToWord(Task):
             return
         names, protocol, images = self.protocol.labels.names, self.protocol, self.images[SEEN]
         nearest = protocol.seen[protocol.candidates(SEEN).scores(images.vectors).argmax(1)]
-        self._log_functions(stage, *([names[label] for label in labels] for labels in (nearest, images.labels)))
+        self.log_functions(stage, *([names[label] for label in labels] for labels in (nearest, images.labels)))
 
     def _log(self, name: str, value: float) -> None:
         # Undefined metrics are skipped, such as hierarchical precision if no label reaches enough candidates.

@@ -177,7 +177,7 @@ class TranslationTask(TextTask):
         self.signatures = scores.signatures
         for name in TRANSLATION_METRICS:
             self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
-        self._log_functions(stage, outputs, references)
+        self.log_functions(stage, outputs, references)
 
     @torch.no_grad()
     def _store_samples(self, part: CorpusPart) -> None:
