@@ -125,6 +125,19 @@ def phrases_in(path: Path) -> Iterator[Finding]:
                 yield Finding(str(path.relative_to(ROOT)), line, match[0], instead, content)
 
 
+def repeated_classes(paths: list[Path]) -> Iterator[Finding]:
+    """Each class of the package whose name an earlier file has defined, too."""
+    first: dict[str, str] = {}
+    for path in (path for path in paths if ROOT / "src" in path.parents):
+        name_of_file, text = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                place = f"{name_of_file}:{node.lineno}"
+                if first.setdefault(node.name, place) != place:
+                    instead = f"a name of its own: {first[node.name]} has this one"
+                    yield Finding(name_of_file, node.lineno, node.name, instead, text.splitlines()[node.lineno - 1])
+
+
 def findings(paths: list[Path]) -> list[Finding]:
     """All findings that are not allowed, in files or folders. Rendered pages are left out: records keep their notes."""
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
@@ -137,6 +150,7 @@ def findings(paths: list[Path]) -> list[Finding]:
     ]
     found = [finding for file in code for finding in names_in(file)]
     found += [finding for file in prose for finding in phrases_in(file)]
+    found += repeated_classes(code)
     return [finding for finding in found if (finding.path, finding.text.strip()) not in ALLOWED]
 
 

@@ -24,6 +24,7 @@ PUBLIC = (
     "seqvise.models.recurrent.Recurrent",
     "seqvise.tasks.translation.Translation",
     "seqvise.runs.translator.load_run",
+    "seqvise.runs.labeller.Classification",
     "seqvise.corpus.options.DataOptions",
     "seqvise.callbacks.options.ScheduleOptions",
 )

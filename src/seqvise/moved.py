@@ -242,6 +242,7 @@ NAMES = {
     "seqvise.corpus.options.SideScripts": "seqvise.corpus.parallel.options.SideScripts",
     "seqvise.corpus.options.TOKENIZERS": "seqvise.corpus.tokens.options.TOKENIZERS",
     "seqvise.corpus.options.TokenizerOptions": "seqvise.corpus.tokens.options.TokenizerOptions",
+    "seqvise.inference.classifier.Classification": "seqvise.inference.classifier.ClassificationResult",
     "seqvise.inference.translator.load_run": "seqvise.inference.load.load_run",
     "seqvise.inference.translator.Translation": "seqvise.inference.translator.TranslationResult",
     "seqvise.models.options.ATTENTIONS": "seqvise.models.recurrent.options.ATTENTIONS",

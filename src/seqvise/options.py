@@ -6,7 +6,7 @@ Needs the standard library alone, so that every command can check its options be
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
@@ -62,6 +62,11 @@ def at_least(options: object, minimum: float, *names: str, null: str = "") -> It
         value = getattr(options, name)
         if value is not None and not value >= minimum:
             yield name, f"is {value}, but must be at least {minimum}{null and f', or null {null}'}."
+
+
+def option(node: Any, name: str) -> Any:
+    """A value of a node of the config: a dataclass, or a dictionary for classes without options; None if absent."""
+    return node.get(name) if isinstance(node, Mapping) else getattr(node, name, None)
 
 
 def _errors(options: Any, key: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from seqvise.callbacks.banner import Banner, Plan, banner, training_plan
+from seqvise.callbacks.banner import Banner, TrainingPlan, banner, training_plan
 from seqvise.callbacks.progress import EpochLines, TokenBar, epoch_line
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback
 from seqvise.callbacks.training_metrics import TrainingSignals
@@ -18,7 +18,7 @@ from .tiny import TinyTask, loader, trainer_for
 
 
 def test_banner_has_the_derived_numbers() -> None:
-    plan = Plan(
+    plan = TrainingPlan(
         parameters=12_345_678,
         trainable=12_000_000,
         items=1000,

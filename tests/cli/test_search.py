@@ -299,7 +299,7 @@ def test_invalid_index_options_are_refused(here: Path, capsys: pytest.CaptureFix
     (sentence,) = refused(capsys, "index", "run=run", "images=bad")
     assert sentence.startswith("None of the 1 images")
     assert refused(capsys, "index", "run=run", "images=images", "output=thesis", "index=tree", "suspects=a.txt") == [
-        "index is 'tree', but must be one of auto, exact, nmslib, faiss.",
+        "index is 'tree', but must be one of auto, exact, nmslib, faiss, or the dotted path of a class of your own.",
         "output=thesis exists and is not an index: choose another folder.",
         "suspects=a.txt must end in .html.",
     ]

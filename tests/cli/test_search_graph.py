@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ sys.exit(main(sys.argv[1:]))
 """
 """A program that runs a command in which no search compares with all vectors."""
 SEARCH = ["search", "run=runs/devise", "query=red", "query=plum - red", "image=images/green/0.png", "k=4", "device=cpu"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 ADVICE = ("Your CPU supports", "For maximum performance", "pip install --no-binary")
 """Lines that nmslib prints when it is imported."""
 
@@ -73,6 +75,39 @@ def test_a_graph_that_another_process_built_answers_as_the_exact_index(kind: str
         words = ["run=runs/devise", "images=images", f"index={index}", f"output={index}", "device=cpu"]
         assert main(["index", *words]) == 0
     assert hits_without_scan(f"index={kind}") == hits("index=exact")
+
+
+BUILD = ["index", "run=runs/devise", "images=images", "device=cpu"]
+
+
+def test_an_index_of_the_users_own_class_is_searched_in_another_process(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The class is that of docs/extending.md; the folder of the user is the working directory."""
+    shutil.copytree(EXAMPLES / "mine", here / "mine")
+    assert main([*BUILD, "index=exact", "output=exact"]) == 0
+    for _ in range(2):  # the second time, the vectors of the index are reused
+        assert main([*BUILD, "index=mine.index.Buckets", "output=own"]) == 0
+    manifest = json.loads((here / "own" / MANIFEST).read_text())
+    assert (manifest["kind"], manifest["width"] > 0) == ("mine.index.Buckets", True)
+    assert set(manifest["recall"]) == {"images", "words"}
+    assert "kind: mine.index.Buckets, recall@10 1.000 for images" in capsys.readouterr().out
+    assert hits_without_scan("index=own", "trust=true") == hits("index=exact")
+    assert main([*SEARCH, "index=own"]) == 2
+    assert "index=own is of kind 'mine.index.Buckets', a class outside of seqvise" in capsys.readouterr().err
+
+
+def test_a_class_that_is_no_index_is_refused_before_anything_is_made(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, sentence in (
+        ("json.JSONDecoder", "index is 'json.JSONDecoder', but that class has no build, load, search, save, __len__"),
+        ("mine.nothing.Index", "index is 'mine.nothing.Index', but mine.nothing cannot be imported"),
+        ("json.dumps", "index is 'json.dumps', but json has a function of that name, not a class."),
+    ):
+        assert main([*BUILD, f"index={kind}", "output=own"]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (here / "own").exists()
 
 
 def test_the_empty_graph_of_an_earlier_revision_is_rebuilt_once(here: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.classes import find_class
 from seqvise.config.compose import compose
-from seqvise.config.registry import find_class
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
 from seqvise.errors import UserError

@@ -144,7 +144,7 @@ def test_words_that_do_not_fit_do_not_hide_each_other_nor_wrong_values() -> None
 
 
 def test_the_metrics_are_those_the_task_logs() -> None:
-    from seqvise.tasks.translation import METRICS as LOGGED
+    from seqvise.tasks.options import TRANSLATION_METRICS as LOGGED
 
     known = METRICS["seqvise.tasks.translation.TranslationTask"]
     assert set(known) == {"train/loss"} | {f"val/{name}" for name in LOGGED}

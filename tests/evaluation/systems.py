@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqvise.evaluation.corpus import Corpus
-from seqvise.evaluation.systems import System, Tokens
+from seqvise.evaluation.systems import ScoredTokens, System
 from seqvise.metrics.perplexity import ReferenceLoss
 
 SOURCES = ["le chat dort", "un chien [bold]court[/bold]", "zut", "", "les oiseaux chantent dans les arbres verts"]
@@ -19,6 +19,6 @@ def corpus() -> Corpus:
 
 
 def system(name: str, texts: Sequence[str], loss: float | None = None) -> System:
-    tokens = {"own": Tokens(list(texts), REFERENCES, "tokenizer=words, lower")}
+    tokens = {"own": ScoredTokens(list(texts), REFERENCES, "tokenizer=words, lower")}
     reference_loss = None if loss is None else ReferenceLoss(loss, 20, 3)
     return System(name, list(texts), tokens, reference_loss, None if loss is None else 2.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.images.labels import Coverage, LabelSource, LabelTable, Method, headword, label_table
+from seqvise.images.labels import LabelCoverage, LabelSource, LabelTable, Method, headword, label_table
 from seqvise.images.wordnet import WordNet
 from seqvise.vectors.lexicon import Lexicon
 
@@ -183,6 +183,6 @@ def test_a_table_is_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_long_report_lists_a_hundred_and_counts_the_rest() -> None:
-    coverage = Coverage("any", tuple(LabelSource(f"label{n}", Method.NONE) for n in range(130)))
+    coverage = LabelCoverage("any", tuple(LabelSource(f"label{n}", Method.NONE) for n in range(130)))
     assert str(coverage).endswith("label99 and 30 more.")
     assert coverage.table().count("\n") == 131

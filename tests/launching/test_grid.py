@@ -15,7 +15,7 @@ from seqvise.errors import RunFailedError, UserError
 from seqvise.launching import launcher
 from seqvise.launching.grid import sweep
 from seqvise.launching.launcher import launch
-from seqvise.launching.local import LocalJob, Outcome
+from seqvise.launching.local import JobOutcome, LocalJob
 from seqvise.launching.sweep import SweepFailedError
 
 OVERRIDES = ["trainer.devices=1", "seed=1,2,3"]
@@ -88,9 +88,9 @@ def start_jobs(
     """The jobs that a local launcher starts, and the results of all jobs."""
     launched: list[LocalJob] = []
 
-    def run(pending: list[LocalJob], *_: Any) -> list[Outcome]:
+    def run(pending: list[LocalJob], *_: Any) -> list[JobOutcome]:
         launched.extend(pending)
-        return [Outcome(job.number, value=0.5) for job in pending]
+        return [JobOutcome(job.number, value=0.5) for job in pending]
 
     monkeypatch.setattr(launcher, "run_jobs", run)
     options = SimpleNamespace(jobs=None, devices=[], devices_per_job=None, threads=None, config=cfg)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from seqvise.launching import local
-from seqvise.launching.local import LocalJob, Outcome, run_jobs
+from seqvise.launching.local import JobOutcome, LocalJob, run_jobs
 from seqvise.launching.pool import Pool
 
 # Replaces seqvise; its second argument selects the behaviour.
@@ -107,7 +107,7 @@ def test_the_reason_of_a_failure_is_recorded_and_the_others_continue(tmp_path: P
     outcomes = {
         outcome.number: outcome for outcome in run_jobs(jobs(tmp_path, "die", "refuse", "well"), Pool(1, []), "train")
     }
-    assert outcomes[2] == Outcome(2, value=12.5)
+    assert outcomes[2] == JobOutcome(2, value=12.5)
     assert read(tmp_path / "0" / "status.json")["status"] == "failed"
     assert "was killed by SIGKILL" in read(tmp_path / "0" / "status.json")["why"]
     assert read(tmp_path / "1" / "status.json")["why"] == "model.wings: there is no such key."

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from seqvise.images.labels import LabelTable
 from seqvise.retrieval.queries import Query
-from seqvise.retrieval.results import Candidates
+from seqvise.retrieval.results import LabelCandidates
 from seqvise.tasks.zero_shot import ALL, ZeroShot
 from tests.retrieval.vectors import clustered
 
@@ -21,7 +21,7 @@ def test_scores_equal_those_of_the_evaluation(count: int, seed: int, calibration
     held_out = np.setdiff1d(np.arange(count), seen)
     expected = ZeroShot(labels, np.sort(seen), held_out, calibration=calibration).candidates(ALL).scores(images)
     handicap = np.where(np.isin(np.arange(count), seen), calibration, 0).astype(np.float32)
-    candidates = Candidates(names, names, labels.vectors, handicap)
+    candidates = LabelCandidates(names, names, labels.vectors, handicap)
     answers = candidates.answers([Query("", image, image=__file__) for image in images], count)  # type: ignore[arg-type]
     for answer, scores in zip(answers, expected, strict=True):
         hit_scores = {hit.name: hit.score for hit in answer.hits}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,18 @@ def build(text: TextStore) -> Classification:
     )
 
 
+def counted(outputs: Sequence[str], references: Sequence[str]) -> float:
+    """The number of French documents; a metric of the user's own."""
+    assert {*outputs, *references} <= {"en", "fr"}
+    return float(list(references).count("fr"))
+
+
 @pytest.fixture(scope="module")
 def trained(text: TextStore) -> tuple[Classification, dict[str, float]]:
     task = build(text)
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     runner = pl.Trainer(**quiet, enable_model_summary=False, accelerator="cpu", max_epochs=6, num_sanity_val_steps=0)
+    task.metric_functions = {"missed": lambda outputs, labels: sum(map(str.__ne__, outputs, labels)), "count": counted}
     runner.fit(task, LabelDataModule(text, DATA, 1))
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
@@ -64,6 +72,8 @@ def test_metrics_equal_a_loop_over_documents(text: TextStore, trained: tuple[Cla
         counts[part.labels[row], int(logits.argmax())] += 1
     assert logged["val/loss"] == pytest.approx(loss / len(part), rel=1e-4)
     assert logged["val/accuracy"] == pytest.approx(np.trace(counts) / len(part))
+    assert logged["val/missed"] == counts.sum() - np.trace(counts)
+    assert logged["val/count"] == counts[text.labels.index("fr")].sum()
     assert logged["val/accuracy"] > 0.9, "French and English are easy to distinguish"
     assert task.confusion is not None
     assert task.confusion.tolist() == counts.tolist()

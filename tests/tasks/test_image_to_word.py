@@ -36,6 +36,7 @@ def trainer(**options: object) -> pl.Trainer:
 @pytest.fixture(scope="module")
 def trained() -> tuple[ImageToWord, dict[str, float]]:
     task, runner = build(), trainer(max_epochs=15)
+    task.metric_functions = {"own": lambda outputs, references: sum(map(str.__eq__, outputs, references))}
     runner.fit(task, data_module())
     return task.eval(), {name: float(value) for name, value in runner.callback_metrics.items()}
 
@@ -58,6 +59,7 @@ def test_validation_metrics_equal_a_simple_computation(trained: tuple[ImageToWor
         assert logged["val/loss"] == pytest.approx(float(losses.cosine(raw, seen.labels, table)), rel=1e-4)
         predictions = (task.model(seen.inputs) @ table[zero_shot.seen].T).argmax(1)
         assert logged["val/hit@1"] == pytest.approx(float((predictions == columns).float().mean()))
+        assert logged["val/own"] == int((predictions == columns).sum())
         predictions = (task.model(held_out.inputs) @ table.T).argmax(1)
         expected = float((predictions == held_out.labels).float().mean())
         assert logged["val/held_out_among_all/hit@1"] == pytest.approx(expected)
@@ -65,7 +67,7 @@ def test_validation_metrics_equal_a_simple_computation(trained: tuple[ImageToWor
 
 def test_every_metric_of_validation_may_be_monitored(trained: tuple[ImageToWord, dict[str, float]]) -> None:
     _, logged = trained
-    known = METRICS["seqvise.tasks.image_to_word.ImageToWord"]
+    known = {*METRICS["seqvise.tasks.image_to_word.ImageToWord"], "val/own"}
     assert [name for name in logged if name.startswith("val/") and name not in known] == []
 
 

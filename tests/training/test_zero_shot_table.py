@@ -5,22 +5,25 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from seqvise.training.fit import Cell, cell_of, rounds_table, show_rounds
+from seqvise.training.fit import MetricCell, cell_of, rounds_table, show_rounds
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("val/hit@1", Cell("seen", "val", "hit@1")),
-        ("val/held_out/hp@2", Cell("held_out", "val", "hp@2")),
-        ("test/chance/seen_among_all/text_to_image_map", Cell("seen_among_all", "test/chance", "text_to_image_map")),
-        ("ridge/seen/hit@5", Cell("seen", "ridge", "hit@5")),
+        ("val/hit@1", MetricCell("seen", "val", "hit@1")),
+        ("val/held_out/hp@2", MetricCell("held_out", "val", "hp@2")),
+        (
+            "test/chance/seen_among_all/text_to_image_map",
+            MetricCell("seen_among_all", "test/chance", "text_to_image_map"),
+        ),
+        ("ridge/seen/hit@5", MetricCell("seen", "ridge", "hit@5")),
         ("val/loss", None),
         ("epoch", None),
         ("hit@1", None),
     ],
 )
-def test_a_name_tells_images_method_and_metric(name: str, expected: Cell | None) -> None:
+def test_a_name_tells_images_method_and_metric(name: str, expected: MetricCell | None) -> None:
     assert cell_of(name) == expected
 
 

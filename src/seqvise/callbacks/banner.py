@@ -14,13 +14,14 @@ import torch
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import callbacks_of, unit_of
+from seqvise.callbacks.hooks import callbacks_of
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback, has_momentum, horizon_of
 from seqvise.schedules.curves import Position
+from seqvise.tasks.samples import fields_of
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The derived numbers of a training.
 
     Attributes:
@@ -66,7 +67,7 @@ class Plan:
         return None if self.items is None else self.items / self.steps_per_epoch
 
 
-def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> Plan:
+def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object, optimizer: Optimizer) -> TrainingPlan:
     """Derives the plan, also before training has started, as for a dry run.
 
     Args:
@@ -84,11 +85,11 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
     fraction = batches / all_batches if all_batches else 1.0
     parameters, trainable = _parameters(task)
     dataset = getattr(loader, "dataset", None)
-    return Plan(
+    return TrainingPlan(
         parameters=parameters,
         trainable=trainable,
         items=_scaled(len(dataset) if isinstance(dataset, Sized) else None, fraction),
-        unit=unit_of(task),
+        unit=fields_of(task).unit,
         batches=batches,
         accumulation=trainer.accumulate_grad_batches,
         world=trainer.world_size,
@@ -96,7 +97,7 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
         tokens=_scaled(getattr(dataset, "target_tokens", None), fraction),
         rate=max(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups),
         forcing=_forcing(trainer, horizon),
-        precision=getattr(task, "precision_note", str(trainer.precision)),
+        precision=fields_of(task).precision_note or str(trainer.precision),
         device=_device_name(trainer.strategy.root_device),
         bytes=_bytes(task, optimizer),
     )
@@ -123,7 +124,7 @@ def check_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint:
             callback.check_horizon(states.get(callback.state_key, {}), batches, trainer, trained_steps)
 
 
-def banner(plan: Plan) -> str:
+def banner(plan: TrainingPlan) -> str:
     """The plan as text, one name and value per line."""
     rows = list(_rows(plan))
     width = max(len(name) for name, _ in rows)
@@ -141,7 +142,7 @@ class Banner(pl.Callback):
             print(banner(plan), file=sys.stderr, flush=True)
 
 
-def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
+def _rows(plan: TrainingPlan) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{plan.parameters:,} ({plan.trainable:,} trained)"
     if plan.items is not None:
         yield plan.unit, f"{plan.items:,} per epoch"

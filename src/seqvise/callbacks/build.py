@@ -22,7 +22,8 @@ from seqvise.callbacks.progress import EpochLines, ProgressFile, TokenBar
 from seqvise.callbacks.save_on_signal import StopOnSignal
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.callbacks.training_metrics import TrainingSignals
-from seqvise.config.registry import CALLBACK, construct, find_class
+from seqvise.classes import construct, find_class
+from seqvise.config.registry import CALLBACK
 from seqvise.models.options import ForcingOptions
 from seqvise.schedules.curves import build_schedules
 from seqvise.schedules.options import ScheduleOptions

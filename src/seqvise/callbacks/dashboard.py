@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -15,8 +15,7 @@ from seqvise.callbacks.hooks import is_fit_validation, tensorboards
 from seqvise.figures import attention_figure, pixels, save
 from seqvise.files import write_text
 from seqvise.plain_text import markdown_text
-from seqvise.tasks.classification import Counts
-from seqvise.tasks.samples import Sample
+from seqvise.tasks.samples import Counts, Sample, fields_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,10 +82,10 @@ class ConfusionPicture(pl.Callback):
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes the file and logs it to TensorBoard."""
-        counts: Counts | None = getattr(pl_module, "confusion", None)
+        counts = fields_of(pl_module).confusion
         if counts is None or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
-        figure = confusion_figure(counts, getattr(pl_module, "labels", ()))
+        figure = confusion_figure(counts, fields_of(pl_module).labels)
         save(figure, self._path)
         for logger in tensorboards(trainer):
             logger.experiment.add_image("confusion", pixels(figure), trainer.global_step, dataformats="HWC")
@@ -137,7 +136,7 @@ class Dashboard(pl.Callback):
         if not trainer.is_global_zero or not is_fit_validation(trainer):
             return
         _log_entropy(trainer, pl_module)
-        samples = samples_of(pl_module)
+        samples = fields_of(pl_module).samples
         for logger in tensorboards(trainer):
             self._show(logger, samples, trainer.global_step)
 
@@ -152,11 +151,6 @@ class Dashboard(pl.Callback):
             logger.experiment.add_image(f"attention/{number}", pixels(figure), step, dataformats="HWC")
 
 
-def samples_of(pl_module: pl.LightningModule) -> Sequence[Sample]:
-    """The translations that the last validation stored on the module; empty if the task stores none."""
-    return cast(Sequence[Sample], getattr(pl_module, "samples", ()))
-
-
 def samples_markdown(samples: Sequence[Sample]) -> str:
     """A Markdown table of translations."""
     rows = ((sample.source, sample.reference, sample.output) for sample in samples)
@@ -165,7 +159,7 @@ def samples_markdown(samples: Sequence[Sample]) -> str:
 
 
 def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-    entropies: tuple[float, float] | None = getattr(pl_module, "attention_entropy", None)
+    entropies = fields_of(pl_module).attention_entropy
     if entropies is None:
         return
     metrics = dict(zip(("attention/entropy", "attention/uniform"), entropies, strict=True))
@@ -187,7 +181,7 @@ class SampleFile(pl.Callback):
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes the module's ``samples``, if it has any."""
-        samples = samples_of(pl_module)[: self._count]
+        samples = fields_of(pl_module).samples[: self._count]
         if samples and trainer.is_global_zero and is_fit_validation(trainer):
             write_text(self._path, samples_text(samples))
 

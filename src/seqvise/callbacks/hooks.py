@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-SENTENCES = "sentences"
+from seqvise.tasks.samples import fields_of
 
 
 def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
@@ -39,14 +39,9 @@ def batch_loss(trainer: pl.Trainer, outputs: Any) -> Tensor:
     The trainer divides the loss by the number of accumulated batches; a task multiplies it by its ``last_share``.
     """
     loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
-    return loss.detach() * trainer.accumulate_grad_batches / getattr(trainer.lightning_module, "last_share", 1.0)
-
-
-def unit_of(pl_module: pl.LightningModule) -> str:
-    """The unit of the task's batches: its ``unit``, such as images; by default sentences."""
-    return str(getattr(pl_module, "unit", SENTENCES))
+    return loss.detach() * trainer.accumulate_grad_batches / fields_of(trainer.lightning_module).last_share
 
 
 def step_counts(pl_module: pl.LightningModule, batch: object) -> tuple[int, int]:
     """Tokens and items of the last step; 0 if unknown."""
-    return int(getattr(pl_module, "last_tokens", 0)), len(batch) if isinstance(batch, Sized) else 0
+    return fields_of(pl_module).last_tokens, len(batch) if isinstance(batch, Sized) else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.tasks.samples import EmbeddedImages
+from seqvise.tasks.samples import EmbeddedImages, fields_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +40,7 @@ class ImageBoard(pl.Callback):
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the grid of queries."""
-        embedded = embedded_images_of(pl_module)
+        embedded = fields_of(pl_module).embedded_images
         if embedded is None or not self._queries or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
         loggers = list(tensorboards(trainer))
@@ -52,7 +52,7 @@ class ImageBoard(pl.Callback):
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes embeddings of words and images for the projector."""
-        embedded = embedded_images_of(pl_module)
+        embedded = fields_of(pl_module).embedded_images
         if embedded is None or not trainer.is_global_zero:
             return
         for logger in tensorboards(trainer):
@@ -60,11 +60,6 @@ class ImageBoard(pl.Callback):
             logger.experiment.add_embedding(
                 vectors, metadata=rows, metadata_header=["label", "kind"], tag="words and images"
             )
-
-
-def embedded_images_of(pl_module: pl.LightningModule) -> EmbeddedImages | None:
-    """The module's embedded images; None if it has none."""
-    return cast(EmbeddedImages | None, getattr(pl_module, "embedded_images", None))
 
 
 def projection(embedded: EmbeddedImages, limit: int = MAX_PROJECTED) -> tuple[NDArray[np.float32], list[list[str]]]:

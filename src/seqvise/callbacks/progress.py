@@ -16,8 +16,9 @@ from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTh
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import is_fit_validation, step_counts, unit_of
+from seqvise.callbacks.hooks import is_fit_validation, step_counts
 from seqvise.callbacks.throughput import Speedometer
+from seqvise.tasks.samples import fields_of
 
 
 class ProgressFile(pl.Callback):
@@ -179,7 +180,7 @@ class EpochLines(ProgressBar):
 
 def progress_rate(speed: Speedometer, trainer: pl.Trainer, pl_module: pl.LightningModule) -> tuple[str, float]:
     """The unit of the displayed speed, and the units per second of all ranks together."""
-    unit, rate = next(iter(speed.rates(unit_of(pl_module)).items()))
+    unit, rate = next(iter(speed.rates(fields_of(pl_module).unit).items()))
     return unit, rate * trainer.world_size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import GradientAccumulationScheduler, StochasticWeightAveraging
@@ -15,6 +15,7 @@ from typing_extensions import override
 from seqvise.callbacks.hooks import callbacks_of
 from seqvise.errors import UserError
 from seqvise.schedules.curves import Bounded, Curve, Position
+from seqvise.tasks.samples import fields_of
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,9 @@ class ScheduleCallback(pl.Callback):
         if name == "momentum":
             set_momentum(trainer.optimizers[0], value)
         else:
-            scheduled_numbers(pl_module)[name] = value
+            numbers = fields_of(pl_module).scheduled
+            assert numbers is not None, "checked at the start of training"
+            numbers[name] = value
         return value
 
     def _horizon_of(self, trainer: pl.Trainer, batches: float) -> Horizon:
@@ -196,15 +199,16 @@ class ScheduleCallback(pl.Callback):
                 "Choose schedule=plateau, or remove the scheduler from configure_optimizers."
             )
         others = sorted(names - {"lr", "momentum"})
-        if others and not hasattr(pl_module, "scheduled"):
+        numbers = fields_of(pl_module).scheduled
+        if others and numbers is None:
             yield (
                 f"{type(pl_module).__name__} has no `scheduled` dict for {', '.join(others)}: "
                 "set `self.scheduled` in its constructor, or remove the schedule."
             )
-        elif unknown := [name for name in others if name not in scheduled_numbers(pl_module)]:
+        elif unknown := [name for name in others if name not in (numbers or ())]:
             yield (
                 f"{type(pl_module).__name__} has no scheduled number {', '.join(unknown)}; it has: "
-                f"{', '.join(sorted(scheduled_numbers(pl_module))) or 'none'}."
+                f"{', '.join(sorted(numbers or ())) or 'none'}."
             )
 
     def _already_trained(self, horizon: Horizon, trained_steps: int) -> Iterator[str]:
@@ -244,8 +248,3 @@ def set_momentum(optimizer: Optimizer, momentum: float) -> None:
             group["betas"] = (momentum, *group["betas"][1:])
         else:
             group["momentum"] = momentum
-
-
-def scheduled_numbers(pl_module: pl.LightningModule) -> dict[str, float]:
-    """The task's dict of scheduled numbers other than rate and momentum; this callback writes it, the task reads it."""
-    return cast(dict[str, float], pl_module.scheduled)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from seqvise.callbacks.hooks import SENTENCES
+from seqvise.tasks.samples import TaskFields
 
 ValueT = TypeVar("ValueT", float, Tensor)
 
@@ -67,10 +67,10 @@ class Speedometer:
         self.tokens += tokens
         self.items += items
 
-    def rates(self, unit: str = SENTENCES) -> dict[str, float]:
+    def rates(self, unit: str = TaskFields.unit) -> dict[str, float]:
         """Items per second since the last reset, by unit; for sentences, tokens per second come first.
 
         Rates are 0 before the first batch.
         """
-        counts = {"tokens": self.tokens, unit: self.items} if unit == SENTENCES else {unit: self.items}
+        counts = {"tokens": self.tokens, unit: self.items} if unit == TaskFields.unit else {unit: self.items}
         return {name: count / self.seconds if self.seconds else 0.0 for name, count in counts.items()}

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import batch_loss, is_logged, step_counts, unit_of
+from seqvise.callbacks.hooks import batch_loss, is_logged, step_counts
 from seqvise.callbacks.throughput import Smoothed, Speedometer
+from seqvise.tasks.samples import fields_of
 
 
 class TrainingSignals(pl.Callback):
@@ -70,7 +71,7 @@ class TrainingSignals(pl.Callback):
         self._loss.mean, self._loss.count = state_dict["mean"], state_dict["count"]
 
     def _log_speed(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for name, rate in self._speed.rates(unit_of(pl_module)).items():
+        for name, rate in self._speed.rates(fields_of(pl_module).unit).items():
             pl_module.log(f"speed/{name}_per_second", rate * trainer.world_size)
         self._speed.reset()
         self._logged_at = trainer.global_step

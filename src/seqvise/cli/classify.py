@@ -13,7 +13,7 @@ from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 
 if TYPE_CHECKING:
-    from seqvise.inference.classifier import Classification, Classifier
+    from seqvise.inference.classifier import ClassificationResult, Classifier
 
 FORMATS = ("text", "json")
 
@@ -65,7 +65,7 @@ def classify(options: ClassifyOptions) -> None:
             target.flush()
 
 
-def line(options: ClassifyOptions, classifier: Classifier, text: str, prediction: Classification) -> str:
+def line(options: ClassifyOptions, classifier: Classifier, text: str, prediction: ClassificationResult) -> str:
     """The output line of one document."""
     if options.format == "text":
         return prediction.label or ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
-from seqvise.cli.support.plain_command import plain_command
+from seqvise.cli.support.plain_command import add_working_directory, plain_command
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.outputs import unwritable
@@ -36,7 +36,7 @@ class IndexOptions:
 
     run: Annotated[Path, "the run directory whose model embeds the images"]
     images: Annotated[Path, "a folder of images; its subfolders are the labels"]
-    index: Annotated[str, "auto | exact | nmslib | faiss; auto is exact below 100,000 images"] = AUTO
+    index: Annotated[str, "auto (exact below 100,000 images) | exact | nmslib | faiss | your.own.Class"] = AUTO
     output: Annotated[Path | None, "the folder of the index; by default in the run's indexes/"] = None
     suspects: Annotated[Path | None, "write an HTML page of images that are probably mislabelled"] = None
     cache: Annotated[Path | None, "the cache folder of image features; by default the run's paths.cache"] = None
@@ -49,6 +49,9 @@ class IndexOptions:
         from seqvise.retrieval.render.thumbnails import pillow_problem
 
         yield from index_problems(self.index)
+        if "." in self.index:
+            add_working_directory()
+            yield from _class_problems(self.index)
         if problem := pillow_problem("images"):
             yield problem
         if self.output is not None and self.output.exists() and not is_index(self.output):
@@ -98,6 +101,15 @@ def index(options: IndexOptions) -> None:
         write_suspects(options.suspects, embedder, built)
     _report(built, changes, perf_counter() - started)
     print(f"index: {printable(str(options.folder()))}")
+
+
+def _class_problems(path: str) -> Iterator[str]:
+    from seqvise.retrieval.indexes.base import find_kind
+
+    try:
+        find_kind(path)
+    except UserError as error:
+        yield from error.messages
 
 
 def _build(options: IndexOptions, embedder: Embedder, images: ImageList) -> tuple[ImageIndex, Changes]:

@@ -165,7 +165,7 @@ def _open_index(options: SearchOptions, embedder: Embedder) -> ImageIndex:
     from seqvise.retrieval.image_index import ImageIndex
 
     folder = options.index or _only_index(options.run)
-    return ImageIndex.load(folder, embedder.binding, options.images)
+    return ImageIndex.load(folder, embedder.binding, options.images, trust=options.trust)
 
 
 def _only_index(run: Path) -> Path:

@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from seqvise.classes import TARGET, dotted, find_class
 from seqvise.config.keys import Key, further_keys, nearest
 from seqvise.config.options import Config
-from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY, TARGET, dotted, find_class
+from seqvise.config.registry import CALLBACK, LOGGER, STRATEGY
 from seqvise.config.schema import FREE_NODES
 from seqvise.config.synonyms import meant
 from seqvise.errors import UserError

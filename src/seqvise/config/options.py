@@ -150,6 +150,7 @@ class Config(Options):
     trainer: TrainerOptions = MISSING
     paths: PathOptions = MISSING
     monitor: MonitorOptions = field(default_factory=MonitorOptions)
+    metrics: list[str] = field(default_factory=list)  # dotted paths of functions of your own
     find_lr: RangeTestOptions = field(default_factory=RangeTestOptions)
     seed: int | None = 1
     test: bool | None = None  # null: true outside sweeps

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.classes import EXAMPLES, TARGET
 from seqvise.config.keys import Key, flatten
-from seqvise.errors import UserError
 from seqvise.moved import current
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,6 @@ TASK = "pytorch_lightning.core.module.LightningModule"
 LOGGER = "pytorch_lightning.loggers.logger.Logger"
 CALLBACK = "pytorch_lightning.callbacks.callback.Callback"
 STRATEGY = "pytorch_lightning.strategies.strategy.Strategy"
-TARGET = "_target_"
 OURS = ("seqvise", "torch", "pytorch_lightning", "lightning_fabric", "lightning")
 """Packages whose classes are trusted, but only those that ``PLACES`` allows for a key."""
 
@@ -36,11 +33,13 @@ class Place:
         key: its names; ``*`` matches any name.
         kind: the dotted path of the required base class.
         modules: the only modules of ``OURS`` from which a class is imported.
+        noun: what the path names.
     """
 
     key: Key
     kind: str
     modules: tuple[str, ...]
+    noun: str = "class"
 
     def holds(self, key: Key) -> bool:
         """Whether this place has a key."""
@@ -57,6 +56,7 @@ PLACES = (
     Place(("logger", TARGET), LOGGER, ("pytorch_lightning.loggers",)),
     Place(("trainer", "strategy", TARGET), STRATEGY, ("pytorch_lightning.strategies",)),
     Place(("callbacks", "extra", "*", TARGET), CALLBACK, ("pytorch_lightning.callbacks", "seqvise.callbacks")),
+    Place(("metrics", "*"), "", (), "function"),
     BACKBONE,
     SCHEDULE,
     DATA,
@@ -124,16 +124,17 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
         keys = ", ".join(".".join(place.key).replace("*", "NAME") for place in PLACES)
         return f"{key} is '{value}', but this key cannot name a class, only {keys} can: remove it."
     if not isinstance(value, str) or not all(part.isidentifier() for part in value.split(".")):
-        return f"{key} is '{value}', but must be a class with its module, as in mine.model.Model."
+        return f"{key} is '{value}', but must be a {place.noun} with its module, as in {EXAMPLES[place.noun]}."
     if value.partition(".")[0] in OURS:
         parts = value.split(".")
         is_allowed = any(value.startswith(f"{module}.") for module in place.modules)
         if not is_allowed or any(part.startswith("_") for part in parts):
-            return f"{key} is '{value}', but must be a class of {' or '.join(place.modules)}, or one of your own."
+            ours = f"of {' or '.join(place.modules)}, or one " if place.modules else ""
+            return f"{key} is '{value}', but must be a {place.noun} {ours}of your own."
     elif not trust and "." in value:
         return (
-            f"{key} is '{value}', a class outside of seqvise, torch and Lightning, whose code would run: read it, and "
-            "add trust=true if you trust whoever gave you the run."
+            f"{key} is '{value}', a {place.noun} outside of seqvise, torch and Lightning, whose code would run: read "
+            "it, and add trust=true if you trust whoever gave you the run."
         )
     return None
 
@@ -141,60 +142,3 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
 def _is_node(key: Key, value: Any) -> bool:
     """Whether a value has leaves; the value of ``_target_`` is a leaf, whatever it is."""
     return key[-1] != TARGET and isinstance(value, Mapping | Sequence) and not isinstance(value, str)
-
-
-def find_class(key: str, path: str, kind: str = "") -> type:
-    """Imports a class.
-
-    Args:
-        key: the config key that names it, for messages.
-        path: ``package.module.Class``.
-        kind: the dotted path of the required base class; empty for any.
-
-    Raises:
-        UserError: there is no such class, importing its module fails, or it does not extend ``kind``.
-    """
-    module, _, name = path.rpartition(".")
-    if not module:
-        raise UserError(f"{key} is '{path}', but must be a class with its module, as in mine.model.Model.")
-    try:
-        value = getattr(import_module(module), name, None)
-    except Exception as error:  # the user's module may raise anything
-        raise UserError(f"{key} is '{path}', but {module} cannot be imported: {_message(error)}.") from error
-    if not isinstance(value, type):
-        reason = "has no such class" if value is None else f"has a {type(value).__name__} of that name, not a class"
-        raise UserError(f"{key} is '{path}', but {module} {reason}.")
-    if kind and kind not in map(dotted, value.__mro__):
-        raise UserError(f"{key} is '{path}', but that class does not extend {kind}.")
-    return value
-
-
-def construct(key: str, node: Mapping[str, Any], kind: str) -> Any:
-    """Constructs the class that a node names, with the node's other keys as arguments.
-
-    Args:
-        key: the node's full name, for messages.
-        node: ``_target_`` and arguments.
-        kind: the dotted path of the required base class.
-
-    Raises:
-        UserError: there is no such class, it does not extend ``kind``, or it raises an error.
-    """
-    constructor = find_class(f"{key}.{TARGET}", str(node.get(TARGET)), kind)
-    arguments = {str(name): value for name, value in node.items() if name != TARGET}
-    try:
-        return constructor(**arguments)
-    except Exception as error:  # a user's class may raise anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{key} cannot be constructed from its node ({node.get(TARGET)}): {reason}") from error
-
-
-def dotted(cls: type) -> str:
-    """The dotted path of a class."""
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _message(error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = "" if isinstance(error, ModuleNotFoundError) else f" ({last.filename}, line {last.lineno})"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

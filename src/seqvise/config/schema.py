@@ -14,12 +14,13 @@ from typing import Any, cast
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from seqvise.classes import TARGET, dotted, find_class
 from seqvise.config.distributed_env import run_time
 from seqvise.config.formats import TRUST, escaped
 from seqvise.config.keys import ARGUMENTS, UnknownKey, flatten, further_keys, unknown_keys
 from seqvise.config.options import Config, TrainerOptions
 from seqvise.config.overrides import split_override
-from seqvise.config.registry import OURS, TARGET, dotted, find_class, path_errors, update_paths
+from seqvise.config.registry import OURS, path_errors, update_paths
 from seqvise.config.search_path import own_folder
 from seqvise.corpus.documents.options import LABELS, STREAM, LabelOptions, StreamOptions
 from seqvise.corpus.parallel.options import DataOptions

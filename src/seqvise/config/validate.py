@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqvise.classes import TARGET, find_class, find_function
 from seqvise.config.arguments import further_arguments, node_arguments
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import nearest
 from seqvise.config.options import Config
-from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TARGET, TASK, find_class
+from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TASK
 from seqvise.config.schema import MODEL_OPTIONS, typed
 from seqvise.corpus.documents.options import LABELS, STREAM, TextOptions
 from seqvise.corpus.parallel.options import STANDARD_INPUT
@@ -22,8 +25,14 @@ from seqvise.download.catalogue import CORPORA
 from seqvise.errors import UserError
 from seqvise.models.awd_lstm.options import ClassifierOptions, EncoderOptions, LanguageModelOptions
 from seqvise.models.options import ForcingOptions
-from seqvise.options import option_errors
-from seqvise.tasks.options import main_metric
+from seqvise.options import option, option_errors
+from seqvise.tasks.options import (
+    CLASSIFICATION_METRICS,
+    LANGUAGE_METRICS,
+    TRANSLATION_METRICS,
+    main_metric,
+    metric_names,
+)
 
 MODELS: dict[str, tuple[str, type[EncoderOptions], str]] = {
     STREAM: ("model=awd_lstm", LanguageModelOptions, "data=text_lines"),
@@ -40,12 +49,12 @@ def _text(config: Config) -> Iterator[str]:
         yield f"vectors={config.vectors.name}, but model.encoder initialises models of documents: choose vectors=none."
     if config.tokenizer.sampling is not None:
         yield "tokenizer.sampling applies to translation only: set it to null."
-    if config.loss.label_smoothing and getattr(config.model, "adaptive", None):
+    if config.loss.label_smoothing and option(config.model, "adaptive"):
         yield (
             f"loss.label_smoothing is {config.loss.label_smoothing:g}, but reads all words, which model.adaptive "
             "avoids: set loss.label_smoothing=0 or model.adaptive=null."
         )
-    if config.loss.sampled and getattr(config.model, "adaptive", None):
+    if config.loss.sampled and option(config.model, "adaptive"):
         yield "loss.sampled and model.adaptive are alternatives for a large vocabulary: set one of them to null."
     if config.loss.sampled and isinstance(config.model, ClassifierOptions):
         yield "loss.sampled samples words, but a classifier predicts labels: set it to null."
@@ -54,28 +63,19 @@ def _text(config: Config) -> Iterator[str]:
 
 
 def _model_and_data(config: Config) -> Iterator[str]:
-    kind = getattr(config.data, "kind", "parallel")
+    kind = option(config.data, "kind") or "parallel"
     for model_kind, (choice, options, data) in MODELS.items():
         is_data, is_model = kind == model_kind, isinstance(config.model, options)
         if is_model and not is_data:
             yield f"{choice} does not read data.kind={kind}: choose {data}, or another model."
-        target = getattr(config.model, "_target_", "")
+        target = option(config.model, "_target_") or ""
         if is_data and not is_model and target in MODEL_OPTIONS:
             yield f"data.kind is {kind}, which {target} does not read: choose {choice}."
 
 
 _IMAGES = ("", "held_out/", "seen_among_all/", "held_out_among_all/")
 METRICS: dict[str, tuple[str, ...]] = {
-    "seqvise.tasks.translation.TranslationTask": (
-        "train/loss",
-        "val/loss",
-        "val/ppl",
-        "val/free_loss",
-        "val/lesson_loss",
-        "val/accuracy",
-        "val/bleu",
-        "val/chrf",
-    ),
+    "seqvise.tasks.translation.TranslationTask": ("train/loss", *(f"val/{name}" for name in TRANSLATION_METRICS)),
     "seqvise.tasks.image_to_word.ImageToWord": (
         "train/loss",
         "val/loss",
@@ -83,9 +83,13 @@ METRICS: dict[str, tuple[str, ...]] = {
         *(f"val/{images}hp@{k}" for images in _IMAGES for k in (2, 5, 10, 20)),
         *(f"val/{images}{name}_map" for images in _IMAGES for name in ("text_to_image", "image_to_label")),
     ),
-    "seqvise.tasks.language_model.LanguageModel": ("train/loss", "val/loss", "val/ppl", "val/accuracy"),
-    "seqvise.tasks.classification.Classification": ("train/loss", "val/loss", "val/accuracy", "val/f1"),
+    "seqvise.tasks.language_model.LanguageModel": ("train/loss", *(f"val/{name}" for name in LANGUAGE_METRICS)),
+    "seqvise.tasks.classification.Classification": (
+        "train/loss",
+        *(f"val/{name}" for name in CLASSIFICATION_METRICS),
+    ),
 }
+"""For each shipped task the metrics that may be monitored, beside those of `metrics`."""
 
 METRICS_SHOWN = 10
 """Names that an error lists."""
@@ -124,7 +128,7 @@ def _errors(cfg: DictConfig, combinations: Callable[[Config], Iterator[str]]) ->
 
 def _download(config: Config) -> Iterator[str]:
     data = config.data
-    if _get(data, "download") and data.name not in CORPORA:
+    if option(data, "download") and data.name not in CORPORA:
         yield (
             f"data.download is true, but no address is known for data.name={data.name}, only for "
             f"{', '.join(sorted(CORPORA))}: put the files there yourself, or choose one of these."
@@ -135,6 +139,7 @@ def _combinations(config: Config) -> Iterator[str]:
     yield from _forcing(config)
     yield from _cycle(config)
     yield from _monitor(config)
+    yield from _metrics(config)
     yield from _vectors(config)
     yield from _images(config)
     yield from _text(config)
@@ -147,7 +152,7 @@ def _combinations(config: Config) -> Iterator[str]:
 
 
 def _forcing(config: Config) -> Iterator[str]:
-    forcing = _get(config.model, "teacher_forcing")
+    forcing = option(config.model, "teacher_forcing")
     if not isinstance(forcing, ForcingOptions) or forcing.over is None or forcing.start == forcing.end:
         return
     key, length = ("trainer.max_steps", config.trainer.max_steps)
@@ -171,7 +176,7 @@ def _cycle(config: Config) -> Iterator[str]:
 
 def _standard_input(config: Config) -> Iterator[str]:
     single_process = config.trainer.devices in (1, "1") and config.trainer.num_nodes == 1
-    if _get(config.data, "train") == STANDARD_INPUT and not single_process:
+    if option(config.data, "train") == STANDARD_INPUT and not single_process:
         yield (
             f"data.train is '-', standard input, which only one process can read, but trainer.devices is "
             f"{config.trainer.devices}: write the text to a file first."
@@ -179,14 +184,35 @@ def _standard_input(config: Config) -> Iterator[str]:
 
 
 def _monitor(config: Config) -> Iterator[str]:
-    task, metric = str(_get(config.model, "task")), config.monitor.metric
+    task, metric = str(option(config.model, "task")), config.monitor.metric
     known = METRICS.get(task)
+    known = known and (*known, *(f"val/{name}" for name in metric_names(config.metrics)))
     if known and metric not in known:
-        if metric != main_metric(str(_get(config.data, "kind"))):  # a model that does not fit the data is reported
+        if metric != main_metric(str(option(config.data, "kind"))):  # a model that does not fit the data is reported
             names = ", ".join(known[:METRICS_SHOWN]) + (", ..." if len(known) > METRICS_SHOWN else "")
             yield f"monitor.metric is '{metric}', which is never logged{nearest(metric, known)} Logged: {names}."
     elif metric.startswith("val/") and not config.trainer.fast_dev_run:
         yield from _never_validated(config)
+
+
+def _metrics(config: Config) -> Iterator[str]:
+    """Imports the user's metrics, and checks that the task calls them and logs no other metric of their name."""
+    task = str(option(config.model, "task"))
+    logged = Counter([*METRICS.get(task, ()), *(f"val/{name}" for name in metric_names(config.metrics))])
+    for index, path in enumerate(config.metrics):
+        name = f"val/{path.rpartition('.')[2]}"
+        if logged[name] > 1:
+            yield f"metrics.{index} is '{path}', but {name} is already logged: give the function another name."
+        try:
+            find_function(f"metrics.{index}", path)
+        except UserError as error:
+            yield from error.messages
+    with suppress(UserError):  # a missing class is reported by _classes
+        if config.metrics and not getattr(find_class("model.task", task, TASK), "has_outputs", False):
+            yield (
+                f"metrics is {config.metrics}, but {task} has no outputs to compare with references: set metrics=[], "
+                "or log the metric in a task of your own."
+            )
 
 
 def _never_validated(config: Config) -> Iterator[str]:
@@ -212,14 +238,14 @@ def _never_validated(config: Config) -> Iterator[str]:
 
 
 def _vectors(config: Config) -> Iterator[str]:
-    width = _get(config.model, "embedding")
+    width = option(config.model, "embedding")
     if config.vectors.name != "none" and isinstance(width, int) and config.vectors.dim != width:
         yield f"vectors.dim is {config.vectors.dim} and model.embedding is {width}, but they must be equal."
 
 
 def _images(config: Config) -> Iterator[str]:
     data, vectors = config.data, config.vectors
-    kind, target = _get(data, "kind"), str(_get(config.model, "_target_"))
+    kind, target = option(data, "kind"), str(option(config.model, "_target_"))
     if target != DEVISE:
         if kind == "images" and target in MODEL_OPTIONS:
             yield f"data.kind is images, but {target} reads text: choose model=devise."
@@ -233,12 +259,12 @@ def _images(config: Config) -> Iterator[str]:
             "Images need word vectors of their labels: set vectors=fasttext and vectors.target=FILE, where FILE ends "
             "in .bin, .vec, .vec.gz or .npz."
         )
-    if _get(config.model, "prior") and data.wordnet is None:
+    if option(config.model, "prior") and data.wordnet is None:
         yield "model.prior needs the words of the backbone's classes: set data.wordnet, or model.prior=0."
 
 
 def _rare_words(config: Config) -> Iterator[str]:
-    if _get(config.data, "rare_as_unknown") is not None and config.tokenizer.sampling is not None:
+    if option(config.data, "rare_as_unknown") is not None and config.tokenizer.sampling is not None:
         yield (
             "data.rare_as_unknown is for words, and tokenizer.sampling samples subwords, of which none is unknown: "
             "set one of them to null."
@@ -246,7 +272,7 @@ def _rare_words(config: Config) -> Iterator[str]:
 
 
 def _shared_embeddings(config: Config) -> Iterator[str]:
-    if _get(config.model, "share_embeddings") and not config.tokenizer.shared:
+    if option(config.model, "share_embeddings") and not config.tokenizer.shared:
         yield (
             "model.share_embeddings is true, but tokenizer.shared is false: "
             "set tokenizer.shared=true, or model.share_embeddings=false."
@@ -254,13 +280,13 @@ def _shared_embeddings(config: Config) -> Iterator[str]:
 
 
 def _packages(config: Config) -> Iterator[str]:
-    if _get(config.data, "kind") == "images" and find_spec("torchvision") is None:
+    if option(config.data, "kind") == "images" and find_spec("torchvision") is None:
         yield "data.kind=images needs torchvision: pip install 'seqvise[images]'."
     paths = (config.vectors.source or "", config.vectors.target or "")
     binary = config.vectors.name == "fasttext" and any(path.endswith(".bin") for path in paths)
     if config.tokenizer.name == "spacy" and find_spec("spacy") is None:
         yield "tokenizer=spacy needs spaCy: pip install 'seqvise[spacy]', or choose tokenizer=words."
-    if _get(config.data, "format") == "parquet" and find_spec("pyarrow") is None:
+    if option(config.data, "format") == "parquet" and find_spec("pyarrow") is None:
         yield "data.format=parquet needs pyarrow: pip install 'seqvise[parquet]'."
     if config.tokenizer.name == "sentencepiece" and find_spec("sentencepiece") is None:
         yield (
@@ -277,8 +303,8 @@ def _packages(config: Config) -> Iterator[str]:
 def _classes(config: Config) -> Iterator[str]:
     """Imports the user's own classes; the shipped classes exist, and importing them takes seconds."""
     named = [
-        ("model._target_", _get(config.model, "_target_"), MODULE),
-        ("model.task", _get(config.model, "task"), TASK),
+        ("model._target_", option(config.model, "_target_"), MODULE),
+        ("model.task", option(config.model, "task"), TASK),
     ]
     for key, node, kind in (("logger", config.logger, LOGGER), ("trainer.strategy", config.trainer.strategy, STRATEGY)):
         if isinstance(node, Mapping):
@@ -287,7 +313,7 @@ def _classes(config: Config) -> Iterator[str]:
             yield f"{key} is {node}, but must be a node with {TARGET}, the dotted path of a class."
     for name, node in config.callbacks.extra.items():
         # CallbackOptions reports a node without a class, or with a name without a module.
-        named.append((f"callbacks.extra.{name}._target_", _get(node, "_target_") or "", CALLBACK))
+        named.append((f"callbacks.extra.{name}._target_", option(node, "_target_") or "", CALLBACK))
     for key, path, kind in named:
         if path is None:
             yield f"{key} is not set: set it to the dotted path of a class."
@@ -300,7 +326,3 @@ def _class_errors(key: str, path: str, kind: str) -> Iterator[str]:
         find_class(key, path, kind)
     except UserError as error:
         yield from error.messages
-
-
-def _get(node: Any, name: str) -> Any:
-    return node.get(name) if isinstance(node, dict) else getattr(node, name, None)

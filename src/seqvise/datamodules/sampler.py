@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,6 +20,22 @@ from seqvise.models.interface import _Tensors
 BatchT = TypeVar("BatchT", bound=_Tensors)
 Count = Callable[[Any], tuple[int, ...]]
 """Maps a batch to the numbers of values over which the means in its loss are taken."""
+
+
+@runtime_checkable
+class CountingTask(Protocol):
+    """A task that uses the counts of an optimizer step."""
+
+    def loss_counts(self, batch: Any) -> tuple[int, ...]:
+        """See ``Count``."""
+        ...
+
+
+@runtime_checkable
+class CountedBatch(Protocol):
+    """A batch with the counts of all batches of its optimizer step."""
+
+    step_counts: tuple[int, ...]
 
 
 class CountedLoader(Generic[BatchT]):
@@ -57,11 +73,11 @@ class CountedLoader(Generic[BatchT]):
 
 def counted(loader: DataLoader[BatchT], trainer: pl.Trainer | None) -> DataLoader[BatchT]:
     """Adds step counts to a training loader if a step has several batches and the task uses the counts."""
-    count = None if trainer is None else getattr(trainer.lightning_module, "loss_counts", None)
-    if trainer is None or count is None or trainer.accumulate_grad_batches == 1:
+    task = None if trainer is None else trainer.lightning_module
+    if trainer is None or not isinstance(task, CountingTask) or trainer.accumulate_grad_batches == 1:
         return loader
     # Lightning accepts any iterable with a length; `dataset` and `sampler` have the names of a DataLoader.
-    return cast("DataLoader[BatchT]", CountedLoader(loader, trainer, count))
+    return cast("DataLoader[BatchT]", CountedLoader(loader, trainer, task.loss_counts))
 
 
 def ignore_interrupts(_: int) -> None:

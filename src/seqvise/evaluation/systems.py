@@ -38,7 +38,7 @@ class Decoded(NamedTuple):
     seconds: float
 
 
-class Tokens(NamedTuple):
+class ScoredTokens(NamedTuple):
     """Outputs and references as words joined by single spaces, and the signature of their tokenization."""
 
     outputs: list[str]
@@ -60,7 +60,7 @@ class System:
 
     name: str
     texts: list[str]
-    tokens: dict[str, Tokens]
+    tokens: dict[str, ScoredTokens]
     loss: ReferenceLoss | None = None
     seconds: float | None = None
 
@@ -128,7 +128,7 @@ def tokenized_by_codec(codec: TextCodec, texts: Sequence[str]) -> list[str]:
 
 def token_sides(
     codec: TextCodec, moses: bool, references: Sequence[str], texts: list[str], words: list[str]
-) -> dict[str, Tokens]:
+) -> dict[str, ScoredTokens]:
     """The tokenized outputs and references by tokenizer.
 
     Args:
@@ -140,13 +140,13 @@ def token_sides(
     """
     options = codec.options
     signature = f"tokenizer={options.name}, {options.case}{', normalised' if options.normalise else ''}"
-    run_tokens = Tokens(words, tokenized_by_codec(codec, references), signature)
+    run_tokens = ScoredTokens(words, tokenized_by_codec(codec, references), signature)
     if not moses:
         return {"own": run_tokens}
     lowercase = options.case != "keep"
     tokenise = moses_tokeniser(codec.language, lowercase)
     moses_outputs, moses_references = (list(map(tokenise, side)) for side in (texts, references))
-    return {"own": run_tokens, "moses": Tokens(moses_outputs, moses_references, moses_signature(lowercase))}
+    return {"own": run_tokens, "moses": ScoredTokens(moses_outputs, moses_references, moses_signature(lowercase))}
 
 
 def loss_of_references(translator: Translator, sources: Sequence[str], references: Sequence[str]) -> ReferenceLoss:

@@ -43,10 +43,10 @@ class ExportableLstm(LstmLayer):
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
         """The cell with the weights of one forward pass, without in-place writes to slices; see ``RecurrentLayer``."""
-        return _LstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
+        return _ExportedLstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
 
-class _LstmCell(NamedTuple):
+class _ExportedLstmCell(NamedTuple):
     enter: Product
     recur: Product
 

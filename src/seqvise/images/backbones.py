@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from seqvise.checksums import check_archive, read_failure
+from seqvise.classes import find_class, find_function
 from seqvise.errors import UserError
 from seqvise.files import digest
 from seqvise.images.options import WEIGHTS_SUFFIXES, ImageOptions, is_weights_file
@@ -70,7 +70,7 @@ HEADS = ("fc", "classifier", "heads", "head")
 """Attribute names of the classifier head in torchvision's models."""
 
 
-class Pool(nn.Module):
+class GlobalPool(nn.Module):
     """Global average pooling, so that images of any size have one feature vector."""
 
     def forward(self, features: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Backbone(nn.Module):
 
     def __init__(self, body: nn.Module, preset: Preset, frozen_statistics: bool) -> None:
         super().__init__()
-        self.body, self.pool, self.frozen_statistics = body, Pool(), frozen_statistics
+        self.body, self.pool, self.frozen_statistics = body, GlobalPool(), frozen_statistics
         self.register_buffer("mean", torch.tensor(preset.mean).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(preset.std).view(3, 1, 1) * 255, persistent=False)
 
@@ -242,14 +242,11 @@ def _preset_of_file(name: str, file: Path) -> Preset:
 
 
 def _custom_model(options: ImageOptions) -> tuple[nn.Module, Preset]:
-    module, _, name = options.backbone.rpartition(".")
-    try:
-        factory = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"data.backbone is '{options.backbone}', but it cannot be imported: {error}.") from None
-    if not isinstance(factory, type) and module.startswith("seqvise."):
-        raise UserError(f"data.backbone is '{options.backbone}', but must be a class that extends torch.nn.Module.")
-    model = factory()
+    # The config of someone else's run may name this package, but must not run any function of it.
+    find = find_class if options.backbone.startswith("seqvise.") else find_function
+    model = find("data.backbone", options.backbone)()
+    if not isinstance(model, nn.Module):
+        raise UserError(f"data.backbone is '{options.backbone}', but that creates no torch.nn.Module.")
     if options.weights is None:
         return model, Preset()
     return _with_weights_file(model, Path(options.weights), options.backbone), Preset()
@@ -316,7 +313,7 @@ def _without_head(model: nn.Module) -> nn.Module | None:
     name = next((name for name in HEADS if hasattr(model, name)), None)
     head = None if name is None else cast("nn.Module | None", getattr(model, name))
     if name is not None:
-        setattr(model, name, Pool())
+        setattr(model, name, GlobalPool())
     if isinstance(getattr(model, "avgpool", None), nn.AdaptiveAvgPool2d):
         # AlexNet and VGG pool to a grid for their classifiers.
         model.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -81,7 +81,7 @@ class FeatureStore:
         return {self.images.paths[row]: reason for row, reason in sorted(self.bad.items())}
 
 
-class Decoded(NamedTuple):
+class DecodedBatch(NamedTuple):
     """A batch of decoded images.
 
     Attributes:
@@ -95,7 +95,7 @@ class Decoded(NamedTuple):
     bad: dict[int, str]
 
 
-class DecodedImages(Dataset[Decoded]):
+class DecodedImages(Dataset[DecodedBatch]):
     """Transformed images of a list; an item is a whole batch."""
 
     def __init__(self, images: ImageList, transform: Transform, max_pixels: int = MAX_PIXELS) -> None:
@@ -104,13 +104,13 @@ class DecodedImages(Dataset[Decoded]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, rows: Sequence[int]) -> Decoded:
+    def __getitem__(self, rows: Sequence[int]) -> DecodedBatch:
         return decode_batch(self.images, rows, lambda _, image: self.transform(image), self.max_pixels)
 
 
 def decode_batch(
     images: ImageList, rows: Sequence[int], transform: Callable[[int, Any], Tensor], max_pixels: int = MAX_PIXELS
-) -> Decoded:
+) -> DecodedBatch:
     """Decodes the images of the rows. transform: called with the row and the image.
 
     Unreadable images are listed in ``bad``. If no image is readable, ``images`` is empty.
@@ -123,7 +123,7 @@ def decode_batch(
         except BadImageError as error:
             bad[row] = str(error)
     stacked = torch.stack(list(good.values())) if good else torch.empty(0, dtype=torch.uint8)
-    return Decoded(torch.tensor(list(good), dtype=torch.int64), stacked, bad)
+    return DecodedBatch(torch.tensor(list(good), dtype=torch.int64), stacked, bad)
 
 
 def extract(
@@ -196,7 +196,7 @@ def _compute(
 
 def _decoded(
     images: ImageList, rows: Sequence[int], network: Network, options: ImageOptions, device: torch.device
-) -> DataLoader[Decoded]:
+) -> DataLoader[DecodedBatch]:
     size = options.extract_batch_size
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return DataLoader(

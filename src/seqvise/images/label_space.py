@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.files import write_text
-from seqvise.images.labels import Coverage, LabelTable, label_table
+from seqvise.images.labels import LabelCoverage, LabelTable, label_table
 from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
 from seqvise.images.options import ImageOptions
 from seqvise.images.wordnet import WordNet, read_class_index, synset_table
@@ -44,7 +44,7 @@ class WordSpace:
     lexicon: Lexicon
     wordnet: WordNet | None
     labels: LabelTable
-    coverage: Coverage
+    coverage: LabelCoverage
 
     def nouns(self) -> LabelTable:
         """All nouns of WordNet with a vector by the label policy."""

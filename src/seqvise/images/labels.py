@@ -64,7 +64,7 @@ class LabelSource:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class LabelCoverage:
     """The sources of all labels' vectors.
 
     Attributes:
@@ -198,7 +198,7 @@ def label_table(
     missing: str = "refuse",
     key: str = "data",
     hypernyms: float = 0.0,
-) -> tuple[LabelTable, Coverage]:
+) -> tuple[LabelTable, LabelCoverage]:
     """Finds a vector for each label.
 
     A label is a synset id or a plain name. The names of a synset id are the id and its lemmas. The names of a plain
@@ -234,7 +234,7 @@ def label_table(
     sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
     vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
     plain_names = _plain_names(names, wordnet, table or {})
-    coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
+    coverage = LabelCoverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
     _refuse_missing(coverage, missing, lexicon, wordnet, key)
     rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
     titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
@@ -389,13 +389,13 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
     return " ".join(words_of(name)) or name
 
 
-def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
+def _refuse_missing(coverage: LabelCoverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
     count = len(coverage.without_vector)
     if count and (missing == "refuse" or count == len(coverage.sources)):
         raise UserError(*_refusals(coverage, lexicon, wordnet, key))
 
 
-def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
+def _refusals(coverage: LabelCoverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
     missing = coverage.without_vector
     yield (
         f"{len(missing):,} of {len(coverage.sources):,} labels have no vector in {lexicon.name or 'the vector file'} "

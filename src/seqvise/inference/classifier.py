@@ -20,6 +20,7 @@ from seqvise.files import write_text
 from seqvise.inference.translator import find_device
 from seqvise.models.awd_lstm.classifier import TextClassifier
 from seqvise.models.interface import source_batch
+from seqvise.moved import former_attribute
 from seqvise.runs.directory import ASSETS
 from seqvise.runs.load import Run
 from seqvise.runs.model import build_text_model, with_weights
@@ -28,7 +29,7 @@ LABELS = "labels.json"
 
 
 @dataclass(frozen=True)
-class Classification:
+class ClassificationResult:
     """The predicted label of a text.
 
     Attributes:
@@ -80,17 +81,17 @@ class Classifier:
     labels: tuple[str, ...]
     batch: int = 64
 
-    def classify(self, texts: Sequence[str]) -> list[Classification]:
+    def classify(self, texts: Sequence[str]) -> list[ClassificationResult]:
         """Predicts the label of each text, in order."""
         if not texts:
             return []
         means = np.mean([member.probabilities(texts, self.batch) for member in self.members], 0)
         return [self._classification(text, probabilities) for text, probabilities in zip(texts, means, strict=True)]
 
-    def _classification(self, text: str, probabilities: NDArray[np.float64]) -> Classification:
+    def _classification(self, text: str, probabilities: NDArray[np.float64]) -> ClassificationResult:
         if any(member.is_empty(text) for member in self.members):
-            return Classification(None, np.zeros_like(probabilities))
-        return Classification(self.labels[int(probabilities.argmax())], probabilities)
+            return ClassificationResult(None, np.zeros_like(probabilities))
+        return ClassificationResult(self.labels[int(probabilities.argmax())], probabilities)
 
 
 def load_classifier(
@@ -142,3 +143,7 @@ def _member(run: Run, label_count: int, device: str) -> EnsembleMember:
     return EnsembleMember(
         cast(TextClassifier, model.to(torch_device)), run.text, cast(LabelOptions, run.config.data), torch_device
     )
+
+
+def __getattr__(name: str) -> object:
+    return former_attribute(__name__, name)

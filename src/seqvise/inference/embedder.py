@@ -20,6 +20,7 @@ from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
 from seqvise.images.options import ImageOptions, is_weights_file
 from seqvise.images.wordnet import WordNet
 from seqvise.moved import original
+from seqvise.options import option
 from seqvise.retrieval.image_index import Binding, Embedded
 from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.runs.directory import ASSETS, NETWORK
@@ -90,7 +91,7 @@ class Embedder:
     @property
     def calibration(self) -> float:
         """Amount subtracted from the scores of seen labels when unseen labels are candidates, too."""
-        return float(getattr(self.run.config.model, "calibration", 0.0))
+        return float(option(self.run.config.model, "calibration") or 0.0)
 
     def vector(self, word: str) -> Rows | None:
         """(D,) the vector of a word, or else of a label with that name or title; None if there is neither."""

@@ -11,7 +11,7 @@ from seqvise.errors import UserError
 from seqvise.inference.embedder import Embedder
 from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.retrieval.queries import word_query
-from seqvise.retrieval.results import Candidates
+from seqvise.retrieval.results import LabelCandidates
 from seqvise.vectors.lexicon import fold
 
 
@@ -37,7 +37,7 @@ def read_names(value: str) -> list[str]:
     )
 
 
-def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> Candidates:
+def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> LabelCandidates:
     """The run's labels, or the given names, as candidates with the run's calibration.
 
     A name that is a label of the run has that label's vector. Any other name gets a vector by the run's label policy
@@ -52,7 +52,7 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     """
     labels = embedder.labels
     if names is None:
-        return Candidates(labels.names, labels.titles, labels.vectors, _penalties(embedder, labels.names))
+        return LabelCandidates(labels.names, labels.titles, labels.vectors, _penalties(embedder, labels.names))
     run_labels = {
         fold(name): label for label, title in enumerate(labels.titles) for name in (title, labels.names[label])
     }
@@ -60,7 +60,7 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     new_vectors = _vectors(embedder, [name for name, row in zip(names, rows, strict=True) if row is None])
     vectors = [new_vectors[name] if row is None else labels.vectors[row] for name, row in zip(names, rows, strict=True)]
     known_labels = ["" if row is None else labels.names[row] for row in rows]
-    return Candidates(names, [""] * len(names), np.stack(vectors), _penalties(embedder, known_labels))
+    return LabelCandidates(names, [""] * len(names), np.stack(vectors), _penalties(embedder, known_labels))
 
 
 def _penalties(embedder: Embedder, labels: Sequence[str]) -> Rows | None:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seqvise.config.registry import MODULE, find_class
+from seqvise.classes import find_class
+from seqvise.config.registry import MODULE
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.decoding.decode import decode
 from seqvise.decoding.ensemble import Ensemble
@@ -25,9 +26,9 @@ from seqvise.decoding.unknown import Table, attended_positions, read_table, repl
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
-from seqvise.options import option_errors
+from seqvise.options import option, option_errors
 from seqvise.runs.load import Run
-from seqvise.runs.model import load_model, option
+from seqvise.runs.model import load_model
 from seqvise.workers import can_fork, fork_map
 
 STEP_METHODS = ("encode", "init", "step", "reorder", "select")

@@ -115,7 +115,7 @@ def _check_file(codec: TextCodec, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearMap:
     """The map ``x weight + bias``, and the fraction of variance that it explains on held-out rows."""
 
     weight: Floats
@@ -127,7 +127,7 @@ class Linear:
         return np.asarray(vectors @ self.weight + self.bias, np.float32)
 
 
-def fit_linear(inputs: Floats, targets: Floats) -> Linear:
+def fit_linear(inputs: Floats, targets: Floats) -> LinearMap:
     """Ridge regression; every tenth row selects the penalty, then all rows are used for the fit.
 
     Args:
@@ -141,7 +141,7 @@ def fit_linear(inputs: Floats, targets: Floats) -> Linear:
         weight, bias = _ridge(inputs[~held_out], targets[~held_out], penalty)
         errors[penalty] = float(np.square(targets[held_out] - inputs[held_out] @ weight - bias).sum())
     best = min(errors, key=lambda penalty: errors[penalty])
-    return Linear(*_ridge(inputs, targets, best), 1 - errors[best] / max(variance, 1e-12))
+    return LinearMap(*_ridge(inputs, targets, best), 1 - errors[best] / max(variance, 1e-12))
 
 
 def _ridge(inputs: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:

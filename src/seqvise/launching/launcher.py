@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
-from seqvise.launching.local import LocalJob, Outcome, run_jobs, value_of
+from seqvise.launching.local import JobOutcome, LocalJob, run_jobs, value_of
 from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
 from seqvise.launching.processes import job_argv
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
@@ -102,14 +102,14 @@ def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
     return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 
 
-def _earlier_outcome(config: DictConfig, job: LocalJob) -> Outcome | None:
+def _earlier_outcome(config: DictConfig, job: LocalJob) -> JobOutcome | None:
     """Earlier outcome of a job in a sweep with resume=auto; None for a job that is to run."""
     if config.resume != AUTO:
         return None
     if has_finished(job.folder) and _earlier_overrides(job.folder) == _without_resume_keys(job.overrides):
-        return Outcome(job.number, value=value_of(job))
+        return JobOutcome(job.number, value=value_of(job))
     if (failure := failed_before(job.folder)) and config.retry != FAILED:
-        return Outcome(job.number, failure)
+        return JobOutcome(job.number, failure)
     return None
 
 
@@ -133,7 +133,7 @@ def _without_resume_keys(overrides: Sequence[str]) -> list[str]:
     return [str(override) for override in overrides if not str(override).startswith(("resume=", "retry=", "trust="))]
 
 
-def _job_return(outcome: Outcome, job: LocalJob) -> JobReturn:
+def _job_return(outcome: JobOutcome, job: LocalJob) -> JobReturn:
     result = JobReturn(overrides=job.overrides, working_dir=str(job.folder))
     result.status = JobStatus.COMPLETED if outcome.failure is None else JobStatus.FAILED
     result.return_value = outcome.value if outcome.failure is None else RunFailedError(outcome.failure)

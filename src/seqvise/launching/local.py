@@ -61,7 +61,7 @@ class LocalJob:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended. failure: None if it succeeded; value: then that of the monitored metric."""
 
     number: int
@@ -78,7 +78,7 @@ class _Running:
     log_start: int
 
 
-def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[Outcome]:
+def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[JobOutcome]:
     """Runs jobs in order, each as soon as the pool has a free slot and devices.
 
     After Ctrl-C or SIGTERM the running jobs save and end, and no other is started. A second Ctrl-C kills them.
@@ -92,7 +92,7 @@ def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[Outcome
         KeyboardInterrupt: after Ctrl-C.
         SystemExit: after SIGTERM, with the code 143.
     """
-    waiting, running, outcomes, notified = deque(jobs), list[_Running](), list[Outcome](), set[int]()
+    waiting, running, outcomes, notified = deque(jobs), list[_Running](), list[JobOutcome](), set[int]()
     with _recorded_signals() as received:
         while running or (waiting and not received):
             while waiting and not received and (devices := pool.take(waiting[0].devices)) is not None:
@@ -142,7 +142,7 @@ def _is_free(folder: Path) -> bool:
         return free
 
 
-def _end(ended: _Running) -> Outcome:
+def _end(ended: _Running) -> JobOutcome:
     """Kills the processes that a job has left, and logs how it ended."""
     with suppress(ProcessLookupError):
         os.killpg(ended.process.pid, signal.SIGKILL)
@@ -152,11 +152,11 @@ def _end(ended: _Running) -> Outcome:
         value = value_of(job)
         result = "" if value is None else f": {job.metric} {value:.4g}"
         log.info("job %d done in %.0f s%s", job.number, seconds, result)
-        return Outcome(job.number, value=value)
+        return JobOutcome(job.number, value=value)
     failure = _failure(ended, code)
     verb = "stopped" if read_status(job.folder).get("interrupted") else "failed"
     log.error("job %d %s after %.0f s: %s", job.number, verb, seconds, failure)
-    return Outcome(job.number, failure)
+    return JobOutcome(job.number, failure)
 
 
 def _failure(ended: _Running, code: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -181,3 +181,67 @@ def pair_batch(
 ) -> PairBatch:
     """A batch of encoded pairs, each side including ``EOS``. bucket: sources are padded to a multiple of this."""
     return PairBatch(source_batch(sources, bucket), pad(targets)[0], torch.tensor(rows))
+
+
+@runtime_checkable
+class ModelWithOptions(Protocol):
+    """A model with its options."""
+
+    options: Any
+
+
+@runtime_checkable
+class OptionsWithDropout(Protocol):
+    """Options whose ``dropout``, if it is a ``ScaledDropoutOptions``, can be scheduled."""
+
+    dropout: Any
+
+
+@runtime_checkable
+class UnfreezeOptions(Protocol):
+    """Options with the epoch from which each group is trained."""
+
+    unfreeze: Sequence[int] | None
+
+
+@runtime_checkable
+class UnfreezableModel(Protocol):
+    """A model whose groups of parameters are trained from different epochs on."""
+
+    def unfreeze(self, epoch: int) -> None:
+        """Sets which parameters are trained."""
+        ...
+
+
+@runtime_checkable
+class GroupedModel(ModelWithOptions, Protocol):
+    """A model with groups of parameters, which its options may unfreeze one after the other."""
+
+    groups: Any
+
+
+@runtime_checkable
+class ModelWithRates(Protocol):
+    """A model that defines its parameter groups and their learning-rate factors."""
+
+    def rate_groups(self) -> Sequence[tuple[Sequence[Tensor], float]]:
+        """Parameters and factors."""
+        ...
+
+
+@runtime_checkable
+class ModelWithEmbeddings(Protocol):
+    """A model with word vectors, which `optimizer.embedding_lr` trains at a rate of their own."""
+
+    def word_embeddings(self) -> list[Tensor]:
+        """The parameters; a shared one may occur several times."""
+        ...
+
+
+@runtime_checkable
+class LoadsWordVectors(Protocol):
+    """A translation model that `vectors` initialises."""
+
+    def load_word_vectors(self, source: Tensor | None, target: Tensor | None) -> None:
+        """Copies vectors (V, D) of each side into the embeddings; None leaves a side as it is."""
+        ...

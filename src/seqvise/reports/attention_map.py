@@ -41,7 +41,7 @@ class AttentionMap(NamedTuple):
         return [_label(word) for word in self.words[: len(self.shown())]]
 
 
-class Position(NamedTuple):
+class MapPosition(NamedTuple):
     """Position of a map: inches from the left and upper edge of the figure to its weights."""
 
     left: float
@@ -71,7 +71,7 @@ def attention_maps(maps: Sequence[AttentionMap]) -> Figure:
     return figure
 
 
-def _layout(maps: Sequence[AttentionMap]) -> tuple[list[Position], float, float]:
+def _layout(maps: Sequence[AttentionMap]) -> tuple[list[MapPosition], float, float]:
     """Positions of the maps in a grid, and width and height of the figure in inches."""
     columns = min(COLUMNS, len(maps))
     label_widths = [max(_label_width(attention) for attention in maps[column::columns]) for column in range(columns)]
@@ -86,7 +86,7 @@ def _layout(maps: Sequence[AttentionMap]) -> tuple[list[Position], float, float]
         accumulate((top + high + GAP for top, high in zip(header_heights, heights, strict=True)), initial=GAP / 2)
     )
     positions = [
-        Position(
+        MapPosition(
             x_offsets[index % columns] + label_widths[index % columns],
             y_offsets[index // columns] + header_heights[index // columns],
         )

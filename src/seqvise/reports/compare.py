@@ -10,7 +10,7 @@ from typing import Any
 from seqvise.errors import UserError
 from seqvise.reports.differences import text
 from seqvise.reports.environments import changes_digest
-from seqvise.reports.grid import Grid, number_text
+from seqvise.reports.grid import TextTable, number_text
 from seqvise.reports.job import ABSENT, Job, is_run, read_job
 
 
@@ -30,7 +30,7 @@ def read_runs(folders: Sequence[Path]) -> list[Job]:
     return jobs
 
 
-def compare_runs(jobs: Sequence[Job]) -> dict[str, Grid]:
+def compare_runs(jobs: Sequence[Job]) -> dict[str, TextTable]:
     """Tables of the differences, by title: one column per run; a dash means that the run lacks the key."""
     heads = [str(job.path) for job in jobs]
     settings = [{name: text(value) for name, value in job.settings.items()} for job in jobs]
@@ -71,8 +71,8 @@ def _result(value: Any) -> str:
     return number_text(float(value)) if is_plain else str(value)
 
 
-def _differing(heads: list[str], columns: Sequence[Mapping[str, str]], numeric: bool = False) -> Grid:
+def _differing(heads: list[str], columns: Sequence[Mapping[str, str]], numeric: bool = False) -> TextTable:
     names = dict.fromkeys(name for column in columns for name in column)
     lines = [[name, *(column.get(name, ABSENT) for column in columns)] for name in names]
     differing = [line for line in lines if len(set(line[1:])) > 1]
-    return Grid(["", *heads], differing, [False, *[numeric] * len(heads)])
+    return TextTable(["", *heads], differing, [False, *[numeric] * len(heads)])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextTable:
     """A table of text.
 
     Attributes:
@@ -32,7 +32,7 @@ class Grid:
     numeric: list[bool]
 
 
-def results_grid(report: SweepReport) -> Grid:
+def results_grid(report: SweepReport) -> TextTable:
     """Rank, parameters, metrics with their deviation, number of seeds, and job states unless all are finished."""
     parameters = list(report.differing.parameters)
     metrics = [f"{name} ({UNITS[name]})" if name in UNITS else name for name in report.metrics]
@@ -40,20 +40,20 @@ def results_grid(report: SweepReport) -> Grid:
     head = ["", *parameters, *metrics, "n", *([] if all_finished else ["jobs"]), *(["ran on"] if report.marks else [])]
     lines = [_line(rank, row, all_finished, bool(report.marks)) for rank, row in enumerate(report.rows, 1)]
     numeric = [True, *[False] * len(parameters), *[True] * (len(metrics) + 1)]
-    return Grid(head, lines, numeric + [False] * (len(head) - len(numeric)))
+    return TextTable(head, lines, numeric + [False] * (len(head) - len(numeric)))
 
 
-def troubles_grid(report: SweepReport) -> Grid:
+def troubles_grid(report: SweepReport) -> TextTable:
     """The jobs without a result, and why."""
     lines = [[job.name, label, job.state(), job.reason()] for job, label in report.troubles()]
-    return Grid(["job", "configuration", "state", "why"], lines, [False] * 4)
+    return TextTable(["job", "configuration", "state", "why"], lines, [False] * 4)
 
 
-def importance_grid(result: Importance) -> Grid:
+def importance_grid(result: Importance) -> TextTable:
     """Each hyperparameter's share of the variance by both measures, and the share of interactions."""
     lines = [[name, *map(_share, shares)] for name, shares in result.parameters.items()]
     lines.append(["several together", "", f"{result.together:.0%}"])
-    return Grid(["hyperparameter", "forest (impurity)", "fANOVA (alone)"], lines, [False, True, True])
+    return TextTable(["hyperparameter", "forest (impurity)", "fANOVA (alone)"], lines, [False, True, True])
 
 
 def result_text(result: Result) -> str:
@@ -90,7 +90,7 @@ def as_csv(report: SweepReport) -> str:
     return file.getvalue()
 
 
-def as_markdown(grid: Grid) -> str:
+def as_markdown(grid: TextTable) -> str:
     """The grid as a Markdown table."""
     rule = ["---:" if numeric else "---" for numeric in grid.numeric]
     head, *lines = [[markdown_text(cell) for cell in line] for line in (grid.head, *grid.lines)]

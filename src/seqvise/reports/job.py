@@ -19,6 +19,7 @@ from seqvise.config.overrides import split_override
 from seqvise.errors import UserError
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
 from seqvise.runs.integrity import run_changes
+from seqvise.tasks.options import metric_names
 
 log = logging.getLogger(__name__)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -98,6 +99,11 @@ class Job:
         """The monitored metric and its mode."""
         metric, mode = (self.settings.get(f"monitor.{name}") for name in ("metric", "mode"))
         return (str(metric), str(mode)) if metric and mode else None
+
+    @property
+    def own_metrics(self) -> list[str]:
+        """Names of the metrics that `metrics` of the config names."""
+        return metric_names(json.loads(str(self.settings.get("metrics", "[]"))))
 
     @property
     def seconds(self) -> float | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from seqvise.errors import UserError
 from seqvise.reports.differences import is_number, text, value_of
 from seqvise.reports.environments import facts
-from seqvise.reports.grid import Grid, number_text
+from seqvise.reports.grid import TextTable, number_text
 from seqvise.reports.job import ABSENT, Job, Value, duration, is_run, read_job
 from seqvise.reports.metrics import direction, numbers
 from seqvise.runs.directory import CONFIG, STATUS
@@ -98,13 +98,13 @@ def sort_runs(jobs: Sequence[Job], by: str) -> list[Job]:
     return sorted(jobs, key=rank)
 
 
-def runs_grid(jobs: Sequence[Job], folder: Path, by: str) -> Grid:
+def runs_grid(jobs: Sequence[Job], folder: Path, by: str) -> TextTable:
     """One row per run. by: the sort key; a metric gets a column unless it is the monitored one."""
     metric = by if by not in ("date", "duration") else ""
     extra = [metric] if metric and any(job.monitored is None or job.monitored[0] != metric for job in jobs) else []
     head = ["date", "run", "model", "changed", "status", "monitored", *extra, "duration", "device"]
     lines = [_line(job, folder, extra) for job in jobs]
-    return Grid(head, lines, [name == "duration" or name in extra for name in head])
+    return TextTable(head, lines, [name == "duration" or name in extra for name in head])
 
 
 def started(job: Job) -> float:

@@ -28,14 +28,15 @@ MAX_LISTED = 20
 
 
 def chosen_metrics(jobs: Sequence[Job], requested: Sequence[str]) -> list[str]:
-    """The metrics of a report, its sort key first: the requested ones, or the monitored one and the main ones.
+    """The metrics of a report, its sort key first: those requested, or the monitored, the user's own and the main ones.
 
     Raises:
         UserError: no job has a requested metric, or jobs monitor different metrics.
     """
     known = numbers(jobs)
     if not requested:
-        return [_monitored(jobs), *(name for name in MAIN if name in known and name != _monitored(jobs))]
+        users = [f"{stage}/{name}" for job in jobs for name in job.own_metrics for stage in ("val", "test")]
+        return list(dict.fromkeys([_monitored(jobs), *(name for name in (*users, *MAIN) if name in known)]))
     any_finished = any(job.state() == "ok" for job in jobs)
     if messages := [_absent(name, known) for name in dict.fromkeys(requested) if any_finished and name not in known]:
         raise UserError(*messages)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from seqvise.plain_text import markdown_text
-from seqvise.reports.grid import Grid, as_markdown, importance_grid, results_grid, troubles_grid
+from seqvise.reports.grid import TextTable, as_markdown, importance_grid, results_grid, troubles_grid
 from seqvise.reports.importance import Importance
 from seqvise.reports.report import SweepReport
 from seqvise.reports.tables import headline, remarks
@@ -58,7 +58,7 @@ def as_markdown_page(report: SweepReport, hyperparameters: Importance, figures: 
     return "\n\n".join(parts) + "\n"
 
 
-def _html_table(grid: Grid) -> str:
+def _html_table(grid: TextTable) -> str:
     head = "".join(_cell("th", *cell) for cell in zip(grid.head, grid.numeric, strict=True))
     lines = ["".join(_cell("td", *cell) for cell in zip(line, grid.numeric, strict=True)) for line in grid.lines]
     rows = "\n".join(f"<tr>{line}</tr>" for line in lines)

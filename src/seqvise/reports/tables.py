@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqvise.plain_text import printable
-from seqvise.reports.grid import Grid, importance_grid, results_grid, troubles_grid
+from seqvise.reports.grid import TextTable, importance_grid, results_grid, troubles_grid
 from seqvise.reports.report import SweepReport
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def remarks(report: SweepReport) -> list[str]:
     return [*sentences, *report.notes]
 
 
-def grid_table(grid: Grid) -> Table:
+def grid_table(grid: TextTable) -> Table:
     """The grid as a rich table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head, numeric in zip(grid.head, grid.numeric, strict=True):

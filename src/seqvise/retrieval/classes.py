@@ -11,7 +11,7 @@ from seqvise.files import digest, digest_file, locked
 from seqvise.images.labels import LabelTable, label_table
 from seqvise.images.wordnet import WordNet, read_class_index
 from seqvise.retrieval.options import IMAGENET, WORDNET
-from seqvise.retrieval.results import Candidates
+from seqvise.retrieval.results import LabelCandidates
 from seqvise.vectors.lexicon import Lexicon
 
 FORMAT = 1
@@ -21,7 +21,7 @@ WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.j
 class Classes(NamedTuple):
     """Candidates of a search, the number of all classes, and the number of classes without a vector."""
 
-    candidates: Candidates
+    candidates: LabelCandidates
     total: int
     without_vector: int
 
@@ -60,7 +60,7 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
             _build(to, folder, policy, lexicon, hypernyms).save(table_folder)
     table = LabelTable.load(table_folder)
     total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _count_lines(folder / WORDS)
-    return Classes(Candidates.of(table.names, table.titles, table.vectors), total, total - len(table))
+    return Classes(LabelCandidates.of(table.names, table.titles, table.vectors), total, total - len(table))
 
 
 def _build(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:

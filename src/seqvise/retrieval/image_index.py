@@ -20,7 +20,7 @@ from seqvise.retrieval.indexes.base import Index, find_kind
 from seqvise.retrieval.indexes.exact import ExactIndex
 from seqvise.retrieval.indexes.nearest import Rows
 from seqvise.retrieval.indexes.recall import StoredQueries, tuned_recall
-from seqvise.retrieval.options import EXACT, GraphOptions, chosen_kind, index_problems
+from seqvise.retrieval.options import EXACT, KINDS, GraphOptions, chosen_kind, index_problems
 
 log = logging.getLogger(__name__)
 FORMAT = 1
@@ -70,7 +70,7 @@ class ImageIndex:
         root: the folder of the images.
         images: image id -> image, in the order of the index's ids.
         index: the index of their vectors.
-        kind: kind of the index: ``exact``, ``nmslib`` or ``faiss``.
+        kind: kind of the index: ``exact``, ``nmslib``, ``faiss``, or the dotted path of the user's own class.
         binding: the model of the vectors.
         recall: kind of queries -> recall@10; empty for an exact index.
     """
@@ -100,7 +100,9 @@ class ImageIndex:
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
 
     @classmethod
-    def load(cls, folder: Path, binding: Binding, root: Path | None = None, threads: int = 0) -> Self:
+    def load(
+        cls, folder: Path, binding: Binding, root: Path | None = None, threads: int = 0, trust: bool = False
+    ) -> Self:
         """Loads an index with memory-mapped vectors, and checks that its graph answers as when it was saved.
 
         An empty graph, as earlier revisions saved it, is rebuilt from the vectors and saved if possible.
@@ -110,6 +112,7 @@ class ImageIndex:
             binding: the model that will search the index.
             root: current folder of the images; None for the recorded one.
             threads: threads for a search with many queries; 0 for one per CPU core.
+            trust: import the index's class if it is not one of seqvise.
 
         Raises:
             UserError: the index is incomplete or of another model, or the images do not exist.
@@ -121,6 +124,11 @@ class ImageIndex:
             raise UserError(*(f"{folder}: {message}" for message in messages))
         if kind == EXACT:
             return exact
+        if kind not in KINDS and not trust:
+            raise UserError(
+                f"index={folder} is of kind '{kind}', a class outside of seqvise, whose code would run: read it, and "
+                "add trust=true if you trust whoever gave you the index."
+            )
         index = find_kind(kind).load(vectors, ids, folder, manifest["width"], threads)
         if not index.points and CHECK not in manifest:
             return exact._rebuilt(folder, manifest, threads)
@@ -339,7 +347,7 @@ def build_index(
         images: the images to index.
         embed: computes vectors of images.
         binding: the model of ``embed``.
-        kind: ``exact``, ``nmslib``, ``faiss``, or ``auto`` to choose by the number of images.
+        kind: ``exact``, ``nmslib``, ``faiss``, a dotted path, or ``auto`` to choose by the number of images.
         old: an index of the same model, whose vectors are reused for unchanged images.
         words: (W, D) vectors of words; recall is measured with these and with images as queries.
         options: graph options of an approximate index.
@@ -418,4 +426,5 @@ def _image_index(
         return ImageIndex(root, images, exact, kind, binding)
     options = options or GraphOptions()
     index = find_kind(kind).build(exact.vectors, exact.ids, options)
-    return ImageIndex(root, images, index, kind, binding, tuned_recall(index, options, words))
+    recall = tuned_recall(index, options, words) if index.width else {}
+    return ImageIndex(root, images, index, kind, binding, recall)

@@ -41,8 +41,11 @@ class GraphOptions:
 
 def index_problems(kind: str) -> Iterator[str]:
     """Yields a sentence if a kind of index does not exist or is not installed."""
+    if "." in kind:
+        return  # a class of the user's own, which find_kind imports
     if kind not in (*KINDS, AUTO):
-        yield f"index is '{kind}', but must be one of {', '.join((AUTO, *KINDS))}."
+        names = ", ".join((AUTO, *KINDS))
+        yield f"index is '{kind}', but must be one of {names}, or the dotted path of a class of your own."
     elif not is_installed(kind):
         yield (
             f"index={kind} needs {PACKAGES[kind][1]}, which is not installed: `pip install 'seqvise[search]'`, or use "

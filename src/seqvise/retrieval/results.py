@@ -87,7 +87,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class LabelCandidates:
     """Labels, classes or synsets that a search ranks.
 
     Attributes:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from seqvise.checksums import check_archive, read_failure, stamp_archive
+from seqvise.classes import find_class
 from seqvise.config.options import Config
-from seqvise.config.registry import MODULE, find_class
+from seqvise.config.registry import MODULE
 from seqvise.errors import UserError
+from seqvise.options import option
 from seqvise.runs.environment import other_versions
 from seqvise.runs.load import Run
 
@@ -154,8 +156,3 @@ def _misfit(expected: dict[str, Tensor], loaded: dict[str, Tensor]) -> str:
         f"{len(mismatches)} weights differ, e.g. {mismatches[0]} with shape {in_model} in the model and {in_file} in "
         "the file"
     )
-
-
-def option(model: Any, name: str) -> Any:
-    """A value of the model's node, a dataclass, or a dictionary for classes without options; None if absent."""
-    return model.get(name) if isinstance(model, dict) else getattr(model, name, None)

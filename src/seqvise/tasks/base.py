@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from seqvise.datamodules.sampler import CountedBatch
 from seqvise.errors import UserError
 from seqvise.machine import has_bf16
+from seqvise.models.interface import (
+    GroupedModel,
+    ModelWithOptions,
+    OptionsWithDropout,
+    UnfreezableModel,
+    UnfreezeOptions,
+)
 from seqvise.models.options import ScaledDropoutOptions
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.distributed_means import on_device, sum_over_processes, world_size
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.samples import TaskFields
 
 
 class ProjectionPrecision(NamedTuple):
@@ -42,6 +51,8 @@ def choose_precision(precision: str, device: torch.device) -> ProjectionPrecisio
 
 
 STEP_TOTALS = "step_totals"
+MetricFunction: TypeAlias = Callable[[Sequence[str], Sequence[str]], float]
+"""A metric of the user's own: outputs and references of N examples to a number."""
 
 
 class Scales(NamedTuple):
@@ -54,7 +65,7 @@ class Scales(NamedTuple):
     means: Tensor
 
 
-class Task(pl.LightningModule):
+class Task(pl.LightningModule, TaskFields):
     """Base of all tasks: optimizer, seeds, scheduled dropout, gradual unfreezing, evaluation sums.
 
     Args:
@@ -65,6 +76,8 @@ class Task(pl.LightningModule):
         seed: with rank, epoch and batch it determines every random draw of training.
     """
 
+    has_outputs: ClassVar[bool] = False
+    """Whether evaluations call ``log_functions``, so that `metrics` can name functions of the user's own."""
     unfreeze_all: ClassVar[str] = "null"
     """The value of `model.unfreeze` that trains all groups from the start."""
 
@@ -84,6 +97,7 @@ class Task(pl.LightningModule):
         if self.dropout is not None:
             self.scheduled["dropout"] = self.dropout.scale
         self.extra_metrics: dict[str, str] = {}
+        self.metric_functions: Mapping[str, MetricFunction] = {}
         self.last_share: Tensor | float = 1.0
         self._step_totals: Tensor | None = None
 
@@ -105,8 +119,10 @@ class Task(pl.LightningModule):
         Raises:
             UserError: several processes, and groups that are unfrozen after the start: DDP would not synchronise them.
         """
-        epochs: Sequence[int] | None = getattr(getattr(self.model, "options", None), "unfreeze", None)
-        if self.trainer.world_size > 1 and getattr(self.model, "groups", None) and epochs is not None and any(epochs):
+        model = self.model
+        options = model.options if isinstance(model, GroupedModel) and model.groups else None
+        epochs = options.unfreeze if isinstance(options, UnfreezeOptions) else None
+        if self.trainer.world_size > 1 and epochs is not None and any(epochs):
             raise UserError(
                 f"model.unfreeze is {list(epochs)}, but with several processes all groups must be trained from the "
                 f"start: set model.unfreeze={self.unfreeze_all}, or trainer.devices=1."
@@ -166,7 +182,7 @@ class Task(pl.LightningModule):
         """``loss_counts`` summed over this process's batches of the step."""
         if self._batches_per_step == 1:
             return self.loss_counts(batch)
-        counts: tuple[int, ...] = getattr(batch, "step_counts", ())
+        counts = batch.step_counts if isinstance(batch, CountedBatch) else ()
         if not counts:
             raise UserError(
                 f"trainer.accumulate_grad_batches is {self._batches_per_step}, but the batches have no step_counts: "
@@ -183,14 +199,23 @@ class Task(pl.LightningModule):
         """Resets the sums."""
         self._start_evaluation()
 
+    def log_functions(self, stage: str, outputs: Sequence[str], references: Sequence[str]) -> None:
+        """Logs the metrics that `metrics` names, on every process.
+
+        Args:
+            stage: ``val`` or ``test``.
+            outputs, references: of all examples of the evaluation.
+        """
+        for name, function in self.metric_functions.items():
+            self.log(f"{stage}/{name}", float(function(outputs, references)), rank_zero_only=False)
+
     def _start_evaluation(self) -> None:
         """Resets the sums of the previous evaluation."""
         raise NotImplementedError
 
     def _unfreeze(self) -> None:
-        unfreeze = cast("Callable[[int], None] | None", getattr(self.model, "unfreeze", None))
-        if unfreeze is not None:
-            unfreeze(self.current_epoch)
+        if isinstance(self.model, UnfreezableModel):
+            self.model.unfreeze(self.current_epoch)
 
 
 class TextTask(Task):
@@ -226,8 +251,9 @@ class TextTask(Task):
 
 def dropout_of(model: nn.Module) -> ScaledDropoutOptions | None:
     """A model's dropout options, whose common scale can be scheduled; None if it has none."""
-    options = getattr(getattr(model, "options", None), "dropout", None)
-    return options if isinstance(options, ScaledDropoutOptions) else None
+    options = model.options if isinstance(model, ModelWithOptions) else None
+    dropout = options.dropout if isinstance(options, OptionsWithDropout) else None
+    return dropout if isinstance(dropout, ScaledDropoutOptions) else None
 
 
 def seed_of(*indices: int) -> int:

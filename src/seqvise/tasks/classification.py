@@ -18,8 +18,7 @@ from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, distributed
 from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
-
-Counts = NDArray[np.int64]
+from seqvise.tasks.samples import Counts
 
 
 def accuracy(counts: Counts) -> float:
@@ -45,7 +44,8 @@ class Classification(TextTask):
     """Trains a classifier of documents.
 
     ``loss`` is the mean cross entropy of the true labels, ``accuracy`` the share of correct predictions, and ``f1`` the
-    macro-averaged F1. ``train/loss`` is the cross entropy; the minimised loss also includes the activation penalties.
+    macro-averaged F1. The user's metrics compare predicted with true labels, in any order. ``train/loss`` is the cross
+    entropy; the minimised loss also includes the activation penalties.
 
     Args:
         model: a ``TextClassifier``.
@@ -54,6 +54,7 @@ class Classification(TextTask):
     """
 
     unit = "documents"
+    has_outputs = True
 
     def __init__(
         self,
@@ -128,4 +129,6 @@ class Classification(TextTask):
         means = self._totals.means(self.device)
         for name, value in {**means, "accuracy": accuracy(counts), "f1": macro_f1(counts)}.items():
             self.log(f"{stage}/{name}", value, rank_zero_only=False)
+        true, predicted = (index.repeat(counts.flatten()).tolist() for index in np.indices(counts.shape).reshape(2, -1))
+        self.log_functions(stage, *([self.labels[label] for label in labels] for labels in (predicted, true)))
         return counts

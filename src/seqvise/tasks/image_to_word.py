@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqvise.datamodules.images import ImageBatch
+from seqvise.datamodules.images import ImageBatch, ImageDataModule
 from seqvise.models.devise import losses as ranking_losses
 from seqvise.models.devise.model import Devise
 from seqvise.models.devise.options import DeviseOptions
@@ -41,6 +41,7 @@ class ImageToWord(Task):
 
     model: Devise
     unit = "images"
+    has_outputs = True
     unfreeze_all = "[0,0]"
 
     def __init__(
@@ -67,11 +68,11 @@ class ImageToWord(Task):
     @property
     def embedded_images(self) -> EmbeddedImages | None:
         """The images of the last validation, for display; None before the first one."""
-        split = getattr(getattr(self._trainer, "datamodule", None), "split", None)
-        if split is None or not self.images:
+        data = None if self._trainer is None else self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, ImageDataModule) or not self.images:
             return None
         labels = self.protocol.labels
-        files = [split.images.file(row) for rows in self.rows.values() for row in rows]
+        files = [data.split.images.file(row) for rows in self.rows.values() for row in rows]
         vectors, shown = (np.concatenate(parts) for parts in zip(*self.images.values(), strict=True))
         return EmbeddedImages(labels.titles, labels.vectors, vectors, shown, files)
 
@@ -100,6 +101,7 @@ class ImageToWord(Task):
         self.log("val/loss", self._totals.means(self.device)["loss"], rank_zero_only=False)
         for name, value in self.protocol.metrics(self.images):
             self._log(f"val/{name.removeprefix(f'{SEEN}/')}", value)
+        self._measure("val")
 
     def on_test_epoch_end(self) -> None:
         """Logs ``test/*`` and ``test/chance/*``."""
@@ -108,6 +110,7 @@ class ImageToWord(Task):
             self._log(f"test/{name}", value)
         for name, value in self.protocol.chances(self.images, nouns=True):
             self._log(f"test/chance/{name}", value)
+        self._measure("test")
 
     def _start_evaluation(self) -> None:
         self._totals = Totals()
@@ -132,6 +135,14 @@ class ImageToWord(Task):
             ordered = [unique[row] for row in self.rows[kind]]
             labels = np.array([label for label, _ in ordered], np.int64)
             self.images[kind] = Images(np.stack([vector for _, vector in ordered]), labels)
+
+    def _measure(self, stage: str) -> None:
+        """Logs the user's metrics of the seen images: names of the nearest and of the true seen labels."""
+        if not self.metric_functions:
+            return
+        names, protocol, images = self.protocol.labels.names, self.protocol, self.images[SEEN]
+        nearest = protocol.seen[protocol.candidates(SEEN).scores(images.vectors).argmax(1)]
+        self.log_functions(stage, *([names[label] for label in labels] for labels in (nearest, images.labels)))
 
     def _log(self, name: str, value: float) -> None:
         # Undefined metrics are skipped, such as hierarchical precision if no label reaches enough candidates.

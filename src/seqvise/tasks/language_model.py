@@ -21,11 +21,9 @@ from seqvise.models.interface import PAD
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, stack_processes
-from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.options import LANGUAGE_METRICS, LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, evenly_spaced
 
-METRICS = ("loss", "ppl", "accuracy")
-"""Logged as ``val/<name>`` and ``test/<name>``."""
 STATE = "stream_state"
 PROMPT, CONTINUED = 5, 30
 """Length of a sample's prompt, and maximum length of its continuation."""
@@ -76,7 +74,7 @@ class LanguageModel(TextTask):
     def on_train_batch_start(self, batch: StreamBatch, batch_idx: int) -> None:
         """Seeds the step, and computes the factor of its learning rate."""
         super().on_train_batch_start(batch, batch_idx)
-        rescales = bool(getattr(self.language_model.options, "rescale_rate", False))
+        rescales = self.language_model.options.rescale_rate
         self._factor = self._steps_of_window(batch, batch_idx) / self.bptt if rescales else 1.0
 
     def training_step(self, batch: StreamBatch, batch_idx: int) -> Tensor:
@@ -175,7 +173,7 @@ class LanguageModel(TextTask):
     def _log_scores(self, stage: str) -> None:
         means = self._totals.means(self.device)
         means["ppl"] = math.exp(min(means["loss"], 80.0))
-        for name in METRICS:
+        for name in LANGUAGE_METRICS:
             self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
 
     def _continue(self, part: TextPart) -> list[Sample]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqvise.errors import UserError
+from seqvise.models.interface import ModelWithEmbeddings, ModelWithRates
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.options import MonitorOptions, OptimizerOptions
 
@@ -33,8 +34,7 @@ def build_optimizer(model: nn.Module, options: OptimizerOptions, fused: bool = T
     Raises:
         UserError: torch's optimizer does not accept ``options.arguments``.
     """
-    rate_groups = cast("Callable[[], RateGroups] | None", getattr(model, "rate_groups", None))
-    factors = _embedding_groups(model, options) if rate_groups is None else rate_groups()
+    factors = model.rate_groups() if isinstance(model, ModelWithRates) else _embedding_groups(model, options)
     groups = [_group(weights, options.lr * factor) for weights, factor in factors]
     return _create([group for group in groups if group["params"]], options, fused)
 
@@ -83,8 +83,8 @@ def _embedding_groups(model: nn.Module, options: OptimizerOptions) -> RateGroups
 
 def unique_embeddings(model: nn.Module) -> list[Tensor]:
     """The parameters from the model's ``word_embeddings()``, each once; none for a model without this method."""
-    word_embeddings = cast("Callable[[], list[Tensor]]", getattr(model, "word_embeddings", list))
-    unique: dict[int, Tensor] = {id(weight): weight for weight in word_embeddings()}
+    embeddings = model.word_embeddings() if isinstance(model, ModelWithEmbeddings) else []
+    unique: dict[int, Tensor] = {id(weight): weight for weight in embeddings}
     return list(unique.values())
 
 

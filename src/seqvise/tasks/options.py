@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,16 @@ MAIN_METRICS = {
 }
 """The monitored metric of each `data.kind`, if the config does not name another."""
 SMALLER_IS_BETTER = ("ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
+
+TRANSLATION_METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
+LANGUAGE_METRICS = ("loss", "ppl", "accuracy")
+CLASSIFICATION_METRICS = ("loss", "accuracy", "f1")
+"""Metrics that a task logs as ``val/<name>`` and ``test/<name>``."""
+
+
+def metric_names(paths: Iterable[str]) -> list[str]:
+    """The names of the user's metrics, which are those of their functions. paths: the `metrics` node."""
+    return [path.rpartition(".")[2] for path in paths]
 
 
 @dataclass

@@ -1,14 +1,18 @@
-"""Samples that a validation provides for dashboards: generated text, and embedded images."""
+"""What a validation provides for dashboards: generated text, embedded images, and the other fields of a task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+import pytorch_lightning as pl
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,59 @@ class Sample:
     source_words: Sequence[str]
     output_words: Sequence[str]
     attention: npt.NDArray[np.floating] | None = None
+
+
+Counts = NDArray[np.int64]
+
+
+class TaskFields:
+    """What callbacks and the training command read of a task, with values for a task that has none of it.
+
+    Attributes:
+        unit: what a batch has several of.
+        scheduled: the numbers that `schedule.others` and teacher forcing change; None if there are none.
+        last_tokens: tokens of the last training step.
+        last_share: factor by which the last training step scaled the batch's mean loss.
+        samples: generated text of the last validation.
+        attention_entropy: of the last validation, see ``entropy_of``; and that of uniform attention.
+        confusion: (L, L) counts of the last validation, rows are true labels, columns predicted labels.
+        labels: the L names.
+        signatures: metric -> how it was computed; ``signature/...`` of ``metrics.json``.
+        extra_metrics: further content of ``metrics.json``.
+    """
+
+    unit: str = "sentences"
+    scheduled: dict[str, float] | None = None
+    last_tokens: int = 0
+    last_share: Tensor | float = 1.0
+    samples: Sequence[Sample] = ()
+    attention_entropy: tuple[float, float] | None = None
+    confusion: Counts | None = None
+    labels: Sequence[str] = ()
+    signatures: Mapping[str, str] = MappingProxyType({})
+    extra_metrics: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def embedded_images(self) -> EmbeddedImages | None:
+        """The images of the last validation."""
+        return None
+
+    @property
+    def precision_note(self) -> str | None:
+        """The precision, with the reason for it; None for that of the trainer."""
+        return None
+
+
+DEFAULTS = TaskFields()
+FIELDS = tuple(name for name in vars(TaskFields) if not name.startswith("_"))
+
+
+def fields_of(module: pl.LightningModule) -> TaskFields:
+    """The fields of a task. A LightningModule that does not extend ``Task`` may have any of them."""
+    if isinstance(module, TaskFields):
+        return module
+    fields = {name: getattr(module, name, getattr(DEFAULTS, name)) for name in FIELDS}
+    return cast(TaskFields, SimpleNamespace(**fields))
 
 
 def evenly_spaced(length: int, count: int) -> list[int]:

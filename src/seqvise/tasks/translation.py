@@ -22,7 +22,7 @@ from seqvise.moved import former_attribute
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
 from seqvise.tasks.distributed_means import Totals, gather_lists
-from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
+from seqvise.tasks.options import TRANSLATION_METRICS, LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import Sample, evenly_spaced
 
 
@@ -42,17 +42,14 @@ def draw_forcing(rows: int, steps: int, ratio: float, draw: str) -> Tensor | Non
     return (torch.rand(shape) < ratio).expand(rows, steps)
 
 
-METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
-"""Logged as ``val/<name>`` and ``test/<name>``."""
-
-
 class TranslationTask(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
     ``loss`` and ``ppl`` are teacher-forced means over target words without padding. ``free_loss`` is the same with the
     model's predictions as inputs (free running). ``lesson_loss`` is free-running, too, and includes padding in batches
     sorted by length, as reported by the fast.ai (2018) lesson. It depends on the batch size and on the number of
-    processes. ``bleu`` and ``chrf`` compare greedy, detokenised translations with the raw references.
+    processes. ``bleu``, ``chrf`` and the user's metrics compare greedy, detokenised translations with the raw
+    references.
 
     Args:
         model: the model.
@@ -61,6 +58,8 @@ class TranslationTask(TextTask):
         store: the corpus, for references and detokenisation.
         samples: number of validation sentences stored with translation and attention after each validation.
     """
+
+    has_outputs = True
 
     def __init__(
         self,
@@ -172,11 +171,13 @@ class TranslationTask(TextTask):
         references = part.raw_target()
         rows = sorted(texts)
         lowercase = self.store.target.options.case != "keep"
-        scores = score_text([texts[row] for row in rows], [references[row] for row in rows], lowercase)
+        outputs, references = [texts[row] for row in rows], [references[row] for row in rows]
+        scores = score_text(outputs, references, lowercase)
         means |= {"ppl": math.exp(min(means["loss"], 80.0)), "bleu": scores.bleu, "chrf": scores.chrf}
         self.signatures = scores.signatures
-        for name in METRICS:
+        for name in TRANSLATION_METRICS:
             self.log(f"{stage}/{name}", means[name], rank_zero_only=False)
+        self.log_functions(stage, outputs, references)
 
     @torch.no_grad()
     def _store_samples(self, part: CorpusPart) -> None:

@@ -17,12 +17,15 @@ from torch import nn
 
 from seqvise.callbacks.build import build_callbacks
 from seqvise.callbacks.checkpoints import BestMetrics
+from seqvise.classes import find_class, find_function
 from seqvise.config.options import Config
-from seqvise.config.registry import TASK, find_class
+from seqvise.config.registry import TASK
 from seqvise.config.schema import hyperparameters
 from seqvise.models.options import ForcingOptions
+from seqvise.options import option
 from seqvise.runs.directory import RunDirectory
-from seqvise.runs.model import option
+from seqvise.tasks.base import Task
+from seqvise.tasks.options import metric_names
 from seqvise.training.download import fetch_missing
 from seqvise.training.trainer import build_trainer
 
@@ -122,6 +125,9 @@ def make_task(config: Config, model: nn.Module, seed: int, **arguments: Any) -> 
         **arguments,
     )
     task.save_hyperparameters(hyperparameters(config))
+    if config.metrics:  # validate has checked that the task is one that calls them
+        functions = (find_function(f"metrics.{index}", path) for index, path in enumerate(config.metrics))
+        cast(Task, task).metric_functions = dict(zip(metric_names(config.metrics), functions, strict=True))
     return task
 
 

@@ -23,6 +23,7 @@ from seqvise.plain_text import printable
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
+from seqvise.tasks.samples import fields_of
 from seqvise.training.build import TrainingJob, build_job
 from seqvise.training.synthetic import with_pictures
 from seqvise.training.trainer import keep_curves
@@ -34,7 +35,7 @@ METRICS = ("hit@1", "hit@5", "hit@10", "hp@2", "hp@5", "text_to_image_map")
 ROUNDS = ("seen", "held_out", "seen_among_all", "held_out_among_all", "seen_among_nouns", "held_out_among_nouns")
 
 
-class Cell(NamedTuple):
+class MetricCell(NamedTuple):
     """The table cell of a metric: ``test/chance/held_out/hit@5`` is hit@5 of held-out images, method test/chance."""
 
     images: str
@@ -42,13 +43,13 @@ class Cell(NamedTuple):
     metric: str
 
 
-def cell_of(name: str) -> Cell | None:
+def cell_of(name: str) -> MetricCell | None:
     """The table cell of a metric; None if it is not a zero-shot metric."""
     *path, metric = name.split("/")
     if not path or not (metric.startswith(("hit@", "hp@")) or metric.endswith("_map")):
         return None
     images = path.pop() if path[-1] in ROUNDS else ROUNDS[0]
-    return Cell(images, "/".join(path), metric)
+    return MetricCell(images, "/".join(path), metric)
 
 
 def show_rounds(metrics: Mapping[str, object]) -> None:
@@ -148,12 +149,12 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
     _fit(job, checkpoint)
     seconds = time.perf_counter() - started
     _say_unmeasured(job)
-    task = job.parts.task
+    task, fields = job.parts.task, fields_of(job.parts.task)
     return {
         **job.best.metrics,
         **_test(config, job),
-        **{f"signature/{name}": text for name, text in getattr(task, "signatures", {}).items()},
-        **getattr(task, "extra_metrics", {}),
+        **{f"signature/{name}": text for name, text in fields.signatures.items()},
+        **fields.extra_metrics,
         "epochs": job.trainer.current_epoch,
         "steps": job.trainer.global_step,
         "seconds": round(seconds, 1),

@@ -21,9 +21,10 @@ from seqvise.images.features import FeatureStore, extract
 from seqvise.images.label_space import LABELS_FOLDER, WordSpace, read_word_space, split_images
 from seqvise.images.listing import SEEN_LABELS, ImageParts, ImageSplit, find_images
 from seqvise.images.options import is_weights_file
+from seqvise.options import option
 from seqvise.paths import cache_folder
 from seqvise.runs.directory import NETWORK
-from seqvise.runs.model import build_image_model, option
+from seqvise.runs.model import build_image_model
 from seqvise.tasks.zero_shot import ZeroShot
 from seqvise.training.build import Parts, make_task, preparing
 from seqvise.training.image_features import counting_images, extraction_device

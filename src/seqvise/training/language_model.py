@@ -14,8 +14,9 @@ from seqvise.datamodules.documents import LabelDataModule
 from seqvise.datamodules.stream import StreamDataModule
 from seqvise.errors import UserError
 from seqvise.inference.classifier import save_labels
+from seqvise.options import option
 from seqvise.paths import cache_folder
-from seqvise.runs.model import build_text_model, option
+from seqvise.runs.model import build_text_model
 from seqvise.training.build import Parts, make_task, preparing
 from seqvise.training.pretrained_encoder import load_encoder
 

@@ -17,6 +17,7 @@ from seqvise.errors import UserError
 from seqvise.files import atomic_folder
 from seqvise.models.awd_lstm.model import AwdEncoder, map_words
 from seqvise.models.awd_lstm.options import EncoderOptions
+from seqvise.options import option
 from seqvise.outputs import unwritable
 from seqvise.runs.directory import ASSETS, BEST, CHECKPOINTS, CONFIG
 from seqvise.runs.integrity import record_assets
@@ -64,7 +65,7 @@ def load_encoder(
     encoder = {name.removeprefix(ENCODER): value for name, value in weights.items() if name.startswith(ENCODER)}
     encoder["embedding.weight"] = map_words(encoder["embedding.weight"], rows)
     cast(AwdEncoder, model.encoder).load_state_dict(encoder)
-    same_cutoffs = getattr(run.config.model, "adaptive", None) == getattr(options, "adaptive", None)
+    same_cutoffs = option(run.config.model, "adaptive") == option(options, "adaptive")
     _load_projection(model, weights, rows, ("weight", "bias") if same_cutoffs else ("weight",))
     known = int((rows >= 0).sum()) - len(SPECIALS)
     return VocabularyCoverage(known, len(rows) - len(SPECIALS))

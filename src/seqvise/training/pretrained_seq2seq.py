@@ -16,6 +16,7 @@ from seqvise.models.awd_lstm.model import map_words
 from seqvise.models.awd_lstm.options import LanguageModelOptions
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.options import option
 from seqvise.runs.load import Run, trained_on
 from seqvise.runs.model import model_weights
 from seqvise.training.pretrained_encoder import VocabularyCoverage, word_rows
@@ -102,7 +103,7 @@ def _parts(side: nn.Module, name: str, key: str) -> tuple[nn.Embedding, list[nn.
 
 def _has_biases(run: Run, weights: dict[str, Tensor]) -> bool:
     """Whether the run has one bias for each word. With an adaptive softmax, biases belong to clusters."""
-    return "generator.bias" in weights and getattr(run.config.model, "adaptive", None) is None
+    return "generator.bias" in weights and option(run.config.model, "adaptive") is None
 
 
 def _checked(key: str, run: Run, options: RecurrentOptions, backwards: bool) -> Run:

@@ -14,8 +14,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from typing_extensions import override
 
 from seqvise.checksums import check_archive, read_failure
+from seqvise.classes import construct
 from seqvise.config.options import Config
-from seqvise.config.registry import LOGGER, STRATEGY, construct
+from seqvise.config.registry import LOGGER, STRATEGY
 from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write

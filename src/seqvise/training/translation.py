@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import nn
@@ -17,10 +16,12 @@ from seqvise.corpus.parallel.store import TokenStore
 from seqvise.corpus.tokens.vocabulary import Vocabulary
 from seqvise.datamodules.parallel import ParallelDataModule
 from seqvise.errors import UserError
+from seqvise.models.interface import LoadsWordVectors
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.options import option
 from seqvise.paths import cache_folder
-from seqvise.runs.model import build_model, option
+from seqvise.runs.model import build_model
 from seqvise.training.build import Parts, forcing_of, make_task, preparing
 from seqvise.training.pretrained_seq2seq import load_language_models
 from seqvise.vectors.initialise import check_files, initial_vectors
@@ -58,12 +59,12 @@ def _load_vectors(model: nn.Module, config: Config, store: TokenStore, seed: int
     with preparing():
         matrices = {side: _side_vectors(config, store, side, seed) for side in ("source", "target")}
     if any(matrix is not None for matrix in matrices.values()):
-        if not hasattr(model, "load_word_vectors"):
+        if not isinstance(model, LoadsWordVectors):
             raise UserError(
                 f"vectors={config.vectors.name}, but {type(model).__name__} has no load_word_vectors: "
                 "choose vectors=none, or add this method as in seqvise.models.recurrent.model.Recurrent."
             )
-        cast(Any, model).load_word_vectors(matrices["source"], matrices["target"])
+        model.load_word_vectors(matrices["source"], matrices["target"])
 
 
 def _load_pretrained(model: nn.Module, config: Config, store: TokenStore) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seqvise.reports.differences import text
-from seqvise.reports.grid import Grid, number_text, result_text
+from seqvise.reports.grid import TextTable, number_text, result_text
 from seqvise.reports.job import ABSENT
 from seqvise.reports.report import Result
 from seqvise.tuning.space import Choices, Parameter, Space, Value, label
@@ -42,14 +42,14 @@ def best_of(trials: Sequence[FrozenTrial], mode: str) -> FrozenTrial | None:
     return first[0] if first and first[0].state.name == "COMPLETE" else None
 
 
-def trials_grid(space: Space, metric: str, mode: str, trials: Sequence[FrozenTrial]) -> Grid:
+def trials_grid(space: Space, metric: str, mode: str, trials: Sequence[FrozenTrial]) -> TextTable:
     """One row per trial, best first: its parameters, the metric, its state and the reason."""
     head = ["", "trial", *(parameter.key for parameter in space), metric, "n", "state", "why"]
     rows = [_row(rank, space, trial) for rank, trial in enumerate(ranked(trials, mode), 1)]
     if not any(row[-1] for row in rows):
         head, rows = head[:-1], [row[:-1] for row in rows]
     numeric = {"", "trial", metric, "n"}
-    return Grid(head, rows, [name in numeric for name in head])
+    return TextTable(head, rows, [name in numeric for name in head])
 
 
 def _row(rank: int, space: Space, trial: FrozenTrial) -> list[str]:

@@ -307,7 +307,9 @@ def test_the_default_kind_depends_on_size_and_on_installed_packages(
     assert list(index_problems("nmslib")) == [
         "index=nmslib needs nmslib, which is not installed: `pip install 'seqvise[search]'`, or use index=exact."
     ]
-    assert list(index_problems("annoy")) == ["index is 'annoy', but must be one of auto, exact, nmslib, faiss."]
+    assert list(index_problems("annoy")) == [
+        "index is 'annoy', but must be one of auto, exact, nmslib, faiss, or the dotted path of a class of your own."
+    ]
 
 
 def test_nothing_heavy_is_imported_for_the_exact_index() -> None:

@@ -47,7 +47,7 @@ class StepLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None, steps: int, rows: int) -> None:
         self.weight = weight.detach().t()
         self.inputs: list[Tensor] = []
-        slots: Tensor = _Slots.apply(weight, bias, self.inputs, steps, rows)
+        slots: Tensor = _ProductSlots.apply(weight, bias, self.inputs, steps, rows)
         self.slots = slots.unbind(0)
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class StepLinear:
         return torch.addmm(slot, values, self.weight)
 
 
-class _Slots(torch.autograd.Function):
+class _ProductSlots(torch.autograd.Function):
     """The bias (or zeros) for each step, to which the products are added, so that it receives their gradient."""
 
     @staticmethod

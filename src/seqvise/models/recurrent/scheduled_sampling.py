@@ -62,7 +62,7 @@ class StepEmbedding:
     def __init__(self, weight: Tensor, steps: int, rows: int) -> None:
         self.weight = weight.detach()
         self.tokens = torch.full((steps, rows), PAD, device=weight.device)
-        zeros: Tensor = _Slots.apply(weight, self.tokens)
+        zeros: Tensor = _EmbeddingSlots.apply(weight, self.tokens)
         self.slots = zeros.unbind(0)
 
     def __call__(self, step: int, tokens: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class StepEmbedding:
         return F.embedding(tokens, self.weight) + self.slots[step]
 
 
-class _Slots(torch.autograd.Function):
+class _EmbeddingSlots(torch.autograd.Function):
     """Zeros for each step, to which the vectors are added, so that they receive the gradient of the vectors."""
 
     @staticmethod

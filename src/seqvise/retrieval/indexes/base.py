@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqvise.classes import find_class
+from seqvise.errors import UserError
 from seqvise.machine import usable_cores
 from seqvise.retrieval.indexes.nearest import RowIndices, Rows, angles_of, nearest_rows
 from seqvise.retrieval.options import EXACT, FAISS, NMSLIB, GraphOptions
@@ -90,6 +91,7 @@ class Kind(Protocol):
         ...
 
 
+METHODS = ("build", "load", "search", "save", "__len__")
 CLASSES = {
     EXACT: "seqvise.retrieval.indexes.exact.ExactIndex",
     NMSLIB: "seqvise.retrieval.indexes.nmslib.NmslibIndex",
@@ -98,9 +100,15 @@ CLASSES = {
 
 
 def find_kind(name: str) -> Kind:
-    """The class for a kind of index: ``exact``, ``nmslib`` or ``faiss``."""
-    module, _, class_name = CLASSES[name].rpartition(".")
-    return cast(Kind, getattr(import_module(module), class_name))
+    """The class for a kind of index: ``exact``, ``nmslib``, ``faiss``, or the dotted path of a class of your own.
+
+    Raises:
+        UserError: there is no such class, or it lacks a method of ``Kind`` or ``Index``.
+    """
+    kind = find_class("index", CLASSES.get(name, name))
+    if missing := [method for method in METHODS if not callable(getattr(kind, method, None))]:
+        raise UserError(f"index is '{name}', but that class has no {', '.join(missing)}: see docs/extending.md.")
+    return cast(Kind, kind)
 
 
 log = logging.getLogger(__name__)
