@@ -12,7 +12,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.compose import compose
-from seqvise.config.registry import update_paths
+from seqvise.config.registry import update_names
 from seqvise.moved import EXPERIMENTS, MODULES, NAMES, current, current_override, former_attribute, original
 from tests.earlier import EARLIER
 
@@ -81,7 +81,7 @@ def test_digests_use_the_first_path_of_a_class() -> None:
 def test_the_paths_of_an_earlier_config_are_updated(path: Path) -> None:
     config = cast(DictConfig, OmegaConf.load(path))
     before = (config.model._target_, config.model.task)
-    update_paths(config)
+    update_names(config)
     for former, present in zip(before, (config.model._target_, config.model.task), strict=True):
         module, _, name = present.rpartition(".")
         assert getattr(import_module(module), name).__module__ == module
@@ -98,7 +98,7 @@ def test_experiments_are_found_by_their_former_names() -> None:
 
 def test_a_former_path_in_a_config_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
-        update_paths(OmegaConf.create({"model": {"task": "seqvise.tasks.translation.Translation"}}), warn=True)
-        update_paths({"callbacks": {"extra": {"a": {"_target_": "seqvise.tasks.translation.Translation"}}}}, warn=True)
+        update_names(OmegaConf.create({"model": {"task": "seqvise.tasks.translation.Translation"}}), warn=True)
+        update_names({"callbacks": {"extra": {"a": {"_target_": "seqvise.tasks.translation.Translation"}}}}, warn=True)
     assert len([text for text in caplog.messages if text.startswith("callbacks.extra.a._target_: ")]) == 1
     assert len([text for text in caplog.messages if text.startswith("model.task: ")]) <= 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from seqvise.errors import UserError
+from seqvise.moved import current_metric
 from seqvise.reports.job import Job
 from seqvise.tasks.options import is_smaller_better
 
@@ -37,9 +38,10 @@ def chosen_metrics(jobs: Sequence[Job], requested: Sequence[str]) -> list[str]:
     if not requested:
         return [_monitored(jobs), *(name for name in MAIN if name in known and name != _monitored(jobs))]
     any_finished = any(job.state() == "ok" for job in jobs)
-    if messages := [_absent(name, known) for name in dict.fromkeys(requested) if any_finished and name not in known]:
+    names = list(dict.fromkeys(map(current_metric, requested)))
+    if messages := [_absent(name, known) for name in names if any_finished and name not in known]:
         raise UserError(*messages)
-    return list(dict.fromkeys(requested))
+    return names
 
 
 def numbers(jobs: Iterable[Job]) -> list[str]:
