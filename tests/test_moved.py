@@ -10,10 +10,23 @@ from typing import cast
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from seqvise.config.compose import compose
 from seqvise.config.registry import update_names
-from seqvise.moved import EXPERIMENTS, MODULES, NAMES, current, current_override, former_attribute, original
+from seqvise.moved import (
+    EXPERIMENTS,
+    METRICS,
+    MODULES,
+    NAMES,
+    current,
+    current_metrics,
+    current_override,
+    current_state_key,
+    former_attribute,
+    metric_names,
+    original,
+)
 from tests.earlier import EARLIER
 
 PUBLIC = (
@@ -94,6 +107,25 @@ def test_experiments_are_found_by_their_former_names() -> None:
     assert current_override("model=seed/rnn") == "model=seed/rnn"
     for former, name in EXPERIMENTS.items():
         assert compose([f"experiment={former}"]) == compose([f"experiment={name}"])
+
+
+def test_metrics_are_found_by_their_former_names() -> None:
+    assert current_override("monitor.metric=val/lesson_loss") == "monitor.metric=val/loss_free_padded"
+    assert current_override("monitor.metric=val/loss, test/free_loss") == "monitor.metric=val/loss,test/loss_free"
+    assert current_override("data.root=val/free_loss/x=y") == "data.root=val/free_loss/x=y"
+    assert metric_names("val/loss_free") == ("val/free_loss", "val/loss_free")
+    assert metric_names("val/bleu") == ("val/bleu",)
+    assert current_metrics({"val/free_loss": 1.5, "val/loss": 2.0}) == {"val/loss_free": 1.5, "val/loss": 2.0}
+    assert not set(METRICS) & set(METRICS.values())
+
+
+@pytest.mark.parametrize(("former", "name"), METRICS.items())
+@pytest.mark.parametrize("kind", [ModelCheckpoint, EarlyStopping])
+def test_states_of_callbacks_are_found_by_former_names_of_metrics(
+    kind: type[ModelCheckpoint | EarlyStopping], former: str, name: str
+) -> None:
+    assert current_state_key(kind(monitor=former).state_key) == kind(monitor=name).state_key
+    assert current_state_key(kind(monitor=name).state_key) == kind(monitor=name).state_key
 
 
 def test_a_former_path_in_a_config_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:

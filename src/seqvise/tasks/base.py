@@ -139,8 +139,8 @@ class Task(pl.LightningModule):
         Lightning calls this hook before it looks up the states, whose keys contain the name of the monitored metric.
         """
         self._step_totals = checkpoint.get(STEP_TOTALS)
-        states = checkpoint.get("callbacks", {})
-        checkpoint["callbacks"] = {current_state_key(key): state for key, state in states.items()}
+        if states := checkpoint.get("callbacks"):
+            checkpoint["callbacks"] = {current_state_key(key): state for key, state in states.items()}
 
     @property
     def _batches_per_step(self) -> int:
