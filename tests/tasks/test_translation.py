@@ -98,23 +98,23 @@ def stepwise(task: TranslationTask, batch: PairBatch, forced: bool, steps: int) 
 @torch.no_grad()
 def test_losses_equal_a_loop(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
     task, logged = trained
-    sums, word_count, correct = {"loss": 0.0, "free_loss": 0.0}, 0, 0
+    sums, word_count, correct = {"loss": 0.0, "loss_free": 0.0}, 0, 0
     for batch in sentences(store):
         target, steps = batch.target[0], batch.target.shape[1]
         forced = stepwise(task, batch, True, steps)
         sums["loss"] += float(F.cross_entropy(forced, target, reduction="sum"))
         free = stepwise(task, batch, False, steps)
-        sums["free_loss"] += float(F.cross_entropy(free, target, reduction="sum"))
+        sums["loss_free"] += float(F.cross_entropy(free, target, reduction="sum"))
         correct += int((forced.argmax(1) == target).sum())
         word_count += steps
     assert logged["val/loss"] == pytest.approx(sums["loss"] / word_count, rel=1e-4)
-    assert logged["val/free_loss"] == pytest.approx(sums["free_loss"] / word_count, rel=1e-4)
+    assert logged["val/loss_free"] == pytest.approx(sums["loss_free"] / word_count, rel=1e-4)
     assert logged["val/accuracy"] == pytest.approx(correct / word_count, rel=1e-6)
     assert logged["val/ppl"] == pytest.approx(math.exp(logged["val/loss"]), rel=1e-5)
 
 
 @torch.no_grad()
-def test_the_lesson_loss_includes_padding_up_to_the_longest_target_of_the_batch(
+def test_the_free_running_padded_loss_includes_padding_up_to_the_longest_target_of_the_batch(
     trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
@@ -127,7 +127,7 @@ def test_the_lesson_loss_includes_padding_up_to_the_longest_target_of_the_batch(
             alone = PairBatch(source, batch.target[row : row + 1], batch.rows[row : row + 1])
             total += float(F.cross_entropy(stepwise(task, alone, False, width), alone.target[0], reduction="sum"))
             steps += width
-    assert logged["val/lesson_loss"] == pytest.approx(total / steps, rel=1e-4)
+    assert logged["val/loss_free_padded"] == pytest.approx(total / steps, rel=1e-4)
     assert any((batch.target == PAD).any() for batch in batches(store))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Sequence
@@ -20,7 +19,8 @@ from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.launching.processes import in_sweep, job_directory, launching
 from seqvise.launching.sweep import failed_before
-from seqvise.runs.directory import METRICS
+from seqvise.moved import current_metric
+from seqvise.runs.directory import read_metrics
 from seqvise.runs.resume import AUTO, FAILED, changes_length, has_finished, is_new_run, resumed_config, warn_of_changes
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], r
 def _already_done(cfg: DictConfig, directory: Path, overrides: Sequence[str]) -> float | None:
     _check_finished(cfg, directory, overrides)
     log.info("The run in %s has already finished.", directory)
-    value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
+    value = read_metrics(directory).get(current_metric(cfg.monitor.metric))
     return value if isinstance(value, float) else None
 
 

@@ -18,6 +18,7 @@ from seqvise.config.options import Config
 from seqvise.config.schema import content
 from seqvise.errors import UserError, log_failure
 from seqvise.files import atomic_write, try_lock, write_text
+from seqvise.moved import current_metrics
 from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,11 @@ class RunDirectory:
 def read_status(path: Path) -> dict[str, Any]:
     """The content of a run's ``status.json``; empty if it is missing or cannot be read."""
     return read_object(path / STATUS)
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of a run's ``metrics.json`` by present names; empty if it is missing or cannot be read."""
+    return current_metrics(read_object(path / METRICS))
 
 
 def network_copy(path: Path, weights: str | None) -> str | None:

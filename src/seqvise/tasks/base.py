@@ -21,6 +21,7 @@ from seqvise.models.interface import (
     UnfreezeOptions,
 )
 from seqvise.models.options import ScaledDropoutOptions
+from seqvise.moved import current_state_key
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.distributed_means import on_device, sum_over_processes, world_size
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
@@ -149,8 +150,13 @@ class Task(pl.LightningModule, TaskFields):
             checkpoint[STEP_TOTALS] = self._step_totals.cpu()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restores the counts of an unfinished optimizer step."""
+        """Restores the counts of an unfinished optimizer step, and renames the states of callbacks.
+
+        Lightning calls this hook before it looks up the states, whose keys contain the name of the monitored metric.
+        """
         self._step_totals = checkpoint.get(STEP_TOTALS)
+        if states := checkpoint.get("callbacks"):
+            checkpoint["callbacks"] = {current_state_key(key): state for key, state in states.items()}
 
     @property
     def _batches_per_step(self) -> int:
