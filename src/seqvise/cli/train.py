@@ -97,8 +97,8 @@ def _acquire(config: Config, directory: Path, resumed: bool) -> Config:
     if resumed:
         return acquire(config)
     run = RunDirectory(directory)
-    run.write_config(config)
     with run.failure_recorded():
+        run.write_config(config)
         return acquire(config)
 
 
