@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from seqvise.decoding import decode, unknown
+from seqvise.decoding.forced_decoding import ForcedScores, force_words
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.inference import translator as translators
@@ -117,6 +121,34 @@ def test_batches_are_sorted_and_bounded() -> None:
     row_batches = list(batches(range(8), lengths, 16))
     assert row_batches == [[3, 0, 2, 5, 6], [4, 1], [7]]
     assert all(len(batch) * max(lengths[row] for row in batch) <= 16 * TYPICAL_LENGTH for batch in row_batches[:-1])
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_unknown_words_and_attention_share_one_forced_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attention: bool
+) -> None:
+    translator = load_translator(make_run(tmp_path / "run", unknown=4.0))
+    options = DecodingOptions(beam=3, nbest=2, unknown="copy")
+    # Two passes, as before attention was shared: one for the attention alone, one for the unknown words alone.
+    kept = translator.translate_nbest(TEXTS, attention, replace(options, unknown="keep"))
+    copied = translator.translate_nbest(TEXTS, False, options)
+    passes = []
+
+    def counted(*arguments: Any) -> ForcedScores:
+        passes.append(arguments)
+        return force_words(*arguments)
+
+    for module in (decode, unknown):
+        monkeypatch.setattr(module, "force_words", counted)
+    results = translator.translate_nbest(TEXTS, attention, options)
+    assert len(passes) == 1
+    assert "<unk>" in str([result.words for result in chain(*kept)])
+    for result, copy, keep in zip(chain(*results), chain(*copied), chain(*kept), strict=True):
+        assert (result.text, result.words, result.score) == (copy.text, copy.words, copy.score)
+        assert (result.source_words, result.log_prob) == (keep.source_words, keep.log_prob)
+        assert (result.attention is None) == (keep.attention is None)
+        if result.attention is not None and keep.attention is not None:
+            assert (result.attention == keep.attention).all()
 
 
 def test_unknown_words_are_copied_or_looked_up(tmp_path: Path) -> None:

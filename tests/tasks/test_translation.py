@@ -22,6 +22,7 @@ from seqvise.models.interface import BOS, PAD, PairBatch
 from seqvise.models.options import ForcingOptions
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.models.softmax.generator import Generator
 from seqvise.schedules.curves import build_schedules
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import seed_of
@@ -186,6 +187,36 @@ def test_the_training_loss_is_a_mean_over_words(store: TokenStore, count_padding
     expected = F.cross_entropy(logits[counted], target[counted], label_smoothing=smoothing)
     torch.testing.assert_close(task.training_step(batch, 0), expected, rtol=1e-4, atol=1e-4)
     assert task.last_tokens == int(counted.sum())
+
+
+def test_every_loss_is_computed_by_the_generator(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build(store, LossOptions(label_smoothing=0.1, precision="fp32")).eval()
+    smoothings: list[float] = []
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+
+    def zero(_: Generator, outputs: Tensor, targets: Tensor, smoothing: float, *__: object) -> Tensor:
+        assert len(outputs) == len(targets)
+        smoothings.append(smoothing)
+        return outputs.sum() * 0
+
+    monkeypatch.setattr(Generator, "loss", zero)
+    batch = first_batch(store, [0, 1, 2, 3])
+    assert float(task.training_step(batch, 0)) == 0
+    task.on_validation_epoch_start()
+    task.validation_step(batch, 0)
+    means = task._totals.means(task.device)
+    assert (means["loss"], means["loss_free"], means["loss_free_padded"]) == (0, 0, 0)
+    assert smoothings == [0.1, 0, 0, 0], "training, then the teacher-forced, free-running and padded losses"
+
+
+def test_a_projection_needs_no_loss_of_its_own(store: TokenStore) -> None:
+    batch, task = first_batch(store, [0, 1, 2, 3]), build(store).eval()
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+    expected = task.training_step(batch, 0)
+    linear = torch.nn.Linear(16, len(store.target.vocabulary))
+    linear.load_state_dict(task.model.generator.state_dict())  # type: ignore[union-attr]
+    task.model.generator = linear
+    assert torch.equal(task.training_step(batch, 0), expected)
 
 
 def test_only_training_uses_a_sampled_softmax(store: TokenStore) -> None:

@@ -22,7 +22,7 @@ from seqvise.corpus.documents.store import TextReport
 from seqvise.corpus.parallel.report import CorpusReport, SideReport
 from seqvise.paths import cache_folder
 from seqvise.plain_text import printable
-from seqvise.training.download import fetch_missing
+from seqvise.training.acquire import acquire
 from seqvise.training.image_features import prepare_images
 
 
@@ -38,8 +38,7 @@ def _missing(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]
 def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     from seqvise.corpus.parallel.prepare import prepare_corpus
 
-    config = typed(cfg)
-    fetch_missing(config)
+    config = acquire(typed(cfg))
     if config.data.kind == "images":
         prepare_images(config)
         return

@@ -238,10 +238,10 @@ class Translator:
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         nbest = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        positions = None if table is None else attended_positions(self._steps(), src, nbest.tokens).tolist()
         translated = [self._results(sentence, nbest, row) for row, sentence in enumerate(sentences)]
-        if table is None or positions is None:
+        if table is None:
             return translated
+        positions = attended_positions(self._steps(), src, nbest.tokens, nbest.attention).tolist()
         return [
             [
                 self._without_unknown(sentence.text, result, positions[row][rank], table)

@@ -91,16 +91,22 @@ class RunDirectory:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Writes ``status.json``: running, then ok, or failed with the reason and whether the run was interrupted.
+        """Writes ``status.json``: running, then ok, or as ``failure_recorded``."""
+        started = time.time()
+        self._write_status("running", started)
+        with self.failure_recorded():
+            yield
+            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
+
+    @contextmanager
+    def failure_recorded(self) -> Iterator[None]:
+        """If the block fails, writes ``status.json``: failed, with the reason and whether the run was interrupted.
 
         Raises:
             RunFailedError: replaces an unexpected error in any process; the traceback is written to the run's log.
         """
-        started = time.time()
-        self._write_status("running", started)
         try:
             yield
-            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
         except BaseException as error:
             # Lightning turns an interrupt during fit into sys.exit(1); SIGTERM ends in sys.exit(143).
             exit_types = (KeyboardInterrupt, SystemExit)

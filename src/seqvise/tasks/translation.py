@@ -15,9 +15,7 @@ from seqvise.decoding.greedy import Hypotheses, greedy
 from seqvise.metrics.text import score_text
 from seqvise.models.interface import PairBatch, Seq2SeqModel
 from seqvise.models.options import ForcingOptions
-from seqvise.models.softmax.chunked import linear_cross_entropy
 from seqvise.models.softmax.generator import WordPicker
-from seqvise.models.softmax.sampled import sampled_cross_entropy
 from seqvise.moved import former_attribute
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
@@ -155,12 +153,7 @@ class TranslationTask(TextTask):
         rows, words = outputs.flatten(0, 1), target.flatten()
         if positions is not None:
             rows, words = rows.index_select(0, positions), words.index_select(0, positions)
-        generator, options = self.seq2seq.generator, self.loss_options
-        tensors = (rows, generator.weight, generator.bias, words)
-        settings = (options.chunk, self._product_dtype())
-        if training and options.sampled is not None:
-            return sampled_cross_entropy(*tensors, options.sampled, *settings), len(words)
-        return linear_cross_entropy(*tensors, options.label_smoothing if training else 0.0, *settings), len(words)
+        return self._summed_loss(self.seq2seq.generator, rows, words, training), len(words)
 
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())
