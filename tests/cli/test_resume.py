@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from seqvise.cli.main import main
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -56,7 +57,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, str(ROOT / "train.py"), *words]
+    return [str(ROOT / "train.py"), *words]
 
 
 def environment() -> dict[str, str]:
@@ -64,19 +65,14 @@ def environment() -> dict[str, str]:
 
 
 def train(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), cwd=here, env=environment(), capture_output=True, text=True, check=False)
+    return forked.run(command(*words), cwd=here, env=environment())
 
 
 def stopped(here: Path, words: Sequence[str], step: int, signum: int) -> int:
     """Sends a signal when training reaches a step, and returns the exit code."""
     slow = ["+callbacks.extra.slow._target_=slow.Slow"]
-    process = subprocess.Popen(
-        command(*words, *slow),
-        cwd=here,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+    process = forked.Forked(
+        command(*words, *slow), cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -175,7 +171,7 @@ def test_auto_starts_resumes_and_skips_finished_runs(here: Path) -> None:
 
 def test_a_locked_folder_is_not_changed(here: Path) -> None:
     run = here / "busy"
-    process = subprocess.Popen(
+    process = forked.Forked(
         command(
             *SMALL,
             "+callbacks.extra.slow._target_=slow.Slow",
@@ -186,7 +182,6 @@ def test_a_locked_folder_is_not_changed(here: Path) -> None:
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
     )
     wait_for(lambda: (run / "status.json").is_file())
     done = train(here, f"resume={run}", "trust=true")
