@@ -23,9 +23,12 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver, reduction
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, TypeAlias
 
 import pytest
+
+from seqvise.launching.parent import SWEEP
 
 ROOT = Path(__file__).parents[1]
 Stream: TypeAlias = IO[Any] | int
@@ -35,22 +38,32 @@ class Forked:
     """A command in a fork of the server, used like ``subprocess.Popen`` with text streams.
 
     Args:
-        command: arguments of Python: a script and its arguments, or ``-m``, a module and its arguments.
+        command: arguments of Python: a script and its arguments, or ``-m``, a module and its arguments; ``-P`` may
+            come first.
         cwd: the working directory.
         env: the environment variables.
         stdout: an open file, ``subprocess.PIPE`` or ``subprocess.DEVNULL``.
-        stderr: the same of the standard error.
+        stderr: the same, or ``subprocess.STDOUT``.
+        start_new_session: as in ``subprocess.Popen``.
     """
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: Stream, stderr: Stream
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: Stream,
+        stderr: Stream,
+        start_new_session: bool = False,
     ) -> None:
         self.args = list(command)
         with contextlib.ExitStack() as opened:
             self.stdout, output = _stream(stdout, opened)
-            self.stderr, errors = _stream(stderr, opened)
+            self.stderr, errors = (None, output) if stderr == subprocess.STDOUT else _stream(stderr, opened)
             path = _search_path(env.get("PYTHONPATH"))
-            arguments = (self.args, str(cwd), dict(env), path, _Descriptors(output, errors))
+            streams = _Descriptors(output, errors)
+            arguments = (self.args, str(cwd), dict(env), path, streams, start_new_session)
             self._process = server().Process(target=_run_command, args=arguments)
             self._process.start()
 
@@ -88,6 +101,10 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, signum)
 
+    def terminate(self) -> None:
+        """Sends SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """Kills the command."""
         self.send_signal(signal.SIGKILL)
@@ -107,6 +124,17 @@ def run(
         output.seek(0)
         errors.seek(0)
         return subprocess.CompletedProcess(process.args, code, output.read(), errors.read())
+
+
+@pytest.fixture
+def forked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of sweeps that this process starts are forks, too."""
+
+    def start(command: Sequence[str], *, stdin: int, **options: Any) -> Forked:  # noqa: ARG001
+        return Forked(command[1:], cwd=Path.cwd(), **options)
+
+    replaced = SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr("seqvise.launching.local.subprocess", replaced)
 
 
 class _Descriptors:
@@ -155,22 +183,32 @@ def _search_path(python_path: str | None) -> list[str]:
 
 
 def _run_command(
-    command: Sequence[str], cwd: str, environment: dict[str, str], path: Sequence[str], streams: Sequence[int]
+    command: Sequence[str],
+    cwd: str,
+    environment: dict[str, str],
+    path: Sequence[str],
+    streams: Sequence[int],
+    new_session: bool,
 ) -> None:
     """Makes the fork what a new process with this command would be, and runs it."""
     import torch
 
+    if new_session:
+        os.setsid()
     for target, descriptor in enumerate(streams, 1):
         os.dup2(descriptor, target)
+    for descriptor in set(streams):
         os.close(descriptor)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    if SWEEP in os.environ:
+        os.environ[SWEEP] = str(os.getppid())  # a job ends with its parent, here the server
     multiprocessing.set_start_method(None, force=True)  # type: ignore[arg-type]
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    module = command[0] == "-m"
-    program, *arguments = command[1:] if module else command
-    sys.path[:] = [cwd if module else str(Path(program).parent), *path]
+    safe_path, module = command[0] == "-P", "-m" in command[:2]
+    program, *arguments = command[safe_path + module :]
+    sys.path[:] = [*([] if safe_path else [cwd if module else str(Path(program).parent)]), *path]
     sys.argv[:] = [program, *arguments]
     try:
         if module:
