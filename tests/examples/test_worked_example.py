@@ -12,6 +12,8 @@ import pytest
 import torch
 import yaml
 
+from tests import forked
+
 ROOT = Path(__file__).parents[2]
 WORDS = [
     "model=mine",
@@ -25,11 +27,11 @@ WORDS = [
 
 
 def process(folder: Path, *words: str, script: str = "train.py") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    """Runs a command in a new process."""
     return subprocess.run(
         [sys.executable, *([str(ROOT / script)] if script else ["-c", TRANSLATE]), *words],
         cwd=folder,
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -37,6 +39,7 @@ def process(folder: Path, *words: str, script: str = "train.py") -> subprocess.C
     )
 
 
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 # The console script: unlike `python -m`, it leaves the folder it is started in out of sys.path.
 TRANSLATE = "import sys; sys.path.remove(''); from seqvise.cli.main import main; sys.exit(main())"
 
@@ -86,7 +89,7 @@ def test_the_callback_is_the_persons_own(run: Path) -> None:
 
 def test_it_translates(project: Path, run: Path) -> None:
     words = ["translate", f"run={run}", "input=corpus/animals.fr", "device=cpu"]
-    done = process(project, *words, script="")
+    done = forked.run(["-P", "-m", "seqvise.cli.main", *words], cwd=project, env=ENVIRONMENT)
     assert done.returncode == 2
     assert "model._target_ is 'mine.model.BagOfWords', a class outside of seqvise" in done.stderr
     done = process(project, *words, "trust=true", script="")
@@ -95,7 +98,7 @@ def test_it_translates(project: Path, run: Path) -> None:
 
 
 def test_its_own_options_are_checked(project: Path) -> None:
-    done = process(project, *WORDS, "model.pooling=median")
+    done = forked.run([str(ROOT / "train.py"), *WORDS, "model.pooling=median"], cwd=project, env=ENVIRONMENT)
     assert done.returncode == 2
     assert done.stderr == "seqvise: model.pooling is 'median', but must be one of mean, max.\n"
 
