@@ -176,7 +176,9 @@ def server() -> ForkServerContext:
 @functools.cache
 def _search_path(python_path: str | None) -> list[str]:
     """``sys.path`` of a new process without its first entry, the folder of the script."""
-    environment = os.environ | ({} if python_path is None else {"PYTHONPATH": python_path})
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if python_path is not None:
+        environment["PYTHONPATH"] = python_path
     code = "import json, sys; print(json.dumps(sys.path[1:]))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     return list(json.loads(done.stdout))
@@ -204,7 +206,7 @@ def _run_command(
     os.environ.update(environment)
     if SWEEP in os.environ:
         os.environ[SWEEP] = str(os.getppid())  # a job ends with its parent, here the server
-    multiprocessing.set_start_method(None, force=True)  # type: ignore[arg-type]
+    multiprocessing.set_start_method(None, force=True)
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
     safe_path, module = command[0] == "-P", "-m" in command[:2]
     program, *arguments = command[safe_path + module :]
