@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +18,6 @@ pytest.importorskip("torchvision")
 from seqvise.cli.main import main
 from seqvise.images.labels import LabelTable
 from seqvise.inference.embedder import load_embedder
-from tests import forked
 from tests.cli.test_search_run import TRAIN
 from tests.images.draw import TinyNetwork, draw_folder
 
@@ -63,7 +63,7 @@ def search(folder: Path, run: Path) -> dict[str, float]:
         "device=cpu",
         "trust=true",
     ]
-    forked.run(["-m", "seqvise.cli.main", *argv], cwd=folder, env=os.environ).check_returncode()
+    subprocess.run([sys.executable, "-m", "seqvise.cli.main", *argv], cwd=folder, check=True, capture_output=True)
     (answer,) = json.loads((folder / "nouns.json").read_text())["answers"]
     return {hit["name"]: hit["cosine"] for hit in answer["hits"]}
 

@@ -17,7 +17,6 @@ import pytest
 
 from seqvise.cli.support.hydra_command import for_hydra, joins_running_job
 from seqvise.cli.train import main as hydra_main
-from tests import forked
 
 pytestmark = pytest.mark.timeout(600)  # a dozen processes, each of which loads torch
 ROOT = Path(__file__).parents[2]
@@ -107,10 +106,7 @@ class Draws(Sweeper):
 def train(here: Path, *words: str, start: Sequence[str] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", **variables}
     environment["PYTHONPATH"] = os.pathsep.join([str(here), environment.get("PYTHONPATH", "")])
-    script = [str(ROOT / "train.py"), *words]
-    if not start:
-        return forked.run(script, cwd=here, env=environment, timeout=500)
-    command = [sys.executable, *start, *script]
+    command = [sys.executable, *start, str(ROOT / "train.py"), *words]
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-
-from tests import forked
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["data.limit=100", "model=attention", "model.embedding=16", "model.encoder_hidden=8", "model.decoder_hidden=16"]
@@ -28,9 +28,9 @@ def train(folder: Path, *words: str) -> tuple[dict[str, Tensor], dict[str, float
 
 def run(folder: Path, *words: str) -> tuple[dict[str, Any], dict[str, float]]:
     """The last checkpoint and the metrics of a run."""
-    command = [str(ROOT / "train.py"), f"hydra.run.dir={folder}", *words]
+    command = [sys.executable, str(ROOT / "train.py"), f"hydra.run.dir={folder}", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQVISE_OUTPUTS": str(folder.parent)}
-    done = forked.run(command, cwd=ROOT, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     return saved, json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -12,8 +12,6 @@ import pytest
 import torch
 import yaml
 
-from tests import forked
-
 ROOT = Path(__file__).parents[2]
 WORDS = [
     "model=mine",
@@ -27,11 +25,11 @@ WORDS = [
 
 
 def process(folder: Path, *words: str, script: str = "train.py") -> subprocess.CompletedProcess[str]:
-    """Runs a command in a new process."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, *([str(ROOT / script)] if script else ["-c", TRANSLATE]), *words],
         cwd=folder,
-        env=ENVIRONMENT,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=120,
@@ -39,7 +37,6 @@ def process(folder: Path, *words: str, script: str = "train.py") -> subprocess.C
     )
 
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 # The console script: unlike `python -m`, it leaves the folder it is started in out of sys.path.
 TRANSLATE = "import sys; sys.path.remove(''); from seqvise.cli.main import main; sys.exit(main())"
 
@@ -89,7 +86,7 @@ def test_the_callback_is_the_persons_own(run: Path) -> None:
 
 def test_it_translates(project: Path, run: Path) -> None:
     words = ["translate", f"run={run}", "input=corpus/animals.fr", "device=cpu"]
-    done = forked.run(["-P", "-m", "seqvise.cli.main", *words], cwd=project, env=ENVIRONMENT)
+    done = process(project, *words, script="")
     assert done.returncode == 2
     assert "model._target_ is 'mine.model.BagOfWords', a class outside of seqvise" in done.stderr
     done = process(project, *words, "trust=true", script="")
@@ -98,7 +95,7 @@ def test_it_translates(project: Path, run: Path) -> None:
 
 
 def test_its_own_options_are_checked(project: Path) -> None:
-    done = forked.run([str(ROOT / "train.py"), *WORDS, "model.pooling=median"], cwd=project, env=ENVIRONMENT)
+    done = process(project, *WORDS, "model.pooling=median")
     assert done.returncode == 2
     assert done.stderr == "seqvise: model.pooling is 'median', but must be one of mean, max.\n"
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from seqvise.launching.watchdog import FOLDER, Watchdog
-from tests import forked
 
 RANK = """
 import sys, time
@@ -116,13 +115,13 @@ TRAINING = (
 )
 
 
-def train(folder: Path, *words: str) -> forked.Forked:
+def train(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())", "train"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SEQVISE_OUTPUTS": str(folder)}
-    command = ["-m", "seqvise.cli.main", "train", *words]
-    return forked.Forked(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen([*command, *words], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def process_of(run: Path, rank: int, training: forked.Forked) -> int:
+def process_of(run: Path, rank: int, training: subprocess.Popen[str]) -> int:
     """The process of a rank that has been alive for a while and has a checkpoint to go back to."""
     file, until = run / FOLDER / str(rank), time.monotonic() + 120
     written = (run / "checkpoints" / "last.ckpt", run / "progress.jsonl", file)
