@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from seqvise.cli.main import main
-from tests import forked
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -57,7 +56,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [str(ROOT / "train.py"), *words]
+    return [sys.executable, str(ROOT / "train.py"), *words]
 
 
 def environment() -> dict[str, str]:
@@ -65,14 +64,19 @@ def environment() -> dict[str, str]:
 
 
 def train(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return forked.run(command(*words), cwd=here, env=environment())
+    return subprocess.run(command(*words), cwd=here, env=environment(), capture_output=True, text=True, check=False)
 
 
 def stopped(here: Path, words: Sequence[str], step: int, signum: int) -> int:
     """Sends a signal when training reaches a step, and returns the exit code."""
     slow = ["+callbacks.extra.slow._target_=slow.Slow"]
-    process = forked.Forked(
-        command(*words, *slow), cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    process = subprocess.Popen(
+        command(*words, *slow),
+        cwd=here,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -171,7 +175,7 @@ def test_auto_starts_resumes_and_skips_finished_runs(here: Path) -> None:
 
 def test_a_locked_folder_is_not_changed(here: Path) -> None:
     run = here / "busy"
-    process = forked.Forked(
+    process = subprocess.Popen(
         command(
             *SMALL,
             "+callbacks.extra.slow._target_=slow.Slow",
@@ -182,6 +186,7 @@ def test_a_locked_folder_is_not_changed(here: Path) -> None:
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        text=True,
     )
     wait_for(lambda: (run / "status.json").is_file())
     done = train(here, f"resume={run}", "trust=true")
