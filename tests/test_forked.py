@@ -58,8 +58,9 @@ def test_a_module_is_found_as_in_a_new_process(script: Path, flags: list[str]) -
 
 def test_a_fork_receives_signals(tmp_path: Path) -> None:
     (tmp_path / "waits.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(100)\n")
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    process = forked.Forked(["waits.py"], cwd=tmp_path, env=os.environ, **streams)
+    process = forked.Forked(
+        ["waits.py"], cwd=tmp_path, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     assert process.poll() is None
