@@ -183,7 +183,7 @@ def _columns(data: DataOptions) -> list[int] | list[str] | None:
 
 
 def _phrasebook(data: DataOptions) -> Block:
-    from seqvise.corpus.phrasebook.corpus import phrasebook_pairs
+    from seqvise.corpus.phrasebook.corpus import cached_pairs
 
-    french, english = map(list, zip(*phrasebook_pairs(), strict=True))
+    french, english = map(list, zip(*cached_pairs(), strict=True))
     return Block(french, english) if data.source == "fr" else Block(english, french)
