@@ -61,7 +61,10 @@ def generate(options: GenerateOptions) -> None:
     """
     if messages := list(options.errors()):
         raise UserError(*messages)
-    with nullcontext() if options.input is None else reading(options.input) as source, writing(options.output) as target:
+    with (
+        nullcontext() if options.input is None else reading(options.input) as source,
+        writing(options.output) as target,
+    ):
         from seqvise.inference.language_model import load_language_model
 
         scorer = load_language_model(options.run, options.device, options.batch, options.trust)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from seqvise.models.awd_lstm.model import AwdLstm, StreamState
-from seqvise.models.interface import UNK, SourceBatch, StepOutput
+from seqvise.models.interface import BOS, PAD, UNK, SourceBatch, StepOutput
 
 
 class PromptState(NamedTuple):
@@ -26,7 +26,8 @@ class PromptState(NamedTuple):
 
 
 class PromptedModel:
-    """A language model that continues prompts. It never predicts ``<unk>``.
+    """A language model that continues prompts. Words that are never generated (``<bos>``, ``<pad>`` and
+    ``<unk>``) have probability 0.
 
     Args:
         model: in evaluation mode.
@@ -51,7 +52,7 @@ class PromptedModel:
             output = self.model(tokens.unsqueeze(1), layers)
             layers, outputs = output.state, output.outputs[:, -1]
         logits = self.model.generator(outputs).float()
-        logits[:, UNK] = float("-inf")
+        logits[:, [BOS, PAD, UNK]] = float("-inf")
         return StepOutput(logits, PromptState(layers, None), None)
 
     def reorder(self, state: PromptState, rows: Tensor) -> PromptState:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,6 +24,7 @@ from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import GenerationOptions
 from seqvise.errors import UserError
 from seqvise.inference.translator import END, batches, find_device
+from seqvise.metrics.perplexity import perplexity
 from seqvise.models.awd_lstm.model import AwdLstm
 from seqvise.models.interface import EOS, PAD, UNK, pad, source_batch
 from seqvise.options import option_errors
@@ -47,7 +47,7 @@ class GeneratedText:
     Attributes:
         text: the whole text, with the prompt as the tokenizer reads it.
         words: the generated words, in the order of generation, including ``<eos>`` if it was reached.
-        log_prob: the sum of their log-probabilities, without ``<unk>``, which is never generated.
+        log_prob: the sum of their log-probabilities, normalised without ``<unk>``, which is never generated.
     """
 
     text: str
@@ -83,7 +83,7 @@ class LanguageScorer:
         """The perplexity of one text, or of each: read after ``<eos>`` as in training, with its ``<eos>`` predicted."""
         if isinstance(texts, str):
             return self.perplexity([texts])[0]
-        return [math.exp(-log_probs.mean()) for log_probs in self.log_probs(self.encode(texts))]
+        return [perplexity(-float(log_probs.mean())) for log_probs in self.log_probs(self.encode(texts))]
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each text, with ``EOS`` at the end."""

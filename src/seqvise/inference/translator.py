@@ -27,7 +27,7 @@ from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
 from seqvise.options import option_errors
-from seqvise.runs.load import PARALLEL, Run, other_command
+from seqvise.runs.load import PARALLEL, Run, other_command, trained_on
 from seqvise.runs.model import load_model, option
 from seqvise.workers import can_fork, fork_map
 
@@ -41,11 +41,13 @@ def load_seq2seq(run: Run) -> nn.Module:
         UserError: the run is of another task, or incomplete; see ``load_model``.
     """
     target = option(run.config.model, "_target_")
+    if command := other_command(run, PARALLEL):
+        raise UserError(f"{run.path} cannot translate: {trained_on(run)}. Give a run of a translation model{command}.")
     missing = [name for name in STEP_METHODS if not hasattr(find_class("model._target_", target, MODULE), name)]
     if missing:
         raise UserError(
             f"{run.path} cannot translate: its model, {target}, has no {', '.join(missing)}. "
-            f"Give a run of a translation model{other_command(run, PARALLEL)}."
+            "Give a run of a translation model."
         )
     return load_model(run)
 
