@@ -16,7 +16,7 @@ def test_every_name_is_importable_and_listed() -> None:
         assert getattr(seqvise, name) is not None
         assert name in dir(seqvise)
     with pytest.raises(AttributeError, match="no attribute 'load_runs'"):
-        _ = seqvise.load_runs  # type: ignore[attr-defined]
+        _ = seqvise.load_runs
 
 
 def test_importing_the_package_and_its_options_does_not_import_torch() -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -162,7 +163,7 @@ def test_a_backward_model_adds_words_before_the_prompt(tmp_path: Path) -> None:
         ({"beam": 2}, "beam: there is no such option; the options are temperature, top_k, top_p, n, seed, max_length."),
     ],
 )
-def test_invalid_options_are_refused(scorer: LanguageScorer, keywords: dict[str, float], sentence: str) -> None:
+def test_invalid_options_are_refused(scorer: LanguageScorer, keywords: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as error:
         scorer.generate("le", **keywords)
     assert str(error.value).startswith(sentence)

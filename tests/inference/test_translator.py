@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,8 +75,9 @@ def test_one_text_has_one_translation(translator: Translator) -> None:
 
 def test_options_are_keywords(translator: Translator) -> None:
     options = DecodingOptions(beam=4, nbest=3, alpha=0.5)
-    for keywords in ({"beam": 4, "nbest": 3}, {"nbest": 3, "options": DecodingOptions(beam=4)}):
-        results = translator.translate(TEXTS, alpha=0.5, **keywords)  # type: ignore[arg-type]
+    both: tuple[dict[str, Any], ...] = ({"beam": 4, "nbest": 3}, {"nbest": 3, "options": DecodingOptions(beam=4)})
+    for keywords in both:
+        results = translator.translate(TEXTS, alpha=0.5, **keywords)
         for result, nbest in zip(results, translator.translate_nbest(TEXTS, options=options), strict=True):
             assert [result.text, *(other.text for other in result.alternatives)] == [best.text for best in nbest]
             assert result.score == nbest[0].score
@@ -90,7 +92,7 @@ def test_options_are_keywords(translator: Translator) -> None:
         ({"beam": 0}, "beam is 0, but must be at least 1."),
     ],
 )
-def test_invalid_keywords_are_refused(translator: Translator, keywords: dict[str, int], sentence: str) -> None:
+def test_invalid_keywords_are_refused(translator: Translator, keywords: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as error:
         translator.translate("qui ?", **keywords)
     assert str(error.value).startswith(sentence)

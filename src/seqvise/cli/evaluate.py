@@ -195,9 +195,10 @@ def _evaluate_documents(options: EvaluateOptions, run: Run, texts: dict[str, lis
 
     measure = _language_models if run.config.data.kind == STREAM else _classifiers
     labels, systems = measure(options, run, texts)
+    context = options.context if run.config.data.kind == STREAM else None
     files = {key: str(path) for key, path in options.files().items() if key != "against"}
     sampling = Sampling(options.samples, options.seed)
-    report = build_document_report(files, texts["source"], systems, sampling, labels)
+    report = build_document_report(files, texts["source"], systems, sampling, labels, context)
     _write_json(options, report)
     if options.scores is not None:
         write_output(options.scores, line_scores(systems[0], texts["source"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,14 @@ from seqvise.tasks.classification import f1_scores, macro_f1
 
 TITLES = {
     "perplexity": "perplexity",
-    "loss": "loss (nats per token)",
+    "loss": "loss (nats)",
     "tokens": "tokens",
     "unknown_tokens": "  out of vocabulary",
     "accuracy": "accuracy, %",
     "f1": "macro F1",
 }
 NOTES = {"perplexity": "Lower perplexity is better.", "accuracy": ""}
+CONTEXTS = {"line": "each line is read by itself", "file": "each line is read after all lines before it"}
 MAX_LABELS = 12
 """Maximum number of labels whose confusion matrix is printed."""
 
@@ -95,6 +96,7 @@ class DocumentReport:
         significance: comparison of the main score; empty without ``against``.
         sampling: samples and seed of all intervals and p values.
         labels: of a classifier.
+        context: of a language model: ``line`` or ``file``.
     """
 
     files: dict[str, str]
@@ -104,7 +106,8 @@ class DocumentReport:
     against: DocumentScores | None
     significance: dict[str, Comparison]
     sampling: Sampling
-    labels: Sequence[str] = field(default=())
+    labels: Sequence[str] = ()
+    context: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; non-finite numbers become None, as JSON does not support them."""
@@ -113,7 +116,7 @@ class DocumentReport:
 
 def build_document_report(
     files: Mapping[str, str], texts: Sequence[str], systems: Sequence[DocumentSystem], sampling: Sampling,
-    labels: Sequence[str] = (),
+    labels: Sequence[str] = (), context: str | None = None,
 ) -> DocumentReport:  # fmt: skip
     """Scores one system, and compares it with another. systems: one or two."""
     reports = [_scores(system, sampling) for system in systems]
@@ -121,7 +124,7 @@ def build_document_report(
     comparisons = {systems[0].main: compare(systems[0].statistics, systems[1].statistics, *sampling)} if two else {}
     against = reports[1] if two else None
     empty = len(texts) - documents
-    return DocumentReport(dict(files), documents, empty, reports[0], against, comparisons, sampling, labels)
+    return DocumentReport(dict(files), documents, empty, reports[0], against, comparisons, sampling, labels, context)
 
 
 def _scores(system: DocumentSystem, sampling: Sampling) -> DocumentScores:
@@ -246,6 +249,8 @@ def _head(report: DocumentReport) -> RenderableType:
     rows.add_row("documents", f"{report.documents:,}{empty}")
     for name, system in _systems(report).items():
         rows.add_row(name, Text(system.name))
+    if report.context is not None:
+        rows.add_row("context", CONTEXTS[report.context])
     return rows
 
 
@@ -272,7 +277,7 @@ def _number(value: float | None) -> str:
 
 
 def _confusion(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> RenderableType:
-    rows = table("Predicted labels of the run, one row per true label", "")
+    rows = table("Confusion matrix of the run", "true label")
     for label in labels:
         rows.add_column(Text(label), justify="right")
     rows.add_column("F1", justify="right", style="dim")
