@@ -66,6 +66,41 @@ def test_the_best_hypothesis_is_the_translation(translator: Translator) -> None:
             assert result.score == pytest.approx(result.log_prob / max(len(result.words), 1), abs=1e-4)
 
 
+def test_one_text_has_one_translation(translator: Translator) -> None:
+    (expected,) = translator.translate(["où es-tu ?"])
+    assert translator.translate("où es-tu ?").text == expected.text
+    nbest = translator.translate_nbest("où es-tu ?", beam=4, nbest=3)
+    assert [result.text for result in nbest] == [
+        result.text
+        for result in translator.translate_nbest(["où es-tu ?"], options=DecodingOptions(beam=4, nbest=3))[0]
+    ]
+
+
+def test_options_are_keywords(translator: Translator) -> None:
+    options = DecodingOptions(beam=4, nbest=3, alpha=0.5)
+    both: tuple[dict[str, Any], ...] = ({"beam": 4, "nbest": 3}, {"nbest": 3, "options": DecodingOptions(beam=4)})
+    for keywords in both:
+        results = translator.translate(TEXTS, alpha=0.5, **keywords)
+        for result, nbest in zip(results, translator.translate_nbest(TEXTS, options=options), strict=True):
+            assert [result.text, *(other.text for other in result.alternatives)] == [best.text for best in nbest]
+            assert result.score == nbest[0].score
+
+
+@pytest.mark.parametrize(
+    ("keywords", "sentence"),
+    [
+        ({"beem": 5}, "beem: there is no such option; did you mean beam?"),
+        ({"beam_size": 5}, "beam_size: there is no such option; did you mean beam?"),
+        ({"xyz": 5}, "xyz: there is no such option; the options are beam, nbest, length_penalty, "),
+        ({"beam": 0}, "beam is 0, but must be at least 1."),
+    ],
+)
+def test_invalid_keywords_are_refused(translator: Translator, keywords: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        translator.translate("qui ?", **keywords)
+    assert str(error.value).startswith(sentence)
+
+
 def test_attention_has_a_row_for_each_word(translator: Translator) -> None:
     for result in translator.translate(TEXTS, attention=True, options=DecodingOptions(beam=3)):
         if result.words:

@@ -40,7 +40,12 @@ class ReferenceLoss:
     @property
     def perplexity(self) -> float:
         """``exp(loss)``; infinite if it overflows."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        return perplexity(self.loss)
+
+
+def perplexity(loss: float) -> float:
+    """``exp(loss)``; infinite if it overflows."""
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 @torch.inference_mode()
