@@ -43,7 +43,7 @@ class SideScripts(Options):
                 yield side, "is an empty list: name a script, or set it to null for all of them."
             for script in scripts or ():
                 if script not in SCRIPTS:
-                    yield side, f"has '{script}', but must be names from {', '.join(SCRIPTS)}."
+                    yield side, f"has '{script}', but must be names from {', '.join(sorted(SCRIPTS))}."
 
 
 @dataclass

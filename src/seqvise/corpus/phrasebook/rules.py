@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import isfunction
 
 from seqvise.corpus.phrasebook import english, french, lexicon
 from seqvise.corpus.phrasebook.clause import NEVER, NOTHING, Clause, Form, Nominal, Phrase, Tense
@@ -364,42 +365,6 @@ def opinion(dice: Dice) -> Phrase:
     return Phrase(french.question(belief, Form.EST_CE_QUE), english.question(belief))
 
 
-RULES: tuple[Rule, ...] = (
-    activity,
-    circumstance,
-    action,
-    circumstance_of_action,
-    object_asked,
-    person_asked,
-    residence,
-    companion_asked,
-    beneficiary_asked,
-    actor_asked,
-    choice_asked,
-    amount_asked,
-    encounter,
-    clitic,
-    habit,
-    mood,
-    comparison,
-    whereabouts,
-    colour,
-    is_it_coloured,
-    price,
-    age,
-    name,
-    owner_asked,
-    presence,
-    amount_present,
-    having,
-    ability,
-    journey,
-    place_of_activity,
-    knowledge,
-    opinion,
-)
-
-
 def _counted(nouns: tuple[Noun, ...]) -> tuple[Noun, ...]:
     return tuple(noun for noun in nouns if noun.counted) or nouns
 
@@ -412,3 +377,11 @@ def _verb_form(clause: Clause) -> str:
     """The verb alone, for questions in which the French subject follows it without a pronoun."""
     bare = replace(clause, subject=replace(clause.subject, text=NOTHING))
     return french.statement(bare)
+
+
+def _is_rule(name: str, value: object) -> bool:
+    return isfunction(value) and value.__module__ == __name__ and not name.startswith("_")
+
+
+RULES: tuple[Rule, ...] = tuple(value for name, value in vars().items() if _is_rule(name, value))
+"""The public functions of this module, in the order of their definition, which is that of the corpus."""
