@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seqvise.datamodules.base import ProcessDataModule
 from seqvise.datamodules.packing import Rows
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -20,7 +20,6 @@ from seqvise.datamodules.sampler import (
     EpochRows,
     counted,
     cut_into_batches,
-    ignore_interrupts,
     share,
     training_progress,
 )
@@ -147,7 +146,7 @@ class ImageSampler(EpochBatches[EpochRows]):
         return random_batches(self.rows, self.size, self.seed, self.epoch, self.rank, self.world)
 
 
-class ImageDataModule(pl.LightningDataModule):
+class ImageDataModule(ProcessDataModule):
     """Images; training batches are in random order, others in the order of the list.
 
     Held-out labels have a separate loader for validation and test.
@@ -199,22 +198,13 @@ class ImageDataModule(pl.LightningDataModule):
         return [self._loader(self.evaluation, name, self.options.valid_batch_size, None) for name in parts]
 
     def _loader(self, dataset: Dataset[ImageBatch], part: str, size: int, seed: int | None) -> DataLoader[ImageBatch]:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        rows = self.split.rows[part]
+        (rank, world), rows = self.rank_and_world(), self.split.rows[part]
         if len(rows) < world:
             raise UserError(
                 f"The images '{self.options.name}' have {len(rows)} left for {part}, but {world} processes need one "
                 f"each: add images, or set trainer.devices to fewer."
             )
-        return DataLoader(
-            dataset,
-            # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
-            sampler=ImageSampler(rows, size, seed, rank, world),
-            batch_size=None,
-            num_workers=self.workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return self.loader(dataset, ImageSampler(rows, size, seed, rank, world))
 
 
 def feature_module(split: ImageSplit, store: FeatureStore, options: ImageOptions, seed: int) -> ImageDataModule:
