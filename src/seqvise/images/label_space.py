@@ -17,14 +17,13 @@ from seqvise.files import write_text
 from seqvise.images.labels import Coverage, LabelTable, label_table
 from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
 from seqvise.images.options import ImageOptions
-from seqvise.images.wordnet import WordNet, read_class_index, synset_table
+from seqvise.images.wordnet import CLASSES, EDGES, WORDS, WordNet, read_class_index, synset_table
 from seqvise.paths import cache_folder
 from seqvise.vectors.lexicon import Lexicon, words_of
 from seqvise.vectors.whiten import whitened
 
 log = logging.getLogger(__name__)
 
-WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 LABELS_FOLDER, WORDS_FOLDER, COVERAGE = "labels", "words", "coverage.tsv"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -196,7 +196,6 @@ def label_table(
     wordnet: WordNet | None = None,
     table: Mapping[str, str] | None = None,
     missing: str = "refuse",
-    key: str = "data",
     hypernyms: float = 0.0,
 ) -> tuple[LabelTable, Coverage]:
     """Finds a vector for each label.
@@ -218,7 +217,6 @@ def label_table(
         wordnet: required for labels that are synset ids, unless the vector file has the ids.
         table: synsets of plain names, see ``synset_table``.
         missing: ``refuse`` labels without a vector, or ``leave_out`` such labels.
-        key: the config node, for messages.
         hypernyms: weight of the hypernyms, see ``smoothed``; no smoothing if it is 0 or WordNet has no edges.
 
     Returns:
@@ -235,7 +233,9 @@ def label_table(
     vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
     plain_names = _plain_names(names, wordnet, table or {})
     coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
-    _refuse_missing(coverage, missing, lexicon, wordnet, key)
+    count = len(coverage.without_vector)
+    if count and (missing == "refuse" or count == len(names)):
+        raise UserError(*_refusals(coverage, lexicon, wordnet))
     rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
     titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
@@ -319,23 +319,23 @@ def _find_source(name: str, names: Sequence[str], policy: str, lexicon: Lexicon)
 _Finder = Callable[[str, Sequence[str], Lexicon], LabelSource | None]
 
 
+def _first(name: str, method: Method, candidates: Iterable[str], lexicon: Lexicon) -> LabelSource | None:
+    """The source of the first candidate that the lexicon has."""
+    entries = (_entry_of(candidate, lexicon) for candidate in candidates)
+    return next((LabelSource(name, method, (entry,)) for entry in entries if entry is not None), None)
+
+
 def _by_name(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry_of(names[0], lexicon)
-    return None if entry is None else LabelSource(name, Method.NAME, (entry,))
+    return _first(name, Method.NAME, names[:1], lexicon)
 
 
 def _by_lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    return next(
-        (LabelSource(name, Method.LEMMA, (entry,)) for lemma in names if (entry := _entry_of(lemma, lexicon))), None
-    )
+    return _first(name, Method.LEMMA, names, lexicon)
 
 
 def _by_closed_form(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     closed_forms = ("".join(words_of(lemma)) for lemma in names if len(words_of(lemma)) > 1)
-    return next(
-        (LabelSource(name, Method.CLOSED, (entry,)) for word in closed_forms if (entry := _entry_of(word, lexicon))),
-        None,
-    )
+    return _first(name, Method.CLOSED, closed_forms, lexicon)
 
 
 def _by_mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
@@ -347,8 +347,7 @@ def _by_mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource |
 
 
 def _by_headword(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry_of(headword(names[0]), lexicon)
-    return None if entry is None else LabelSource(name, Method.HEAD, (entry,))
+    return _first(name, Method.HEAD, (headword(names[0]),), lexicon)
 
 
 _METHODS: dict[str, tuple[_Finder, ...]] = {
@@ -389,22 +388,16 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
     return " ".join(words_of(name)) or name
 
 
-def _refuse_missing(coverage: Coverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
-    count = len(coverage.without_vector)
-    if count and (missing == "refuse" or count == len(coverage.sources)):
-        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
-
-
-def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
+def _refusals(coverage: Coverage, lexicon: Lexicon, wordnet: WordNet | None) -> Iterator[str]:
     missing = coverage.without_vector
     yield (
         f"{len(missing):,} of {len(coverage.sources):,} labels have no vector in {lexicon.name or 'the vector file'} "
-        f"with {key}.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "
-        f"or vector file, or set {key}.missing=leave_out to leave out these labels and their images."
+        f"with data.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "
+        "or vector file, or set data.missing=leave_out to leave out these labels and their images."
     )
     if wordnet is None and any(map(is_synset, missing)):
         example = next(filter(is_synset, missing))
-        yield f"{example} is a synset, whose words are in WordNet's words.txt: set {key}.wordnet to its folder."
+        yield f"{example} is a synset, whose words are in WordNet's words.txt: set data.wordnet to its folder."
 
 
 def _listed(names: Sequence[str]) -> str:

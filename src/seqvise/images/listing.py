@@ -54,6 +54,13 @@ class ImageList:
     labels: NDArray[np.int32]
     names: tuple[str, ...]
 
+    @classmethod
+    def of(cls, root: Path, paths: Sequence[str], labels: Sequence[str]) -> ImageList:
+        """A list with the names in alphabetical order. labels: name of the label of each image, "" for none."""
+        names = tuple(sorted({label for label in labels if label}))
+        label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(names)}}
+        return cls(root, tuple(paths), np.array([label_ids[label] for label in labels], np.int32), names)
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -138,7 +145,8 @@ def find_images(options: ImageOptions) -> ImageParts:
     if not root.is_dir():
         raise UserError(f"data.root is {root}, but there is no such folder.")
     parts = {part: _limited(items, options) for part, items in _part_items(root, options).items()}
-    images = _image_list(root, list(chain.from_iterable(parts.values())))
+    items = list(chain.from_iterable(parts.values()))
+    images = ImageList.of(root, [path for path, _ in items], [label for _, label in items])
     ends = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(ends[index], ends[index + 1]) for index, part in enumerate(parts)}
     if "valid" not in rows:
@@ -157,11 +165,7 @@ def list_folder(root: Path) -> ImageList:
     paths = _image_paths(root, root)
     if not paths:
         raise UserError(f"{root} contains no image (a file that ends in {', '.join(sorted(SUFFIXES))}).")
-    folders = [PurePosixPath(path).parts[0] if "/" in path else None for path in paths]
-    names = tuple(sorted({folder for folder in folders if folder is not None}))
-    label_ids = {name: label_id for label_id, name in enumerate(names)}
-    labels = [NO_LABEL if folder is None else label_ids[folder] for folder in folders]
-    return ImageList(root, tuple(paths), np.array(labels, np.int32), names)
+    return ImageList.of(root, paths, [path.partition("/")[0] if "/" in path else "" for path in paths])
 
 
 def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.int32]:
@@ -359,13 +363,6 @@ def _set_aside(images: ImageList, train: Rows, options: ImageOptions) -> tuple[R
     if not chosen:
         raise UserError("No label has two images, so none can be used for validation: set data.valid.")
     return np.setdiff1d(train, chosen), np.array(sorted(chosen), np.int64)
-
-
-def _image_list(root: Path, items: Sequence[Item]) -> ImageList:
-    names = tuple(sorted({label for _, label in items}))
-    label_ids = {name: label_id for label_id, name in enumerate(names)}
-    labels = np.array([label_ids[label] for _, label in items], np.int32)
-    return ImageList(root, tuple(path for path, _ in items), labels, names)
 
 
 def _renumbered(images: ImageList, names: Sequence[str]) -> ImageList:

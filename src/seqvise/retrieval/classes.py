@@ -9,13 +9,12 @@ from typing import NamedTuple
 from seqvise.errors import UserError
 from seqvise.files import digest, digest_file, locked
 from seqvise.images.labels import LabelTable, label_table
-from seqvise.images.wordnet import WordNet, read_class_index
+from seqvise.images.wordnet import CLASSES, EDGES, WORDS, WordNet, read_class_index
 from seqvise.retrieval.options import IMAGENET, WORDNET
 from seqvise.retrieval.results import Candidates
 from seqvise.vectors.lexicon import Lexicon
 
 FORMAT = 1
-WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 
 
 class Classes(NamedTuple):

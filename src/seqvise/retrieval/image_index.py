@@ -136,7 +136,8 @@ class ImageIndex:
     @classmethod
     def _read(cls, folder: Path, manifest: Mapping[str, Any], binding: Binding, root: Path) -> Self:
         _check_binding(folder, manifest, binding)
-        _check_files(folder, manifest["files"])
+        for damage in _file_damages(folder, manifest["files"]):
+            raise _damaged(folder, damage)
         columns = json.loads((folder / IMAGES).read_text(encoding="ascii"))
         vectors = np.asarray(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False))
         rows = zip(*(columns[name] for name in COLUMNS), strict=True)
@@ -223,7 +224,11 @@ def index_damages(folder: Path) -> Iterator[str]:
     except UserError:
         yield f"{MANIFEST} differs from what was written"
         return
-    for name, checksum in files.items():
+    yield from _file_damages(folder, files)
+
+
+def _file_damages(folder: Path, checksums: Mapping[str, str]) -> Iterator[str]:
+    for name, checksum in checksums.items():
         if not (folder / name).is_file():
             yield f"{name} is missing"
         elif digest_file(folder / name) != checksum:
@@ -253,14 +258,6 @@ def _image_root(folder: Path, recorded: Path, override: Path | None) -> Path:
             "contains them now."
         )
     return override or recorded
-
-
-def _check_files(folder: Path, files: Mapping[str, str]) -> None:
-    for name, checksum in files.items():
-        if not (folder / name).is_file():
-            raise _damaged(folder, f"{name} is missing")
-        if digest_file(folder / name) != checksum:
-            raise _damaged(folder, f"{name} differs from what was written")
 
 
 def _graph_damage(index: Index, manifest: Mapping[str, Any]) -> str:
@@ -374,10 +371,7 @@ def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
     If no folder is in ``names``, the label is the first folder.
     """
     label_set = frozenset(names)
-    labels = [_folder_label(path, label_set) for path in images.paths]
-    label_names = tuple(sorted({label for label in labels if label}))
-    label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(label_names)}}
-    return ImageList(images.root, images.paths, np.array([label_ids[label] for label in labels], np.int32), label_names)
+    return ImageList.of(images.root, images.paths, [_folder_label(path, label_set) for path in images.paths])
 
 
 def _folder_label(path: str, label_set: frozenset[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TypeVar
 
-Word = TypeVar("Word")
+EntryT = TypeVar("EntryT")
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class Verb:
     objects: tuple[Noun, ...] = ()
 
 
-def _table(name: str, word: Callable[[dict[str, str]], Word]) -> dict[str, tuple[Word, ...]]:
+def _table(name: str, word: Callable[[dict[str, str]], EntryT]) -> dict[str, tuple[EntryT, ...]]:
     """Group -> words of a table, both in its order. word: makes a word of a row."""
     text = resources.files("seqvise.corpus.phrasebook").joinpath(f"data/{name}.tsv").read_text("utf-8")
-    groups: defaultdict[str, tuple[Word, ...]] = defaultdict(tuple)
+    groups: defaultdict[str, tuple[EntryT, ...]] = defaultdict(tuple)
     for row in csv.DictReader(text.splitlines(), delimiter="\t"):
         groups[row.pop("group")] += (word(row),)
     return groups
