@@ -100,23 +100,16 @@ class Coverage:
         with_vector = len(self.sources) - methods[Method.NONE]
         text = f"{with_vector:,} of {len(self.sources):,} labels (policy {self.policy}) have a vector"
         text += f": {counts}." if counts else "."
-        if self.without_vector:
-            text += f" Without: {_listed(self.without_vector)}."
-        if parts := [
-            f"{source.name} (not {', '.join(source.unknown)})"
-            for source in self.sources
-            if source.method is Method.PART
-        ]:
-            text += f" From some of their words: {_listed(parts)}."
-        if self.same_vector:
-            text += f" Sharing a vector: {_listed([' = '.join(group) for group in self.same_vector])}."
-        if self.ambiguous:
-            text += f" Without a synset, since several synsets have the name: {_listed(self.ambiguous)}."
-        if self.guessed:
-            text += f" With the only synset that has the name: {_listed(self.guessed)}."
-        if self.unsmoothed:
-            text += f" Not smoothed, {len(self.unsmoothed):,} without hypernyms: {_listed(self.unsmoothed)}."
-        return text
+        parts = [f"{s.name} (not {', '.join(s.unknown)})" for s in self.sources if s.method is Method.PART]
+        remarks = (
+            ("Without", self.without_vector),
+            ("From some of their words", parts),
+            ("Sharing a vector", [" = ".join(group) for group in self.same_vector]),
+            ("Without a synset, since several synsets have the name", self.ambiguous),
+            ("With the only synset that has the name", self.guessed),
+            (f"Not smoothed, {len(self.unsmoothed):,} without hypernyms", self.unsmoothed),
+        )
+        return text + "".join(f" {remark}: {_listed(names)}." for remark, names in remarks if names)
 
     def table(self) -> str:
         """Tab-separated lines of label, method, words of the vector file, and unknown words, after a header."""

@@ -184,7 +184,9 @@ def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.i
         chosen = _lines(Path(chosen))
     chosen = list(dict.fromkeys(chosen or ()))
     if unknown := [label for label in chosen if label not in names]:
-        raise UserError(*(f"data.held_out: there is no label '{name}'{_nearest(name, names)}." for name in unknown))
+        nearest = {label: difflib.get_close_matches(label, names, n=1) for label in unknown}
+        hints = {label: f"; the nearest is '{labels[0]}'" if labels else "" for label, labels in nearest.items()}
+        raise UserError(*(f"data.held_out: there is no label '{label}'{hints[label]}." for label in unknown))
     if len(chosen) >= len(names):
         raise UserError(f"data.held_out is all {len(names)} labels, but some must be left for training.")
     label_ids = {name: label_id for label_id, name in enumerate(names)}
@@ -370,11 +372,6 @@ def _renumbered(images: ImageList, names: Sequence[str]) -> ImageList:
     table = np.array([label_ids.get(name, NO_LABEL) for name in images.names], np.int32)
     labels = np.where(images.labels == NO_LABEL, np.int32(NO_LABEL), table[images.labels])
     return replace(images, labels=labels, names=tuple(names))
-
-
-def _nearest(label: str, names: Sequence[str]) -> str:
-    matches = difflib.get_close_matches(label, names, n=1)
-    return f"; the nearest is '{matches[0]}'" if matches else ""
 
 
 def _lines(path: Path) -> list[str]:

@@ -381,13 +381,11 @@ def _folder_label(path: str, label_set: frozenset[str]) -> str:
 
 def _entries(images: ImageList) -> dict[str, IndexedImage]:
     names = {NO_LABEL: "", **dict(enumerate(images.names))}
-    labels = [names[label] for label in images.labels.tolist()]
-    return {path: _indexed_image(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
-
-
-def _indexed_image(root: Path, path: str, label: str) -> IndexedImage:
-    status = (root / path).stat()
-    return IndexedImage(path, label, status.st_size, status.st_mtime_ns)
+    entries = {}
+    for path, label in zip(images.paths, images.labels.tolist(), strict=True):
+        status = (images.root / path).stat()
+        entries[path] = IndexedImage(path, names[label], status.st_size, status.st_mtime_ns)
+    return entries
 
 
 def _exact_index(old: ImageIndex | None, kept: set[int], embedded: Embedded | None) -> ExactIndex:

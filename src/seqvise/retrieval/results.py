@@ -64,6 +64,11 @@ class Answer:
     hits: tuple[Hit, ...]
     calibrated: bool = False
 
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The attributes of a hit that are shown as its scores."""
+        return ("score", "cosine") if self.calibrated else ("cosine",)
+
     def as_json(self) -> dict[str, Any]:
         """The answer as JSON values."""
         query: dict[str, Any] = {"query": self.query.text}

@@ -127,15 +127,12 @@ class _Reader:
     def _passing(self, item: TextInput) -> Iterator[PartDocument]:
         """The documents of an input that pass the filters, each with its part."""
         tally = self.tallies[item.name]
+        splits = item.name == "train" and all(other.name != "valid" for other in self.inputs)
         for document in item.documents(self.data, tally):
             tally.read += 1
-            part = choose_part(document.text, self.data) if self._splits(item) else item.name
+            part = choose_part(document.text, self.data) if splits else item.name
             if self._passes(document, tally):
                 yield part, document
-
-    def _splits(self, item: TextInput) -> bool:
-        """Whether other parts are split off an input."""
-        return item.name == "train" and all(other.name != "valid" for other in self.inputs)
 
     @cached_property
     def _drawn(self) -> list[bool] | None:

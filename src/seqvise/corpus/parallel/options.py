@@ -174,10 +174,13 @@ class DataOptions(Options):
                 )
 
     def _validate_percentiles(self) -> Iterator[Problem]:
-        sides = self._sides()
-        unknown = sorted(sides.keys() - {"source", "target"})
-        numbers = [number for number in sides.values() if number is not None]
-        if unknown or not all(_is_percentile(number) for number in numbers):
+        numbers = [number for number in self._sides().values() if number is not None]
+        is_number = all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
+        if (
+            not is_number
+            or not all(0 < number <= 100 for number in numbers)
+            or self._sides().keys() - {"source", "target"}
+        ):
             yield (
                 "cut_percentile",
                 f"is {self.cut_percentile}, but must be above 0 and at most 100, null, or a number for each side, as "
@@ -190,8 +193,8 @@ class DataOptions(Options):
 
     def percentiles(self) -> dict[str, float | None]:
         """``cut_percentile`` of each side, ``source`` and ``target``."""
-        sides = self._sides()
-        return {side: _float(sides.get(side)) for side in ("source", "target")}
+        numbers = {side: self._sides().get(side) for side in ("source", "target")}
+        return {side: None if number is None else float(number) for side, number in numbers.items()}
 
     def _validate_batches(self) -> Iterator[Problem]:
         if self.batch_size is None and self.batch_tokens is None:
@@ -200,11 +203,3 @@ class DataOptions(Options):
         if self.rare_as_unknown is not None and not self.rare_as_unknown > 0:
             yield "rare_as_unknown", f"is {self.rare_as_unknown}, but must be above 0, or null to read all words."
         yield from at_least(self, 1, "prepare_workers", null="for one per core")
-
-
-def _is_percentile(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 100
-
-
-def _float(value: float | None) -> float | None:
-    return None if value is None else float(value)

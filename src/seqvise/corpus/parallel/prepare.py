@@ -117,7 +117,8 @@ def _build(
     with CorpusIngest(journal, data, inputs, spec, keep_train_text=options.name == "sentencepiece") as ingest:
         ingest.read(progress)
     ingest.select()
-    _require_pairs(ingest, data)
+    if empty := [part for part, kept in ingest.kept().items() if not kept]:
+        raise nothing_left(data, empty, ingest.tallies)
     source, target = _write_sides(folder, ingest, data, options, models)
     warnings = tuple(ingest.languages.warnings())
     manifest = {
@@ -163,11 +164,6 @@ def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Inp
         model = train_pieces([*source.lines, *target.lines], options, "training")
         return model, model
     return train_pieces(source.lines, options, "source"), train_pieces(target.lines, options, "target")
-
-
-def _require_pairs(ingest: CorpusIngest, data: DataOptions) -> None:
-    if empty := [part for part, kept in ingest.kept().items() if not kept]:
-        raise nothing_left(data, empty, ingest.tallies)
 
 
 def nothing_left(data: DataOptions | TextOptions, parts: Sequence[str], tallies: dict[str, FilterCounts]) -> UserError:

@@ -33,15 +33,14 @@ def show(answers: Sequence[Answer], console: Console) -> None:
 def _terminal_table(answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     titled = any(hit.title for hit in answer.hits)
-    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     table.add_column("", justify="right")
-    for head in scores:
+    for head in answer.scores:
         table.add_column(head, justify="right")
     for head in ("title", "name") if titled else ("name",):
         table.add_column(head, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         names = (hit.title, hit.name) if titled else (hit.name,)
-        values = [f"{getattr(hit, head):.3f}" for head in scores]
+        values = [f"{getattr(hit, head):.3f}" for head in answer.scores]
         table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
     return table
 
@@ -135,13 +134,12 @@ def _grid(figures: Iterable[str]) -> str:
 
 
 def _table(answer: Answer) -> str:
-    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     rows = []
     for rank, hit in enumerate(answer.hits, 1):
-        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in scores))
+        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in answer.scores))
         cells = [f'<td class="number">{value}</td>' for value in values]
         rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("", *scores, "title", "name"))
+    head = "".join(f"<th>{name}</th>" for name in ("", *answer.scores, "title", "name"))
     return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
 
 
