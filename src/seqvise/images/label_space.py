@@ -146,16 +146,12 @@ def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> L
     """The most frequent words, and the words of labels and nouns."""
     options = config.vectors
     all_words = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
-    nouns = list(_nouns(wordnet)) if wordnet is not None else []
+    nouns = [lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset)] if wordnet is not None else []
     lexicon = all_words.subset(options.words, chain(_with_words(names), _with_words(nouns)))
     if options.whiten == 0:
         return lexicon
     rows = sorted({row for noun in nouns if (row := lexicon.row(noun)) is not None})
     return whitened(lexicon, np.array(rows or range(len(lexicon))), options.whiten)
-
-
-def _nouns(wordnet: WordNet) -> Iterator[str]:
-    return (lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset))
 
 
 def _with_words(names: Iterable[str]) -> Iterator[str]:

@@ -56,18 +56,14 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
     table_folder = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, lexicon_key, *hypernym_key]))}"
     with locked(table_folder.with_name(f".{table_folder.name}.lock")):
         if not table_folder.exists():
-            _build(to, folder, policy, lexicon, hypernyms).save(table_folder)
+            wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
+            names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
+            table = label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
+            table.save(table_folder)
     table = LabelTable.load(table_folder)
-    total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _count_lines(folder / WORDS)
+    if to == IMAGENET:
+        total = len(read_class_index(folder / CLASSES))
+    else:
+        with (folder / WORDS).open("rb") as file:
+            total = sum(1 for line in file if line.strip())
     return Classes(Candidates.of(table.names, table.titles, table.vectors), total, total - len(table))
-
-
-def _build(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:
-    wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
-    names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
-    return label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
-
-
-def _count_lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())

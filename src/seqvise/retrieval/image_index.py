@@ -27,7 +27,8 @@ FORMAT = 1
 CHECK = "check"
 """Manifest key of a graph's stored queries; earlier revisions have none."""
 MANIFEST, VECTORS, IMAGES = "manifest.json", "vectors.npy", "images.json"
-COLUMNS = ("paths", "labels", "sizes", "changed")
+COLUMNS = {"paths": "path", "labels": "label", "sizes": "size", "changed": "changed"}
+"""Column of the file of images -> attribute of an image."""
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,8 @@ class ImageIndex:
 
     def _columns(self) -> dict[str, list[Any]]:
         images = self.images.values()
-        return {
-            "ids": list(self.images),
-            "paths": [image.path for image in images],
-            "labels": [image.label for image in images],
-            "sizes": [image.size for image in images],
-            "changed": [image.changed for image in images],
-        }
+        columns = {name: [getattr(image, attribute) for image in images] for name, attribute in COLUMNS.items()}
+        return {"ids": list(self.images), **columns}
 
     def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
         manifest = {

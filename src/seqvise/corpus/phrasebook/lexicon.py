@@ -77,7 +77,7 @@ class Verb:
     objects: tuple[Noun, ...] = ()
 
 
-def _table(name: str, word: Callable[[dict[str, str]], EntryT]) -> dict[str, tuple[EntryT, ...]]:
+def read_table(name: str, word: Callable[[dict[str, str]], EntryT]) -> dict[str, tuple[EntryT, ...]]:
     """Group -> words of a table, both in its order. word: makes a word of a row."""
     text = resources.files("seqvise.corpus.phrasebook").joinpath(f"data/{name}.tsv").read_text("utf-8")
     groups: defaultdict[str, tuple[EntryT, ...]] = defaultdict(tuple)
@@ -105,11 +105,11 @@ def _verb(row: dict[str, str]) -> Verb:
     return Verb(**row, present=present, with_etre=with_etre, progressive=progressive, objects=objects)
 
 
-_NOUNS = _table("nouns", _noun)
+_NOUNS = read_table("nouns", _noun)
 PEOPLE, STRANGERS, FAMILY, FOOD, DRINKS, TEXTS, CLOTHES, THINGS, *_OTHERS = _NOUNS.values()
 VEHICLES, HOMES, ANIMALS, OPENINGS, SHOWS, PLACES, SPOTS = _OTHERS
-COLOURS, SIZES, MOODS, TRAITS = _table("adjectives", _adjective).values()
+COLOURS, SIZES, MOODS, TRAITS = read_table("adjectives", _adjective).values()
 FUR_COLOURS = COLOURS[2:4]
-_SINGLE, PASTIMES, SPORTS, MOVES, ACTIONS, ENCOUNTERS = _table("verbs", _verb).values()
+_SINGLE, PASTIMES, SPORTS, MOVES, ACTIONS, ENCOUNTERS = read_table("verbs", _verb).values()
 ETRE, AVOIR, ALLER, POUVOIR, VOULOIR, DEVOIR, SAVOIR, CROIRE, COUTER, HABITER = _SINGLE
 ACTIVITIES = PASTIMES + SPORTS

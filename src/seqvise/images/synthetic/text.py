@@ -19,7 +19,6 @@ from seqvise.files import digest, write_text
 from seqvise.images.synthetic.classes import CLASSES, COLOURS, PARTS, PictureClass
 from seqvise.vectors.options import VectorOptions
 from seqvise.vectors.train import trained_vectors
-from seqvise.vectors.words import WordVectors
 
 SENTENCES = 40_000
 _AN = re.compile(r"\ba(?= [aeiou])")
@@ -131,14 +130,11 @@ def vectors_file(options: VectorOptions, cache: Path) -> Path:
         UserError: fastText is not installed, or has no vectors for the options.
     """
     words = [word for word, _ in Counter(chain.from_iterable(pictures_text())).most_common()]
-    text = _as_text(trained_vectors(pictures_text, words, options.dim, options.trained, cache))
+    vectors = trained_vectors(pictures_text, words, options.dim, options.trained, cache)
+    rows = zip(vectors.words, vectors.matrix, strict=True)
+    lines = (f"{word} {' '.join(f'{value:.6g}' for value in row)}" for word, row in rows)
+    text = "\n".join([f"{len(vectors.words)} {vectors.dim}", *lines, ""])
     file = cache / "pictures" / f"words-{digest(text)}.vec"
     if not file.exists() or file.read_bytes() != text.encode():
         write_text(file, text)
     return file
-
-
-def _as_text(vectors: WordVectors) -> str:
-    rows = zip(vectors.words, vectors.matrix, strict=True)
-    lines = (f"{word} {' '.join(f'{value:.6g}' for value in row)}" for word, row in rows)
-    return "\n".join([f"{len(vectors.words)} {vectors.dim}", *lines, ""])
