@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from inspect import isfunction
 
 from seqvise.corpus.phrasebook import english, french, lexicon
 from seqvise.corpus.phrasebook.clause import NEVER, NOTHING, Clause, Form, Nominal, Phrase, Tense
@@ -379,9 +378,10 @@ def _verb_form(clause: Clause) -> str:
     return french.statement(bare)
 
 
-def _is_rule(name: str, value: object) -> bool:
-    return isfunction(value) and value.__module__ == __name__ and not name.startswith("_")
-
-
-RULES: tuple[Rule, ...] = tuple(value for name, value in vars().items() if _is_rule(name, value))
-"""The public functions of this module, in the order of their definition, which is that of the corpus."""
+RULES: tuple[Rule, ...] = (
+    *(activity, circumstance, action, circumstance_of_action, object_asked, person_asked, residence, companion_asked),
+    *(beneficiary_asked, actor_asked, choice_asked, amount_asked, encounter, clitic, habit, mood, comparison),
+    *(whereabouts, colour, is_it_coloured, price, age, name, owner_asked, presence, amount_present, having),
+    *(ability, journey, place_of_activity, knowledge, opinion),
+)
+"""In the order of their pairs in the corpus."""
