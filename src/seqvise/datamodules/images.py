@@ -81,9 +81,12 @@ class DecodedDataset(Dataset[ImageBatch]):
         self.bad: set[int] = set()
 
     def __getitem__(self, batch: EpochRows) -> ImageBatch:
-        decoded = decode_batch(
-            self.images, batch.rows, lambda row, image: self._transformed(image, batch.epoch, row), self.max_pixels
-        )
+        def transformed(row: int, image: Any) -> Tensor:
+            if self.seed is None:
+                return self.transform(image)
+            return apply_seeded(self.transform, image, (self.seed, batch.epoch, row))
+
+        decoded = decode_batch(self.images, batch.rows, transformed, self.max_pixels)
         for row, reason in decoded.bad.items():
             if row not in self.bad:
                 self.bad.add(row)
@@ -94,11 +97,6 @@ class DecodedDataset(Dataset[ImageBatch]):
                 f"{self.images.file(batch.rows[0])}: see the log for the reasons, and remove them from data.root."
             )
         return ImageBatch(decoded.images, self.labels[decoded.rows], decoded.rows)
-
-    def _transformed(self, image: Any, epoch: int, row: int) -> Tensor:
-        return (
-            self.transform(image) if self.seed is None else apply_seeded(self.transform, image, (self.seed, epoch, row))
-        )
 
 
 def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[Rows]:

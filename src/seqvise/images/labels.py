@@ -223,9 +223,13 @@ def label_table(
         raise ValueError(f"policy={policy}, missing={missing}, or a duplicate name.")
     synsets = [_synset(name, wordnet, table or {}) for name in names]
     sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
-    vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
+    unsmoothed: list[str] = []
+    if wordnet is not None and wordnet.has_hypernyms and hypernyms:
+        vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
+        pairs = zip(names, synsets, strict=True)
+        unsmoothed = [name for name, synset in pairs if not synset or not wordnet.parents(synset)]
     plain_names = _plain_names(names, wordnet, table or {})
-    coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
+    coverage = Coverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, tuple(unsmoothed))
     count = len(coverage.without_vector)
     if count and (missing == "refuse" or count == len(names)):
         raise UserError(*_refusals(coverage, lexicon, wordnet))
@@ -247,23 +251,6 @@ def _find_vectors(
         source if vector.any() else LabelSource(source.name, Method.NONE)
         for source, vector in zip(sources, vectors, strict=True)
     ], vectors
-
-
-def _smoothed(
-    vectors: Floats,
-    names: Sequence[str],
-    synsets: Sequence[str | None],
-    lexicon: Lexicon,
-    wordnet: WordNet | None,
-    weight: float,
-) -> tuple[Floats, tuple[str, ...]]:
-    """(L, D) the smoothed vectors, and the labels without hypernyms; without a hierarchy, the vectors are unchanged."""
-    if wordnet is None or not wordnet.has_hypernyms or not weight:
-        return vectors, ()
-    unsmoothed = tuple(
-        name for name, synset in zip(names, synsets, strict=True) if not synset or not wordnet.parents(synset)
-    )
-    return smoothed(vectors, synsets, lexicon, wordnet, weight), unsmoothed
 
 
 def _plain_names(

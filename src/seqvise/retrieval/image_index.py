@@ -357,8 +357,12 @@ def build_index(
         entries |= zip(exact.add(embedded.vectors).tolist(), new_entries, strict=True)
     if not entries:
         raise UserError(f"None of the {len(images)} images in {images.root} can be read: {faults[0]}")
-    index = _image_index(images.root, entries, exact, chosen_kind(kind, len(exact)), binding, words, options)
-    return index, Changes(len(entries) - len(kept), len(old.images) - len(kept) if old else 0, len(kept), faults)
+    kind, options = chosen_kind(kind, len(exact)), options or GraphOptions()
+    index: Index = exact if kind == EXACT else find_kind(kind).build(exact.vectors, exact.ids, options)
+    recall = {} if kind == EXACT else tuned_recall(index, options, words)
+    return ImageIndex(images.root, entries, index, kind, binding, recall), Changes(
+        len(entries) - len(kept), len(old.images) - len(kept) if old else 0, len(kept), faults
+    )
 
 
 def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
@@ -391,19 +395,3 @@ def _exact_index(old: ImageIndex | None, kept: set[int], embedded: Embedded | No
     index = ExactIndex(old.index.vectors, old.index.ids)
     index.remove([image_id for image_id in old.images if image_id not in kept])
     return index
-
-
-def _image_index(
-    root: Path,
-    images: dict[int, IndexedImage],
-    exact: ExactIndex,
-    kind: str,
-    binding: Binding,
-    words: Rows | None,
-    options: GraphOptions | None,
-) -> ImageIndex:
-    if kind == EXACT:
-        return ImageIndex(root, images, exact, kind, binding)
-    options = options or GraphOptions()
-    index = find_kind(kind).build(exact.vectors, exact.ids, options)
-    return ImageIndex(root, images, index, kind, binding, tuned_recall(index, options, words))
