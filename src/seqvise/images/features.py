@@ -179,8 +179,7 @@ def _compute(
     device: torch.device,
     progress: Progress | None,
 ) -> None:
-    missing = shards.missing()
-    rows = [row for shard in missing for row in shards.rows(shard)]
+    rows = [row for shard in shards.missing() for row in shards.rows(shard)]
     done = len(images) - len(rows)
     if not rows:
         return

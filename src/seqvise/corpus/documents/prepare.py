@@ -43,6 +43,8 @@ _BATCH = 1024
 EMPTY = "an empty document"
 PartDocument = tuple[str, Document]
 """A part and one of its documents."""
+Labels = dict[str, list[str]]
+"""Part -> the label of each document."""
 
 
 def prepare_text(
@@ -74,7 +76,7 @@ def prepare_text(
     if not folder.is_dir():
         with locked(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
-                _build(folder, data, tokenizer, inputs, identity, progress)
+                _build(folder, _Reader(data, inputs, progress), tokenizer, identity)
     store = TextStore.open(folder, verify)
     if report is not None:
         report(store.report)
@@ -106,10 +108,11 @@ def text_identity(
 
 @dataclass
 class _Reader:
-    """Reads and filters every input, and counts the documents."""
+    """Reads and filters every input, and counts the documents. progress: see ``prepare_text``."""
 
     data: TextOptions
     inputs: list[TextInput]
+    progress: Callable[[int], None] | None
     tallies: dict[str, FilterCounts] = field(default_factory=dict)
 
     def documents(self) -> Iterator[PartDocument]:
@@ -167,23 +170,16 @@ def _refuse_empty(data: TextOptions, document: Document) -> None:
         raise UserError(f"{document.place} is a document without a word: remove it.")
 
 
-def _build(
-    folder: Path,
-    data: TextOptions,
-    options: TokenizerOptions,
-    inputs: list[TextInput],
-    identity: dict[str, Any],
-    progress: Callable[[int], None] | None,
-) -> None:
+def _build(folder: Path, reader: _Reader, options: TokenizerOptions, identity: dict[str, Any]) -> None:
+    data = reader.data
     for remains in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(remains)
     with atomic_folder(folder) as temporary:
-        reader = _Reader(data, inputs)
         model = _train_model(reader, options)
         pieces = None if model is None else Pieces(model, options.algorithm)
         journal = Journal(temporary / "spools")
         side = Side(SIDE, data.language, TokenIds(journal, "words"))
-        labels = _spool(temporary, journal, reader, side, build_tokenizer(options, data.language, pieces), progress)
+        labels = _spool(temporary, journal, reader, side, build_tokenizer(options, data.language, pieces))
         names = _check(data, reader, side, labels)
         codec = side_codec(side, side.train_counts(), options, model)
         report = _write(temporary, reader, side, codec, labels, names)
@@ -191,7 +187,7 @@ def _build(
         manifest = {
             "format": TEXT_FORMAT,
             "name": data.name,
-            "files": {item.name: [str(file) for file, _ in item.files] for item in inputs},
+            "files": {item.name: [str(file) for file, _ in item.files] for item in reader.inputs},
             "labels": names,
             "identity": identity,
             "report": report.as_dict(),
@@ -212,17 +208,9 @@ def _train_model(reader: _Reader, options: TokenizerOptions) -> bytes | None:
     return train_pieces(sample.lines, options, "training")
 
 
-def _spool(
-    folder: Path,
-    journal: Journal,
-    reader: _Reader,
-    side: Side,
-    tokenizer: Tokenizer,
-    progress: Callable[[int], None] | None,
-) -> dict[str, list[str]]:
-    """Tokenises every document into the side's spools; returns part -> labels of its documents."""
-    parts = stored_parts(reader.data, (item.name for item in reader.inputs))
-    labels: dict[str, list[str]] = {part: [] for part in parts}
+def _spool(folder: Path, journal: Journal, reader: _Reader, side: Side, tokenizer: Tokenizer) -> Labels:
+    """Tokenises every document into the side's spools."""
+    labels: Labels = {part: [] for part in stored_parts(reader.data, (item.name for item in reader.inputs))}
     with closing(journal):
         for part in labels:
             (folder / part).mkdir()
@@ -232,14 +220,12 @@ def _spool(
             tokenized = tokenizer.tokenize(document.text for _, document in batch)
             for (part, document), tokens in zip(batch, tokenized, strict=True):
                 _add(reader, side, labels, part, document, tokens)
-            if progress is not None:
-                progress(sum(tally.read for tally in reader.tallies.values()))
+            if reader.progress is not None:
+                reader.progress(sum(tally.read for tally in reader.tallies.values()))
     return labels
 
 
-def _add(
-    reader: _Reader, side: Side, labels: dict[str, list[str]], part: str, document: Document, tokens: Tokens
-) -> None:
+def _add(reader: _Reader, side: Side, labels: Labels, part: str, document: Document, tokens: Tokens) -> None:
     if not tokens.words:
         _refuse_empty(reader.data, document)
         reader.tallies[part if part in reader.tallies else "train"].drop(EMPTY)
@@ -248,7 +234,7 @@ def _add(
     labels[part].append(document.label)
 
 
-def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, list[str]]) -> list[str]:
+def _check(data: TextOptions, reader: _Reader, side: Side, labels: Labels) -> list[str]:
     """The names of the labels; refuses empty parts, a single label, and labels without training documents."""
     if empty := [part for part, spool in side.spools.items() if not len(spool)]:
         raise nothing_left(data, empty, reader.tallies)
@@ -269,9 +255,7 @@ def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, lis
     return names
 
 
-def _write(
-    folder: Path, reader: _Reader, side: Side, codec: TextCodec, labels: dict[str, list[str]], names: list[str]
-) -> TextReport:
+def _write(folder: Path, reader: _Reader, side: Side, codec: TextCodec, labels: Labels, names: list[str]) -> TextReport:
     side_report = write_side(folder, side, codec)
     label_ids = {name: index for index, name in enumerate(names)}
     for part, part_labels in labels.items():

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,21 +67,16 @@ def prepare_corpus(
         folder = corpora / store_name(data, identity)
         if not folder.is_dir():
             # Sampling does not change the store: its ids are those of the most probable segmentation.
-            _build_once(folder, data, replace(tokenizer, sampling=None), inputs, identity, progress)
+            options = replace(tokenizer, sampling=None)
+            build = partial(_build, data=data, options=options, inputs=inputs, identity=identity, progress=progress)
+            _build_once(folder, build)
     store = replace(TokenStore.open(folder, verify), sampling=tokenizer.sampling)
     if report is not None:
         report(store.report)
     return store.backwards() if data.reverse_target else store
 
 
-def _build_once(
-    folder: Path,
-    data: DataOptions,
-    options: TokenizerOptions,
-    inputs: list[Input],
-    identity: dict[str, Any],
-    progress: Callable[[int], None] | None,
-) -> None:
+def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
     """Builds the store in ``.<name>.building``, where a later call resumes interrupted work."""
     building = folder.with_name(f".{folder.name}.building")
     with locked(folder.with_name(f".{folder.name}.lock")):
@@ -88,10 +84,10 @@ def _build_once(
             return
         try:
             try:
-                _build(building, data, options, inputs, identity, progress)
+                build(building)
             except StaleJournalError:
                 shutil.rmtree(building)
-                _build(building, data, options, inputs, identity, progress)
+                build(building)
             rename_durably(building / STORE, folder)
         except WorkerKilledError:
             raise
