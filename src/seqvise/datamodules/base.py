@@ -66,7 +66,6 @@ class StoreDataModule(ProcessDataModule, Generic[StoreT, PartT, OptionsT, BatchT
     """Loaders of the parts of a prepared store.
 
     Args:
-        store: the prepared data.
         options: the `data` node.
         seed: seed of the batches, which depend on the seed and the epoch alone.
     """

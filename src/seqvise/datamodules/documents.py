@@ -29,7 +29,6 @@ class LabelBatch(_Tensors):
     """Documents and their labels.
 
     Attributes:
-        documents: ids of the documents.
         labels: (B,) int64.
         rows: (B,) int64, row of each document in its part.
         token_count: number of tokens of all documents.

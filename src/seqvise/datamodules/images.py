@@ -69,8 +69,6 @@ class DecodedDataset(Dataset[ImageBatch]):
     Unreadable images are skipped, named and counted in the log.
 
     Args:
-        images: all images of the data set.
-        transform: applied to each image.
         seed: seed of random transforms; None for a deterministic transform.
         max_pixels: see ``decode``.
     """
@@ -122,7 +120,6 @@ class ImageSampler(EpochBatches[EpochRows]):
     """Batches of rows with their epoch.
 
     Args:
-        rows: rows of one part.
         size: images per process and batch.
         seed: seed of a random order, different in each epoch; None for the order of the rows.
         rank, world: index of this process, and number of processes.
@@ -150,11 +147,8 @@ class ImageDataModule(ProcessDataModule):
     Held-out labels have a separate loader for validation and test.
 
     Args:
-        split: parts of the images.
-        training: data set of the training batches.
         evaluation: data set of validation and test batches; the same as ``training`` if no transform is random.
         options: the `data` node; its batch sizes are used.
-        workers: number of loader processes.
         seed: seed of the order of batches, which depends on the seed and the epoch alone.
     """
 

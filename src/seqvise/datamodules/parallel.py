@@ -30,7 +30,6 @@ class PairDataset(Dataset[PairBatch]):
     """The pairs of a part; an item is a whole batch.
 
     Args:
-        part: the pairs.
         bucket: sources are padded to a multiple of this, for fewer distinct shapes.
     """
 
@@ -50,7 +49,6 @@ class SampledPairDataset(Dataset[PairBatch]):
 
     Args:
         store: a corpus with ``sampling``.
-        seed: seed of the draws.
         bucket: see ``PairDataset``.
     """
 
@@ -71,11 +69,9 @@ class RarePairDataset(Dataset[PairBatch]):
     """The training pairs; rare source words are randomly replaced by ``UNK``, depending on (seed, epoch, row) alone.
 
     Args:
-        part: the pairs.
         counts: occurrences of the source words in the training part, by id.
         alpha: a word that occurs n times is replaced with probability ``alpha / (alpha + n)`` (Kiperwasser and
             Goldberg 2016, section 4.2, arXiv:1603.04351).
-        seed: seed of the draws.
         bucket: see ``PairDataset``.
     """
 

@@ -113,8 +113,6 @@ class Network:
     """A backbone with its head and preset.
 
     Attributes:
-        name: name of the architecture.
-        backbone: computes features.
         features: F, the feature dimension.
         head: maps features (B, F) to the logits of the classes that the weights were trained on; None if the
             architecture or the weights file has no head for pooled features.

@@ -32,10 +32,8 @@ class WordSpace:
     """Labels and words in one vector space.
 
     Attributes:
-        data: the `data` node.
         lexicon: the words that are saved with the run.
         wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
-        labels: labels of the data set.
         coverage: the source of each label's vector.
     """
 

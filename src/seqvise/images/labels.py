@@ -51,7 +51,6 @@ class LabelSource:
     """The source of a label's vector.
 
     Attributes:
-        name: the label.
         method: the method that found the vector.
         entries: words of the vector file; the vector is the mean of several.
         unknown: words of the label that are not in the file.
@@ -68,7 +67,6 @@ class Coverage:
     """The sources of all labels' vectors.
 
     Attributes:
-        policy: the label policy.
         sources: one per label, in order.
         same_vector: groups of labels with the same vector, which cannot be distinguished.
         ambiguous: plain names without a synset because several synsets have the name.

@@ -43,7 +43,6 @@ class ImageList:
     """Images of one folder.
 
     Attributes:
-        root: the folder.
         paths: paths of the images below the root, with slashes.
         labels: (N,) int32 indices into ``names``, or ``NO_LABEL``.
         names: label names: folder names, or synset ids.

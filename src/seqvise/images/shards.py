@@ -25,8 +25,6 @@ class Shards:
     """The files of a feature store: one array per shard, and one record with its hash and its bad images.
 
     Args:
-        folder: the folder of the files.
-        count: total number of rows.
         size: rows per shard; the last shard may have fewer.
         width: F, the feature dimension.
     """

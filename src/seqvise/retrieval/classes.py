@@ -41,8 +41,6 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
         to: ``imagenet`` for the 1,000 classes of ILSVRC 2012, ``wordnet`` for all noun synsets.
         folder: contains ``words.txt`` and, for ImageNet, ``imagenet_class_index.json``.
         policy: how a class gets its vector; see ``label_table``.
-        lexicon: words of the embedding space.
-        cache: folder for cached tables.
         hypernyms: weight of the hypernyms in a class's vector, as in training; above 0 it needs ``parent_child.txt``.
 
     Raises:

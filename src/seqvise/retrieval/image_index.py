@@ -68,11 +68,8 @@ class ImageIndex:
     """Images and their vectors.
 
     Attributes:
-        root: the folder of the images.
         images: image id -> image, in the order of the index's ids.
-        index: the index of their vectors.
         kind: kind of the index: ``exact``, ``nmslib`` or ``faiss``.
-        binding: the model of the vectors.
         recall: kind of queries -> recall@10; empty for an exact index.
     """
 
@@ -329,7 +326,6 @@ def build_index(
     """Builds an index of images.
 
     Args:
-        images: the images to index.
         embed: computes vectors of images.
         binding: the model of ``embed``.
         kind: ``exact``, ``nmslib``, ``faiss``, or ``auto`` to choose by the number of images.

@@ -24,7 +24,6 @@ class Suspect:
     """An image that is likely mislabelled.
 
     Attributes:
-        image: the image's id.
         label, nearest: its label, and the nearest label.
         own_angle, angle: radians to its label, and to the nearest label.
     """

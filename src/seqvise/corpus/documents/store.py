@@ -78,9 +78,7 @@ class TextStore:
     """Prepared documents.
 
     Attributes:
-        path: folder of the store.
         report: counts and statistics of the preparation.
-        codec: encodes and decodes text.
         labels: names of the labels; empty without labels.
     """
 

@@ -98,8 +98,6 @@ class CorpusIngest:
 
     Args:
         journal: stores the output; the raw text of each part is below ``STORE``.
-        data: options of the corpus.
-        inputs: inputs of the corpus.
         tokenizer_spec: tokenizers of source and target.
         keep_train_text: writes the raw text of the training part too.
 

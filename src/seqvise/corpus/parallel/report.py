@@ -17,7 +17,6 @@ class FilterCounts:
     """Pairs read and dropped from one input.
 
     Attributes:
-        read: pairs read.
         dropped: reason -> pairs that a filter dropped.
         noticed: kind of fault -> occurrences in text that was kept.
     """
@@ -69,7 +68,6 @@ class SideReport:
     """One side of the training part.
 
     Attributes:
-        language: code of the language.
         words: vocabulary size, including the four special tokens.
         distinct: distinct tokens of the training part, before the vocabulary was limited.
         tokens: tokens of the training part, without ``<eos>``.

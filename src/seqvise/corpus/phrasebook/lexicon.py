@@ -41,7 +41,6 @@ class Adjective:
 
     Attributes:
         masculine, feminine: the singular forms.
-        english: the English word.
         before_vowel: the masculine singular before a vowel, if it differs (« un bel hôtel »).
         precedes: it precedes the French noun.
         comparative: the English comparative, if it is used.

@@ -131,11 +131,7 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
     """Trains a network on the training part of a split, and saves it as ``cache/pictures/network-<hash>.pt``.
 
     The hash covers everything that determines the weights; an existing file is reused. The file has no classifier,
-    which would only have the labels of training.
-
-    Args:
-        split: the split of the built-in pictures.
-        seed: seed of weights and data order.
+    which would only have the labels of training. seed: seed of weights and data order.
     """
     training = split.images.select(split.rows["train"])
     hyperparameters = [WIDTHS, EPOCHS, BATCH, RATE, DECAY, MAX_SHIFT]

@@ -58,7 +58,6 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
 
     Args:
         answers: images are shown as thumbnails, words as a table.
-        path: the HTML file.
         about: a sentence about the run and the index.
     """
     parts = [_head("Search", about)]
