@@ -140,7 +140,7 @@ def _percentiles(data: DataOptions) -> float | dict[str, float | None] | None:
     return sides["source"] if sides["source"] == sides["target"] else sides
 
 
-def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
+def store_name(data: DataOptions | TextOptions, identity: dict[str, Any]) -> str:
     """``<name>-<hash>``: the name of the store's folder."""
     return f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
 
