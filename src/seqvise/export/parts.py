@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, StepOutput
-
-ValueT = TypeVar("ValueT")
+from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, StepOutput, map_tensors
 
 
 def named_tensors(value: object, name: str) -> dict[str, Tensor]:
@@ -32,21 +30,6 @@ def named_tensors(value: object, name: str) -> dict[str, Tensor]:
     for part, inner in _parts(value, name).items():
         tensors |= named_tensors(inner, f"{name}_{part}")
     return tensors
-
-
-def filled(value: ValueT, tensors: Iterator[Tensor]) -> ValueT:
-    """A value of the same structure with other tensors, in the order of ``named_tensors``."""
-    return _filled(value, tensors)  # type: ignore[no-any-return]
-
-
-def _filled(value: Any, tensors: Iterator[Tensor]) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, Tensor):
-        return next(tensors)
-    parts = [_filled(inner, tensors) for inner in _parts(value, "").values()]
-    kind = type(value)
-    return kind(parts) if kind in (tuple, list) else kind(*parts)
 
 
 def _parts(value: Any, name: str) -> dict[str, Any]:
@@ -131,7 +114,8 @@ class StepModule(nn.Module):
 
     def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
         """tokens: (N,) int64; tensors: state and memory by name."""
-        state, memory = filled(self.form, iter((_named(*self.form) | tensors).values()))
+        values = iter((_named(*self.form) | tensors).values())
+        state, memory = map_tensors(lambda _: next(values), self.form)
         stepped = _steps(self.model).step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
         return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -92,6 +92,7 @@ PickWords = Callable[[Tensor], Tensor]
 
 MemoryT = TypeVar("MemoryT")
 StateT = TypeVar("StateT")
+ValueT = TypeVar("ValueT")
 
 
 class StepOutput(NamedTuple, Generic[StateT]):
@@ -148,7 +149,7 @@ class Seq2SeqModel(StepModel[MemoryT, StateT], Protocol[MemoryT, StateT]):
         ...
 
     def __call__(self, batch: PairBatch, forced: Tensor | None = None, pick: PickWords | None = None) -> Tensor:
-        """Outputs (B, T, D) with teacher forcing, free running or a mix of both; see ``Recurrent.forward``."""
+        """Outputs (B, T, D) with teacher forcing, free running or a mix of both; see ``EncoderDecoder.forward``."""
         ...
 
 
@@ -160,6 +161,22 @@ class Projection(Protocol):
 
     @property
     def bias(self) -> Tensor: ...
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], value: ValueT) -> ValueT:
+    """A copy of a nested value of dataclasses, tuples, lists and None, with ``function`` applied to each tensor."""
+    return _mapped(function, value)  # type: ignore[no-any-return]
+
+
+def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        return function(value)
+    kind = type(value)
+    inner = [getattr(value, part.name) for part in fields(value)] if is_dataclass(value) else value
+    parts = [_mapped(function, part) for part in inner]
+    return kind(parts) if kind in (tuple, list) else kind(*parts)
 
 
 def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 from seqvise.options import NODE, Options, Problem, one_of
 
@@ -22,11 +23,19 @@ class ScaledDropoutOptions(Options):
     def validate(self) -> Iterator[Problem]:
         if self.scale < 0:
             yield "scale", f"is {self.scale}, but a factor for dropout cannot be negative."
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name != "scale" and not isinstance(value, bool) and not 0 <= value * max(self.scale, 0) < 1:
+        for name, value in self._rates().items():
+            if not 0 <= value * max(self.scale, 0) < 1:
                 product = f"times {NODE}.scale is {value * self.scale:g}"
-                yield item.name, f"{product}, but a dropout must be at least 0 and below 1."
+                yield name, f"{product}, but a dropout must be at least 0 and below 1."
+
+    def scaled(self, training: bool) -> Self:
+        """The probabilities multiplied by ``scale``, which becomes 1; outside training all are 0."""
+        factor = self.scale if training else 0.0
+        return replace(self, scale=1.0, **{name: value * factor for name, value in self._rates().items()})
+
+    def _rates(self) -> dict[str, float]:
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scale"}
+        return {name: value for name, value in values.items() if not isinstance(value, bool)}
 
 
 @dataclass

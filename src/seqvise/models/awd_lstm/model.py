@@ -18,6 +18,7 @@ from torch.nn import Parameter
 from seqvise.machine import can_autocast_lstm
 from seqvise.models.awd_lstm.options import EncoderOptions, LanguageModelOptions, StreamDropoutOptions
 from seqvise.models.kernels.dropout import dropout, make_word_dropout
+from seqvise.models.recurrent.layers import LayerState, pack_state
 from seqvise.models.softmax.adaptive import AdaptiveGenerator
 from seqvise.models.softmax.generator import Generator
 
@@ -46,9 +47,6 @@ def with_factors(groups: Groups, rates: Sequence[float] | None) -> list[tuple[li
     factors = [1.0] * len(groups) if rates is None else rates
     return [(list(group), factor) for group, factor in zip(groups, factors, strict=True)]
 
-
-LayerState = tuple[Tensor, ...]
-"""(h,) of a GRU, (h, c) of an LSTM, each (B, H)."""
 
 StreamState = tuple[LayerState, ...]
 """The state of each layer, between two windows of a stream."""
@@ -156,7 +154,7 @@ def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate:
         rate: dropout probability of the recurrent weight.
     """
     with supported_autocast(layer, values) as cast_input:
-        initial = None if state is None else pack_state(tuple(cast_input(part).unsqueeze(0) for part in state))
+        initial = None if state is None else pack_state(tuple(cast_input(part) for part in state))
         if rate:
             weight = dropout(cast(Tensor, layer.weight_hh_l0), rate)
             outputs, final = functional_call(layer, {"weight_hh_l0": weight}, (cast_input(values), initial))
@@ -176,11 +174,6 @@ def supported_autocast(layer: nn.RNNBase, values: Tensor) -> Iterator[Callable[[
         return
     with torch.autocast(device, enabled=False):
         yield Tensor.float
-
-
-def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
-    """A state in torch's format: h, or (h, c)."""
-    return parts[0] if len(parts) == 1 else parts
 
 
 def detach_state(state: StreamState) -> StreamState:

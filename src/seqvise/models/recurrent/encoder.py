@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.kernels.dropout import make_dropout, make_word_dropout
-from seqvise.models.recurrent.layers import LAYERS, GruLayer, LstmLayer, residual_norms, reverse
+from seqvise.models.recurrent.layers import LAYERS, RecurrentLayer, residual_norms, reverse
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.models.recurrent.pooling import POOLINGS, concat_directions
 
@@ -79,6 +79,6 @@ class RecurrentEncoder(nn.Module):
 
 
 def _run(layer: nn.Module, sequence: Tensor, rate: float) -> Tensor:
-    assert isinstance(layer, (GruLayer, LstmLayer))
+    assert isinstance(layer, RecurrentLayer)
     start = layer.start(sequence.new_zeros(sequence.shape[0], layer.hidden_size))
     return layer.run(sequence, start, layer.recurrent_weight(rate))

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from seqvise.models.recurrent.layers import last_step
 
-
-class Pooling(Protocol):
-    """Interface of a pooling."""
-
-    def __call__(self, forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
-        """One vector per sentence: (B, P).
-
-        Args:
-            forward: (B, S, H), outputs of the forward direction, in the order of the sentence.
-            backward: (B, S, H), outputs of the backward direction, in the order of the sentence, or None.
-            lengths: (B,) steps without padding.
-        """
-        ...
+Pooling = Callable[[Tensor, Tensor | None, Tensor], Tensor]
+"""Outputs (B, S, H) of the forward and of the backward direction, or None, both in the order of the sentence, and
+lengths (B,) without padding, to one vector per sentence: (B, P)."""
 
 
 def pool_last(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
