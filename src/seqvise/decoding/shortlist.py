@@ -83,7 +83,6 @@ class ShortlistModel(nn.Module):
         return self._steps.encode(src), forbidden
 
     def init(self, memory: tuple[Any, Tensor]) -> Any:
-        """The initial decoder state."""
         return self._steps.init(memory[0])
 
     def step(self, tokens: Tensor, state: Any, memory: tuple[Any, Tensor]) -> StepOutput[Any]:
@@ -93,11 +92,9 @@ class ShortlistModel(nn.Module):
         return stepped._replace(logits=stepped.logits.float().masked_fill(forbidden, float("-inf")))
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
-        """The state of the selected rows."""
         return self._steps.reorder(state, rows)
 
     def select(self, memory: tuple[Any, Tensor], rows: Tensor) -> tuple[Any, Tensor]:
-        """The memory of the selected sentences."""
         return self._steps.select(memory[0], rows), memory[1][rows]
 
     @property

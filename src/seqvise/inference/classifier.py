@@ -98,11 +98,7 @@ def load_classifier(
 ) -> Classifier:
     """Loads the classifiers of one or several runs as one ensemble.
 
-    Args:
-        paths: run directories or open runs.
-        device: a torch device name, or ``auto``.
-        batch: texts per batch.
-        trust: import classes outside of seqvise, torch and Lightning that their configs name.
+    The other arguments are those of ``load_run``.
 
     Raises:
         UserError: a run is of another task or incomplete, or the runs have different labels.
@@ -124,11 +120,7 @@ def save_labels(folder: Path, labels: Sequence[str]) -> None:
 
 
 def read_labels(run: Run) -> tuple[str, ...]:
-    """The label names of a run's classifier.
-
-    Raises:
-        UserError: the run is not of a classifier.
-    """
+    """The label names of a run's classifier; a ``UserError`` if it is not one."""
     path = run.path / ASSETS / LABELS
     try:
         return tuple(map(str, json.loads(path.read_text(encoding="utf-8"))))

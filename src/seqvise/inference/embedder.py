@@ -249,16 +249,7 @@ class Embedder:
 
 
 def load_embedder(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> Embedder:
-    """Loads the model of a run with its words and labels.
-
-    Args:
-        path: the run directory, or the open run.
-        device: a torch device name, or ``auto`` for CUDA if available.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
-
-    Raises:
-        UserError: the path is not the run directory of an image-to-word model, or has no checkpoint yet.
-    """
+    """Loads the model of a run, or of an open run, with its words and labels; see ``load_run``."""
     run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(

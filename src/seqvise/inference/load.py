@@ -83,16 +83,7 @@ def load_run(
 
 
 def load_language_model(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> LanguageScorer:
-    """Loads the language model of a run.
-
-    Args:
-        path: the run directory, or the open run.
-        device: a torch device name, or ``auto`` for CUDA if available.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
-
-    Raises:
-        UserError: the path is not the run directory of a language model, has no checkpoint yet, or is damaged.
-    """
+    """Loads the language model of a run, or of an open run; see ``load_run``."""
     run = Run.open(path, trust)
     model = with_weights(run, build_text_model(run.config, len(run.text.vocabulary)))
     torch_device = find_device(device)

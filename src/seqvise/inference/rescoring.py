@@ -92,9 +92,7 @@ class Rescorer:
         sources = self.source.encode([texts[row] for row, _ in indexed])
         targets = [self._ids(result.words, backwards) for _, result in indexed]
         log_probs = self._log_probs(sources, targets)
-        ranked: list[list[TranslationResult]] = [
-            [result for result in results if not result.words] for results in nbest
-        ]
+        ranked = [[result for result in results if not result.words] for results in nbest]
         for (row, result), ids, log_prob in zip(indexed, targets, log_probs, strict=True):
             score = (1 - self.weight) * result.log_prob / len(result.words) + self.weight * log_prob / len(ids)
             ranked[row].append(replace(result, score=score))
@@ -148,7 +146,7 @@ def with_rescoring(
         translator: generates the n-best lists.
         path: directory of a run with the same target vocabulary, usually with `data.reverse_target=true`.
         weight: the weight of that run in the score, 0 to 1.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
+        trust: as for ``load_run``.
 
     Raises:
         UserError: the run cannot translate or has another target vocabulary, or the weight is not in [0, 1].

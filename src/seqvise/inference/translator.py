@@ -55,11 +55,8 @@ def check_same_vocabularies(first: Run, other: Run) -> None:
     Raises:
         UserError: they differ; the message names the side and the difference.
     """
-    for side, first_codec, other_codec in (
-        ("source", first.source, other.source),
-        ("target", first.target, other.target),
-    ):
-        if difference := _difference(first_codec, other_codec):
+    for side in ("source", "target"):
+        if difference := _difference(getattr(first, side), getattr(other, side)):
             raise UserError(
                 f"{first.path} and {other.path} cannot form an ensemble: {difference} on the {side} side. "
                 "Give runs trained on the same corpus and tokenizer."
@@ -213,13 +210,10 @@ class Translator:
         vocab_size = len(self.target.vocabulary)
         if options.beam > vocab_size:
             messages.append(f"beam is {options.beam}, but there are only {vocab_size} words to choose from.")
-        needs = {
-            "coverage": options.coverage > 0,
-            "unknown": options.unknown != KEEP,
-            **dict.fromkeys(attention_keys, True),
-        }
-        if any(needs.values()) and not self.has_attention():
-            messages += [f"{key}: the model has no attention; leave the key out." for key in needs if needs[key]]
+        decoding_keys = {"coverage": options.coverage > 0, "unknown": options.unknown != KEEP}
+        keys = [*(key for key, is_set in decoding_keys.items() if is_set), *attention_keys]
+        if keys and not self.has_attention():
+            messages += [f"{key}: the model has no attention; leave the key out." for key in dict.fromkeys(keys)]
         if messages:
             raise UserError(*messages)
         return read_table(options.unknown)
@@ -237,17 +231,15 @@ class Translator:
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         nbest = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        positions = None if table is None else attended_positions(self._steps(), src, nbest.tokens).tolist()
         translated = [self._results(sentence, nbest, row) for row, sentence in enumerate(sentences)]
-        if table is None or positions is None:
-            return translated
-        return [
-            [
-                self._without_unknown(sentence.text, result, positions[row][rank], table)
-                for rank, result in enumerate(translated[row])
-            ]
-            for row, sentence in enumerate(sentences)
-        ]
+        if table is not None:
+            positions = attended_positions(self._steps(), src, nbest.tokens).tolist()
+            for sentence, results, rows in zip(sentences, translated, positions, strict=True):
+                results[:] = [
+                    self._without_unknown(sentence.text, result, row, table)
+                    for result, row in zip(results, rows, strict=False)
+                ]
+        return translated
 
     def _results(self, sentence: Sentence, nbest: NBest, row: int) -> list[TranslationResult]:
         source_words = _words_of(self.source, sentence.ids)
@@ -275,8 +267,7 @@ class Translator:
         (tokens,) = self.source.tokenizer.tokenize([text])
         source = list(reversed(tokens.words)) if self.source.backwards else list(tokens.words)
         words = replace_unknown(result.words, is_unknown, positions[: len(is_unknown)], source, table)
-        text = self.target.text([word for word in words if word != END])
-        return TranslationResult(text, result.source_words, words, result.attention, result.score, result.log_prob)
+        return replace(result, text=self.target.text([word for word in words if word != END]), words=words)
 
     def _steps(self) -> StepModel[Any, Any]:
         return cast(StepModel[Any, Any], self.model)
@@ -314,19 +305,7 @@ def batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[
 def load_translator(
     path: str | Path | Run, device: str = "cpu", batch_size: int = 64, workers: int | None = 1, trust: bool = False
 ) -> Translator:
-    """Loads the translator of a run.
-
-    Args:
-        path: the run directory, or the open run.
-        device: a torch device name, or ``auto`` for CUDA if available.
-        batch_size: sentences per batch.
-        workers: processes that decode in parallel; see ``count_workers``.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
-
-    Raises:
-        UserError: the path is not the run directory of a translation model, has no checkpoint yet, the device does not
-            exist, or there are several workers where only one is possible.
-    """
+    """Loads the translator of a run; see ``load_ensemble``."""
     return load_ensemble([path], device, batch_size, workers=workers, trust=trust)
 
 
@@ -349,7 +328,9 @@ def load_ensemble(
         trust: import classes outside of seqvise, torch and Lightning that their configs name.
 
     Raises:
-        UserError: as for ``load_translator``; or the runs have different vocabularies or tokenizers.
+        UserError: a path is not the run directory of a translation model, or has no checkpoint yet; the device does
+            not exist, or there are several workers where only one is possible; or the runs have different vocabularies
+            or tokenizers.
     """
     torch_device = find_device(device)
     count = count_workers(workers, torch_device)
@@ -408,5 +389,4 @@ def _truncated(ids: Ids) -> Ids:
 def _words_of(codec: TextCodec, ids: Sequence[int] | NDArray[np.integer]) -> list[str]:
     """The words of the ids, up to and including ``<eos>`` if there is one."""
     words = codec.words(ids)
-    has_end = len(words) < len(ids)
-    return [*words, END] if has_end else words
+    return [*words, END] if len(words) < len(ids) else words

@@ -96,9 +96,8 @@ def expand_vocabulary(translator: TranslatorT, path: Path, max_words: int = MAX_
         return _with_rows(model, linear(file_vectors.matrix[rows]))
 
     model = translator.model
-    model = (
-        model.with_models(map(extended_model, model.models)) if isinstance(model, Ensemble) else extended_model(model)
-    )
+    models = map(extended_model, model.models if isinstance(model, Ensemble) else [model])
+    model = model.with_models(models) if isinstance(model, Ensemble) else next(models)
     source = replace(codec, vocabulary=_extended(codec.vocabulary, words))
     return replace(translator, model=model, source=source), Expansion(
         len(shared), len(words), float(np.mean(explained))
