@@ -57,21 +57,13 @@ MARGIN = 1e-4
 
 @dataclass
 class Beams:
-    """The unfinished hypotheses of B sentences, in at most K slots per sentence.
+    """The unfinished hypotheses of B sentences, in at most K slots per sentence."""
 
-    Attributes:
-        sentences: (B,) int64, row of each sentence in the batch.
-        log_probs: (B, K), minus infinity in empty slots.
-        tokens: (B, K, t) int64, the words generated so far.
-        free_slots: (B,) int64, number of unfinished hypotheses that a sentence may still have.
-        coverage: (B, K, S), attention summed over the steps; None without a coverage penalty.
-    """
-
-    sentences: Tensor
-    log_probs: Tensor
-    tokens: Tensor
-    free_slots: Tensor
-    coverage: Tensor | None
+    sentences: Tensor  # (B,) int64, row of each sentence in the batch
+    log_probs: Tensor  # (B, K), minus infinity in empty slots
+    tokens: Tensor  # (B, K, t) int64, the words generated so far
+    free_slots: Tensor  # (B,) int64, number of unfinished hypotheses that a sentence may still have
+    coverage: Tensor | None  # (B, K, S), attention summed over the steps; None without a coverage penalty
 
     def take(self, rows: Tensor, slots: Tensor) -> Beams:
         """The selected hypotheses. rows: (M,) of the B sentences; slots: (M, J) of the K slots."""
@@ -82,19 +74,12 @@ class Beams:
 
 @dataclass(frozen=True)
 class Choice:
-    """The continuations chosen at one step, most probable first.
+    """The continuations chosen at one step, most probable first."""
 
-    Attributes:
-        origins: (B, K) int64, slot of the hypothesis that is continued.
-        words: (B, K) int64.
-        log_probs: (B, K), minus infinity in unused slots.
-        near_tie: (B,) bool, whether rounding could have decided which continuation was chosen last.
-    """
-
-    origins: Tensor
-    words: Tensor
-    log_probs: Tensor
-    near_tie: Tensor
+    origins: Tensor  # (B, K) int64, slot of the hypothesis that is continued
+    words: Tensor  # (B, K) int64
+    log_probs: Tensor  # (B, K), minus infinity in unused slots
+    near_tie: Tensor  # (B,) bool, whether rounding could have decided which continuation was chosen last
 
 
 def choose(log_probs: Tensor, word_log_probs: Tensor, free_slots: Tensor) -> Choice:

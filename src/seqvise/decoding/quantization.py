@@ -84,19 +84,12 @@ class Bf16Weight(QuantizedWeight):
 
 
 class Packed(NamedTuple):
-    """An int8 weight (O, I) packed for oneDNN.
+    """An int8 weight (O, I) packed for oneDNN."""
 
-    Attributes:
-        weight: int8, in the layout of oneDNN.
-        scales: (O,) float32, quantization step of each row divided by ``LEVELS``.
-        zeros: (O,) int32, zero points, all 0.
-        offset: (O,) float32, correction for the inputs, which are shifted by ``LEVELS + 1`` to be unsigned.
-    """
-
-    weight: Tensor
-    scales: Tensor
-    zeros: Tensor
-    offset: Tensor
+    weight: Tensor  # int8, in the layout of oneDNN
+    scales: Tensor  # (O,) float32, quantization step of each row divided by ``LEVELS``
+    zeros: Tensor  # (O,) int32, zero points, all 0
+    offset: Tensor  # (O,) float32, correction for the inputs, which are shifted by ``LEVELS + 1`` to be unsigned
 
 
 class Int8Weight(QuantizedWeight):

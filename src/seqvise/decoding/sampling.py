@@ -144,20 +144,14 @@ def _first_and_last_possible(probs: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class ActiveSamples:
-    """Unfinished samples, N rows.
+    """Unfinished samples, N rows."""
 
-    Attributes:
-        sentences, slots: (N,) int64, the sentence of each sample, and its index among the samples of the sentence.
-        numbers: (N, T), uniform random numbers, one per word.
-        log_probs: (N,).
-        tokens: (N, t) int64, the words generated so far.
-    """
-
+    # sentences, slots: (N,) int64, the sentence of each sample, and its index among the samples of the sentence
     sentences: Tensor
     slots: Tensor
-    numbers: Tensor
-    log_probs: Tensor
-    tokens: Tensor
+    numbers: Tensor  # (N, T), uniform random numbers, one per word
+    log_probs: Tensor  # (N,)
+    tokens: Tensor  # (N, t) int64, the words generated so far
 
     def take(self, rows: Tensor) -> ActiveSamples:
         """The selected samples. rows: (M,) int64."""

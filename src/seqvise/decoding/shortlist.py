@@ -29,17 +29,11 @@ HEADER = ("source", "target", "probability")
 
 @dataclass(frozen=True, eq=False)
 class Shortlist:
-    """Candidate target words per source word, in CSR layout.
+    """Candidate target words per source word, in CSR layout."""
 
-    Attributes:
-        begins: (V + 1,) int64, offset in ``words`` of the candidates of each of V source words, and the total.
-        words: (n,) int64, target ids.
-        always: (m,) int64, candidates for every sentence, including the special tokens.
-    """
-
-    begins: Tensor
-    words: Tensor
-    always: Tensor
+    begins: Tensor  # (V + 1,) int64, offset in ``words`` of the candidates of each of V source words, and the total
+    words: Tensor  # (n,) int64, target ids
+    always: Tensor  # (m,) int64, candidates for every sentence, including the special tokens
 
     def __len__(self) -> int:
         return len(self.words)

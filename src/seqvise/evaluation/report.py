@@ -14,7 +14,6 @@ from seqvise.corpus.tokens.tokenizers import has_word
 from seqvise.evaluation.corpus import Corpus
 from seqvise.evaluation.systems import System
 from seqvise.metrics.groups import LENGTHS, UNKNOWNS, group_by_range
-from seqvise.metrics.perplexity import ReferenceLoss
 from seqvise.metrics.significance import Comparison, Interval, compare, score_interval
 from seqvise.metrics.statistics import Statistics, count
 from seqvise.metrics.text import text_metrics, token_metric
@@ -40,44 +39,28 @@ class Score:
 
 @dataclass(frozen=True)
 class SystemReport:
-    """The scores of one system.
+    """The scores of one system."""
 
-    Attributes:
-        name: a run directory or a file.
-        scores: ``bleu``, ``chrf`` and ``ter`` of detokenised text, ``bleu_on_tokens`` and ``bleu_on_moses_tokens``.
-        signatures: the sacreBLEU signature of each score.
-        loss: nats per word of the references; None without a model, as are the next three.
-        perplexity: ``exp(loss)``.
-        words: number of words of the references in the run's tokens, including ``<eos>``.
-        unknown_words: number of out-of-vocabulary words among them.
-        seconds: decoding time; None if the translations were given.
-    """
-
-    name: str
+    name: str  # a run directory or a file
+    # ``bleu``, ``chrf`` and ``ter`` of detokenised text, ``bleu_on_tokens`` and ``bleu_on_moses_tokens``
     scores: dict[str, Score]
-    signatures: dict[str, str]
-    loss: float | None
-    perplexity: float | None
+    signatures: dict[str, str]  # the sacreBLEU signature of each score
+    loss: float | None  # nats per word of the references; None without a model, as are the next three
+    perplexity: float | None  # ``exp(loss)``
+    # Number of words of the references in the run's tokens, including ``<eos>``.
     words: int | None
-    unknown_words: int | None
-    seconds: float | None
+    unknown_words: int | None  # number of out-of-vocabulary words among them
+    seconds: float | None  # decoding time; None if the translations were given
 
 
 @dataclass(frozen=True)
 class GroupReport:
-    """Scores of the sentences in a range of source length or of unknown words.
+    """Scores of the sentences in a range of source length or of unknown words."""
 
-    Attributes:
-        label: the range.
-        sentences: number of sentences.
-        run: ``bleu``, ``chrf`` and ``ter``.
-        against: scores of the other system, empty without one.
-    """
-
-    label: str
-    sentences: int
-    run: dict[str, Score]
-    against: dict[str, Score]
+    label: str  # the range
+    sentences: int  # number of sentences
+    run: dict[str, Score]  # ``bleu``, ``chrf`` and ``ter``
+    against: dict[str, Score]  # scores of the other system, empty without one
 
 
 @dataclass(frozen=True)
@@ -95,38 +78,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """An evaluation.
+    """An evaluation."""
 
-    Attributes:
-        source, target: the files.
-        sentences: number of lines of each file.
-        empty_sources, empty_references: number of lines without a word. The text scores include them, the loss does
-            not.
-        lowercase: whether text was compared without case.
-        beam: beam size of decoding.
-        run: the evaluated system.
-        against: the system that it is compared with, or None.
-        significance: comparison of ``bleu``, ``chrf`` and ``ter``; empty without ``against``.
-        sampling: samples and seed of all intervals and p values.
-        by_length: scores by words of the source.
-        by_unknown: scores by out-of-vocabulary words of the source.
-        differences: sentences with the largest difference of sentence chrF, largest first.
-    """
-
+    # source, target: the files
     source: str
     target: str
-    sentences: int
+    sentences: int  # number of lines of each file
+    # empty_sources, empty_references: number of lines without a word. The text scores include them, the loss does not.
     empty_sources: int
     empty_references: int
-    lowercase: bool
-    beam: int
-    run: SystemReport
-    against: SystemReport | None
-    significance: dict[str, Comparison]
-    sampling: Sampling
-    by_length: list[GroupReport]
-    by_unknown: list[GroupReport]
-    differences: list[Difference]
+    lowercase: bool  # whether text was compared without case
+    beam: int  # beam size of decoding
+    run: SystemReport  # the evaluated system
+    against: SystemReport | None  # the system that it is compared with, or None
+    significance: dict[str, Comparison]  # comparison of ``bleu``, ``chrf`` and ``ter``; empty without ``against``
+    sampling: Sampling  # samples and seed of all intervals and p values
+    by_length: list[GroupReport]  # scores by words of the source
+    by_unknown: list[GroupReport]  # scores by out-of-vocabulary words of the source
+    differences: list[Difference]  # sentences with the largest difference of sentence chrF, largest first
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; non-finite numbers become None, as JSON does not support them."""
@@ -146,40 +115,28 @@ def build_report(
         sampling: samples and seed of all intervals and p values.
         shown: maximum number of sentences in ``differences``.
     """
-    counts = [_counts(system, corpus, lowercase) for system in systems]
-    reports = [
-        _system_report(system, system_counts, sampling) for system, system_counts in zip(systems, counts, strict=True)
+    metrics = text_metrics(lowercase)
+    counts = [
+        {name: count(metric, system.texts, corpus.references) for name, metric in metrics.items()} for system in systems
     ]
+    reports = [_system_report(*system, sampling) for system in zip(systems, counts, strict=True)]
     two = len(systems) == 2
     return EvaluationReport(
         source=corpus.source,
         target=corpus.target,
         sentences=len(corpus.sources),
-        empty_sources=_count_empty(corpus.sources),
-        empty_references=_count_empty(corpus.references),
+        empty_sources=sum(not has_word(text) for text in corpus.sources),
+        empty_references=sum(not has_word(text) for text in corpus.references),
         lowercase=lowercase,
         beam=beam,
         run=reports[0],
         against=reports[1] if two else None,
-        significance=_significance(counts[0], counts[1], sampling) if two else {},
+        significance={name: compare(counts[0][name], counts[1][name], *sampling) for name in metrics} if two else {},
         sampling=sampling,
         by_length=_group_reports(counts, corpus.lengths, LENGTHS, sampling),
         by_unknown=_group_reports(counts, corpus.unknowns, UNKNOWNS, sampling),
         differences=_differences(corpus, systems, counts, shown) if two else [],
     )
-
-
-def _count_empty(texts: Sequence[str]) -> int:
-    return sum(not has_word(text) for text in texts)
-
-
-def _significance(run: Counts, against: Counts, sampling: Sampling) -> dict[str, Comparison]:
-    return {name: compare(run[name], against[name], *sampling) for name in run}
-
-
-def _counts(system: System, corpus: Corpus, lowercase: bool) -> dict[str, Statistics]:
-    metrics = text_metrics(lowercase)
-    return {name: count(metric, system.texts, corpus.references) for name, metric in metrics.items()}
 
 
 def _system_report(system: System, counts: Counts, sampling: Sampling) -> SystemReport:
@@ -189,11 +146,11 @@ def _system_report(system: System, counts: Counts, sampling: Sampling) -> System
         all_counts[TOKEN_SCORES[name]] = statistics = count(token_metric(), tokens.outputs, tokens.references)
         signatures[TOKEN_SCORES[name]] = f"{tokens.signature}; {statistics.signature}"
     scores = _scores(all_counts, sampling)
-    return SystemReport(system.name, scores, signatures, *_loss_fields(system.loss), system.seconds)
-
-
-def _loss_fields(loss: ReferenceLoss | None) -> tuple[float | None, float | None, int | None, int | None]:
-    return (None,) * 4 if loss is None else (loss.loss, loss.perplexity, loss.word_count, loss.unknown)
+    loss = system.loss
+    losses: tuple[Any, Any, Any, Any] = (
+        (None,) * 4 if loss is None else (loss.loss, loss.perplexity, loss.word_count, loss.unknown)
+    )
+    return SystemReport(system.name, scores, signatures, *losses, system.seconds)
 
 
 def _scores(counts: Counts, sampling: Sampling) -> dict[str, Score]:

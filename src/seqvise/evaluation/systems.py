@@ -25,17 +25,11 @@ BATCHES = 16
 
 
 class Decoded(NamedTuple):
-    """Translations of N sentences.
+    """Translations of N sentences."""
 
-    Attributes:
-        texts: detokenised translations.
-        words: the words of the model, or the tokenizer's pieces of the text, joined by single spaces.
-        seconds: decoding time.
-    """
-
-    texts: list[str]
-    words: list[str]
-    seconds: float
+    texts: list[str]  # detokenised translations
+    words: list[str]  # the words of the model, or the tokenizer's pieces of the text, joined by single spaces
+    seconds: float  # decoding time
 
 
 class Tokens(NamedTuple):
@@ -48,21 +42,13 @@ class Tokens(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """One system's translations of N sentences.
+    """One system's translations of N sentences."""
 
-    Attributes:
-        name: a run directory or a file.
-        texts: the detokenised translations.
-        tokens: the translations in words, by tokenizer: ``own``, ``moses``.
-        loss: loss of the references under the model; None for a file.
-        seconds: decoding time; None if nothing was translated.
-    """
-
-    name: str
-    texts: list[str]
-    tokens: dict[str, Tokens]
-    loss: ReferenceLoss | None = None
-    seconds: float | None = None
+    name: str  # a run directory or a file
+    texts: list[str]  # the detokenised translations
+    tokens: dict[str, Tokens]  # the translations in words, by tokenizer: ``own``, ``moses``
+    loss: ReferenceLoss | None = None  # loss of the references under the model; None for a file
+    seconds: float | None = None  # decoding time; None if nothing was translated
 
 
 def run_system(

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from seqvise.evaluation.report import Difference, EvaluationReport, GroupReport, Score, SystemReport
+from seqvise.evaluation.report import Difference, EvaluationReport, GroupReport, SystemReport
 from seqvise.metrics.significance import Interval
 from seqvise.metrics.text import TITLES
 
@@ -61,8 +61,10 @@ def _scores(report: EvaluationReport) -> RenderableType:
         table.add_column("95 % interval", justify="right")
     for name, title in ROWS.items():
         if name in report.run.scores:
-            cells = [cell for system in systems.values() for cell in _score_cells(system.scores[name])]
-            table.add_row(title, *cells)
+            scores = [system.scores[name] for system in systems.values()]
+            table.add_row(
+                title, *(cell for score in scores for cell in (f"{score.value:.2f}", _interval(score.interval)))
+            )
     for title, values in _loss_rows(list(systems.values())).items():
         table.add_row(title, *(cell for value in values for cell in (value, "")))
     return table
@@ -79,16 +81,12 @@ def _loss_rows(systems: Sequence[SystemReport]) -> dict[str, list[str]]:
     }
 
 
-def _score_cells(score: Score) -> tuple[str, str]:
-    return f"{score.value:.2f}", _interval(score.interval)
-
-
 def _significance(report: EvaluationReport) -> RenderableType:
     table = _table("Run minus against", "")
     for name in ("difference", "95 % interval", "p bootstrap", "p randomisation"):
         table.add_column(name, justify="right")
     for name, comparison in report.significance.items():
-        probabilities = (_probability(p) for p in (comparison.bootstrap, comparison.randomisation))
+        probabilities = (f"{p:.4f}" for p in (comparison.bootstrap, comparison.randomisation))
         table.add_row(ROWS[name], f"{comparison.difference:+.2f}", _interval(comparison.interval, "+"), *probabilities)
     note = (
         f"{report.sampling.samples:,} samples, seed {report.sampling.seed}. p bootstrap is one-sided: how often the "
@@ -158,10 +156,6 @@ def _grid() -> Table:
 
 def _interval(interval: Interval, sign: str = "") -> str:
     return f"{interval.low:{sign}.2f} to {interval.high:{sign}.2f}"
-
-
-def _probability(value: float) -> str:
-    return f"{value:.4f}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -29,15 +29,10 @@ LABELS = "labels.json"
 
 @dataclass(frozen=True)
 class Classification:
-    """The predicted label of a text.
+    """The predicted label of a text."""
 
-    Attributes:
-        label: the most probable label; None for an empty text.
-        probabilities: (L,) of all labels; zeros for an empty text.
-    """
-
-    label: str | None
-    probabilities: NDArray[np.float64]
+    label: str | None  # the most probable label; None for an empty text
+    probabilities: NDArray[np.float64]  # (L,) of all labels; zeros for an empty text
 
 
 @dataclass(frozen=True)
@@ -68,17 +63,11 @@ class EnsembleMember:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier, or an ensemble of classifiers whose probabilities are averaged.
+    """A classifier, or an ensemble of classifiers whose probabilities are averaged."""
 
-    Attributes:
-        members: the classifiers.
-        labels: label names, in the order of the probabilities.
-        batch: texts per batch.
-    """
-
-    members: tuple[EnsembleMember, ...]
-    labels: tuple[str, ...]
-    batch: int = 64
+    members: tuple[EnsembleMember, ...]  # the classifiers
+    labels: tuple[str, ...]  # label names, in the order of the probabilities
+    batch: int = 64  # texts per batch
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """Predicts the label of each text, in order."""

@@ -40,21 +40,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Embedder:
-    """A trained image-to-word model with its words and labels. The backbone is loaded for the first image.
+    """A trained image-to-word model with its words and labels. The backbone is loaded for the first image."""
 
-    Attributes:
-        run: the run directory.
-        labels: the labels of training and evaluation.
-        lexicon: the words of the space into which images are embedded.
-        device: a torch device name, or ``auto``.
-        wordnet: the folder of WordNet's files; None: the folder that the run used.
-    """
-
-    run: Run
-    labels: LabelTable
-    lexicon: Lexicon
-    device: str = "cpu"
-    wordnet: Path | None = None
+    run: Run  # the run directory
+    labels: LabelTable  # the labels of training and evaluation
+    lexicon: Lexicon  # the words of the space into which images are embedded
+    device: str = "cpu"  # a torch device name, or ``auto``
+    wordnet: Path | None = None  # the folder of WordNet's files; None: the folder that the run used
 
     @property
     def options(self) -> ImageOptions:

@@ -23,17 +23,11 @@ from seqvise.runs.model import build_text_model, with_weights
 
 @dataclass(frozen=True)
 class LanguageScorer:
-    """A trained language model with its codec.
+    """A trained language model with its codec."""
 
-    Attributes:
-        model: in evaluation mode.
-        codec: converts text to ids, and ids to text.
-        device: the device of the model.
-    """
-
-    model: AwdLstm
-    codec: TextCodec
-    device: torch.device
+    model: AwdLstm  # in evaluation mode
+    codec: TextCodec  # converts text to ids, and ids to text
+    device: torch.device  # the device of the model
 
     def perplexity(self, texts: Sequence[str]) -> list[float]:
         """The perplexity of each text, read after ``<eos>`` as in training; its own ``<eos>`` is predicted too."""

@@ -61,20 +61,14 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Rescorer:
-    """A model that scores translations of another model.
+    """A model that scores translations of another model."""
 
-    Attributes:
-        model: in evaluation mode.
-        source, target: its codecs; the target vocabulary is that of the other model, in either direction.
-        weight: its weight in the new score, 0 to 1.
-        batch_size: sentences per batch, as in ``Translator``.
-    """
-
-    model: nn.Module
+    model: nn.Module  # in evaluation mode
+    # source, target: its codecs; the target vocabulary is that of the other model, in either direction
     source: TextCodec
     target: TextCodec
-    weight: float = 0.5
-    batch_size: int = 64
+    weight: float = 0.5  # its weight in the new score, 0 to 1
+    batch_size: int = 64  # sentences per batch, as in ``Translator``
 
     def rank(
         self, texts: Sequence[str], nbest: Sequence[Sequence[TranslationResult]], backwards: bool
@@ -119,13 +113,9 @@ class Rescorer:
 
 @dataclass(frozen=True)
 class RescoredTranslator(Translator):
-    """A translator whose n-best lists are rescored by another run.
+    """A translator whose n-best lists are rescored by another run."""
 
-    Attributes:
-        rescorer: the model of the other run.
-    """
-
-    rescorer: Rescorer = field(kw_only=True)
+    rescorer: Rescorer = field(kw_only=True)  # the model of the other run
 
     def translate_nbest(
         self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS

@@ -86,23 +86,15 @@ DEFAULT_OPTIONS = DecodingOptions()
 
 @dataclass(frozen=True, eq=False)
 class TranslationResult:
-    """One translated text.
+    """One translated text."""
 
-    Attributes:
-        text: the translation; empty for an empty text.
-        source_words: the S source words, including ``<eos>``.
-        words: the T output words, including ``<eos>`` if it was reached.
-        attention: (T, S) weights, each row summing to 1; None if not requested or if the model has no attention.
-        score: the score that ranks hypotheses; see ``NBest``.
-        log_prob: the sum of the words' log-probabilities.
-    """
-
-    text: str
-    source_words: Sequence[str]
-    words: Sequence[str]
+    text: str  # the translation; empty for an empty text
+    source_words: Sequence[str]  # the S source words, including ``<eos>``
+    words: Sequence[str]  # the T output words, including ``<eos>`` if it was reached
+    # (T, S) weights, each row summing to 1; None if not requested or if the model has no attention
     attention: NDArray[np.float32] | None = None
-    score: float = 0.0
-    log_prob: float = 0.0
+    score: float = 0.0  # the score that ranks hypotheses; see ``NBest``
+    log_prob: float = 0.0  # the sum of the words' log-probabilities
 
 
 EMPTY = TranslationResult("", (), ())
@@ -110,22 +102,16 @@ EMPTY = TranslationResult("", (), ())
 
 @dataclass(frozen=True)
 class Translator:
-    """A translation model or an ensemble, with its source and target codecs.
+    """A translation model or an ensemble, with its source and target codecs."""
 
-    Attributes:
-        model: has the step interface; in evaluation mode.
-        source, target: convert text to ids, and ids to text.
-        batch_size: sentences per batch.
-        workers: processes that decode batches in parallel; on the CPU, where most steps are too small for several
-            threads.
-        shortlist: candidate output words for each source word, on the model's device; None for the full vocabulary.
-    """
-
-    model: nn.Module
+    model: nn.Module  # has the step interface; in evaluation mode
+    # source, target: convert text to ids, and ids to text
     source: TextCodec
     target: TextCodec
-    batch_size: int = 64
+    batch_size: int = 64  # sentences per batch
+    # processes that decode batches in parallel; on the CPU, where most steps are too small for several threads
     workers: int = 1
+    # candidate output words for each source word, on the model's device; None for the full vocabulary
     shortlist: Shortlist | None = None
 
     def translate(

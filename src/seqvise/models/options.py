@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from seqvise.options import NODE, Options, Problem, one_of
+from seqvise.schedules.options import RampOptions
 
 CELLS = ("gru", "lstm")
 ACTIVATIONS = ("tanh", "relu")
 DRAWS = ("step", "sentence", "token")
-UNITS = ("step", "epoch")
 
 
 @dataclass
@@ -39,12 +39,10 @@ class ScaledDropoutOptions(Options):
 
 
 @dataclass
-class ForcingOptions(Options):
+class ForcingOptions(RampOptions):
     """Teacher forcing ratio: the probability that a training step reads the reference token, not the prediction."""
 
     start: float = 1.0
-    end: float = 1.0
-    over: float | None = None  # units until `end` is reached; null: all of training
     unit: str = "epoch"  # unit of `over`; `epoch` changes the ratio between epochs, `step` at every step
     draw: str = "token"  # drawn once per `step` for the whole batch, per `sentence`, or per `token`
 
@@ -52,9 +50,8 @@ class ForcingOptions(Options):
         for name in ("start", "end"):
             if not 0 <= getattr(self, name) <= 1:
                 yield name, f"is {getattr(self, name)}, but a ratio must be from 0 to 1."
-        if self.over is not None and self.over <= 0:
-            yield "over", f"is {self.over}, but must be above 0, or null for all of training."
-        yield from one_of(self, unit=UNITS, draw=DRAWS)
+        yield from super().validate()
+        yield from one_of(self, draw=DRAWS)
 
 
 def __getattr__(name: str) -> object:

@@ -25,24 +25,17 @@ MAX_MEAN_COSINE = 0.9
 
 @dataclass(frozen=True)
 class Coverage:
-    """Coverage of a vocabulary by word vectors, without special tokens.
+    """Coverage of a vocabulary by word vectors, without special tokens."""
 
-    Attributes:
-        exact, case, subwords, missing: numbers of words by the origin of their vector.
-        tokens: share of running words with an exact vector or that of another case; None without counts.
-        tokens_subwords: share of running words with a vector from subwords; None without counts.
-        examples: the most frequent words without a vector.
-        mean_cosine: mean cosine between the vectors of two words; near 1, the vectors carry no information.
-    """
-
+    # exact, case, subwords, missing: numbers of words by the origin of their vector
     exact: int
     case: int
     subwords: int
     missing: int
-    tokens: float | None
-    tokens_subwords: float | None
-    examples: tuple[str, ...]
-    mean_cosine: float = 0.0
+    tokens: float | None  # share of running words with an exact vector or that of another case; None without counts
+    tokens_subwords: float | None  # share of running words with a vector from subwords; None without counts
+    examples: tuple[str, ...]  # the most frequent words without a vector
+    mean_cosine: float = 0.0  # mean cosine between the vectors of two words; near 1, the vectors carry no information
 
     def __str__(self) -> str:
         total = self.exact + self.case + self.subwords + self.missing

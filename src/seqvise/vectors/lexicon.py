@@ -32,21 +32,13 @@ Half = NDArray[np.float16] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Words and their vectors, in the order of the file: the files of fastText and word2vec are sorted by frequency.
+    """Words and their vectors, in the order of the file: the files of fastText and word2vec are sorted by frequency."""
 
-    Attributes:
-        words: W different words.
-        matrix: (W, D) float32 or float16, memory-mapped if loaded from a folder.
-        name: name of the vector file.
-        total: number of words of that file, including those that were not read.
-        subwords: vectors of subwords, if the file has them.
-    """
-
-    words: tuple[str, ...]
-    matrix: Half
-    name: str = ""
-    total: int = 0
-    subwords: Subwords | None = None
+    words: tuple[str, ...]  # W different words
+    matrix: Half  # (W, D) float32 or float16, memory-mapped if loaded from a folder
+    name: str = ""  # name of the vector file
+    total: int = 0  # number of words of that file, including those that were not read
+    subwords: Subwords | None = None  # vectors of subwords, if the file has them
 
     def __len__(self) -> int:
         return len(self.words)

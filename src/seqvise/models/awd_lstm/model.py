@@ -5,7 +5,7 @@ Tensors inside the layers are time-first, (T, B, ...), as torch's kernels expect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, cast
@@ -22,30 +22,31 @@ from seqvise.models.recurrent.layers import LayerState, pack_state
 from seqvise.models.softmax.adaptive import AdaptiveGenerator
 from seqvise.models.softmax.generator import Generator
 
-Groups = Sequence[Sequence[Parameter]]
-"""Parameters of a model in groups, those nearest to the input first."""
 
+class StagedModel(nn.Module):
+    """A model whose parameters are trained in groups."""
 
-def unfreeze_groups(groups: Groups, epochs: Sequence[int] | None, epoch: int) -> None:
-    """Unfreezes the groups whose epoch is reached, and freezes the others.
+    options: EncoderOptions
 
-    Args:
-        groups: the parameter groups.
-        epochs: the first epoch of training for the last group, the one before it, and so on; the last number applies to
-            all remaining groups. None trains all groups.
-        epoch: the current epoch.
-    """
-    if epochs is None:
-        return
-    for index, group in enumerate(reversed(groups)):
-        for weight in group:
-            weight.requires_grad_(epoch >= epochs[min(index, len(epochs) - 1)])
+    def groups(self) -> list[list[Parameter]]:
+        """The parameters in groups, those nearest to the input first."""
+        raise NotImplementedError
 
+    def rate_groups(self) -> list[tuple[list[Parameter], float]]:
+        """The groups with their learning-rate factors."""
+        groups, rates = self.groups(), self.options.group_rates
+        return list(zip(groups, [1.0] * len(groups) if rates is None else rates, strict=True))
 
-def with_factors(groups: Groups, rates: Sequence[float] | None) -> list[tuple[list[Parameter], float]]:
-    """The groups with their learning-rate factors. rates: None is 1 for all."""
-    factors = [1.0] * len(groups) if rates is None else rates
-    return [(list(group), factor) for group, factor in zip(groups, factors, strict=True)]
+    def unfreeze(self, epoch: int) -> None:
+        """Unfreezes the groups whose first epoch of training is reached, and freezes the others.
+
+        ``options.unfreeze`` has the epochs of the last group, the one before it, and so on; the last number applies to
+        all remaining groups. None trains all groups.
+        """
+        epochs = self.options.unfreeze
+        for index, group in enumerate(reversed(self.groups()) if epochs is not None else ()):
+            for weight in group:
+                weight.requires_grad_(epoch >= epochs[min(index, len(epochs) - 1)])
 
 
 StreamState = tuple[LayerState, ...]
@@ -53,17 +54,11 @@ StreamState = tuple[LayerState, ...]
 
 
 class StreamOutput(NamedTuple):
-    """Result of the encoder for one window of a stream.
+    """Result of the encoder for one window of a stream."""
 
-    Attributes:
-        outputs: (B, T, D), of the last layer, with dropout.
-        raw: (B, T, D), of the last layer, before dropout.
-        state: after the last token.
-    """
-
-    outputs: Tensor
-    raw: Tensor
-    state: StreamState
+    outputs: Tensor  # (B, T, D), of the last layer, with dropout
+    raw: Tensor  # (B, T, D), of the last layer, before dropout
+    state: StreamState  # after the last token
 
 
 class AwdEncoder(nn.Module):
@@ -99,7 +94,7 @@ class AwdEncoder(nn.Module):
         return StreamOutput(values.transpose(0, 1), raw.transpose(0, 1), tuple(states))
 
 
-class AwdLstm(nn.Module):
+class AwdLstm(StagedModel):
     """The encoder and the projection to the vocabulary.
 
     Args:
@@ -109,7 +104,7 @@ class AwdLstm(nn.Module):
 
     def __init__(self, options: LanguageModelOptions, vocab_size: int) -> None:
         super().__init__()
-        self.options = options
+        self.options: LanguageModelOptions = options
         self.encoder = AwdEncoder(options, options.dropout, vocab_size)
         tied = self.encoder.embedding.weight if options.tie_output else None
         self.generator = (
@@ -127,14 +122,6 @@ class AwdLstm(nn.Module):
         """One group per layer, then word vectors and projection, which are trained first since words may be new."""
         words = {id(weight): weight for weight in (*self.encoder.embedding.parameters(), *self.generator.parameters())}
         return [*(list(layer.parameters()) for layer in self.encoder.layers), list(words.values())]
-
-    def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """The groups with their learning-rate factors."""
-        return with_factors(self.groups(), self.options.group_rates)
-
-    def unfreeze(self, epoch: int) -> None:
-        """Unfreezes the groups whose epoch is reached."""
-        unfreeze_groups(self.groups(), self.options.unfreeze, epoch)
 
 
 def locked_dropout(values: Tensor, rate: float) -> Tensor:

@@ -28,29 +28,17 @@ from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepE
 
 
 class DecoderPass(NamedTuple):
-    """The decoder bound to the weights and the dropout masks of one pass over a batch.
+    """The decoder bound to the weights and the dropout masks of one pass over a batch."""
 
-    Attributes:
-        drop_words: dropout of whole words of the vocabulary.
-        drop_target: dropout of the embedded tokens.
-        fuse: computes the input of the first layer.
-        drop_between: dropout before each layer.
-        cells: the layers.
-        recurrent_weights: one per layer.
-        attend: the attention, or None.
-        read_out: computes the output from top state, context and word.
-        drop_output: dropout of the output.
-    """
-
-    drop_words: WordDrop
-    drop_target: Drop
-    fuse: StepFusion
-    drop_between: tuple[Drop, ...]
-    cells: tuple[Cell, ...]
-    recurrent_weights: tuple[Tensor, ...]
-    attend: Attend | None
-    read_out: Output
-    drop_output: Drop
+    drop_words: WordDrop  # dropout of whole words of the vocabulary
+    drop_target: Drop  # dropout of the embedded tokens
+    fuse: StepFusion  # computes the input of the first layer
+    drop_between: tuple[Drop, ...]  # dropout before each layer
+    cells: tuple[Cell, ...]  # the layers
+    recurrent_weights: tuple[Tensor, ...]  # one per layer
+    attend: Attend | None  # the attention, or None
+    read_out: Output  # computes the output from top state, context and word
+    drop_output: Drop  # dropout of the output
 
     def embed(self, embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         """The vectors (..., D) of tokens (...), with dropout."""

@@ -64,15 +64,11 @@ def make_readout(options: RecurrentOptions, memory_size: int) -> TopState | Read
 
 
 class StepFusion(NamedTuple):
-    """The input fusion bound to the weights of one pass over a batch.
+    """The input fusion bound to the weights of one pass over a batch."""
 
-    Attributes:
-        project_word: ``W_word embedded + b`` for one step, (N, D) to (N, D); without other inputs the word unchanged.
-        project_others: the product with the other inputs; None without them.
-    """
-
+    # ``W_word embedded + b`` for one step, (N, D) to (N, D); without other inputs the word unchanged
     project_word: Product
-    project_others: Product | None = None
+    project_others: Product | None = None  # the product with the other inputs; None without them
 
     def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
         """The input of the first layer, (N, D), from the projected word (N, D) and others (N, C), (N, F)."""

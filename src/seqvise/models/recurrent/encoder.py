@@ -14,15 +14,11 @@ from seqvise.models.recurrent.pooling import POOLINGS, concat_directions
 
 
 class Encoded(NamedTuple):
-    """Result of the encoder.
+    """Result of the encoder."""
 
-    Attributes:
-        outputs: (B, S, M), the top layer at every step; M is twice the hidden size if it is bidirectional.
-        finals: one (B, P) per layer, from which the decoder starts. By default the state after the last token before
-            padding, and after the first token for the backward direction.
-    """
-
-    outputs: Tensor
+    outputs: Tensor  # (B, S, M), the top layer at every step; M is twice the hidden size if it is bidirectional
+    # one (B, P) per layer, from which the decoder starts. By default the state after the last token before padding, and
+    # after the first token for the backward direction.
     finals: tuple[Tensor, ...]
 
 

@@ -211,28 +211,16 @@ def last_step(sequence: Tensor, lengths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Memory:
-    """The encoded source.
+    """The encoded source."""
 
-    Attributes:
-        start: (B, H) per decoder layer, from which its initial state is made.
-        outputs: (B, S, M), the encoder outputs; None for a model without attention.
-        keys: (B, S, A), the attention keys; None for a model without attention.
-        mask: (B, S) bool, false at padding.
-    """
-
-    start: tuple[Tensor, ...]
-    outputs: Tensor | None
-    keys: Tensor | None
-    mask: Tensor
+    start: tuple[Tensor, ...]  # (B, H) per decoder layer, from which its initial state is made
+    outputs: Tensor | None  # (B, S, M), the encoder outputs; None for a model without attention
+    keys: Tensor | None  # (B, S, A), the attention keys; None for a model without attention
+    mask: Tensor  # (B, S) bool, false at padding
 
 
 class DecoderState(NamedTuple):
-    """The decoder state between two steps.
+    """The decoder state between two steps."""
 
-    Attributes:
-        layers: the state of each layer, the lowest first.
-        fed: (last output (N, D),) with input feeding, else ().
-    """
-
-    layers: tuple[LayerState, ...]
-    fed: tuple[Tensor, ...]
+    layers: tuple[LayerState, ...]  # the state of each layer, the lowest first
+    fed: tuple[Tensor, ...]  # (last output (N, D),) with input feeding, else ()

@@ -18,26 +18,17 @@ from seqvise.models.transformer.options import TransformerOptions
 
 @dataclass(frozen=True)
 class TransformerMemory:
-    """The encoded source.
+    """The encoded source."""
 
-    Attributes:
-        layers: keys and values of the source for each decoder layer, (B, H, S, d).
-        mask: (B, S) bool, false at padding.
-    """
-
-    layers: tuple[KeyValue, ...]
-    mask: Tensor
+    layers: tuple[KeyValue, ...]  # keys and values of the source for each decoder layer, (B, H, S, d)
+    mask: Tensor  # (B, S) bool, false at padding
 
 
 @dataclass(frozen=True)
 class TransformerState:
-    """The key-value cache of the decoder.
+    """The key-value cache of the decoder."""
 
-    Attributes:
-        layers: keys and values of the previous steps for each layer, (N, H, t, d).
-    """
-
-    layers: tuple[KeyValue, ...]
+    layers: tuple[KeyValue, ...]  # keys and values of the previous steps for each layer, (N, H, t, d)
 
     @property
     def position(self) -> int:
