@@ -86,7 +86,11 @@ def initial_vectors(
         return None
     real_words = words[SPECIALS:]
     if options.name == "trained":
-        vectors = _trained(options, real_words, dim, cache, lines)
+        from seqvise.vectors.train import trained_vectors
+
+        if lines is None:
+            raise ValueError("vectors=trained needs the training sentences.")
+        vectors = trained_vectors(lines, real_words, dim, options.trained, cache)
     else:
         vectors = stored_vectors(_checked(options, path or "", dim), real_words, cache)
     return embedding_matrix(words, vectors, options, seed, counts)
@@ -176,20 +180,6 @@ def _coverage(
         examples=tuple(words[row] for row in frequent),
         mean_cosine=mean_cosine(rows),
     )
-
-
-def _trained(
-    options: VectorOptions,
-    words: Sequence[str],
-    dim: int,
-    cache: Path,
-    lines: Callable[[], Iterable[Sequence[str]]] | None,
-) -> WordVectors:
-    from seqvise.vectors.train import trained_vectors
-
-    if lines is None:
-        raise ValueError("vectors=trained needs the training sentences.")
-    return trained_vectors(lines, words, dim, options.trained, cache)
 
 
 def check_files(options: VectorOptions, dim: int) -> None:

@@ -44,7 +44,9 @@ class StagedModel(nn.Module):
         all remaining groups. None trains all groups.
         """
         epochs = self.options.unfreeze
-        for index, group in enumerate(reversed(self.groups()) if epochs is not None else ()):
+        if epochs is None:
+            return
+        for index, group in enumerate(reversed(self.groups())):
             for weight in group:
                 weight.requires_grad_(epoch >= epochs[min(index, len(epochs) - 1)])
 
