@@ -15,14 +15,13 @@ from seqvise.metrics.retrieval import (
     average_precisions,
     correct_sets,
     hierarchical_chance,
-    hierarchical_precision_at_k,
     hierarchical_precisions,
-    hit_at_k,
     hit_chance,
     hits,
     mean_average_precision,
     top_k_probabilities,
 )
+from tests.metrics.at_k import hierarchical_precision_at_k, hit_at_k
 
 FAR = np.iinfo(np.int16).max
 SCORES = np.array([[0.9, 0.5, 0.1, 0.3], [0.2, 0.4, 0.6, 0.8]], np.float32)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from seqvise.images.labels import LabelTable
-from seqvise.metrics.retrieval import Rows, hit_at_k
+from seqvise.metrics.retrieval import Rows
 from seqvise.tasks.zero_shot import Images, ZeroShot
+from tests.metrics.at_k import hit_at_k
 from tests.tasks.made_up import HELD_OUT, LABELS, label_table, protocol, unit, wordnet
 
 

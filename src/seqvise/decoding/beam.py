@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqvise.decoding.constraints import Limits, coverage_penalty, length_penalty
+from seqvise.decoding.constraints import NEG_INF, Limits, coverage_penalty, length_penalty
 from seqvise.decoding.hypotheses import Finished, NBest
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
@@ -53,26 +53,17 @@ def topk_words(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 MARGIN = 1e-4
 """Rounding alone can swap log-probabilities that differ by less than this."""
-NEG_INF = float("-inf")
 
 
 @dataclass
 class Beams:
-    """The unfinished hypotheses of B sentences, in at most K slots per sentence.
+    """The unfinished hypotheses of B sentences, in at most K slots per sentence."""
 
-    Attributes:
-        sentences: (B,) int64, row of each sentence in the batch.
-        log_probs: (B, K), minus infinity in empty slots.
-        tokens: (B, K, t) int64, the words generated so far.
-        free_slots: (B,) int64, number of unfinished hypotheses that a sentence may still have.
-        coverage: (B, K, S), attention summed over the steps; None without a coverage penalty.
-    """
-
-    sentences: Tensor
-    log_probs: Tensor
-    tokens: Tensor
-    free_slots: Tensor
-    coverage: Tensor | None
+    sentences: Tensor  # (B,) int64, row of each sentence in the batch
+    log_probs: Tensor  # (B, K), minus infinity in empty slots
+    tokens: Tensor  # (B, K, t) int64, the words generated so far
+    free_slots: Tensor  # (B,) int64, number of unfinished hypotheses that a sentence may still have
+    coverage: Tensor | None  # (B, K, S), attention summed over the steps; None without a coverage penalty
 
     def take(self, rows: Tensor, slots: Tensor) -> Beams:
         """The selected hypotheses. rows: (M,) of the B sentences; slots: (M, J) of the K slots."""
@@ -83,19 +74,12 @@ class Beams:
 
 @dataclass(frozen=True)
 class Choice:
-    """The continuations chosen at one step, most probable first.
+    """The continuations chosen at one step, most probable first."""
 
-    Attributes:
-        origins: (B, K) int64, slot of the hypothesis that is continued.
-        words: (B, K) int64.
-        log_probs: (B, K), minus infinity in unused slots.
-        near_tie: (B,) bool, whether rounding could have decided which continuation was chosen last.
-    """
-
-    origins: Tensor
-    words: Tensor
-    log_probs: Tensor
-    near_tie: Tensor
+    origins: Tensor  # (B, K) int64, slot of the hypothesis that is continued
+    words: Tensor  # (B, K) int64
+    log_probs: Tensor  # (B, K), minus infinity in unused slots
+    near_tie: Tensor  # (B,) bool, whether rounding could have decided which continuation was chosen last
 
 
 def choose(log_probs: Tensor, word_log_probs: Tensor, free_slots: Tensor) -> Choice:
@@ -125,8 +109,8 @@ def choose(log_probs: Tensor, word_log_probs: Tensor, free_slots: Tensor) -> Cho
     )
 
 
-class BeamSearch:
-    """Beam search of one batch.
+class BatchDecoder:
+    """A search for the translations of one batch.
 
     Args:
         model: in evaluation mode.
@@ -140,16 +124,29 @@ class BeamSearch:
     ) -> None:
         self.model, self.src, self.options = model, src, options
         self.limits = Limits(src, options, prefix)
-        self.mask = src.mask()
         count, device = len(src.lengths), src.ids.device
-        self._shortest_limit = int(self.limits.max_lengths.min())
-        self.finished = Finished(count, options.beam, int(self.limits.max_lengths.max()), device)
+        slots = options.nbest if options.samples else options.beam
+        self.finished = Finished(count, slots, int(self.limits.max_lengths.max()), device)
         self.near_tie = torch.zeros(count, dtype=torch.bool, device=device)
+
+    def run(self) -> NBest:
+        """The ``nbest`` hypotheses of each sentence in descending order of score."""
+        raise NotImplementedError
+
+
+class BeamSearch(BatchDecoder):
+    """Beam search of one batch; see ``BatchDecoder`` for the arguments."""
+
+    def __init__(
+        self, model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None
+    ) -> None:
+        super().__init__(model, src, options, prefix)
+        self.mask = src.mask()
+        self._shortest_limit = int(self.limits.max_lengths.min())
         # The length penalty never decreases with length, so the maximum length has the largest divisor.
         self.largest_penalty = length_penalty(self.limits.max_lengths, options)
 
     def run(self) -> NBest:
-        """The best hypotheses of each sentence."""
         beams = self._start()
         memory = self.model.encode(self.src)
         state = self.model.init(memory)
@@ -257,10 +254,3 @@ class BeamSearch:
         """
         upper_bounds = beams.log_probs / self.largest_penalty[beams.sentences].unsqueeze(1)
         return upper_bounds > self.finished.threshold(beams.sentences, self.options.nbest).unsqueeze(1) - 2 * MARGIN
-
-
-def beam_search(
-    model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None = None
-) -> NBest:
-    """The best hypotheses found by beam search. See ``BeamSearch`` for the arguments."""
-    return BeamSearch(model, src, options, prefix).run()

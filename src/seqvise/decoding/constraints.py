@@ -77,10 +77,7 @@ class Limits:
             self.max_lengths = torch.maximum(self.max_lengths, (prefix != PAD).sum(1) + 1)
         self.min_lengths = torch.minimum(min_lengths(src, options), self.max_lengths - 1)
         self.ngrams = options.block_ngrams
-        self._min_length_steps, self._prefix_steps = (
-            int(self.min_lengths.max()),
-            0 if prefix is None else prefix.shape[1],
-        )
+        self._min_length_steps = int(self.min_lengths.max())
 
     def apply(self, log_probs: Tensor, tokens: Tensor, sentences: Tensor) -> None:
         """Masks forbidden next words: sets their log-probabilities to minus infinity, in place.
@@ -100,7 +97,7 @@ class Limits:
             # If every word is blocked, allow ``EOS`` regardless of the minimum length.
             stuck = log_probs.amax(1) == NEG_INF
             log_probs[:, EOS] = torch.where(stuck, end, log_probs[:, EOS])
-        if self.prefix is not None and step < self._prefix_steps:
+        if self.prefix is not None and step < self.prefix.shape[1]:
             force(log_probs, self.prefix[sentences, step])
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from seqvise.decoding.beam import beam_search
+from seqvise.decoding.beam import BeamSearch
 from seqvise.decoding.forced_decoding import force_words
 from seqvise.decoding.hypotheses import NBest, concat_nbest
 from seqvise.decoding.options import DecodingOptions
-from seqvise.decoding.sampling import sample
+from seqvise.decoding.sampling import Sampler
 from seqvise.decoding.shortlist import Shortlist, shortlisted
-from seqvise.models.interface import SourceBatch, StepModel
+from seqvise.models.interface import SourceBatch, StepModel, map_tensors
 
-Strategy = Callable[[StepModel[Any, Any], SourceBatch, DecodingOptions, Tensor | None], NBest]
-STRATEGIES: dict[bool, Strategy] = {False: beam_search, True: sample}
+STRATEGIES = {False: BeamSearch, True: Sampler}
 """The strategy by ``DecodingOptions.samples``. A beam of 1 is greedy decoding."""
 
 
@@ -60,37 +58,16 @@ def decode(
 
 
 def _search(model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None) -> NBest:
-    strategy = STRATEGIES[options.samples]
-    nbest = strategy(model, src, options, prefix)
-    if len(src.lengths) > 1 and nbest.near_tie.any():
-        return _decode_near_ties_alone(strategy, model, src, options, prefix, nbest)
-    return nbest
-
-
-def _decode_near_ties_alone(
-    strategy: Strategy,
-    model: StepModel[Any, Any],
-    src: SourceBatch,
-    options: DecodingOptions,
-    prefix: Tensor | None,
-    nbest: NBest,
-) -> NBest:
     """The hypotheses; sentences with a near-tie are decoded again with batch size 1."""
+    strategy = STRATEGIES[options.samples]
+    nbest = strategy(model, src, options, prefix).run()
+    if len(src.lengths) == 1 or not nbest.near_tie.any():
+        return nbest
     near_tie_rows, certain_rows = nbest.near_tie.nonzero().squeeze(1), (~nbest.near_tie).nonzero().squeeze(1)
-    parts = [
-        NBest(
-            nbest.tokens[certain_rows],
-            nbest.scores[certain_rows],
-            nbest.log_probs[certain_rows],
-            nbest.near_tie[certain_rows],
-        )
-    ]
+    parts = [map_tensors(lambda part: part[certain_rows], nbest)]
     for row in near_tie_rows.tolist():
         alone = slice(row, row + 1)
         source = SourceBatch(src.ids[alone, : int(src.lengths[row])], src.lengths[alone])
-        parts.append(strategy(model, source, options, None if prefix is None else prefix[alone]))
-    combined = concat_nbest(parts)
+        parts.append(strategy(model, source, options, None if prefix is None else prefix[alone]).run())
     inverse = torch.cat([certain_rows, near_tie_rows]).argsort()
-    return NBest(
-        combined.tokens[inverse], combined.scores[inverse], combined.log_probs[inverse], combined.near_tie[inverse]
-    )
+    return map_tensors(lambda part: part[inverse], concat_nbest(parts))

@@ -30,11 +30,10 @@ class Ensemble(nn.Module):
         return Ensemble(list(models), self._name).eval()
 
     def encode(self, src: SourceBatch) -> tuple[Any, ...]:
-        """The encoded source of each member."""
+        """See ``StepModel``, as for the next four."""
         return tuple(model.encode(src) for model in self._members())
 
     def init(self, memory: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The initial decoder state of each member."""
         return tuple(model.init(part) for model, part in zip(self._members(), memory, strict=True))
 
     def step(self, tokens: Tensor, state: tuple[Any, ...], memory: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
@@ -47,13 +46,9 @@ class Ensemble(nn.Module):
         return StepOutput(self.mean(log_probs), tuple(output.state for output in outputs), attention)
 
     def reorder(self, state: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        """Each member's state of the selected rows."""
-        return tuple(
-            model.reorder(member_state, rows) for model, member_state in zip(self._members(), state, strict=True)
-        )
+        return tuple(model.reorder(part, rows) for model, part in zip(self._members(), state, strict=True))
 
     def select(self, memory: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        """Each member's memory of the selected sentences."""
         return tuple(model.select(part, rows) for model, part in zip(self._members(), memory, strict=True))
 
     def _members(self) -> list[StepModel[Any, Any]]:

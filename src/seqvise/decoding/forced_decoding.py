@@ -13,15 +13,10 @@ from seqvise.models.interface import BOS, PAD, SourceBatch, StepModel
 
 @dataclass(frozen=True, eq=False)
 class ForcedScores:
-    """Scores and attention of forced hypotheses.
+    """Scores and attention of forced hypotheses."""
 
-    Attributes:
-        log_probs: (B, K), the sum of the words' log-probabilities.
-        attention: (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if the model has no
-            attention.
-    """
-
-    log_probs: Tensor
+    log_probs: Tensor  # (B, K), the sum of the words' log-probabilities
+    # (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if the model has no attention
     attention: Tensor | None
 
 

@@ -17,15 +17,11 @@ StateT = TypeVar("StateT")
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """Decoded sentences.
+    """Decoded sentences."""
 
-    Attributes:
-        tokens: (B, T) int64, including ``EOS`` if it was reached, padded with ``PAD``.
-        attention: (B, T, S) weights over the source, zero after the end of a sentence; None if not requested or if the
-            model has no attention.
-    """
-
-    tokens: Tensor
+    tokens: Tensor  # (B, T) int64, including ``EOS`` if it was reached, padded with ``PAD``
+    # (B, T, S) weights over the source, zero after the end of a sentence; None if not requested or if the model has no
+    # attention
     attention: Tensor | None
 
 

@@ -15,20 +15,14 @@ class NBest:
     """The n-best hypotheses of each sentence, best first.
 
     If a sentence has fewer than K hypotheses, the remaining slots have no tokens and a score of minus infinity.
-
-    Attributes:
-        tokens: (B, K, T) int64, including ``EOS`` if it was reached, padded with ``PAD``.
-        scores: (B, K), ranking scores: log-probability divided by the length penalty, plus the coverage penalty.
-        log_probs: (B, K), the sum of the words' log-probabilities.
-        near_tie: (B,) bool, whether rounding could have decided between two words or two hypotheses.
-        attention: (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if not requested or
-            if the model has no attention.
     """
 
-    tokens: Tensor
-    scores: Tensor
-    log_probs: Tensor
-    near_tie: Tensor
+    tokens: Tensor  # (B, K, T) int64, including ``EOS`` if it was reached, padded with ``PAD``
+    scores: Tensor  # (B, K), ranking scores: log-probability divided by the length penalty, plus the coverage penalty
+    log_probs: Tensor  # (B, K), the sum of the words' log-probabilities
+    near_tie: Tensor  # (B,) bool, whether rounding could have decided between two words or two hypotheses
+    # (B, K, T, S) weights over the source, zero after the end of a hypothesis; None if not requested or if the model
+    # has no attention
     attention: Tensor | None = None
 
     def lengths(self) -> Tensor:

@@ -77,28 +77,19 @@ class Bf16Weight(QuantizedWeight):
 
     @staticmethod
     def pack(weight: Tensor) -> Tensor:
-        """See ``QuantizedWeight``."""
         return weight.bfloat16()
 
     def product(self, inputs: Tensor) -> Tensor:
-        """See ``QuantizedWeight``."""
         return F.linear(inputs.bfloat16(), self.packed).float()
 
 
 class Packed(NamedTuple):
-    """An int8 weight (O, I) packed for oneDNN.
+    """An int8 weight (O, I) packed for oneDNN."""
 
-    Attributes:
-        weight: int8, in the layout of oneDNN.
-        scales: (O,) float32, quantization step of each row divided by ``LEVELS``.
-        zeros: (O,) int32, zero points, all 0.
-        offset: (O,) float32, correction for the inputs, which are shifted by ``LEVELS + 1`` to be unsigned.
-    """
-
-    weight: Tensor
-    scales: Tensor
-    zeros: Tensor
-    offset: Tensor
+    weight: Tensor  # int8, in the layout of oneDNN
+    scales: Tensor  # (O,) float32, quantization step of each row divided by ``LEVELS``
+    zeros: Tensor  # (O,) int32, zero points, all 0
+    offset: Tensor  # (O,) float32, correction for the inputs, which are shifted by ``LEVELS + 1`` to be unsigned
 
 
 class Int8Weight(QuantizedWeight):
@@ -109,7 +100,6 @@ class Int8Weight(QuantizedWeight):
 
     @staticmethod
     def pack(weight: Tensor) -> Packed:
-        """See ``QuantizedWeight``."""
         steps = weight.abs().amax(1, keepdim=True).clamp_min(MIN_SCALE) / 127
         integers = (weight / steps).round().to(torch.int8).contiguous()
         scales = steps.squeeze(1) / LEVELS
@@ -118,7 +108,6 @@ class Int8Weight(QuantizedWeight):
         return Packed(packed, scales, torch.zeros(len(scales), dtype=torch.int32), offset)
 
     def product(self, inputs: Tensor) -> Tensor:
-        """See ``QuantizedWeight``."""
         rows = inputs.reshape(-1, inputs.shape[-1])
         scale = rows.abs().amax(1, keepdim=True).clamp_min_(MIN_SCALE)
         # oneDNN is fast with unsigned inputs only: values are 1 to 127, and truncation rounds to nearest.
@@ -132,7 +121,7 @@ def multiply_int8(integers: Tensor, packed: Packed) -> Tensor:
 
     Torch documents no int8 matrix product for CPUs. ``torch._int_mm`` is a plain loop on CPUs without VNNI, 200 times
     slower. This operator is the one that torch's own quantization of exported programs uses on x86;
-    ``_refuse_without_int8`` checks that it exists and is exact.
+    ``_has_int8`` checks that it exists and is exact.
     """
     product: Tensor = torch.ops.onednn.qlinear_pointwise(
         *(integers, 1.0, 0),  # the inputs, their scale and zero point
@@ -158,18 +147,13 @@ def quantized(model: ModelT, precision: str) -> ModelT:
     Raises:
         UserError: torch has no int8 products on this machine.
     """
-    if precision == "int8":
-        _refuse_without_int8()
+    if precision == "int8" and not _has_int8():
+        raise UserError("precision=int8: this torch has no int8 products (oneDNN) on this machine: leave it out.")
     shared = {id(weight): weight for weight in (*model.parameters(), *model.buffers())}
     quantized_model = copy.deepcopy(model, shared)
     for module, name, weight in list(_linear_weights(quantized_model)):
         module.register_parameter(name, WEIGHTS[precision](weight))
     return quantized_model
-
-
-def _refuse_without_int8() -> None:
-    if not _has_int8():
-        raise UserError("precision=int8: this torch has no int8 products (oneDNN) on this machine: leave it out.")
 
 
 def _has_int8() -> bool:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from seqvise.decoding.constraints import Limits, length_penalty
-from seqvise.decoding.hypotheses import Finished, NBest
+from seqvise.decoding.beam import BatchDecoder
+from seqvise.decoding.constraints import length_penalty
+from seqvise.decoding.hypotheses import NBest
 from seqvise.decoding.options import DecodingOptions
 from seqvise.models.awd_lstm.model import AwdLstm
-from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel
+from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, map_tensors
 
 
 @torch.no_grad()
@@ -60,7 +60,6 @@ def _until_end(ids: list[int]) -> list[int]:
 
 MARGIN = 1e-5
 """Rounding alone can swap probabilities that differ by less than this."""
-NEG_INF = float("-inf")
 
 
 def uniform_numbers(src: SourceBatch, count: int, steps: Tensor, seed: int) -> Tensor:
@@ -145,26 +144,18 @@ def _first_and_last_possible(probs: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class ActiveSamples:
-    """Unfinished samples, N rows.
+    """Unfinished samples, N rows."""
 
-    Attributes:
-        sentences, slots: (N,) int64, the sentence of each sample, and its index among the samples of the sentence.
-        numbers: (N, T), uniform random numbers, one per word.
-        log_probs: (N,).
-        tokens: (N, t) int64, the words generated so far.
-    """
-
+    # sentences, slots: (N,) int64, the sentence of each sample, and its index among the samples of the sentence
     sentences: Tensor
     slots: Tensor
-    numbers: Tensor
-    log_probs: Tensor
-    tokens: Tensor
+    numbers: Tensor  # (N, T), uniform random numbers, one per word
+    log_probs: Tensor  # (N,)
+    tokens: Tensor  # (N, t) int64, the words generated so far
 
     def take(self, rows: Tensor) -> ActiveSamples:
         """The selected samples. rows: (M,) int64."""
-        return ActiveSamples(
-            self.sentences[rows], self.slots[rows], self.numbers[rows], self.log_probs[rows], self.tokens[rows]
-        )
+        return map_tensors(lambda part: part[rows], self)
 
     def extended(self, words: Tensor, log_probs: Tensor) -> ActiveSamples:
         """The samples extended by one word. words: (N,) int64, log_probs: (N,)."""
@@ -172,27 +163,10 @@ class ActiveSamples:
         return ActiveSamples(self.sentences, self.slots, self.numbers, self.log_probs + log_probs, tokens)
 
 
-class Sampler:
-    """Sampling of one batch.
-
-    Args:
-        model: in evaluation mode.
-        src: the source sentences.
-        options: decoding options.
-        prefix: (B, P) int64, forced first words of each sample, padded with ``PAD``; None for no prefix.
-    """
-
-    def __init__(
-        self, model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None
-    ) -> None:
-        self.model, self.src, self.options = model, src, options
-        self.limits = Limits(src, options, prefix)
-        count, device = len(src.lengths), src.ids.device
-        self.finished = Finished(count, options.nbest, int(self.limits.max_lengths.max()), device)
-        self.near_tie = torch.zeros(count, dtype=torch.bool, device=device)
+class Sampler(BatchDecoder):
+    """Sampling of one batch; see ``BatchDecoder`` for the arguments."""
 
     def run(self) -> NBest:
-        """The samples of each sentence in descending order of score."""
         alive = self._start()
         memory = self.model.select(self.model.encode(self.src), alive.sentences)
         state = self.model.init(memory)
@@ -233,10 +207,3 @@ class Sampler:
         length = torch.tensor(ended.tokens.shape[1], device=ended.tokens.device)
         scores = ended.log_probs / length_penalty(length, self.options)
         self.finished.add(ended.sentences, ended.slots, scores, ended.log_probs, ended.tokens)
-
-
-def sample(
-    model: StepModel[Any, Any], src: SourceBatch, options: DecodingOptions, prefix: Tensor | None = None
-) -> NBest:
-    """Draws ``nbest`` samples per sentence. See ``Sampler`` for the arguments."""
-    return Sampler(model, src, options, prefix).run()

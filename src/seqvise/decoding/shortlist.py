@@ -29,17 +29,11 @@ HEADER = ("source", "target", "probability")
 
 @dataclass(frozen=True, eq=False)
 class Shortlist:
-    """Candidate target words per source word, in CSR layout.
+    """Candidate target words per source word, in CSR layout."""
 
-    Attributes:
-        begins: (V + 1,) int64, offset in ``words`` of the candidates of each of V source words, and the total.
-        words: (n,) int64, target ids.
-        always: (m,) int64, candidates for every sentence, including the special tokens.
-    """
-
-    begins: Tensor
-    words: Tensor
-    always: Tensor
+    begins: Tensor  # (V + 1,) int64, offset in ``words`` of the candidates of each of V source words, and the total
+    words: Tensor  # (n,) int64, target ids
+    always: Tensor  # (m,) int64, candidates for every sentence, including the special tokens
 
     def __len__(self) -> int:
         return len(self.words)
@@ -83,7 +77,6 @@ class ShortlistModel(nn.Module):
         return self._steps.encode(src), forbidden
 
     def init(self, memory: tuple[Any, Tensor]) -> Any:
-        """The initial decoder state."""
         return self._steps.init(memory[0])
 
     def step(self, tokens: Tensor, state: Any, memory: tuple[Any, Tensor]) -> StepOutput[Any]:
@@ -93,11 +86,9 @@ class ShortlistModel(nn.Module):
         return stepped._replace(logits=stepped.logits.float().masked_fill(forbidden, float("-inf")))
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
-        """The state of the selected rows."""
         return self._steps.reorder(state, rows)
 
     def select(self, memory: tuple[Any, Tensor], rows: Tensor) -> tuple[Any, Tensor]:
-        """The memory of the selected sentences."""
         return self._steps.select(memory[0], rows), memory[1][rows]
 
     @property

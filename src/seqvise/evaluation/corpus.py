@@ -17,21 +17,16 @@ from seqvise.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """N sentence pairs.
+    """N sentence pairs."""
 
-    Attributes:
-        source, target: the names of the files.
-        sources, references: the lines of the files.
-        lengths: (N,) words of each source by the run's tokenizer.
-        unknowns: (N,) out-of-vocabulary words of each source.
-    """
-
+    # source, target: the names of the files
     source: str
     target: str
+    # sources, references: the lines of the files
     sources: Sequence[str]
     references: Sequence[str]
-    lengths: NDArray[np.int64]
-    unknowns: NDArray[np.int64]
+    lengths: NDArray[np.int64]  # (N,) words of each source by the run's tokenizer
+    unknowns: NDArray[np.int64]  # (N,) out-of-vocabulary words of each source
 
 
 def measure(names: tuple[str, str], sources: Sequence[str], references: Sequence[str], codec: TextCodec) -> Corpus:

@@ -97,7 +97,8 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
         run.source.save(folder, "source")
         run.target.save(folder, "target")
         sides = {"source": _side(run.source), "target": _side(run.target)}
-        _write_json(folder / MANIFEST, {"format": kind, **_origin(model), **sides, **content})
+        manifest = {"format": kind, **_origin(model), **sides, **content}
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
         write_text(folder / "README.txt", README)
     return sorted(output.iterdir())
 
@@ -152,11 +153,10 @@ def _difference(part: ExportPart, run: Program) -> str:
 
 
 def _differs(value: Tensor, other: Tensor) -> bool:
-    if value.shape != other.shape:
-        return True
+    if value.shape != other.shape or not value.numel():
+        return value.shape != other.shape
     value, other = value.float(), other.float()
-    near = torch.allclose(value, other, rtol=0.0, atol=TOLERANCE * float(value.abs().max())) if value.numel() else True
-    return not near
+    return not torch.allclose(value, other, rtol=0.0, atol=TOLERANCE * float(value.abs().max()))
 
 
 def _origin(model: nn.Module) -> dict[str, Any]:
@@ -170,7 +170,3 @@ def _origin(model: nn.Module) -> dict[str, Any]:
 
 def _side(codec: TextCodec) -> dict[str, Any]:
     return {"language": codec.language, "words": len(codec.vocabulary), "backwards": codec.backwards}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -23,17 +23,12 @@ Program = Callable[[dict[str, Tensor]], tuple[Tensor, ...]]
 
 
 class Format(NamedTuple):
-    """A file format.
+    """A file format."""
 
-    Attributes:
-        suffix: file name suffix.
-        write: writes a part with the given shapes of inputs and outputs to a path.
-        load: loads the file as another program would.
-    """
-
-    suffix: str
+    suffix: str  # file name suffix
+    # writes a part with the given shapes of inputs and outputs to a path
     write: Callable[[ExportPart, Mapping[str, Shape], Path], None]
-    load: Callable[[Path], Program]
+    load: Callable[[Path], Program]  # loads the file as another program would
 
 
 def refuse_old_torch() -> None:

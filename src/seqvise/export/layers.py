@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import NamedTuple, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch._higher_order_ops import while_loop  # as documented; later versions also have torch.while_loop
 from torch.nn import functional as F
 
-from seqvise.models.kernels.step_linear import MakeProduct, Product
-from seqvise.models.recurrent.layers import Cell, GruLayer, LayerState, LstmLayer, run_fused
+from seqvise.models.kernels.step_linear import Product
+from seqvise.models.recurrent.layers import GruLayer, LayerState, LstmLayer, RecurrentLayer, pack_state, run_fused
 
 Step = Callable[..., LayerState]
 """Maps the contributions of inputs and state to the gates, (N, G) each, and the state to the next state."""
 
 
-class ExportableGru(GruLayer):
-    """A GRU that is exported as a loop over the sentence, not unrolled for the length of the example."""
+class _ExportableLayer(RecurrentLayer):
+    """A recurrent layer that is exported as a loop over the sentence, not unrolled for the length of the example."""
+
+    export_step: ClassVar[Step]
+    operator: ClassVar[str]
+    order: ClassVar[Sequence[int]]
+    """The gates of ONNX as indices into the gate order of torch."""
+    attributes: ClassVar[Mapping[str, int]] = {}
+    """Attributes of the operator of ONNX other than ``hidden_size``."""
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
         """The outputs of all steps: (N, S, I) to (N, S, H); see ``RecurrentLayer``."""
         if torch.onnx.is_in_onnx_export():
-            return _onnx_layer(self, "GRU", inputs, state, order=(1, 0, 2), linear_before_reset=1)
+            return _onnx_layer(self, inputs, state)
         if torch.compiler.is_exporting():
-            return _run_loop(self, inputs, state, _gru_step)
-        return run_fused(self, inputs, state[0].unsqueeze(0), self.weight_hh_l0)
-
-
-class ExportableLstm(LstmLayer):
-    """An LSTM that is exported as a loop; see ``ExportableGru``."""
-
-    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H); see ``RecurrentLayer``."""
-        if torch.onnx.is_in_onnx_export():
-            return _onnx_layer(self, "LSTM", inputs, state, order=(0, 3, 1, 2))
-        if torch.compiler.is_exporting():
-            return _run_loop(self, inputs, state, _lstm_step)
-        return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), self.weight_hh_l0)
-
-    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell with the weights of one forward pass, without in-place writes to slices; see ``RecurrentLayer``."""
-        return _ExportedLstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
-
-
-class _ExportedLstmCell(NamedTuple):
-    enter: Product
-    recur: Product
-
-    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return _lstm_step(self.enter(inputs), self.recur(state[0]), *state)
+            return _run_loop(self, inputs, state)
+        return run_fused(self, inputs, pack_state(state), self.weight_hh_l0)
 
 
 def _gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> LayerState:
@@ -68,39 +51,45 @@ def _lstm_step(gates: Tensor, recurrent: Tensor, _hidden: Tensor, cell: Tensor) 
     return torch.sigmoid(out) * torch.tanh(new_cell), new_cell
 
 
-def _onnx_layer(
-    layer: GruLayer | LstmLayer, operator: str, inputs: Tensor, state: LayerState, order: Sequence[int], **attrs: int
-) -> Tensor:
-    """The recurrent operator of ONNX over a sentence: (N, S, I) to (N, S, H).
+class ExportableGru(_ExportableLayer, GruLayer):
+    """A GRU that is exported as a loop."""
 
-    Args:
-        layer: the layer with the weights.
-        operator: ``GRU`` or ``LSTM``.
-        inputs: (N, S, I).
-        state: the initial state.
-        order: the gates of ONNX as indices into the gate order of torch.
-        attrs: attributes of the operator other than ``hidden_size``.
-    """
+    export_step, operator, order = staticmethod(_gru_step), "GRU", (1, 0, 2)
+    attributes: ClassVar[Mapping[str, int]] = {"linear_before_reset": 1}
 
+
+class ExportableLstm(_ExportableLayer, LstmLayer):
+    """An LSTM that is exported as a loop."""
+
+    export_step, operator, order = staticmethod(_lstm_step), "LSTM", (0, 3, 1, 2)
+
+    @staticmethod
+    def advance(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+        """A step without in-place writes to slices."""
+        return _lstm_step(gates, project_state(state[0]), *state)
+
+
+def _onnx_layer(layer: _ExportableLayer, inputs: Tensor, state: LayerState) -> Tensor:
+    """The recurrent operator of ONNX over a sentence: (N, S, I) to (N, S, H). state: the initial state."""
     rows, steps, width = inputs.shape[0], inputs.shape[1], layer.hidden_size
 
     def ordered(weight: Tensor) -> Tensor:
-        return torch.cat([weight[gate * width : (gate + 1) * width] for gate in order]).unsqueeze(0)
+        return torch.cat([weight[gate * width : (gate + 1) * width] for gate in layer.order]).unsqueeze(0)
 
     bias = torch.cat([ordered(layer.bias_ih_l0), ordered(layer.bias_hh_l0)], 1)
     weights = (ordered(layer.weight_ih_l0), ordered(layer.weight_hh_l0), bias)
     # The fifth input, lengths, is omitted: padding is at the end and does not affect real steps.
     outputs: Tensor = torch.onnx.ops.symbolic(
-        operator,
+        layer.operator,
         (inputs.transpose(0, 1), *weights, None, *(part.unsqueeze(0) for part in state)),
-        {"hidden_size": width, **attrs},
+        {"hidden_size": width, **layer.attributes},
         dtype=inputs.dtype,
         shape=(steps, 1, rows, width),
     )
     return outputs.squeeze(1).transpose(0, 1)
 
 
-def _run_loop(layer: GruLayer | LstmLayer, inputs: Tensor, state: LayerState, step: Step) -> Tensor:
+def _run_loop(layer: _ExportableLayer, inputs: Tensor, state: LayerState) -> Tensor:
     """The layer as a loop in the exported graph: (N, S, I) to (N, S, H)."""
     gates = F.linear(inputs.transpose(0, 1), layer.weight_ih_l0, layer.bias_ih_l0)
     # The inputs of a loop must not share memory, but the weights of a layer may be views of one block.
@@ -112,7 +101,7 @@ def _run_loop(layer: GruLayer | LstmLayer, inputs: Tensor, state: LayerState, st
 
     def advance(time: Tensor, outputs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         index = time.unsqueeze(0)
-        new_state = step(gates.index_select(0, index).squeeze(0), F.linear(state[0], weight, bias), *state)
+        new_state = layer.export_step(gates.index_select(0, index).squeeze(0), F.linear(state[0], weight, bias), *state)
         return (time + 1, outputs.index_copy(0, index, new_state[0].unsqueeze(0)), *new_state)
 
     initial = (torch.zeros((), dtype=torch.long), outputs, *(part.clone() for part in state))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, StepOutput
-
-ValueT = TypeVar("ValueT")
+from seqvise.models.interface import BOS, EOS, PAD, UNK, SourceBatch, StepModel, map_tensors
 
 
 def named_tensors(value: object, name: str) -> dict[str, Tensor]:
@@ -34,21 +32,6 @@ def named_tensors(value: object, name: str) -> dict[str, Tensor]:
     return tensors
 
 
-def filled(value: ValueT, tensors: Iterator[Tensor]) -> ValueT:
-    """A value of the same structure with other tensors, in the order of ``named_tensors``."""
-    return _filled(value, tensors)  # type: ignore[no-any-return]
-
-
-def _filled(value: Any, tensors: Iterator[Tensor]) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, Tensor):
-        return next(tensors)
-    parts = [_filled(inner, tensors) for inner in _parts(value, "").values()]
-    kind = type(value)
-    return kind(parts) if kind in (tuple, list) else kind(*parts)
-
-
 def _parts(value: Any, name: str) -> dict[str, Any]:
     if value is None:
         return {}
@@ -65,19 +48,12 @@ STATE, NEXT, MEMORY = "state", "next_state", "memory"
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of an example.
+    """Sizes of an example."""
 
-    Attributes:
-        sentences: B.
-        source_length: S, words of the longest source, including ``EOS``.
-        hypotheses: rows per sentence; N is B times this number.
-        steps: steps before the example.
-    """
-
-    sentences: int = 2
-    source_length: int = 5
-    hypotheses: int = 2
-    steps: int = 1
+    sentences: int = 2  # B
+    source_length: int = 5  # S, words of the longest source, including ``EOS``
+    hypotheses: int = 2  # rows per sentence; N is B times this number
+    steps: int = 1  # steps before the example
 
     def __str__(self) -> str:
         rows = f"{self.hypotheses} hypotheses each, {self.steps} words generated"
@@ -131,7 +107,8 @@ class StepModule(nn.Module):
 
     def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
         """tokens: (N,) int64; tensors: state and memory by name."""
-        state, memory = filled(self.form, iter((_named(*self.form) | tensors).values()))
+        values = iter((_named(*self.form) | tensors).values())
+        state, memory = map_tensors(lambda _: next(values), self.form)
         stepped = _steps(self.model).step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
         return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())
@@ -139,42 +116,16 @@ class StepModule(nn.Module):
 
 @dataclass(frozen=True)
 class ExportPart:
-    """A part of the model that is exported to one file.
+    """A part of the model that is exported to one file."""
 
-    Attributes:
-        name: name of the file, without suffix.
-        module: takes inputs by name and returns outputs in order.
-        inputs: example inputs by name.
-        outputs: names of the outputs.
-    """
-
-    name: str
-    module: nn.Module
-    inputs: dict[str, Tensor]
-    outputs: tuple[str, ...]
+    name: str  # name of the file, without suffix
+    module: nn.Module  # takes inputs by name and returns outputs in order
+    inputs: dict[str, Tensor]  # example inputs by name
+    outputs: tuple[str, ...]  # names of the outputs
 
     def run(self) -> dict[str, Tensor]:
         """The outputs for the example inputs, by name."""
         return dict(zip(self.outputs, self.module(**self.inputs), strict=True))
-
-
-@dataclass(frozen=True)
-class Example:
-    """An example step of a model.
-
-    Attributes:
-        source: (B, S) the source sentences.
-        memory: the encoded source.
-        tokens: (N,) int64, the last words.
-        state: the state before the step.
-        output: the output of the step.
-    """
-
-    source: SourceBatch
-    memory: Any
-    tokens: Tensor
-    state: Any
-    output: StepOutput[Any]
 
 
 @torch.no_grad()
@@ -192,22 +143,29 @@ def make_parts(
     Raises:
         TypeError: the model's state or memory contains an object that is not a tensor.
     """
-    example = _example(_steps(model), example_source(vocab_size, sizes), sizes)
-    available = _named(example.state, example.memory)
+    steps, source = _steps(model), example_source(vocab_size, sizes)
+    memory = steps.encode(source)
+    rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
+    state, tokens = steps.reorder(steps.init(memory), rows), torch.full_like(rows, BOS)
+    for _ in range(sizes.steps):
+        output = steps.step(tokens, state, memory)
+        state, tokens = output.state, output.logits.argmax(1)
+    output = steps.step(tokens, state, memory)
+    available = _named(state, memory)
     step_inputs = tuple(available) if step_inputs is None else step_inputs
-    outputs = ("logits", *(() if example.output.attention is None else ("attention",)))
+    outputs = ("logits", *(() if output.attention is None else ("attention",)))
     encoder = ExportPart(
         "encoder",
         EncoderModule(model).eval(),
-        {"ids": example.source.ids, "lengths": example.source.lengths},
-        (*named_tensors(example.memory, MEMORY), *named_tensors(example.state, STATE)),
+        {"ids": source.ids, "lengths": source.lengths},
+        (*named_tensors(memory, MEMORY), *named_tensors(state, STATE)),
     )
     step = ExportPart(
         "step",
-        StepModule(model, example.state, example.memory).eval(),
+        StepModule(model, state, memory).eval(),
         # A state can hold one tensor twice, as for input feeding, but a program needs separate input tensors.
-        {"tokens": example.tokens, **{name: available[name].clone() for name in step_inputs}},
-        (*outputs, *named_tensors(example.output.state, NEXT)),
+        {"tokens": tokens, **{name: available[name].clone() for name in step_inputs}},
+        (*outputs, *named_tensors(output.state, NEXT)),
     )
     return encoder, step
 
@@ -268,16 +226,6 @@ class ReadTensors(TorchFunctionMode):
 
 def _named(state: object, memory: object) -> dict[str, Tensor]:
     return named_tensors(state, STATE) | named_tensors(memory, MEMORY)
-
-
-def _example(model: StepModel[Any, Any], source: SourceBatch, sizes: Sizes) -> Example:
-    memory = model.encode(source)
-    rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
-    state, tokens = model.reorder(model.init(memory), rows), torch.full_like(rows, BOS)
-    for _ in range(sizes.steps):
-        output = model.step(tokens, state, memory)
-        state, tokens = output.state, output.logits.argmax(1)
-    return Example(source, memory, tokens, state, model.step(tokens, state, memory))
 
 
 def example_source(vocab_size: int, sizes: Sizes) -> SourceBatch:

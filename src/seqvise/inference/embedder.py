@@ -41,21 +41,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Embedder:
-    """A trained image-to-word model with its words and labels. The backbone is loaded for the first image.
+    """A trained image-to-word model with its words and labels. The backbone is loaded for the first image."""
 
-    Attributes:
-        run: the run directory.
-        labels: the labels of training and evaluation.
-        lexicon: the words of the space into which images are embedded.
-        device: a torch device name, or ``auto``.
-        wordnet: the folder of WordNet's files; None: the folder that the run used.
-    """
-
-    run: Run
-    labels: LabelTable
-    lexicon: Lexicon
-    device: str = "cpu"
-    wordnet: Path | None = None
+    run: Run  # the run directory
+    labels: LabelTable  # the labels of training and evaluation
+    lexicon: Lexicon  # the words of the space into which images are embedded
+    device: str = "cpu"  # a torch device name, or ``auto``
+    wordnet: Path | None = None  # the folder of WordNet's files; None: the folder that the run used
 
     @property
     def options(self) -> ImageOptions:
@@ -250,16 +242,7 @@ class Embedder:
 
 
 def load_embedder(path: str | Path | Run, device: str = "cpu", trust: bool = False) -> Embedder:
-    """Loads the model of a run with its words and labels.
-
-    Args:
-        path: the run directory, or the open run.
-        device: a torch device name, or ``auto`` for CUDA if available.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
-
-    Raises:
-        UserError: the path is not the run directory of an image-to-word model, or has no checkpoint yet.
-    """
+    """Loads the model of a run, or of an open run, with its words and labels; see ``load_run``."""
     run = Run.open(path, trust)
     if not isinstance(run.config.data, ImageOptions):
         raise UserError(

@@ -61,20 +61,14 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Rescorer:
-    """A model that scores translations of another model.
+    """A model that scores translations of another model."""
 
-    Attributes:
-        model: in evaluation mode.
-        source, target: its codecs; the target vocabulary is that of the other model, in either direction.
-        weight: its weight in the new score, 0 to 1.
-        batch_size: sentences per batch, as in ``Translator``.
-    """
-
-    model: nn.Module
+    model: nn.Module  # in evaluation mode
+    # source, target: its codecs; the target vocabulary is that of the other model, in either direction
     source: TextCodec
     target: TextCodec
-    weight: float = 0.5
-    batch_size: int = 64
+    weight: float = 0.5  # its weight in the new score, 0 to 1
+    batch_size: int = 64  # sentences per batch, as in ``Translator``
 
     def rank(
         self, texts: Sequence[str], nbest: Sequence[Sequence[TranslationResult]], backwards: bool
@@ -92,9 +86,7 @@ class Rescorer:
         sources = self.source.encode([texts[row] for row, _ in indexed])
         targets = [self._ids(result.words, backwards) for _, result in indexed]
         log_probs = self._log_probs(sources, targets)
-        ranked: list[list[TranslationResult]] = [
-            [result for result in results if not result.words] for results in nbest
-        ]
+        ranked = [[result for result in results if not result.words] for results in nbest]
         for (row, result), ids, log_prob in zip(indexed, targets, log_probs, strict=True):
             score = (1 - self.weight) * result.log_prob / len(result.words) + self.weight * log_prob / len(ids)
             ranked[row].append(replace(result, score=score))
@@ -121,13 +113,9 @@ class Rescorer:
 
 @dataclass(frozen=True)
 class RescoredTranslator(Translator):
-    """A translator whose n-best lists are rescored by another run.
+    """A translator whose n-best lists are rescored by another run."""
 
-    Attributes:
-        rescorer: the model of the other run.
-    """
-
-    rescorer: Rescorer = field(kw_only=True)
+    rescorer: Rescorer = field(kw_only=True)  # the model of the other run
 
     def _nbest(self, texts: Sequence[str], attention: bool, options: DecodingOptions) -> list[list[TranslationResult]]:
         """Rescores the whole beam, even beyond ``options.nbest``."""
@@ -146,7 +134,7 @@ def with_rescoring(
         translator: generates the n-best lists.
         path: directory of a run with the same target vocabulary, usually with `data.reverse_target=true`.
         weight: the weight of that run in the score, 0 to 1.
-        trust: import classes outside of seqvise, torch and Lightning that its config names.
+        trust: as for ``load_run``.
 
     Raises:
         UserError: the run cannot translate or has another target vocabulary, or the weight is not in [0, 1].

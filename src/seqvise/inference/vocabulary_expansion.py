@@ -38,17 +38,11 @@ PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 @dataclass(frozen=True)
 class Expansion:
-    """Statistics of a vocabulary expansion.
+    """Statistics of a vocabulary expansion."""
 
-    Attributes:
-        shared: number of words that the map was fitted on.
-        added: number of new words.
-        explained: fraction of the variance of the trained embeddings that the map explains on held-out words.
-    """
-
-    shared: int
-    added: int
-    explained: float
+    shared: int  # number of words that the map was fitted on
+    added: int  # number of new words
+    explained: float  # fraction of the variance of the trained embeddings that the map explains on held-out words
 
     def __str__(self) -> str:
         return (
@@ -96,9 +90,8 @@ def expand_vocabulary(translator: TranslatorT, path: Path, max_words: int = MAX_
         return _with_rows(model, linear(file_vectors.matrix[rows]))
 
     model = translator.model
-    model = (
-        model.with_models(map(extended_model, model.models)) if isinstance(model, Ensemble) else extended_model(model)
-    )
+    models = map(extended_model, model.models if isinstance(model, Ensemble) else [model])
+    model = model.with_models(models) if isinstance(model, Ensemble) else next(models)
     source = replace(codec, vocabulary=_extended(codec.vocabulary, words))
     return replace(translator, model=model, source=source), Expansion(
         len(shared), len(words), float(np.mean(explained))

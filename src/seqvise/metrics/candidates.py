@@ -14,33 +14,27 @@ from seqvise.metrics.retrieval import (
     KS,
     Rows,
     Scores,
+    blocks,
     hierarchical_chance,
     hierarchical_precisions,
     hit_chance,
     hits,
+    mean,
 )
-
-MAX_SCORES = 2**23
-"""Maximum number of scores in memory."""
 
 Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """C candidates for the labels of a data set.
+    """C candidates for the labels of a data set."""
 
-    Attributes:
-        vectors: (C, D) unit vectors.
-        columns: (L,) candidate index of each label of the data set; -1 for labels that are not candidates.
-        distances: (L, C) edges of the hierarchy between label and candidate; None without a hierarchy.
-        handicap: (C,) subtracted from the scores; None for no handicap.
-    """
-
-    vectors: Vectors
+    vectors: Vectors  # (C, D) unit vectors
+    # (L,) candidate index of each label of the data set; -1 for labels that are not candidates
     columns: NDArray[np.int64]
+    # (L, C) edges of the hierarchy between label and candidate; None without a hierarchy
     distances: NDArray[np.int16] | None = None
-    handicap: Vectors | None = None
+    handicap: Vectors | None = None  # (C,) subtracted from the scores; None for no handicap
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -70,10 +64,10 @@ def measure(score: Score, labels: Rows, candidates: Candidates) -> dict[str, flo
         candidates: the C candidates.
     """
     values_by_name: dict[str, list[NDArray[np.float64]]] = {}
-    for block in _blocks(len(labels), len(candidates)):
+    for block in blocks(len(labels), len(candidates)):
         for name, values in _values(score(block), labels[block], candidates):
             values_by_name.setdefault(name, []).append(values)
-    return {name: _mean(np.concatenate(values)) for name, values in values_by_name.items()}
+    return {name: mean(np.concatenate(values)) for name, values in values_by_name.items()}
 
 
 def chance(labels: Rows, candidates: Candidates) -> dict[str, float]:
@@ -90,13 +84,3 @@ def _values(scores: Scores, labels: Rows, candidates: Candidates) -> Iterator[tu
     for k in candidates.ks.get("hp", ()):
         assert candidates.distances is not None
         yield f"hp@{k}", hierarchical_precisions(scores, labels, candidates.distances, k)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    valid = values[~np.isnan(values)]
-    return float(valid.mean()) if len(valid) else float("nan")
-
-
-def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    size = max(1, MAX_SCORES // columns)
-    return (slice(start, start + size) for start in range(0, rows, size))

@@ -48,15 +48,10 @@ UNKNOWNS = (0, 1, 2, 3, 5, 9)
 
 
 class Group(NamedTuple):
-    """Sentences whose number is in one range.
+    """Sentences whose number is in one range."""
 
-    Attributes:
-        label: the range, such as ``0``, ``6-10`` or ``101+``.
-        members: indices of the sentences, ascending.
-    """
-
-    label: str
-    members: NDArray[np.int64]
+    label: str  # the range, such as ``0``, ``6-10`` or ``101+``
+    members: NDArray[np.int64]  # indices of the sentences, ascending
 
 
 def group_by_range(values: NDArray[np.int64], starts: Sequence[int]) -> list[Group]:

@@ -25,17 +25,11 @@ memory."""
 
 @dataclass(frozen=True)
 class ReferenceLoss:
-    """The teacher-forced loss of references, in float32.
+    """The teacher-forced loss of references, in float32."""
 
-    Attributes:
-        loss: mean loss per word in nats; infinite or NaN if the logits are.
-        word_count: number of words in the references, including ``<eos>``.
-        unknown: number of out-of-vocabulary words among them, which count with the loss of ``<unk>``.
-    """
-
-    loss: float
-    word_count: int
-    unknown: int
+    loss: float  # mean loss per word in nats; infinite or NaN if the logits are
+    word_count: int  # number of words in the references, including ``<eos>``
+    unknown: int  # number of out-of-vocabulary words among them, which count with the loss of ``<unk>``
 
     @property
     def perplexity(self) -> float:

@@ -22,22 +22,16 @@ _MAX_SCORES = 2**23
 """Maximum number of scores processed at once, so that 80,000 candidates fit into the memory."""
 
 
-def hit_at_k(scores: Scores, truth: Rows, ks: Sequence[int] = KS) -> dict[int, float]:
-    """The share of rows whose true candidate is among the k with the highest scores.
+def hits(scores: Scores, truth: Rows, k: int) -> Floats:
+    """(N,) probability that each row's true candidate is among the top k: 0 or 1 unless its score is tied.
 
     Args:
         scores: (N, C) higher is better; N > 0.
         truth: (N,) column of each row's true candidate.
-        ks: values above C are not in the result.
 
     Raises:
         ValueError: a score is NaN, or a column does not exist.
     """
-    return {k: float(hits(scores, truth, k).mean()) for k in _possible(ks, scores.shape[1])}
-
-
-def hits(scores: Scores, truth: Rows, k: int) -> Floats:
-    """(N,) probability that each row's true candidate is among the top k: 0 or 1 unless its score is tied."""
     _check(scores, truth, scores.shape[1])
     true_scores = np.take_along_axis(scores, np.asarray(truth, np.int64)[:, None], axis=1)
     above, equal = (scores > true_scores).sum(1), (scores == true_scores).sum(1)
@@ -49,9 +43,7 @@ def hit_chance(candidates: int, ks: Sequence[int] = KS) -> dict[int, float]:
     return {k: k / candidates for k in _possible(ks, candidates)}
 
 
-def hierarchical_precision_at_k(
-    scores: Scores, truth: Rows, distances: NDArray[np.int16], ks: Sequence[int] = HIERARCHICAL_KS
-) -> dict[int, float]:
+def hierarchical_precisions(scores: Scores, truth: Rows, distances: NDArray[np.int16], k: int) -> Floats:
     """Hierarchical precision@k of Frome et al. (2013), "DeViSE: A Deep Visual-Semantic Embedding Model".
 
     Each true label and each k has a set of correct candidates: those at distance 0 in the hierarchy (the true label),
@@ -64,26 +56,18 @@ def hierarchical_precision_at_k(
         truth: (N,) row of ``distances`` of each row's true label.
         distances: (T, C) edges of the shortest path from each true label to each candidate, from
             ``WordNet.distances``.
-        ks: values above C are not in the result.
+        k: at most C.
 
     Returns:
-        k -> mean over the rows whose true label can reach k candidates; NaN if there are none.
+        (N,) the precision of each row; NaN if its true label can reach fewer than k candidates.
 
     Raises:
         ValueError: a score is NaN, or a row does not exist.
     """
-    precisions = {}
-    for k in _possible(ks, scores.shape[1]):
-        precisions[k] = _mean(hierarchical_precisions(scores, truth, distances, k))
-    return precisions
-
-
-def hierarchical_precisions(scores: Scores, truth: Rows, distances: NDArray[np.int16], k: int) -> Floats:
-    """(N,) hierarchical precision@k of each row; NaN if its true label can reach fewer than k candidates."""
     _check(scores, truth, len(distances))
     correct, possible = correct_sets(distances, k)
     values = np.empty(len(scores))
-    for block in _blocks(*scores.shape):
+    for block in blocks(*scores.shape):
         values[block] = (top_k_probabilities(scores[block], k) * correct[truth[block]]).sum(1) / k
     values[~possible[truth]] = np.nan
     return values
@@ -111,7 +95,7 @@ def hierarchical_chance(
     chances = {}
     for k in _possible(ks, distances.shape[1]):
         correct, possible = correct_sets(distances, k)
-        chances[k] = _mean(np.where(possible, correct.mean(1), np.nan)[truth])
+        chances[k] = mean(np.where(possible, correct.mean(1), np.nan)[truth])
     return chances
 
 
@@ -122,7 +106,7 @@ def mean_average_precision(scores: Scores, relevant: Flags) -> float:
         scores: (Q, N) of each query and item, higher is better.
         relevant: (Q, N) whether an item is relevant to a query, such as an image of the query's class.
     """
-    return _mean(average_precisions(scores, relevant))
+    return mean(average_precisions(scores, relevant))
 
 
 def average_precisions(scores: Scores, relevant: Flags) -> Floats:
@@ -175,12 +159,14 @@ def _possible(ks: Sequence[int], candidates: int) -> list[int]:
     return [k for k in ks if 1 <= k <= candidates]
 
 
-def _mean(values: Floats) -> float:
+def mean(values: Floats) -> float:
+    """The mean of all values but NaN; NaN if there are no others."""
     valid = values[~np.isnan(values)]
     return float(valid.mean()) if len(valid) else float("nan")
 
 
-def _blocks(rows: int, columns: int) -> Iterator[slice]:
+def blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Blocks of rows with at most ``_MAX_SCORES`` scores."""
     size = max(1, _MAX_SCORES // max(columns, 1))
     return (slice(start, start + size) for start in range(0, rows, size))
 

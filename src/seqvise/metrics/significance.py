@@ -24,20 +24,15 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems compared by one metric on the same sentences.
+    """Two systems compared by one metric on the same sentences."""
 
-    Attributes:
-        difference: score of the first system minus score of the second.
-        interval: 95 % interval of the difference, by paired bootstrap.
-        bootstrap: p value of the paired bootstrap, one-sided (Koehn 2004): the share of resamples in which the system
-            with the better corpus score is not better.
-        randomisation: p value of approximate randomisation, two-sided (Riezler and Maxwell 2005): the share of random
-            exchanges of outputs after which the scores differ by as much or more.
-    """
-
-    difference: float
-    interval: Interval
+    difference: float  # score of the first system minus score of the second
+    interval: Interval  # 95 % interval of the difference, by paired bootstrap
+    # p value of the paired bootstrap, one-sided (Koehn 2004): the share of resamples in which the system with the
+    # better corpus score is not better
     bootstrap: float
+    # p value of approximate randomisation, two-sided (Riezler and Maxwell 2005): the share of random exchanges of
+    # outputs after which the scores differ by as much or more
     randomisation: float
 
 

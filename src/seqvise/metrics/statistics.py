@@ -17,15 +17,10 @@ CHUNK = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """One metric's counts for each sentence of a corpus.
+    """One metric's counts for each sentence of a corpus."""
 
-    Attributes:
-        metric: a metric of sacreBLEU.
-        rows: (N, K), one row per sentence; whole numbers, so that sums are exact.
-    """
-
-    metric: Any
-    rows: Floats
+    metric: Any  # a metric of sacreBLEU
+    rows: Floats  # (N, K), one row per sentence; whole numbers, so that sums are exact
 
     @property
     def signature(self) -> str:

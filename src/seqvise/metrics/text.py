@@ -12,17 +12,11 @@ TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 
 @dataclass(frozen=True)
 class TextScores:
-    """Corpus scores of detokenised text against the raw references.
+    """Corpus scores of detokenised text against the raw references."""
 
-    Attributes:
-        bleu: 0 to 100 (Papineni et al. 2002), 13a tokens.
-        chrf: 0 to 100 (Popović 2015), chrF2.
-        signatures: sacreBLEU's signature of each score (Post 2018).
-    """
-
-    bleu: float
-    chrf: float
-    signatures: dict[str, str]
+    bleu: float  # 0 to 100 (Papineni et al. 2002), 13a tokens.
+    chrf: float  # 0 to 100 (Popović 2015), chrF2
+    signatures: dict[str, str]  # sacreBLEU's signature of each score (Post 2018)
 
 
 def score_text(outputs: Sequence[str], references: Sequence[str], lowercase: bool) -> TextScores:

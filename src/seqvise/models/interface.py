@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -20,13 +20,10 @@ BOS, PAD, EOS, UNK = 0, 1, 2, 3
 
 
 class _Tensors:
-    """Moves all tensors of a dataclass; Lightning calls ``to``, and the data loader calls ``pin_memory``.
+    """Moves all tensors of a dataclass; Lightning calls ``to``, and the data loader calls ``pin_memory``."""
 
-    Attributes:
-        step_counts: the task's ``loss_counts``, summed over all batches of this process's optimizer step. Set by
-            ``CountedLoader``; empty without one.
-    """
-
+    # the task's ``loss_counts``, summed over all batches of this process's optimizer step. Set by ``CountedLoader``;
+    # empty without one.
     step_counts: tuple[int, ...] = ()
 
     def _map(self, name: str, *args: object, **kwargs: object) -> Self:
@@ -47,15 +44,10 @@ class _Tensors:
 
 @dataclass(eq=False)  # not frozen: Lightning sets the fields of a batch when it changes their precision
 class SourceBatch(_Tensors):
-    """Source sentences, including ``<eos>``.
+    """Source sentences, including ``<eos>``."""
 
-    Attributes:
-        ids: (B, S) int64, padded with ``PAD`` at the end.
-        lengths: (B,) int64, steps of each sentence without padding, at least 1.
-    """
-
-    ids: Tensor
-    lengths: Tensor
+    ids: Tensor  # (B, S) int64, padded with ``PAD`` at the end
+    lengths: Tensor  # (B,) int64, steps of each sentence without padding, at least 1
 
     def mask(self) -> Tensor:
         """(B, S) bool, false at padding."""
@@ -65,19 +57,13 @@ class SourceBatch(_Tensors):
 
 @dataclass(eq=False)
 class PairBatch(_Tensors):
-    """Source sentences with their references.
+    """Source sentences with their references."""
 
-    Attributes:
-        source: the source sentences.
-        target: (B, T) int64, with ``<eos>``, without ``<bos>``, padded with ``PAD`` at the end.
-        rows: (B,) int64, row of each pair in its part of the store.
-        real: (n,) int64, indices into ``target.flatten()`` of all tokens except padding. Computed when the batch is
-            created: ``nonzero`` on a GPU would wait for the device.
-    """
-
-    source: SourceBatch
-    target: Tensor
-    rows: Tensor
+    source: SourceBatch  # the source sentences
+    target: Tensor  # (B, T) int64, with ``<eos>``, without ``<bos>``, padded with ``PAD`` at the end
+    rows: Tensor  # (B,) int64, row of each pair in its part of the store
+    # (n,) int64, indices into ``target.flatten()`` of all tokens except padding. Computed when the batch is created:
+    # ``nonzero`` on a GPU would wait for the device.
     real: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,20 +78,15 @@ PickWords = Callable[[Tensor], Tensor]
 
 MemoryT = TypeVar("MemoryT")
 StateT = TypeVar("StateT")
+ValueT = TypeVar("ValueT")
 
 
 class StepOutput(NamedTuple, Generic[StateT]):
-    """Result of one decoding step.
+    """Result of one decoding step."""
 
-    Attributes:
-        logits: (N, V) unnormalised scores of the next token.
-        state: the decoder state after the step.
-        attention: (N, S) weights over the source steps, or None for a model without attention.
-    """
-
-    logits: Tensor
-    state: StateT
-    attention: Tensor | None
+    logits: Tensor  # (N, V) unnormalised scores of the next token
+    state: StateT  # the decoder state after the step
+    attention: Tensor | None  # (N, S) weights over the source steps, or None for a model without attention
 
 
 class StepModel(Protocol[MemoryT, StateT]):
@@ -148,7 +129,7 @@ class Seq2SeqModel(StepModel[MemoryT, StateT], Protocol[MemoryT, StateT]):
         ...
 
     def __call__(self, batch: PairBatch, forced: Tensor | None = None, pick: PickWords | None = None) -> Tensor:
-        """Outputs (B, T, D) with teacher forcing, free running or a mix of both; see ``Recurrent.forward``."""
+        """Outputs (B, T, D) with teacher forcing, free running or a mix of both; see ``EncoderDecoder.forward``."""
         ...
 
 
@@ -163,6 +144,22 @@ class Projection(Protocol):
 
     @property
     def bias(self) -> Tensor: ...
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], value: ValueT) -> ValueT:
+    """A copy of a nested value of dataclasses, tuples, lists and None, with ``function`` applied to each tensor."""
+    return _mapped(function, value)  # type: ignore[no-any-return]
+
+
+def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        return function(value)
+    kind = type(value)
+    inner = [getattr(value, part.name) for part in fields(value)] if is_dataclass(value) else value
+    parts = [_mapped(function, part) for part in inner]
+    return kind(parts) if kind in (tuple, list) else kind(*parts)
 
 
 def pad(sentences: Sequence[NDArray[np.int32]], multiple: int = 1) -> tuple[Tensor, Tensor]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 from seqvise.options import NODE, Options, Problem, one_of
+from seqvise.schedules.options import RampOptions
 
 CELLS = ("gru", "lstm")
 ACTIVATIONS = ("tanh", "relu")
 DRAWS = ("step", "sentence", "token")
-UNITS = ("step", "epoch")
 
 
 @dataclass
@@ -22,20 +23,26 @@ class ScaledDropoutOptions(Options):
     def validate(self) -> Iterator[Problem]:
         if self.scale < 0:
             yield "scale", f"is {self.scale}, but a factor for dropout cannot be negative."
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name != "scale" and not isinstance(value, bool) and not 0 <= value * max(self.scale, 0) < 1:
+        for name, value in self._rates().items():
+            if not 0 <= value * max(self.scale, 0) < 1:
                 product = f"times {NODE}.scale is {value * self.scale:g}"
-                yield item.name, f"{product}, but a dropout must be at least 0 and below 1."
+                yield name, f"{product}, but a dropout must be at least 0 and below 1."
+
+    def scaled(self, training: bool) -> Self:
+        """The probabilities multiplied by ``scale``, which becomes 1; outside training all are 0."""
+        factor = self.scale if training else 0.0
+        return replace(self, scale=1.0, **{name: value * factor for name, value in self._rates().items()})
+
+    def _rates(self) -> dict[str, float]:
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scale"}
+        return {name: value for name, value in values.items() if not isinstance(value, bool)}
 
 
 @dataclass
-class ForcingOptions(Options):
+class ForcingOptions(RampOptions):
     """Teacher forcing ratio: the probability that a training step reads the reference token, not the prediction."""
 
     start: float = 1.0
-    end: float = 1.0
-    over: float | None = None  # units until `end` is reached; null: all of training
     unit: str = "epoch"  # unit of `over`; `epoch` changes the ratio between epochs, `step` at every step
     draw: str = "token"  # drawn once per `step` for the whole batch, per `sentence`, or per `token`
 
@@ -43,9 +50,8 @@ class ForcingOptions(Options):
         for name in ("start", "end"):
             if not 0 <= getattr(self, name) <= 1:
                 yield name, f"is {getattr(self, name)}, but a ratio must be from 0 to 1."
-        if self.over is not None and self.over <= 0:
-            yield "over", f"is {self.over}, but must be above 0, or null for all of training."
-        yield from one_of(self, unit=UNITS, draw=DRAWS)
+        yield from super().validate()
+        yield from one_of(self, draw=DRAWS)
 
 
 def __getattr__(name: str) -> object:

@@ -20,19 +20,12 @@ TAIL = 0.1  # fraction of an annihilating cycle in which the rate is below its f
 
 @dataclass(frozen=True)
 class Position:
-    """A position in training.
+    """A position in training."""
 
-    Attributes:
-        step: completed optimizer steps, 0 before the first.
-        steps: optimizer steps of the whole training, at least 1.
-        epoch: completed epochs.
-        epochs: epochs of the whole training, at least 1.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
+    step: int  # completed optimizer steps, 0 before the first
+    steps: int  # optimizer steps of the whole training, at least 1
+    epoch: int  # completed epochs
+    epochs: int  # epochs of the whole training, at least 1
 
     @property
     def progress(self) -> float:
@@ -167,20 +160,13 @@ class Linear:
 
     With unit ``epoch`` the value changes between epochs only: start 1, end 0 and over 10 are (10 - epoch) / 10, as in
     the fast.ai (2018) lesson. The value is ``end`` after ``over`` units; if ``over`` is None, no step has that value.
-
-    Attributes:
-        start: the first step's value.
-        end: the value from ``over`` units on.
-        over: the length in units; None is all of training.
-        unit: ``epoch`` or ``step``.
-        key: the config key of ``over``, for messages.
     """
 
-    start: float
-    end: float
-    over: float | None = None
-    unit: str = "epoch"
-    key: str = "over"
+    start: float  # the first step's value
+    end: float  # the value from ``over`` units on
+    over: float | None = None  # the length in units; None is all of training
+    unit: str = "epoch"  # ``epoch`` or ``step``
+    key: str = "over"  # the config key of ``over``, for messages
 
     def __call__(self, position: Position) -> float:
         """The value, between start and end."""
@@ -204,19 +190,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Paced:
-    """A curve with cycles shorter than training, or constant within each epoch, or both.
+    """A curve with cycles shorter than training, or constant within each epoch, or both."""
 
-    Attributes:
-        curve: the curve of one cycle.
-        unit: with ``epoch``, all steps of an epoch have the value of its first step.
-        cycle_epochs: length of a cycle in epochs; None is one cycle for all of training.
-        key: the config key of ``cycle_epochs``, for messages.
-    """
-
-    curve: Curve
-    unit: str = "step"
-    cycle_epochs: float | None = None
-    key: str = "schedule.cycle_epochs"
+    curve: Curve  # the curve of one cycle
+    unit: str = "step"  # with ``epoch``, all steps of an epoch have the value of its first step
+    cycle_epochs: float | None = None  # length of a cycle in epochs; None is one cycle for all of training
+    key: str = "schedule.cycle_epochs"  # the config key of ``cycle_epochs``, for messages
 
     def __call__(self, position: Position) -> float:
         """The curve's value at the position in its cycle."""

@@ -18,20 +18,12 @@ VECTORS = "vectors"
 
 
 def arrays_dim(path: Path) -> int:
-    """The dimension of the vectors.
-
-    Raises:
-        UserError: as ``read_all_arrays``.
-    """
+    """The dimension of the vectors."""
     return int(_read(path)[1].shape[1])
 
 
 def read_arrays(path: Path, words: Sequence[str]) -> WordVectors:
-    """The vectors of the words.
-
-    Raises:
-        UserError: as ``read_all_arrays``.
-    """
+    """The vectors of the words."""
     known, matrix = _read(path)
     written: dict[str, NDArray[np.float32]] = {}
     for word, vector in zip(known, matrix, strict=True):
@@ -40,16 +32,13 @@ def read_arrays(path: Path, words: Sequence[str]) -> WordVectors:
 
 
 def read_all_arrays(path: Path, limit: int | None) -> WholeFile:
-    """The first ``limit`` words and their vectors.
-
-    Raises:
-        UserError: the file is damaged, or lacks one of the two arrays.
-    """
+    """The first ``limit`` words and their vectors."""
     words, matrix = _read(path)
     return WholeFile(words[:limit], matrix[:limit], len(words))
 
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Words and vectors; a ``UserError`` if the file is damaged, or lacks one of the two arrays."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             name = next((name for name in WORDS if name in arrays), None)

@@ -41,23 +41,13 @@ def binary_dim(path: Path) -> int:
 
 
 def read_binary(path: Path, words: Sequence[str]) -> WordVectors:
-    """The vectors of the words; for unknown words, the vectors that fastText computes from subwords.
-
-    Raises:
-        UserError: the file is damaged, or fastText is not installed.
-    """
-    binary_dim(path)
-    return look_up(fasttext_module().load_model(str(path)), words)
+    """The vectors of the words; for unknown words, the vectors that fastText computes from subwords."""
+    return look_up(_load(path), words)
 
 
 def read_all_binary(path: Path, limit: int | None) -> WholeFile:
-    """The first ``limit`` words with their vectors, and the vectors of subwords.
-
-    Raises:
-        UserError: the file is damaged, or fastText is not installed.
-    """
-    binary_dim(path)
-    model = fasttext_module().load_model(str(path))
+    """The first ``limit`` words with their vectors, and the vectors of subwords."""
+    model = _load(path)
     words = model.get_words(on_unicode_error="replace")
     matrix = np.zeros((len(words[:limit]), model.get_dimension()), np.float32)
     for row, word in enumerate(words[:limit]):
@@ -66,11 +56,7 @@ def read_all_binary(path: Path, limit: int | None) -> WholeFile:
 
 
 def read_subwords(path: Path) -> Subwords | None:
-    """The memory-mapped vectors of subwords; None if the model was trained on whole words only.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """The memory-mapped vectors of subwords; None if the model was trained on whole words only."""
     dim = binary_dim(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         fields = _HEAD.unpack_from(content)
@@ -97,11 +83,7 @@ def look_up(model: Any, words: Sequence[str]) -> WordVectors:
 
 
 def fasttext_module() -> Any:
-    """The fastText package.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """The fastText package; a ``UserError`` if it is not installed."""
     try:
         import fasttext
     except ImportError:
@@ -109,6 +91,12 @@ def fasttext_module() -> Any:
             "fastText is not installed: pip install 'seqvise[fasttext]', or use vectors in a .vec file or vectors=none."
         ) from None
     return fasttext
+
+
+def _load(path: Path) -> Any:
+    """The model; a ``UserError`` if the file is damaged, or fastText is not installed."""
+    binary_dim(path)
+    return fasttext_module().load_model(str(path))
 
 
 def _check(path: Path, content: mmap.mmap) -> int:

@@ -20,19 +20,12 @@ PAIRS = 20
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A requested word.
+    """A requested word."""
 
-    Attributes:
-        word: the word as requested.
-        entry: the word in the file; None for a vector from subwords.
-        rank: position in the file, from 1; None for a vector from subwords.
-        vector: (D,) vector of the word.
-    """
-
-    word: str
-    entry: str | None
-    rank: int | None
-    vector: NDArray[np.float32]
+    word: str  # the word as requested
+    entry: str | None  # the word in the file; None for a vector from subwords
+    rank: int | None  # position in the file, from 1; None for a vector from subwords
+    vector: NDArray[np.float32]  # (D,) vector of the word
 
 
 def look_up(lexicon: Lexicon, words: Sequence[str]) -> list[Entry]:

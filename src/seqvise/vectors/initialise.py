@@ -25,24 +25,17 @@ MAX_MEAN_COSINE = 0.9
 
 @dataclass(frozen=True)
 class Coverage:
-    """Coverage of a vocabulary by word vectors, without special tokens.
+    """Coverage of a vocabulary by word vectors, without special tokens."""
 
-    Attributes:
-        exact, case, subwords, missing: numbers of words by the origin of their vector.
-        tokens: share of running words with an exact vector or that of another case; None without counts.
-        tokens_subwords: share of running words with a vector from subwords; None without counts.
-        examples: the most frequent words without a vector.
-        mean_cosine: mean cosine between the vectors of two words; near 1, the vectors carry no information.
-    """
-
+    # exact, case, subwords, missing: numbers of words by the origin of their vector
     exact: int
     case: int
     subwords: int
     missing: int
-    tokens: float | None
-    tokens_subwords: float | None
-    examples: tuple[str, ...]
-    mean_cosine: float = 0.0
+    tokens: float | None  # share of running words with an exact vector or that of another case; None without counts
+    tokens_subwords: float | None  # share of running words with a vector from subwords; None without counts
+    examples: tuple[str, ...]  # the most frequent words without a vector
+    mean_cosine: float = 0.0  # mean cosine between the vectors of two words; near 1, the vectors carry no information
 
     @property
     def known(self) -> int:
@@ -98,7 +91,11 @@ def initial_vectors(
         return None
     real_words = words[SPECIALS:]
     if options.name == "trained":
-        vectors = _trained(options, real_words, dim, cache, lines)
+        from seqvise.vectors.train import trained_vectors
+
+        if lines is None:
+            raise ValueError("vectors=trained needs the training sentences.")
+        vectors = trained_vectors(lines, real_words, dim, options.trained, cache)
     else:
         vectors = stored_vectors(_checked(options, path or "", dim), real_words, cache)
     return embedding_matrix(words, vectors, options, seed, counts)
@@ -188,20 +185,6 @@ def _coverage(
         examples=tuple(words[row] for row in frequent),
         mean_cosine=mean_cosine(rows),
     )
-
-
-def _trained(
-    options: VectorOptions,
-    words: Sequence[str],
-    dim: int,
-    cache: Path,
-    lines: Callable[[], Iterable[Sequence[str]]] | None,
-) -> WordVectors:
-    from seqvise.vectors.train import trained_vectors
-
-    if lines is None:
-        raise ValueError("vectors=trained needs the training sentences.")
-    return trained_vectors(lines, words, dim, options.trained, cache)
 
 
 def check_files(options: VectorOptions, dim: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqvise.errors import UserError
-from seqvise.files import atomic_folder, digest, digest_file, locked
+from seqvise.files import atomic_folder, digest_file
 from seqvise.vectors.spelling import nearest_spellings
-from seqvise.vectors.store import read_all, read_manifest, write_manifest
+from seqvise.vectors.store import (
+    load_matrix,
+    made_once,
+    read_all,
+    read_manifest,
+    reading_folder,
+    stem_of,
+    write_manifest,
+)
 from seqvise.vectors.words import Subwords
 
 FORMAT = 1
@@ -32,21 +39,13 @@ Half = NDArray[np.float16] | NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Words and their vectors, in the order of the file: the files of fastText and word2vec are sorted by frequency.
+    """Words and their vectors, in the order of the file: the files of fastText and word2vec are sorted by frequency."""
 
-    Attributes:
-        words: W different words.
-        matrix: (W, D) float32 or float16, memory-mapped if loaded from a folder.
-        name: name of the vector file.
-        total: number of words of that file, including those that were not read.
-        subwords: vectors of subwords, if the file has them.
-    """
-
-    words: tuple[str, ...]
-    matrix: Half
-    name: str = ""
-    total: int = 0
-    subwords: Subwords | None = None
+    words: tuple[str, ...]  # W different words
+    matrix: Half  # (W, D) float32 or float16, memory-mapped if loaded from a folder
+    name: str = ""  # name of the vector file
+    total: int = 0  # number of words of that file, including those that were not read
+    subwords: Subwords | None = None  # vectors of subwords, if the file has them
 
     def __len__(self) -> int:
         return len(self.words)
@@ -72,22 +71,18 @@ class Lexicon:
         """
         if not path.is_file():
             raise UserError(f"{path}: there is no such file of word vectors.")
-        stem = path.name.removesuffix(".gz").rpartition(".")[0]
-        folder = cache / "vectors" / f"{stem}-{digest(json.dumps(['lexicon', FORMAT, digest_file(path), limit]))}"
-        with locked(folder.with_name(f".{folder.name}.lock")):
-            if not folder.exists():
-                whole = read_all(path, limit)
-                cls(tuple(whole.words), whole.matrix, path.name, whole.total, whole.subwords).save(folder, np.float32)
-        return cls.load(folder, cached=True)
+
+        def write(folder: Path) -> None:
+            whole = read_all(path, limit)
+            cls(tuple(whole.words), whole.matrix, path.name, whole.total, whole.subwords).save(folder, np.float32)
+
+        identity = ["lexicon", FORMAT, digest_file(path), limit]
+        return cls.load(made_once(cache, stem_of(path), identity, write), cached=True)
 
     def save(self, folder: Path, dtype: type[np.float16] | type[np.float32] = np.float16) -> None:
         """Writes the lexicon to a new folder, with numbers of ``dtype``; float32 if a number exceeds float16."""
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "name": self.name,
-            "total": self.total,
-            "shape": list(self.matrix.shape),
-        }
+        shape = list(self.matrix.shape)
+        manifest: dict[str, Any] = {"format": FORMAT, "name": self.name, "total": self.total, "shape": shape}
         with atomic_folder(folder) as temporary:
             _save_matrix(temporary / "vectors.npy", self.matrix, dtype)
             (temporary / "words.txt").write_bytes("".join(f"{word}\n" for word in self.words).encode())
@@ -103,17 +98,13 @@ class Lexicon:
         Raises:
             UserError: the folder is not a complete lexicon, or a file is damaged.
         """
-        try:
+        with reading_folder(folder, **({} if cached else {"remedy": "create it again."})):
             manifest = read_manifest(folder, cached)
             words = tuple((folder / "words.txt").read_bytes().decode().split("\n")[:-1])
-            matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-            if manifest["format"] != FORMAT or list(matrix.shape) != manifest["shape"] or len(matrix) != len(words):
-                shape = manifest["shape"]
-                raise ValueError(f"{len(words):,} words, {matrix.shape} vectors, but the manifest has {shape}")
+            matrix = load_matrix(folder, manifest["shape"], len(words))
+            if manifest["format"] != FORMAT:
+                raise ValueError(f"its format is {manifest['format']}, not {FORMAT}")
             return cls(words, matrix, manifest["name"], manifest["total"], _subwords(folder, manifest))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "delete it; the next command rebuilds it." if cached else "create it again."
-            raise UserError(f"{folder} is not a complete folder of word vectors ({error}): {remedy}") from None
 
     def subset(self, limit: int, also: Iterable[str] = ()) -> Lexicon:
         """The ``limit`` most frequent words and the known words of ``also``, in the order of the file.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,7 @@ def stored_vectors(path: Path, words: Sequence[str], cache: Path) -> WordVectors
     Raises:
         UserError: the file is damaged (then nothing is written), or the store is damaged.
     """
-    stem = path.name.removesuffix(".gz").rpartition(".")[0]
-    return cached_vectors(stem, digest_file(path), words, cache, lambda: read_vectors(path, words))
+    return cached_vectors(stem_of(path), digest_file(path), words, cache, lambda: read_vectors(path, words))
 
 
 def cached_vectors(
@@ -118,14 +118,44 @@ def cached_vectors(
         stem: readable part of the store's name.
         origin: hash of everything else that determines the vectors.
     """
-    identity = json.dumps([FORMAT, origin, list(words)])
-    folder = cache / "vectors" / f"{stem}-{digest(identity)}"
+
+    def write(folder: Path) -> None:
+        vectors = make()
+        with atomic_folder(folder) as temporary:
+            _write(temporary, vectors, origin)
+
+    return _read(made_once(cache, stem, [FORMAT, origin, list(words)], write))
+
+
+def made_once(cache: Path, stem: str, identity: list[Any], write: Callable[[Path], None]) -> Path:
+    """The folder ``cache/vectors/<stem>-<hash of identity>``, written by one process if it does not exist."""
+    folder = cache / "vectors" / f"{stem}-{digest(json.dumps(identity))}"
     with locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.exists():
-            vectors = make()
-            with atomic_folder(folder) as temporary:
-                _write(temporary, vectors, origin)
-    return _read(folder)
+            write(folder)
+    return folder
+
+
+def stem_of(path: Path) -> str:
+    """The file's name without suffixes."""
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+@contextmanager
+def reading_folder(folder: Path, remedy: str = "delete it; the next command rebuilds it.") -> Iterator[None]:
+    """Any error in reading a folder of vectors is a ``UserError`` with the remedy."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder} is not a complete folder of word vectors ({error}): {remedy}") from None
+
+
+def load_matrix(folder: Path, shape: list[int], count: int) -> Any:
+    """The memory-mapped vectors of a folder, after a check of their shape and their number of words."""
+    matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    if list(matrix.shape) != shape or len(matrix) != count:
+        raise ValueError(f"{count:,} words, {matrix.shape} vectors, but the manifest has {shape}")
+    return matrix
 
 
 def _write(folder: Path, vectors: WordVectors, origin: str) -> None:
@@ -139,16 +169,10 @@ def _write(folder: Path, vectors: WordVectors, origin: str) -> None:
 
 
 def _read(folder: Path) -> WordVectors:
-    try:
+    with reading_folder(folder):
         manifest = read_manifest(folder, cached=True)
         with (folder / "words.txt").open(encoding="utf-8", newline="\n") as file:
             rows = [line[:-1].rpartition("\t") for line in file]
         origins = np.array([Origin[name.upper()] for _, _, name in rows], np.uint8)
-        matrix = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-        if list(matrix.shape) != manifest["shape"] or len(matrix) != len(rows):
-            raise ValueError(f"{len(rows):,} words, {matrix.shape} vectors, but the manifest has {manifest['shape']}")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder} is not a complete folder of word vectors ({error}): delete it; the next command rebuilds it."
-        ) from None
+        matrix = load_matrix(folder, manifest["shape"], len(rows))
     return WordVectors(tuple(word for word, _, _ in rows), matrix, origins)

@@ -19,15 +19,10 @@ MIN_VARIANCE_RATIO = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """Subtracts the mean of unit vectors, and divides each principal direction by a power of its standard deviation.
+    """Subtracts the mean of unit vectors, and divides each principal direction by a power of its standard deviation."""
 
-    Attributes:
-        mean: (D,) mean of the unit vectors.
-        matrix: (D, D) symmetric whitening matrix.
-    """
-
-    mean: NDArray[np.float64]
-    matrix: NDArray[np.float64]
+    mean: NDArray[np.float64]  # (D,) mean of the unit vectors
+    matrix: NDArray[np.float64]  # (D, D) symmetric whitening matrix
 
     @classmethod
     def of(cls, vectors: Floats, power: float) -> Whitening:

@@ -15,17 +15,11 @@ _OFFSET, _PRIME = 2166136261, 16777619
 
 @dataclass(frozen=True, eq=False)
 class Subwords:
-    """The vectors of character n-grams, hashed into buckets (Bojanowski et al. 2017, arXiv:1607.04606).
+    """The vectors of character n-grams, hashed into buckets (Bojanowski et al. 2017, arXiv:1607.04606)."""
 
-    Attributes:
-        matrix: (B, D) a row for each bucket.
-        shortest: length of the shortest n-gram in characters.
-        longest: length of the longest n-gram in characters.
-    """
-
-    matrix: NDArray[np.float32] | NDArray[np.float16]
-    shortest: int
-    longest: int
+    matrix: NDArray[np.float32] | NDArray[np.float16]  # (B, D) a row for each bucket
+    shortest: int  # length of the shortest n-gram in characters
+    longest: int  # length of the longest n-gram in characters
 
     def vector(self, word: str) -> NDArray[np.float32] | None:
         """(D,) the mean of the vectors of a word's n-grams; None if it has none."""
@@ -63,17 +57,11 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True)
 class WordVectors:
-    """A vector for each requested word.
+    """A vector for each requested word."""
 
-    Attributes:
-        words: V words.
-        matrix: (V, D); rows of missing words are zero.
-        origins: (V,) values of ``Origin``.
-    """
-
-    words: tuple[str, ...]
-    matrix: NDArray[np.float32]
-    origins: NDArray[np.uint8]
+    words: tuple[str, ...]  # V words
+    matrix: NDArray[np.float32]  # (V, D); rows of missing words are zero
+    origins: NDArray[np.uint8]  # (V,) values of ``Origin``
 
     @property
     def dim(self) -> int:
@@ -82,19 +70,12 @@ class WordVectors:
 
 
 class WholeFile(NamedTuple):
-    """The words of a vector file.
+    """The words of a vector file."""
 
-    Attributes:
-        words: W words, in the order of the file.
-        matrix: (W, D) vectors.
-        total: number of words of the file, including those beyond the limit.
-        subwords: vectors of subwords, if the file has them.
-    """
-
-    words: Sequence[str]
-    matrix: NDArray[np.float32]
-    total: int
-    subwords: Subwords | None = None
+    words: Sequence[str]  # W words, in the order of the file
+    matrix: NDArray[np.float32]  # (W, D) vectors
+    total: int  # number of words of the file, including those beyond the limit
+    subwords: Subwords | None = None  # vectors of subwords, if the file has them
 
 
 class Casings:

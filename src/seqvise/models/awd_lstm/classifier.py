@@ -11,11 +11,10 @@ from torch.nn import functional as F
 
 from seqvise.models.awd_lstm.model import (
     AwdEncoder,
+    StagedModel,
     StreamOutput,
     StreamState,
     detach_state,
-    unfreeze_groups,
-    with_factors,
 )
 from seqvise.models.awd_lstm.options import ClassifierOptions
 from seqvise.models.devise.model import SteadyBatchNorm
@@ -28,18 +27,13 @@ POOLED = 3
 
 
 class ClassifierOutput(NamedTuple):
-    """Result of the classifier.
+    """Result of the classifier."""
 
-    Attributes:
-        logits: (B, L), of the labels.
-        encoded: the encoder outputs, (B, S, D), and the final state.
-    """
-
-    logits: Tensor
-    encoded: StreamOutput
+    logits: Tensor  # (B, L), of the labels
+    encoded: StreamOutput  # the encoder outputs, (B, S, D), and the final state
 
 
-class TextClassifier(nn.Module):
+class TextClassifier(StagedModel):
     """The encoder, a pooling over all tokens except padding, and the head.
 
     Args:
@@ -50,7 +44,7 @@ class TextClassifier(nn.Module):
 
     def __init__(self, options: ClassifierOptions, vocab_size: int, labels: int) -> None:
         super().__init__()
-        self.options = options
+        self.options: ClassifierOptions = options
         self.encoder = AwdEncoder(options, options.dropout, vocab_size)
         self.head = ClassifierHead(options, labels)
 
@@ -80,14 +74,6 @@ class TextClassifier(nn.Module):
         """Word vectors, one group per layer, and the head."""
         parts = [self.encoder.embedding, *self.encoder.layers, self.head]
         return [list(part.parameters()) for part in parts]
-
-    def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """The groups with their learning-rate factors."""
-        return with_factors(self.groups(), self.options.group_rates)
-
-    def unfreeze(self, epoch: int) -> None:
-        """Unfreezes the groups whose epoch is reached."""
-        unfreeze_groups(self.groups(), self.options.unfreeze, epoch)
 
 
 class ClassifierHead(nn.Module):

@@ -5,7 +5,7 @@ Tensors inside the layers are time-first, (T, B, ...), as torch's kernels expect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, cast
@@ -18,54 +18,49 @@ from torch.nn import Parameter
 from seqvise.machine import can_autocast_lstm
 from seqvise.models.awd_lstm.options import EncoderOptions, LanguageModelOptions, StreamDropoutOptions
 from seqvise.models.kernels.dropout import dropout, make_word_dropout
+from seqvise.models.recurrent.layers import LayerState, pack_state
 from seqvise.models.softmax.adaptive import AdaptiveGenerator
 from seqvise.models.softmax.generator import Generator
 
-Groups = Sequence[Sequence[Parameter]]
-"""Parameters of a model in groups, those nearest to the input first."""
 
+class StagedModel(nn.Module):
+    """A model whose parameters are trained in groups."""
 
-def unfreeze_groups(groups: Groups, epochs: Sequence[int] | None, epoch: int) -> None:
-    """Unfreezes the groups whose epoch is reached, and freezes the others.
+    options: EncoderOptions
 
-    Args:
-        groups: the parameter groups.
-        epochs: the first epoch of training for the last group, the one before it, and so on; the last number applies to
-            all remaining groups. None trains all groups.
-        epoch: the current epoch.
-    """
-    if epochs is None:
-        return
-    for index, group in enumerate(reversed(groups)):
-        for weight in group:
-            weight.requires_grad_(epoch >= epochs[min(index, len(epochs) - 1)])
+    def groups(self) -> list[list[Parameter]]:
+        """The parameters in groups, those nearest to the input first."""
+        raise NotImplementedError
 
+    def rate_groups(self) -> list[tuple[list[Parameter], float]]:
+        """The groups with their learning-rate factors."""
+        groups, rates = self.groups(), self.options.group_rates
+        return list(zip(groups, [1.0] * len(groups) if rates is None else rates, strict=True))
 
-def with_factors(groups: Groups, rates: Sequence[float] | None) -> list[tuple[list[Parameter], float]]:
-    """The groups with their learning-rate factors. rates: None is 1 for all."""
-    factors = [1.0] * len(groups) if rates is None else rates
-    return [(list(group), factor) for group, factor in zip(groups, factors, strict=True)]
+    def unfreeze(self, epoch: int) -> None:
+        """Unfreezes the groups whose first epoch of training is reached, and freezes the others.
 
+        ``options.unfreeze`` has the epochs of the last group, the one before it, and so on; the last number applies to
+        all remaining groups. None trains all groups.
+        """
+        epochs = self.options.unfreeze
+        if epochs is None:
+            return
+        for index, group in enumerate(reversed(self.groups())):
+            for weight in group:
+                weight.requires_grad_(epoch >= epochs[min(index, len(epochs) - 1)])
 
-LayerState = tuple[Tensor, ...]
-"""(h,) of a GRU, (h, c) of an LSTM, each (B, H)."""
 
 StreamState = tuple[LayerState, ...]
 """The state of each layer, between two windows of a stream."""
 
 
 class StreamOutput(NamedTuple):
-    """Result of the encoder for one window of a stream.
+    """Result of the encoder for one window of a stream."""
 
-    Attributes:
-        outputs: (B, T, D), of the last layer, with dropout.
-        raw: (B, T, D), of the last layer, before dropout.
-        state: after the last token.
-    """
-
-    outputs: Tensor
-    raw: Tensor
-    state: StreamState
+    outputs: Tensor  # (B, T, D), of the last layer, with dropout
+    raw: Tensor  # (B, T, D), of the last layer, before dropout
+    state: StreamState  # after the last token
 
 
 class AwdEncoder(nn.Module):
@@ -101,7 +96,7 @@ class AwdEncoder(nn.Module):
         return StreamOutput(values.transpose(0, 1), raw.transpose(0, 1), tuple(states))
 
 
-class AwdLstm(nn.Module):
+class AwdLstm(StagedModel):
     """The encoder and the projection to the vocabulary.
 
     Args:
@@ -111,7 +106,7 @@ class AwdLstm(nn.Module):
 
     def __init__(self, options: LanguageModelOptions, vocab_size: int) -> None:
         super().__init__()
-        self.options = options
+        self.options: LanguageModelOptions = options
         self.encoder = AwdEncoder(options, options.dropout, vocab_size)
         tied = self.encoder.embedding.weight if options.tie_output else None
         self.generator = (
@@ -129,14 +124,6 @@ class AwdLstm(nn.Module):
         """One group per layer, then word vectors and projection, which are trained first since words may be new."""
         words = {id(weight): weight for weight in (*self.encoder.embedding.parameters(), *self.generator.parameters())}
         return [*(list(layer.parameters()) for layer in self.encoder.layers), list(words.values())]
-
-    def rate_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """The groups with their learning-rate factors."""
-        return with_factors(self.groups(), self.options.group_rates)
-
-    def unfreeze(self, epoch: int) -> None:
-        """Unfreezes the groups whose epoch is reached."""
-        unfreeze_groups(self.groups(), self.options.unfreeze, epoch)
 
 
 def locked_dropout(values: Tensor, rate: float) -> Tensor:
@@ -156,7 +143,7 @@ def run_layer(layer: nn.RNNBase, values: Tensor, state: LayerState | None, rate:
         rate: dropout probability of the recurrent weight.
     """
     with supported_autocast(layer, values) as cast_input:
-        initial = None if state is None else pack_state(tuple(cast_input(part).unsqueeze(0) for part in state))
+        initial = None if state is None else pack_state(tuple(cast_input(part) for part in state))
         if rate:
             weight = dropout(cast(Tensor, layer.weight_hh_l0), rate)
             outputs, final = functional_call(layer, {"weight_hh_l0": weight}, (cast_input(values), initial))
@@ -176,11 +163,6 @@ def supported_autocast(layer: nn.RNNBase, values: Tensor) -> Iterator[Callable[[
         return
     with torch.autocast(device, enabled=False):
         yield Tensor.float
-
-
-def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
-    """A state in torch's format: h, or (h, c)."""
-    return parts[0] if len(parts) == 1 else parts
 
 
 def detach_state(state: StreamState) -> StreamState:

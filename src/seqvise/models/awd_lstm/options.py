@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from seqvise.models.options import ACTIVATIONS, CELLS, ScaledDropoutOptions
@@ -19,12 +19,6 @@ class StreamDropoutOptions(ScaledDropoutOptions):
     hidden: float = 0.25  # between layers
     output: float = 0.4  # the last layer's outputs
     weights: float = 0.5  # entries of the recurrent matrices, the same for all steps of a batch
-
-    def scaled(self, training: bool) -> StreamDropoutOptions:
-        """The probabilities multiplied by ``scale``, which becomes 1; outside training all are 0."""
-        factor = self.scale if training else 0.0
-        rates = {item.name: getattr(self, item.name) * factor for item in fields(self) if item.name != "scale"}
-        return replace(self, scale=1.0, **rates)
 
 
 @dataclass

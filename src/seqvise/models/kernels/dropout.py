@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -38,30 +39,15 @@ Drop = Callable[[Tensor], Tensor]
 
 
 def make_dropout(rate: float, variational: bool) -> Drop:
-    """A dropout for one pass over a batch.
-
-    Args:
-        rate: the dropout probability.
-        variational: use the same mask for all steps of a sentence.
-    """
+    """A dropout for one pass over a batch. variational: use the same mask for all steps of a sentence."""
     if rate == 0:
         return keep
-    return SequenceDrop(rate) if variational else StepDrop(rate)
+    return SequenceDrop(rate) if variational else partial(dropout, rate=rate)
 
 
 def keep(values: Tensor) -> Tensor:
     """Drops nothing."""
     return values
-
-
-class StepDrop:
-    """An independent mask for every call."""
-
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-
-    def __call__(self, values: Tensor) -> Tensor:
-        return dropout(values, self.rate)
 
 
 class SequenceDrop:
@@ -82,20 +68,11 @@ WordDrop = Callable[[Tensor, Tensor], Tensor]
 
 
 def make_word_dropout(rate: float, weight: Tensor) -> WordDrop:
-    """Dropout of whole words of the vocabulary for one pass over a batch. weight: (V, D), the word vectors."""
-    return VocabularyDrop(rate, weight) if rate > 0 else keep_words
+    """Drops all occurrences of a word in a batch (Gal and Ghahramani 2016, Merity et al. 2018, section 4.3).
 
-
-def keep_words(_: Tensor, vectors: Tensor) -> Tensor:
-    """Drops no word."""
-    return vectors
-
-
-class VocabularyDrop:
-    """Drops all occurrences of a word in a batch (Gal and Ghahramani 2016, Merity et al. 2018, section 4.3)."""
-
-    def __init__(self, rate: float, weight: Tensor) -> None:
-        self.mask = dropout(torch.ones_like(weight[:, :1]), rate)
-
-    def __call__(self, tokens: Tensor, vectors: Tensor) -> Tensor:
-        return vectors * F.embedding(tokens, self.mask)
+    weight: (V, D), the word vectors.
+    """
+    if rate == 0:
+        return lambda _, vectors: vectors
+    mask = dropout(torch.ones_like(weight[:, :1]), rate)
+    return lambda tokens, vectors: vectors * F.embedding(tokens, mask)

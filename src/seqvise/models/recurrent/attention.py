@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,88 +17,46 @@ Score = Callable[[Tensor, Tensor], Tensor]
 """Queries (N, Q) and keys (B, S, A) to scores (B, N/B, S)."""
 
 
-class Attend(NamedTuple):
-    """Attention bound to the weights of one pass: ``a = softmax(score(query, key))``, ``context = a memory``.
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""``attend`` bound to the weights of one pass."""
 
-    Attributes:
+
+def attend(score: Score, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """``a = softmax(score(query, key))``, ``context = a memory``.
+
+    Args:
         score: scores each query against each source step.
+        query: (N, Q), the decoder state; N is a multiple of B, and the rows of a sentence are adjacent.
+        keys: (B, S, A), from ``Attention.keys``.
+        memory: (B, S, M), the encoder outputs.
+        mask: (B, S) bool, false at padding.
+
+    Returns:
+        the context (N, M) and the weights (N, S), zero where ``mask`` is false.
     """
-
-    score: Score
-
-    def __call__(self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The context (N, M) and the weights (N, S), zero where ``mask`` is false.
-
-        Args:
-            query: (N, Q), the decoder state; N is a multiple of B, and the rows of a sentence are adjacent.
-            keys: (B, S, A), from ``Attention.keys``.
-            memory: (B, S, M), the encoder outputs.
-            mask: (B, S) bool, false at padding.
-        """
-        scores = self.score(query, keys).masked_fill(~mask.unsqueeze(1), float("-inf"))  # (B, N/B, S)
-        weights = torch.softmax(scores, 2)
-        context = torch.bmm(weights, memory)  # (B, N/B, M)
-        return context.view(query.shape[0], memory.shape[2]), weights.view(query.shape[0], mask.shape[1])
+    scores = score(query, keys).masked_fill(~mask.unsqueeze(1), float("-inf"))  # (B, N/B, S)
+    weights = torch.softmax(scores, 2)
+    context = torch.bmm(weights, memory)  # (B, N/B, M)
+    return context.view(query.shape[0], memory.shape[2]), weights.view(query.shape[0], mask.shape[1])
 
 
-class Attention(Protocol):
-    """Interface of the attention modules."""
+class Attention(nn.Module):
+    """Base of the attentions, with a dot product as the score."""
 
     def keys(self, memory: Tensor) -> Tensor:
         """The keys, computed once per sentence: (B, S, M) to (B, S, A)."""
-        ...
-
-    def bind(self, make: MakeProduct) -> Attend:
-        """The attention bound to the weights of one pass."""
-        ...
-
-
-class AdditiveAttention(nn.Module):
-    """``score = v . f(W memory + U query + b)`` (Bahdanau et al. 2015, equation 6); ``f`` is tanh or ReLU.
-
-    Args:
-        memory_size, query_size: M and Q.
-        size: A.
-        activation: ``tanh`` or ``relu``.
-    """
-
-    def __init__(self, memory_size: int, query_size: int, size: int, activation: str = "tanh") -> None:
-        super().__init__()
-        self.key = nn.Linear(memory_size, size, bias=False)
-        self.query = nn.Linear(query_size, size)
-        self.score = nn.Linear(size, 1, bias=False)
-        self.activation = {"tanh": tanh, "relu": torch.relu}[activation]
-        nn.init.normal_(self.key.weight, std=1 / math.sqrt(memory_size))
-        nn.init.normal_(self.score.weight, std=1 / math.sqrt(size))
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """``W memory``: (B, S, M) to (B, S, A)."""
-        keys: Tensor = self.key(memory)
-        return keys
-
-    def bind(self, make: MakeProduct) -> Attend:
-        """The attention bound to the weights of one pass."""
-        return Attend(partial(self._score, make(self.query.weight, self.query.bias)))
-
-    def _score(self, product: Product, query: Tensor, keys: Tensor) -> Tensor:
-        queries = product(query).view(keys.shape[0], -1, 1, keys.shape[2])
-        scores: Tensor = self.score(self.activation(keys.unsqueeze(1) + queries))  # (B, N/B, S, 1)
-        return scores.squeeze(3)
-
-
-class DotAttention(nn.Module):
-    """``score = query . memory`` (Luong et al. 2015, equation 8); both must have the same width."""
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """The memory, unchanged."""
         return memory
 
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention, which has no weights to bind."""
-        return Attend(_dot)
+        """The attention bound to the weights of one pass."""
+        return partial(attend, _dot)
 
 
-class GeneralAttention(nn.Module):
+class DotAttention(Attention):
+    """``score = query . memory`` (Luong et al. 2015, equation 8); both must have the same width."""
+
+
+class GeneralAttention(Attention):
     """``score = query . W memory`` (Luong et al. 2015, equation 8).
 
     Args:
@@ -111,13 +68,34 @@ class GeneralAttention(nn.Module):
         self.key = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """``W memory``: (B, S, M) to (B, S, Q)."""
         keys: Tensor = self.key(memory)
         return keys
 
+
+class AdditiveAttention(GeneralAttention):
+    """``score = v . f(W memory + U query + b)`` (Bahdanau et al. 2015, equation 6); ``f`` is tanh or ReLU.
+
+    Args:
+        memory_size, query_size: M and Q.
+        size: A.
+        activation: ``tanh`` or ``relu``.
+    """
+
+    def __init__(self, memory_size: int, query_size: int, size: int, activation: str = "tanh") -> None:
+        super().__init__(memory_size, size)
+        self.query = nn.Linear(query_size, size)
+        self.score = nn.Linear(size, 1, bias=False)
+        self.activation = {"tanh": tanh, "relu": torch.relu}[activation]
+        nn.init.normal_(self.key.weight, std=1 / math.sqrt(memory_size))
+        nn.init.normal_(self.score.weight, std=1 / math.sqrt(size))
+
     def bind(self, make: MakeProduct) -> Attend:
-        """The attention; its only weight is already applied in ``keys``."""
-        return Attend(_dot)
+        return partial(attend, partial(self._score, make(self.query.weight, self.query.bias)))
+
+    def _score(self, product: Product, query: Tensor, keys: Tensor) -> Tensor:
+        queries = product(query).view(keys.shape[0], -1, 1, keys.shape[2])
+        scores: Tensor = self.score(self.activation(keys.unsqueeze(1) + queries))  # (B, N/B, S, 1)
+        return scores.squeeze(3)
 
 
 def make_attention(options: RecurrentOptions, memory_size: int) -> Attention | None:

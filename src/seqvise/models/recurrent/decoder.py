@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.models.encoder_decoder import DecoderStep
 from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.kernels.dropout import Drop, WordDrop, keep, make_dropout, make_word_dropout
 from seqvise.models.kernels.step_linear import MakeProduct, plain_product, products_for
@@ -17,11 +18,9 @@ from seqvise.models.recurrent.layers import (
     LAYERS,
     Cell,
     DecoderState,
-    DecoderStep,
-    GruLayer,
     LayerState,
-    LstmLayer,
     Memory,
+    RecurrentLayer,
     residual_norms,
 )
 from seqvise.models.recurrent.options import RecurrentOptions
@@ -29,29 +28,17 @@ from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepE
 
 
 class DecoderPass(NamedTuple):
-    """The decoder bound to the weights and the dropout masks of one pass over a batch.
+    """The decoder bound to the weights and the dropout masks of one pass over a batch."""
 
-    Attributes:
-        drop_words: dropout of whole words of the vocabulary.
-        drop_target: dropout of the embedded tokens.
-        fuse: computes the input of the first layer.
-        drop_between: dropout before each layer.
-        cells: the layers.
-        recurrent_weights: one per layer.
-        attend: the attention, or None.
-        read_out: computes the output from top state, context and word.
-        drop_output: dropout of the output.
-    """
-
-    drop_words: WordDrop
-    drop_target: Drop
-    fuse: StepFusion
-    drop_between: tuple[Drop, ...]
-    cells: tuple[Cell, ...]
-    recurrent_weights: tuple[Tensor, ...]
-    attend: Attend | None
-    read_out: Output
-    drop_output: Drop
+    drop_words: WordDrop  # dropout of whole words of the vocabulary
+    drop_target: Drop  # dropout of the embedded tokens
+    fuse: StepFusion  # computes the input of the first layer
+    drop_between: tuple[Drop, ...]  # dropout before each layer
+    cells: tuple[Cell, ...]  # the layers
+    recurrent_weights: tuple[Tensor, ...]  # one per layer
+    attend: Attend | None  # the attention, or None
+    read_out: Output  # computes the output from top state, context and word
+    drop_output: Drop  # dropout of the output
 
     def embed(self, embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         """The vectors (..., D) of tokens (...), with dropout."""
@@ -94,26 +81,14 @@ class RecurrentDecoder(nn.Module):
         top = memory.start[-1]
         return DecoderState(layers, (top.new_zeros(top.shape[0], self.output_size),) if self.feeds else ())
 
-    def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
+    def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> DecoderStep[DecoderState]:
         """One decoding step. tokens: (N,) int64, the previous tokens."""
         bound = self._bind(plain_product)
         embedded = bound.embed(self.embedding, tokens)
         return self._advance(bound, embedded, bound.fuse.project_word(embedded), state, memory)
 
     def unroll(self, target: Tensor, forced: Tensor | None, memory: Memory, pick: PickWords) -> Tensor:
-        """The outputs of all steps of a batch, before the projection.
-
-        Args:
-            target: (B, T) int64, the references.
-            forced: (B, T) bool on the CPU. True: the input of the step is the reference token (teacher forcing); false:
-                the token that the model predicts. None forces all. The first column is ignored: the first input is
-                always ``BOS``.
-            memory: the encoded source.
-            pick: outputs (N, D) to predicted tokens (N,) int64; called only if the next step uses the prediction.
-
-        Returns:
-            (B, T, D).
-        """
+        """The outputs of all steps of a batch, before the projection: (B, T, D). See ``EncoderDecoder.forward``."""
         inputs = F.pad(target[:, :-1], (1, 0), value=BOS)
         if forced is None and not self._is_sequential():
             return self._unroll_at_once(inputs, memory)
@@ -154,7 +129,7 @@ class RecurrentDecoder(nn.Module):
 
     def _advance(
         self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
-    ) -> DecoderStep:
+    ) -> DecoderStep[DecoderState]:
         """One step. embedded: (N, D), the input tokens; projected: (N, D), the same after ``project_word``."""
         layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
         return self._finish_step(bound, bound.read_out(top, (), embedded), layers, None)
@@ -180,7 +155,7 @@ class RecurrentDecoder(nn.Module):
 
     def _finish_step(
         self, bound: DecoderPass, output: Tensor, layers: tuple[LayerState, ...], attention: Tensor | None
-    ) -> DecoderStep:
+    ) -> DecoderStep[DecoderState]:
         output = bound.drop_output(output)
         return DecoderStep(output, DecoderState(layers, (output,) if self.feeds else ()), attention)
 
@@ -200,7 +175,7 @@ class RecurrentDecoder(nn.Module):
             drop_output=make_dropout(rates.output, rates.variational),
         )
 
-    def _layers(self) -> list[GruLayer | LstmLayer]:
+    def _layers(self) -> list[RecurrentLayer]:
         return list(self.layers)  # type: ignore[arg-type]
 
 
@@ -218,7 +193,7 @@ class BahdanauDecoder(RecurrentDecoder):
 
     def _advance(
         self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
-    ) -> DecoderStep:
+    ) -> DecoderStep[DecoderState]:
         context, weights = _attend(bound, state.layers[-1][0], memory)
         layers, top = self._run_layers(bound, bound.fuse(projected, (context, *state.fed)), state.layers)
         return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)
@@ -238,7 +213,7 @@ class LuongDecoder(RecurrentDecoder):
 
     def _advance(
         self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
-    ) -> DecoderStep:
+    ) -> DecoderStep[DecoderState]:
         layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
         context, weights = _attend(bound, top, memory)
         return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)

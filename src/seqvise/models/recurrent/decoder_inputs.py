@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +17,6 @@ Output = Callable[[Tensor, tuple[Tensor, ...], Tensor], Tensor]
 """(top layer output (..., H), contexts (..., M) if any, word vector (..., D)) to the decoder output (..., O)."""
 
 
-class OutputModule(Protocol):
-    """Interface of the readouts: what the projection to the vocabulary gets."""
-
-    output_size: int
-
-    def bind(self, make: MakeProduct) -> Output:
-        """The readout bound to the weights of one pass over a batch."""
-        ...
-
-
 class TopState(nn.Module):
     """The top layer's output, unchanged. size: H."""
 
@@ -37,88 +26,66 @@ class TopState(nn.Module):
 
     def bind(self, make: MakeProduct) -> Output:
         """The readout bound to the weights of one pass over a batch."""
-        return _top
-
-
-class AttentionalVector(nn.Linear):
-    """``tanh(W [state; context] + b)`` (Luong et al. 2015, equation 5).
-
-    Args:
-        state, context: input widths.
-        size: O, output width.
-    """
-
-    def __init__(self, state: int, context: int, size: int) -> None:
-        super().__init__(state + context, size)
-        self.output_size = size
-
-    def bind(self, make: MakeProduct) -> Output:
-        """The readout bound to the weights of one pass over a batch."""
-        return partial(_vector, make(self.weight, self.bias))
+        return lambda state, *_: state
 
 
 class Readout(nn.Linear):
-    """``tanh(W [state; context; word] + b)``.
+    """``tanh(W [state; context; word] + b)``; without the word, equation 5 of Luong et al. 2015.
 
     Args:
-        state, context, word: input widths; context is 0 without attention.
+        state, context, word: input widths; context is 0 without attention, word to leave it out.
         size: O, output width.
     """
 
     def __init__(self, state: int, context: int, word: int, size: int) -> None:
         super().__init__(state + context + word, size)
-        self.output_size = size
+        self.output_size, self.reads_word = size, word > 0
 
     def bind(self, make: MakeProduct) -> Output:
-        """The readout bound to the weights of one pass over a batch."""
-        return partial(_read, make(self.weight, self.bias))
+        """See ``TopState``."""
+        product = make(self.weight, self.bias)
+
+        def read(state: Tensor, contexts: tuple[Tensor, ...], embedded: Tensor) -> Tensor:
+            word = (embedded,) if self.reads_word else ()
+            return tanh(product(torch.cat([state, *contexts, *word], -1)))
+
+        return read
 
 
-def make_readout(options: RecurrentOptions, memory_size: int) -> OutputModule:
+def make_readout(options: RecurrentOptions, memory_size: int) -> TopState | Readout:
     """The readout that the options choose. memory_size: width of the context; ignored without attention."""
     hidden, width = options.decoder_hidden, options.embedding
     context = 0 if options.attention == "none" else memory_size
     if options.readout:
         return Readout(hidden, context, width, width)
     if options.attends_after():
-        return AttentionalVector(hidden, context, width)
+        return Readout(hidden, context, 0, width)
     return TopState(hidden)
 
 
-def _top(state: Tensor, *_: object) -> Tensor:
-    return state
-
-
-def _vector(product: Product, state: Tensor, context: tuple[Tensor, ...], _: Tensor) -> Tensor:
-    return tanh(product(torch.cat([state, *context], -1)))
-
-
-def _read(product: Product, state: Tensor, context: tuple[Tensor, ...], embedded: Tensor) -> Tensor:
-    return tanh(product(torch.cat([state, *context, embedded], -1)))
-
-
-class StepFusion(Protocol):
+class StepFusion(NamedTuple):
     """The input fusion bound to the weights of one pass over a batch."""
 
-    def project_word(self, embedded: Tensor) -> Tensor:
-        """``W_word embedded + b`` for one step, (N, D) to (N, D)."""
-        ...
+    # ``W_word embedded + b`` for one step, (N, D) to (N, D); without other inputs the word unchanged
+    project_word: Product
+    project_others: Product | None = None  # the product with the other inputs; None without them
 
     def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
         """The input of the first layer, (N, D), from the projected word (N, D) and others (N, C), (N, F)."""
-        ...
+        if self.project_others is None:
+            return projected
+        return projected + self.project_others(others[0] if len(others) == 1 else torch.cat(others, 1))
 
 
 class Identity(nn.Module):
     """The word vector alone, unchanged."""
 
     def project_words(self, embedded: Tensor) -> Tensor:
-        """The word vectors of any number of steps, unchanged: (..., D)."""
+        """See ``InputFusion``, as for ``bind``."""
         return embedded
 
     def bind(self, make: MakeProduct) -> StepFusion:
-        """The fusion bound to the weights of one pass."""
-        return _StepIdentity()
+        return StepFusion(self.project_words)
 
 
 class InputFusion(nn.Linear):
@@ -139,20 +106,4 @@ class InputFusion(nn.Linear):
     def bind(self, make: MakeProduct) -> StepFusion:
         """The fusion bound to the weights of one pass."""
         width = self.out_features
-        return _StepInputFusion(make(self.weight[:, :width], self.bias), make(self.weight[:, width:], None))
-
-
-class _StepIdentity:
-    def project_word(self, embedded: Tensor) -> Tensor:
-        return embedded
-
-    def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
-        return projected
-
-
-class _StepInputFusion(NamedTuple):
-    project_word: Product
-    project_others: Product
-
-    def __call__(self, projected: Tensor, others: tuple[Tensor, ...]) -> Tensor:
-        return projected + self.project_others(others[0] if len(others) == 1 else torch.cat(others, 1))
+        return StepFusion(make(self.weight[:, :width], self.bias), make(self.weight[:, width:], None))

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.kernels.dropout import make_dropout, make_word_dropout
-from seqvise.models.recurrent.layers import LAYERS, GruLayer, LstmLayer, last_step, residual_norms, reverse
+from seqvise.models.recurrent.layers import LAYERS, RecurrentLayer, last_step, residual_norms, reverse
 from seqvise.models.recurrent.options import RecurrentOptions
 
-
-class Pooling(Protocol):
-    """Interface of a pooling."""
-
-    def __call__(self, forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
-        """One vector per sentence: (B, P).
-
-        Args:
-            forward: (B, S, H), outputs of the forward direction, in the order of the sentence.
-            backward: (B, S, H), outputs of the backward direction, in the order of the sentence, or None.
-            lengths: (B,) steps without padding.
-        """
-        ...
+Pooling = Callable[[Tensor, Tensor | None, Tensor], Tensor]
+"""Outputs (B, S, H) of the forward and of the backward direction, or None, both in the order of the sentence, and
+lengths (B,) without padding, to one vector per sentence: (B, P)."""
 
 
 def pool_last(forward: Tensor, backward: Tensor | None, lengths: Tensor) -> Tensor:
@@ -70,15 +61,11 @@ POOLINGS: dict[str, tuple[Pooling, int]] = {
 
 
 class Encoded(NamedTuple):
-    """Result of the encoder.
+    """Result of the encoder."""
 
-    Attributes:
-        outputs: (B, S, M), the top layer at every step; M is twice the hidden size if it is bidirectional.
-        finals: one (B, P) per layer, from which the decoder starts. By default the state after the last token before
-            padding, and after the first token for the backward direction.
-    """
-
-    outputs: Tensor
+    outputs: Tensor  # (B, S, M), the top layer at every step; M is twice the hidden size if it is bidirectional
+    # one (B, P) per layer, from which the decoder starts. By default the state after the last token before padding, and
+    # after the first token for the backward direction.
     finals: tuple[Tensor, ...]
 
 
@@ -135,6 +122,6 @@ class RecurrentEncoder(nn.Module):
 
 
 def _run(layer: nn.Module, sequence: Tensor, rate: float) -> Tensor:
-    assert isinstance(layer, (GruLayer, LstmLayer))
+    assert isinstance(layer, RecurrentLayer)
     start = layer.start(sequence.new_zeros(sequence.shape[0], layer.hidden_size))
     return layer.run(sequence, start, layer.recurrent_weight(rate))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -66,129 +66,87 @@ LayerState = tuple[Tensor, ...]
 """(h,) of a GRU, (h, c) of an LSTM, each (N, H)."""
 
 
-class Cell(Protocol):
+Advance = Callable[[Product, Tensor, LayerState], LayerState]
+"""The product with the recurrent weight, the input part of the gates (N, G) and the state to the next state."""
+
+
+class Cell(NamedTuple):
     """A layer bound to the weights of one pass over a batch."""
+
+    advance: Advance
+    project_inputs: Product
+    project_state: Product
 
     def step(self, inputs: Tensor, state: LayerState) -> LayerState:
         """The next state. inputs: (N, I)."""
-        ...
+        return self.advance(self.project_state, self.project_inputs(inputs), state)
 
 
-class RecurrentLayer(Protocol):
-    """Interface of the layers of encoder and decoder."""
+class RecurrentLayer(nn.Module):
+    """The layers of encoder and decoder, beside torch's class of the same weights."""
 
+    scan: ClassVar[Callable[..., Tensor]]
     hidden_size: int
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, batch_first=True)
+
+    @staticmethod
+    def advance(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+        """See ``Advance``."""
+        raise NotImplementedError
 
     def start(self, hidden: Tensor) -> LayerState:
-        """The initial state from ``hidden``: (N, H)."""
-        ...
+        """The initial state from ``hidden``: (N, H), which is also the cell of an LSTM."""
+        return (hidden,)
 
     def recurrent_weight(self, rate: float) -> Tensor:
         """The recurrent weight (G, H) for one pass, each number dropped with probability ``rate``.
 
         Merity et al. 2018, section 2. The parameter itself is unchanged and gets the gradient.
         """
-        ...
+        return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
 
     def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
         """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
-        ...
+        return Cell(self.advance, make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
 
     def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
         """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
-        ...
+        weight = self.weight_hh_l0 if weight is None else weight
+        if inputs.device.type != "cpu":
+            return run_fused(self, inputs, pack_state(state), weight)
+        gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
+        if can_run_stepwise(inputs.device):
+            return run_steps(partial(self.advance, plain_product(weight, self.bias_hh_l0)), gates, state)
+        return self.scan(gates, *state, weight, self.bias_hh_l0).transpose(0, 1)
 
 
-class GruLayer(nn.GRU):
+class GruLayer(RecurrentLayer, nn.GRU):
     """A gated recurrent unit (Cho et al. 2014; as in cuDNN, the reset gate is applied after the product)."""
 
-    weight_ih_l0: Tensor
-    weight_hh_l0: Tensor
-    bias_ih_l0: Tensor
-    bias_hh_l0: Tensor
+    scan = staticmethod(gru_scan)
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True)
-
-    def start(self, hidden: Tensor) -> LayerState:
-        """The initial state from ``hidden``: (N, H)."""
-        return (hidden,)
-
-    def recurrent_weight(self, rate: float) -> Tensor:
-        """The recurrent weight (3H, H) for one pass; see ``RecurrentLayer``."""
-        return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
-
-    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
-        return _GruCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
-
-    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
-        weight = self.weight_hh_l0 if weight is None else weight
-        if inputs.device.type != "cpu":
-            return run_fused(self, inputs, state[0].unsqueeze(0), weight)
-        gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
-        if can_run_stepwise(inputs.device):
-            return run_steps(partial(_advance_gru, plain_product(weight, self.bias_hh_l0)), gates, state)
-        return gru_scan(gates, state[0], weight, self.bias_hh_l0).transpose(0, 1)
+    @staticmethod
+    def advance(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+        return (gru_step(gates, project_state(state[0]), state[0]),)
 
 
-class LstmLayer(nn.LSTM):
+class LstmLayer(RecurrentLayer, nn.LSTM):
     """A long short-term memory (Hochreiter and Schmidhuber 1997, with forget gate)."""
 
-    weight_ih_l0: Tensor
-    weight_hh_l0: Tensor
-    bias_ih_l0: Tensor
-    bias_hh_l0: Tensor
+    scan = staticmethod(lstm_scan)
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True)
+    @staticmethod
+    def advance(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
+        return lstm_step(gates + project_state(state[0]), state[1])
 
     def start(self, hidden: Tensor) -> LayerState:
-        """The initial state, with ``hidden`` (N, H) as both hidden state and cell."""
         return (hidden, hidden)
-
-    def recurrent_weight(self, rate: float) -> Tensor:
-        """The recurrent weight (4H, H) for one pass; see ``RecurrentLayer``."""
-        return dropout(self.weight_hh_l0, rate) if rate else self.weight_hh_l0
-
-    def bind(self, make: MakeProduct, weight: Tensor) -> Cell:
-        """The cell bound to the weights of one pass. weight: from ``recurrent_weight``."""
-        return _LstmCell(make(self.weight_ih_l0, self.bias_ih_l0), make(weight, self.bias_hh_l0))
-
-    def run(self, inputs: Tensor, state: LayerState, weight: Tensor | None = None) -> Tensor:
-        """The outputs of all steps: (N, S, I) to (N, S, H). weight: from ``recurrent_weight``; None: no dropout."""
-        weight = self.weight_hh_l0 if weight is None else weight
-        if inputs.device.type != "cpu":
-            return run_fused(self, inputs, (state[0].unsqueeze(0), state[1].unsqueeze(0)), weight)
-        gates = F.linear(inputs.transpose(0, 1).contiguous(), self.weight_ih_l0, self.bias_ih_l0)
-        if can_run_stepwise(inputs.device):
-            return run_steps(partial(_advance_lstm, plain_product(weight, self.bias_hh_l0)), gates, state)
-        return lstm_scan(gates, state[0], state[1], weight, self.bias_hh_l0).transpose(0, 1)
-
-
-class _GruCell(NamedTuple):
-    project_inputs: Product
-    project_state: Product
-
-    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return _advance_gru(self.project_state, self.project_inputs(inputs), state)
-
-
-class _LstmCell(NamedTuple):
-    project_inputs: Product
-    project_state: Product
-
-    def step(self, inputs: Tensor, state: LayerState) -> LayerState:
-        return _advance_lstm(self.project_state, self.project_inputs(inputs), state)
-
-
-def _advance_gru(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
-    return (gru_step(gates, project_state(state[0]), state[0]),)
-
-
-def _advance_lstm(project_state: Product, gates: Tensor, state: LayerState) -> LayerState:
-    return lstm_step(gates + project_state(state[0]), state[1])
 
 
 LAYERS: dict[str, type[GruLayer] | type[LstmLayer]] = {"gru": GruLayer, "lstm": LstmLayer}
@@ -214,13 +172,19 @@ def run_steps(advance: Callable[[Tensor, LayerState], LayerState], gates: Tensor
     return torch.stack(outputs, 1)
 
 
-def run_fused(layer: nn.Module, inputs: Tensor, state: Tensor | tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
+def pack_state(state: LayerState) -> Tensor | tuple[Tensor, ...]:
+    """A state in the format of torch's fused kernels: h, or (h, c), each (1, N, H)."""
+    parts = tuple(part.unsqueeze(0) for part in state)
+    return parts if len(parts) > 1 else parts[0]
+
+
+def run_fused(layer: nn.Module, inputs: Tensor, state: Tensor | tuple[Tensor, ...], weight: Tensor) -> Tensor:
     """Torch's fused kernel over a whole sequence: (N, S, I) to (N, S, H).
 
     Args:
         layer: a ``GruLayer`` or ``LstmLayer``.
         inputs: (N, S, I).
-        state: h or (h, c), each (1, N, H).
+        state: from ``pack_state``.
         weight: the recurrent weight, with or without dropout.
     """
     outputs: Tensor
@@ -247,51 +211,16 @@ def last_step(sequence: Tensor, lengths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Memory:
-    """The encoded source.
+    """The encoded source."""
 
-    Attributes:
-        start: (B, H) per decoder layer, from which its initial state is made.
-        outputs: (B, S, M), the encoder outputs; None for a model without attention.
-        keys: (B, S, A), the attention keys; None for a model without attention.
-        mask: (B, S) bool, false at padding.
-    """
-
-    start: tuple[Tensor, ...]
-    outputs: Tensor | None
-    keys: Tensor | None
-    mask: Tensor
-
-    def rows(self, rows: Tensor) -> Memory:
-        """The memory of the selected sentences. rows: (M,) int64, repeats allowed."""
-        # index_select is three to nine times as fast on a CPU as part[rows].
-        return Memory(
-            tuple(part.index_select(0, rows) for part in self.start),
-            None if self.outputs is None else self.outputs.index_select(0, rows),
-            None if self.keys is None else self.keys.index_select(0, rows),
-            self.mask.index_select(0, rows),
-        )
+    start: tuple[Tensor, ...]  # (B, H) per decoder layer, from which its initial state is made
+    outputs: Tensor | None  # (B, S, M), the encoder outputs; None for a model without attention
+    keys: Tensor | None  # (B, S, A), the attention keys; None for a model without attention
+    mask: Tensor  # (B, S) bool, false at padding
 
 
 class DecoderState(NamedTuple):
-    """The decoder state between two steps.
+    """The decoder state between two steps."""
 
-    Attributes:
-        layers: the state of each layer, the lowest first.
-        fed: (last output (N, D),) with input feeding, else ().
-    """
-
-    layers: tuple[LayerState, ...]
-    fed: tuple[Tensor, ...]
-
-    def rows(self, rows: Tensor) -> DecoderState:
-        """The state of the selected rows. rows: (M,) int64, repeats allowed."""
-        layers = tuple(tuple(part.index_select(0, rows) for part in layer) for layer in self.layers)
-        return DecoderState(layers, tuple(part.index_select(0, rows) for part in self.fed))
-
-
-class DecoderStep(NamedTuple):
-    """One step's output (N, D) before the projection, the state after it, and the attention (N, S) or None."""
-
-    output: Tensor
-    state: DecoderState
-    attention: Tensor | None
+    layers: tuple[LayerState, ...]  # the state of each layer, the lowest first
+    fed: tuple[Tensor, ...]  # (last output (N, D),) with input feeding, else ()

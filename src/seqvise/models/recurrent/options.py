@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 
 from seqvise.models.options import ACTIVATIONS, CELLS, ForcingOptions, ScaledDropoutOptions
 from seqvise.options import NODE, Options, Problem, at_least, one_of
@@ -26,12 +26,6 @@ class DropoutOptions(ScaledDropoutOptions):
     words: float = 0.0  # whole words of both sides, everywhere in a batch
     weights: float = 0.0  # entries of the recurrent matrices, the same for all steps of a batch
     variational: bool = False  # one mask for all steps of a sentence in source, target, encoder, decoder and output
-
-    def scaled(self, training: bool) -> DropoutOptions:
-        """The probabilities multiplied by ``scale``, which becomes 1; outside training all are 0."""
-        factor = self.scale if training else 0.0
-        rates = [item.name for item in fields(self) if item.name not in ("scale", "variational")]
-        return replace(self, scale=1.0, **{name: getattr(self, name) * factor for name in rates})
 
 
 @dataclass

@@ -18,6 +18,9 @@ from torch.nn import functional as F
 from seqvise.models.softmax.chunked import linear_cross_entropy
 from seqvise.models.softmax.generator import Generator
 
+Part = tuple[Tensor, Tensor]
+"""Weight and bias of a softmax."""
+
 
 class AdaptiveGenerator(Generator):
     """A projection to log-probabilities, with one weight row per word and per cluster.
@@ -46,14 +49,9 @@ class AdaptiveGenerator(Generator):
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Log-probabilities: (..., D) to (..., V)."""
-        (weight, *tails), (bias, *tail_biases) = self._weights(), self._biases()
-        head = F.log_softmax(F.linear(outputs, weight, bias), -1)
-        words, clusters = head.split([self.sizes[0], len(tails)], -1)
-        parts = [words]
-        for index, (tail, tail_bias) in enumerate(zip(tails, tail_biases, strict=True)):
-            within = F.log_softmax(F.linear(outputs, tail, tail_bias), -1)
-            parts.append(clusters[..., index : index + 1] + within)
-        return torch.cat(parts, -1)
+        head, *tails = (F.log_softmax(F.linear(outputs, *part), -1) for part in self._parts())
+        words, *clusters = head.split([self.sizes[0], *[1] * len(tails)], -1)
+        return torch.cat([words, *(cluster + tail for cluster, tail in zip(clusters, tails, strict=True))], -1)
 
     def loss(
         self,
@@ -74,15 +72,15 @@ class AdaptiveGenerator(Generator):
                 "model.adaptive does not support label smoothing, which needs all words, nor sampling: set "
                 "loss.label_smoothing=0 and loss.sampled=null, or model.adaptive=null."
             )
-        (weight, *tails), (bias, *tail_biases) = self._weights(), self._biases()
+        head, *tails = self._parts()
         cluster = torch.bucketize(targets, self.get_buffer("cuts"), right=True)
         head_targets = torch.where(cluster == 0, targets, self.sizes[0] - 1 + cluster)
-        total = linear_cross_entropy(outputs, weight, bias, head_targets, 0.0, chunk, dtype)
-        for number, (tail, tail_bias) in enumerate(zip(tails, tail_biases, strict=True), 1):
+        total = linear_cross_entropy(outputs, *head, head_targets, 0.0, chunk, dtype)
+        for number, tail in enumerate(tails, 1):
             rows = (cluster == number).nonzero().squeeze(1)
             if len(rows):
                 words = targets[rows] - self.get_buffer("cuts")[number - 1]
-                total = total + linear_cross_entropy(outputs[rows], tail, tail_bias, words, 0.0, chunk, dtype)
+                total = total + linear_cross_entropy(outputs[rows], *tail, words, 0.0, chunk, dtype)
         return total
 
     @torch.no_grad()
@@ -90,19 +88,16 @@ class AdaptiveGenerator(Generator):
         """See ``Generator.scores``. Clusters that cannot contain the target or the most likely word are skipped."""
         loss, correct = outputs.new_zeros((), dtype=torch.float32), targets.new_zeros(())
         with torch.autocast(outputs.device.type, enabled=False):
-            weights = [weight.to(dtype) for weight in self._weights()]
-            biases = [bias.to(dtype) for bias in self._biases()]
+            parts = [(weight.to(dtype), bias.to(dtype)) for weight, bias in self._parts()]
             for chunk_outputs, chunk_targets in zip(outputs.split(chunk), targets.split(chunk), strict=True):
-                log_probs, predictions = self._predict(chunk_outputs.to(dtype), chunk_targets, weights, biases)
+                log_probs, predictions = self._predict(chunk_outputs.to(dtype), chunk_targets, parts)
                 loss -= log_probs.sum()
                 correct += (predictions == chunk_targets).sum()
         return loss, correct
 
-    def _predict(
-        self, outputs: Tensor, targets: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def _predict(self, outputs: Tensor, targets: Tensor, parts: Sequence[Part]) -> tuple[Tensor, Tensor]:
         """The targets' log-probabilities and the most likely words, (N,) each."""
-        head = F.log_softmax(torch.addmm(biases[0], outputs, weights[0].t()).float(), 1)
+        head = _log_probs(outputs, parts[0])
         words, clusters = head.split([self.sizes[0], len(self.sizes) - 1], 1)
         best, predictions = words.max(1)
         cluster = torch.bucketize(targets, self.get_buffer("cuts"), right=True)
@@ -110,8 +105,7 @@ class AdaptiveGenerator(Generator):
         start = self.sizes[0]
         for number, size in enumerate(self.sizes[1:], 1):
             rows = ((cluster == number) | (clusters[:, number - 1] > best)).nonzero().squeeze(1)
-            within = F.log_softmax(torch.addmm(biases[number], outputs[rows], weights[number].t()).float(), 1)
-            within = within + clusters[rows, number - 1].unsqueeze(1)
+            within = _log_probs(outputs[rows], parts[number]) + clusters[rows, number - 1].unsqueeze(1)
             has_target = cluster[rows] == number
             columns = (targets[rows[has_target]] - start).unsqueeze(1)
             log_probs[rows[has_target]] = within[has_target].gather(1, columns).squeeze(1)
@@ -122,11 +116,13 @@ class AdaptiveGenerator(Generator):
             start += size
         return log_probs, predictions
 
-    def _weights(self) -> list[Tensor]:
-        """The weights of the head (its words, then the clusters) and of each cluster."""
-        head, *tails = self.weight.split(self.sizes)
-        return [torch.cat([head, self.clusters.weight]), *tails]
+    def _parts(self) -> list[Part]:
+        """The head (its words, then the clusters) and each cluster."""
+        (head, *tails), (bias, *tail_biases) = self.weight.split(self.sizes), self.bias.split(self.sizes)
+        whole_head = torch.cat([head, self.clusters.weight]), torch.cat([bias, self.clusters.bias])
+        return [whole_head, *zip(tails, tail_biases, strict=True)]
 
-    def _biases(self) -> list[Tensor]:
-        head, *tails = self.bias.split(self.sizes)
-        return [torch.cat([head, self.clusters.bias]), *tails]
+
+def _log_probs(outputs: Tensor, part: Part) -> Tensor:
+    weight, bias = part
+    return F.log_softmax(torch.addmm(bias, outputs, weight.t()).float(), 1)

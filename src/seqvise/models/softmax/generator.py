@@ -43,15 +43,9 @@ class Generator(nn.Module):
         dtype: torch.dtype,
         sampled: int | None = None,
     ) -> Tensor:
-        """The sum over rows of the cross entropy, a scalar in float32.
+        """The sum over rows of the cross entropy, a scalar in float32; see ``linear_cross_entropy``.
 
-        Args:
-            outputs: (N, D).
-            targets: (N,) int64.
-            label_smoothing: as in ``torch.nn.functional.cross_entropy``.
-            chunk: rows projected at once.
-            dtype: of the products.
-            sampled: expected number of sampled words, as in ``sampled_cross_entropy`` (no label smoothing); None: all.
+        sampled: expected number of sampled words, as in ``sampled_cross_entropy`` (no label smoothing); None: all.
         """
         if sampled is not None:
             return sampled_cross_entropy(outputs, self.weight, self.bias, targets, sampled, chunk, dtype)

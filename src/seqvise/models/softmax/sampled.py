@@ -30,16 +30,12 @@ def sampled_cross_entropy(
 ) -> Tensor:
     """An estimate of the sum over rows of ``-log softmax(W outputs + b)[target]``, from few words.
 
-    Args:
-        outputs: (N, D).
-        weight: (V, D), the rows of frequent words first.
-        bias: (V,).
-        targets: (N,) int64.
-        count: expected number of sampled words, without the targets; V or more is the exact loss.
-        chunk, dtype: as of ``linear_cross_entropy``.
+    The gradient is zero for words that are neither sampled nor a target. Arguments other than these are those of
+    ``linear_cross_entropy``.
 
-    Returns:
-        A scalar, float32. Its gradient is zero for words that are neither sampled nor a target.
+    Args:
+        weight: (V, D), the rows of frequent words first.
+        count: expected number of sampled words, without the targets; V or more is the exact loss.
     """
     vocab_size = weight.shape[0]
     if count >= vocab_size:

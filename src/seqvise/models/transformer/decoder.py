@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqvise.models.encoder_decoder import DecoderStep
 from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.recurrent.scheduled_sampling import StepEmbedding
 from seqvise.models.transformer.attention import KeyValue
@@ -18,47 +18,22 @@ from seqvise.models.transformer.options import TransformerOptions
 
 @dataclass(frozen=True)
 class TransformerMemory:
-    """The encoded source.
+    """The encoded source."""
 
-    Attributes:
-        layers: keys and values of the source for each decoder layer, (B, H, S, d).
-        mask: (B, S) bool, false at padding.
-    """
-
-    layers: tuple[KeyValue, ...]
-    mask: Tensor
-
-    def rows(self, rows: Tensor) -> TransformerMemory:
-        """The memory of the selected sentences. rows: (M,) int64, repeats allowed."""
-        return TransformerMemory(tuple(layer.rows(rows) for layer in self.layers), self.mask[rows])
+    layers: tuple[KeyValue, ...]  # keys and values of the source for each decoder layer, (B, H, S, d)
+    mask: Tensor  # (B, S) bool, false at padding
 
 
 @dataclass(frozen=True)
 class TransformerState:
-    """The key-value cache of the decoder.
+    """The key-value cache of the decoder."""
 
-    Attributes:
-        layers: keys and values of the previous steps for each layer, (N, H, t, d).
-    """
-
-    layers: tuple[KeyValue, ...]
+    layers: tuple[KeyValue, ...]  # keys and values of the previous steps for each layer, (N, H, t, d)
 
     @property
     def position(self) -> int:
         """The number of previous steps, t."""
         return self.layers[0].keys.shape[2]
-
-    def rows(self, rows: Tensor) -> TransformerState:
-        """The state of the selected rows. rows: (M,) int64, repeats allowed."""
-        return TransformerState(tuple(layer.rows(rows) for layer in self.layers))
-
-
-class TransformerStep(NamedTuple):
-    """One step's output (N, D) before the projection, the state after it, and the last layer's attention (N, S)."""
-
-    output: Tensor
-    state: TransformerState
-    attention: Tensor
 
 
 class TransformerDecoder(nn.Module):
@@ -79,24 +54,12 @@ class TransformerDecoder(nn.Module):
         """The state before the first step: an empty cache."""
         return TransformerState(tuple(KeyValue(*(part[:, :, :0] for part in layer)) for layer in memory.layers))
 
-    def step(self, tokens: Tensor, state: TransformerState, memory: TransformerMemory) -> TransformerStep:
+    def step(self, tokens: Tensor, state: TransformerState, memory: TransformerMemory) -> DecoderStep[TransformerState]:
         """One decoding step. tokens: (N,) int64, the previous tokens."""
         return self._advance(self.embedding(tokens), state, memory)
 
     def unroll(self, target: Tensor, forced: Tensor | None, memory: TransformerMemory, pick: PickWords) -> Tensor:
-        """The outputs of all steps of a batch, before the projection.
-
-        Args:
-            target: (B, T) int64, the references.
-            forced: (B, T) bool on the CPU. True: the input of the step is the reference token (teacher forcing); false:
-                the token that the model predicts. None forces all. The first column is ignored: the first input is
-                always ``BOS``.
-            memory: the encoded source.
-            pick: outputs (B, D) to predicted tokens (B,) int64; called only if the next step uses the prediction.
-
-        Returns:
-            (B, T, D).
-        """
+        """The outputs of all steps of a batch, before the projection: (B, T, D). See ``EncoderDecoder.forward``."""
         inputs = F.pad(target[:, :-1], (1, 0), value=BOS)
         if forced is None:
             return self._unroll_forced(inputs, memory)
@@ -127,7 +90,9 @@ class TransformerDecoder(nn.Module):
             outputs.append(result.output)
         return torch.stack(outputs, 1)
 
-    def _advance(self, vectors: Tensor, state: TransformerState, memory: TransformerMemory) -> TransformerStep:
+    def _advance(
+        self, vectors: Tensor, state: TransformerState, memory: TransformerMemory
+    ) -> DecoderStep[TransformerState]:
         sequence = self.input(vectors.unsqueeze(1), state.position)
         rotation = self.input.positions.rotation(state.position, 1, sequence.device)
         mask, weights = memory.mask[:, None, None], memory.mask
@@ -135,7 +100,7 @@ class TransformerDecoder(nn.Module):
         for layer, past, source in zip(self._layers(), state.layers, memory.layers, strict=True):
             sequence, past, weights = layer.step(sequence, rotation, past, source, mask)
             cache.append(past)
-        return TransformerStep(self.norm(sequence).squeeze(1), TransformerState(tuple(cache)), weights)
+        return DecoderStep(self.norm(sequence).squeeze(1), TransformerState(tuple(cache)), weights)
 
     def _layers(self) -> list[DecoderLayer]:
         return list(self.layers)  # type: ignore[arg-type]

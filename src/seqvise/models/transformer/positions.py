@@ -27,12 +27,9 @@ def sinusoids(start: int, steps: int, width: int, device: torch.device) -> Tenso
 
 
 class Rotation(NamedTuple):
-    """Rotation of queries and keys; it pairs number i of a head's first half with number i of its second half.
+    """Rotation of queries and keys; it pairs number i of a head's first half with number i of its second half."""
 
-    Attributes:
-        cosines, sines: (T, 1, 1, d / 2), float32.
-    """
-
+    # cosines, sines: (T, 1, 1, d / 2), float32
     cosines: Tensor
     sines: Tensor
 
