@@ -40,7 +40,7 @@ pictures: $(STAMP)
 	echo "contact sheet: $$run/sheet.png"
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Slow tests run one at a time: they measure time and kill processes.
 test-all: test
@@ -55,7 +55,7 @@ test-oldest: $(STAMP)
 	  pyproject.toml --output-file $(OLDEST)/requirements.txt
 	$(BIN)/uv pip install --quiet --python $(OLDEST) --requirements $(OLDEST)/requirements.txt
 	$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --editable .
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile \
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
 	  -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 lint: $(STAMP)

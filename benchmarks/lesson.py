@@ -91,7 +91,7 @@ class LessonModel(nn.Module):
         return reference if random.random() < self.pr_force else predicted
 
 
-def lesson_loss(logits: Tensor, target: Tensor, count_padding: bool = True) -> Tensor:
+def seq2seq_loss(logits: Tensor, target: Tensor, count_padding: bool = True) -> Tensor:
     """Cross entropy over (T, B, V) and (T, B); the lesson counts padding."""
     flat, words = logits.flatten(0, 1), target.flatten()
     return F.cross_entropy(flat, words) if count_padding else F.cross_entropy(flat, words, ignore_index=1)

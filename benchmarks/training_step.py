@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.alone import RemoteObject, peak_mib
-from benchmarks.lesson import LessonModel, lesson_loss
+from benchmarks.lesson import LessonModel, seq2seq_loss
 from seqvise.machine import keep_memory
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.recurrent.model import Recurrent
@@ -134,7 +134,7 @@ def lesson_step(forcing: float) -> TakeStep:
 
     def step(batch: PairBatch) -> None:
         target = batch.target.t()
-        loss = lesson_loss(model(batch.source.ids.t(), target), target, count_padding=False)
+        loss = seq2seq_loss(model(batch.source.ids.t(), target), target, count_padding=False)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -8,8 +8,9 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
 from results.record import round_digits
+from seqvise.moved import metric_names
 
-VALIDATED = ("val/loss", "val/free_loss", "val/lesson_loss", "val/bleu", "val/accuracy", "val/hit@1")
+VALIDATED = ("val/loss", "val/loss_free", "val/loss_free_padded", "val/bleu", "val/accuracy", "val/hit@1")
 SMOOTHED = "train/loss_smooth"
 EPOCH = "epoch"
 Series = Mapping[int, float]
@@ -23,8 +24,14 @@ def read_curves(folder: Path) -> dict[str, list[float | None]]:
     """
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0}).Reload()
     tags = set(events.Tags()[SCALARS])
-    names = [name for name in (EPOCH, *VALIDATED, SMOOTHED) if name in tags]
-    return by_epoch({name: {event.step: event.value for event in events.Scalars(name)} for name in names})
+    names = {name: [tag for tag in metric_names(name) if tag in tags] for name in (EPOCH, *VALIDATED, SMOOTHED)}
+    return by_epoch(
+        {
+            name: {event.step: event.value for tag in found for event in events.Scalars(tag)}
+            for name, found in names.items()
+            if found
+        }
+    )
 
 
 def by_epoch(scalars: Mapping[str, Series]) -> dict[str, list[float | None]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = {"val/bleu": "higher is better", "val/free_loss": "lower is better"}
+PANELS = {"val/bleu": "higher is better", "val/loss_free": "lower is better"}
 TEXT_PANELS = {"val/accuracy": "higher is better", "val/loss": "lower is better"}
 """Panels of language models and classifiers."""
 DASHES = ("solid", "dashed", "dashdot", "dotted")

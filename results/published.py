@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from results.record import Record, read_object
+from seqvise.moved import current_metric
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Published:
     source: str = ""
     remark: str = ""
     values: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # As with records, the file keeps the names of its day.
+        object.__setattr__(self, "metric", current_metric(self.metric))
 
     @classmethod
     def load(cls, path: Path) -> Published:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self, cast
 
 from seqvise.errors import UserError
 from seqvise.files import write_text
-from seqvise.moved import EXPERIMENTS, current_override
+from seqvise.moved import EXPERIMENTS, current_metrics, current_override
 
 Number = float | int | str | None
 ARRAY = re.compile(r"\[\s+([^\[\]{}\"]*?)\s+\]")
@@ -81,9 +81,12 @@ class Record(Stored):
 
     def __post_init__(self) -> None:
         # A record is what was run: its file keeps the names of that day, and the page has today's.
+        object.__setattr__(self, "overrides", [current_override(item) for item in self.overrides])
         words = [current_override(word) for word in self.command.split(" ")]
         object.__setattr__(self, "command", " ".join(words))
         object.__setattr__(self, "experiment", EXPERIMENTS.get(self.experiment, self.experiment))
+        object.__setattr__(self, "metrics", current_metrics(self.metrics))
+        object.__setattr__(self, "curves", current_metrics(self.curves))
 
     @property
     def label(self) -> str:

@@ -72,8 +72,8 @@ TRANSLATION = Subject(
     ".2f",
     """\
 `val/bleu` and `val/chrf` (sacreBLEU) compare detokenised greedy output with the raw reference. `val/loss` and `val/ppl`
-use teacher forcing, `val/free_loss` the model's own predictions; padding does not count. `val/lesson_loss` is the loss
-of fast.ai (2018): own predictions, and padding counts. fast.ai reports the last epoch: compare its value with the
+use teacher forcing, `val/loss_free` the model's own predictions; padding does not count. `val/loss_free_padded` is the
+loss of fast.ai (2018): own predictions, and padding counts. fast.ai reports the last epoch: compare its value with the
 column *last epoch*.
 
 """

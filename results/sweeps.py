@@ -17,7 +17,7 @@ from results.tables import counted
 from seqvise.cli.report import heat_keys
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
-from seqvise.moved import current_override
+from seqvise.moved import current_metric, current_metrics, current_override
 from seqvise.reports.environments import FACTS
 from seqvise.reports.folder import Drawing, curves_of, drawings_of
 from seqvise.reports.grid import as_markdown, importance_grid, results_grid, troubles_grid
@@ -69,6 +69,7 @@ class SweepRecord(Stored):
     def __post_init__(self) -> None:
         # As with records, the file keeps the names of its day, and the page has today's.
         object.__setattr__(self, "command", " ".join(map(current_override, self.command.split(" "))))
+        object.__setattr__(self, "metrics", [current_metric(name) for name in self.metrics])
 
     @cached_property
     def report(self) -> SweepReport:
@@ -223,7 +224,9 @@ def _stored_importance(hyperparameters: Importance) -> dict[str, Any]:
 
 
 def _job(name: str, number: int, stored: dict[str, Any]) -> Job:
-    fields = {field: value for field, value in stored.items() if field != "curve"}
+    names = {key: current_metric(value) for key, value in stored["settings"].items() if key == MONITOR[0]}
+    present = {"settings": {**stored["settings"], **names}, "metrics": current_metrics(stored["metrics"])}
+    fields = {field: value for field, value in {**stored, **present}.items() if field != "curve"}
     return Job(Path(name) / str(number), **fields)
 
 

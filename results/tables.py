@@ -84,8 +84,8 @@ def counted(count: int, noun: str) -> str:
 def _columns(published: Published) -> list[Column]:
     columns = [
         Column("parameters", lambda record: record.number("parameters"), ",.0f"),
-        _metric("val/lesson_loss", ".3f", min),
-        _metric("val/free_loss", ".3f", min),
+        _metric("val/loss_free_padded", ".3f", min),
+        _metric("val/loss_free", ".3f", min),
         _metric("val/loss", ".3f", min),
         _metric("val/ppl", ".2f", min),
         *(_of_texts(name) for name in ("val/accuracy", "val/f1")),

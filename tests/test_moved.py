@@ -10,10 +10,23 @@ from typing import cast
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from seqvise.config.compose import compose
-from seqvise.config.registry import update_paths
-from seqvise.moved import EXPERIMENTS, MODULES, NAMES, current, current_override, former_attribute, original
+from seqvise.config.registry import update_names
+from seqvise.moved import (
+    EXPERIMENTS,
+    METRICS,
+    MODULES,
+    NAMES,
+    current,
+    current_metrics,
+    current_override,
+    current_state_key,
+    former_attribute,
+    metric_names,
+    original,
+)
 from tests.earlier import EARLIER
 
 PUBLIC = (
@@ -82,7 +95,7 @@ def test_digests_use_the_first_path_of_a_class() -> None:
 def test_the_paths_of_an_earlier_config_are_updated(path: Path) -> None:
     config = cast(DictConfig, OmegaConf.load(path))
     before = (config.model._target_, config.model.task)
-    update_paths(config)
+    update_names(config)
     for former, present in zip(before, (config.model._target_, config.model.task), strict=True):
         module, _, name = present.rpartition(".")
         assert getattr(import_module(module), name).__module__ == module
@@ -97,9 +110,28 @@ def test_experiments_are_found_by_their_former_names() -> None:
         assert compose([f"experiment={former}"]) == compose([f"experiment={name}"])
 
 
+def test_metrics_are_found_by_their_former_names() -> None:
+    assert current_override("monitor.metric=val/lesson_loss") == "monitor.metric=val/loss_free_padded"
+    assert current_override("monitor.metric=val/loss, test/free_loss") == "monitor.metric=val/loss,test/loss_free"
+    assert current_override("data.root=val/free_loss/x=y") == "data.root=val/free_loss/x=y"
+    assert metric_names("val/loss_free") == ("val/free_loss", "val/loss_free")
+    assert metric_names("val/bleu") == ("val/bleu",)
+    assert current_metrics({"val/free_loss": 1.5, "val/loss": 2.0}) == {"val/loss_free": 1.5, "val/loss": 2.0}
+    assert not set(METRICS) & set(METRICS.values())
+
+
+@pytest.mark.parametrize(("former", "name"), METRICS.items())
+@pytest.mark.parametrize("kind", [ModelCheckpoint, EarlyStopping])
+def test_states_of_callbacks_are_found_by_former_names_of_metrics(
+    kind: type[ModelCheckpoint | EarlyStopping], former: str, name: str
+) -> None:
+    assert current_state_key(kind(monitor=former).state_key) == kind(monitor=name).state_key
+    assert current_state_key(kind(monitor=name).state_key) == kind(monitor=name).state_key
+
+
 def test_a_former_path_in_a_config_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
-        update_paths(OmegaConf.create({"model": {"task": "seqvise.tasks.translation.Translation"}}), warn=True)
-        update_paths({"callbacks": {"extra": {"a": {"_target_": "seqvise.tasks.translation.Translation"}}}}, warn=True)
+        update_names(OmegaConf.create({"model": {"task": "seqvise.tasks.translation.Translation"}}), warn=True)
+        update_names({"callbacks": {"extra": {"a": {"_target_": "seqvise.tasks.translation.Translation"}}}}, warn=True)
     assert len([text for text in caplog.messages if text.startswith("callbacks.extra.a._target_: ")]) == 1
     assert len([text for text in caplog.messages if text.startswith("model.task: ")]) <= 1

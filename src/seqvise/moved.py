@@ -1,18 +1,24 @@
-"""Former dotted paths of modules and classes that have moved since earlier revisions.
+"""Former dotted paths of modules and classes, and former names of experiments and metrics.
 
 Former paths occur in the ``config.yaml`` of finished runs, in users' configs (``_target_``, ``model.task``) and in
 users' imports. All of them remain valid: ``current`` translates a path, and ``MovedFinder`` imports a former module.
+Former names of metrics also occur in the results, curves and checkpoints of runs.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MODULES = {
     "seqvise.apps.arguments": "seqvise.cli.support.plain_command",
@@ -24,7 +30,7 @@ MODULES = {
     "seqvise.apps.evaluate": "seqvise.cli.evaluate",
     "seqvise.apps.exits": "seqvise.cli.support.exit_codes",
     "seqvise.apps.export": "seqvise.cli.export",
-    "seqvise.apps.fetching": "seqvise.training.download",
+    "seqvise.apps.fetching": "seqvise.training.acquire",
     "seqvise.apps.find_batch_size": "seqvise.cli.find_batch_size",
     "seqvise.apps.find_lr": "seqvise.cli.find_lr",
     "seqvise.apps.fit": "seqvise.training.fit",
@@ -41,7 +47,7 @@ MODULES = {
     "seqvise.apps.jobs.words": "seqvise.images.label_space",
     "seqvise.apps.lines": "seqvise.cli.support.lines",
     "seqvise.apps.main": "seqvise.cli.main",
-    "seqvise.apps.pictures": "seqvise.training.synthetic",
+    "seqvise.apps.pictures": "seqvise.training.acquire",
     "seqvise.apps.prepare": "seqvise.cli.prepare",
     "seqvise.apps.prepare_images": "seqvise.training.image_features",
     "seqvise.apps.prepare_text": "seqvise.cli.prepare",
@@ -145,7 +151,7 @@ MODULES = {
     "seqvise.launching.words": "seqvise.launching.processes",
     "seqvise.metrics.confusion": "seqvise.tasks.classification",
     "seqvise.metrics.tokens": "seqvise.metrics.groups",
-    "seqvise.models.activations": "seqvise.models.kernels.activations",
+    "seqvise.models.activations": "seqvise.models.kernels.cells",
     "seqvise.models.adaptive": "seqvise.models.softmax.adaptive",
     "seqvise.models.attention": "seqvise.models.recurrent.attention",
     "seqvise.models.awd_lstm": "seqvise.models.awd_lstm.model",
@@ -164,7 +170,7 @@ MODULES = {
     "seqvise.models.losses": "seqvise.models.softmax.chunked",
     "seqvise.models.mix": "seqvise.models.recurrent.decoder_inputs",
     "seqvise.models.own_words": "seqvise.models.recurrent.scheduled_sampling",
-    "seqvise.models.pooling": "seqvise.models.recurrent.pooling",
+    "seqvise.models.pooling": "seqvise.models.recurrent.encoder",
     "seqvise.models.products": "seqvise.models.kernels.step_linear",
     "seqvise.models.ranking_losses": "seqvise.models.devise.losses",
     "seqvise.models.readout": "seqvise.models.recurrent.decoder_inputs",
@@ -266,6 +272,14 @@ EXPERIMENTS = {
 }
 """Former name of an experiment -> name."""
 
+METRICS = {
+    "val/free_loss": "val/loss_free",
+    "val/lesson_loss": "val/loss_free_padded",
+    "test/free_loss": "test/loss_free",
+    "test/lesson_loss": "test/loss_free_padded",
+}
+"""Former name of a metric -> name."""
+
 
 def current(path: str) -> str:
     """The current path of a module, class or constant; a path that has not moved is returned unchanged."""
@@ -357,8 +371,40 @@ def _warn(old: str, new: str, stacklevel: int = 3) -> None:
 
 
 def current_override(word: str) -> str:
-    """An override with the present names of experiments: ``experiment=seed/rnn`` is ``experiment=lesson11/rnn``."""
+    """An override with the present names of experiments and metrics.
+
+    For example, ``experiment=seed/rnn`` is ``experiment=lesson11/rnn``.
+    """
     key, sign, value = word.partition("=")
-    if key.lstrip("+") != "experiment":
-        return word
-    return key + sign + ",".join(EXPERIMENTS.get(name.strip(), name) for name in value.split(","))
+    names = EXPERIMENTS if key.lstrip("+") == "experiment" else METRICS
+    return key + sign + ",".join(names.get(name.strip(), name) for name in value.split(","))
+
+
+def current_overrides(overrides: Sequence[str]) -> list[str]:
+    """The overrides with present names. Logs one line for each with a former name."""
+    for override in overrides:
+        if (new := current_override(override)) != override:
+            log.warning("%s is now %s; the former name will be removed.", override, new)
+    return [current_override(override) for override in overrides]
+
+
+def current_metric(name: str) -> str:
+    """The present name of a metric."""
+    return METRICS.get(name, name)
+
+
+def metric_names(name: str) -> tuple[str, ...]:
+    """A metric's former names and its present name, oldest first."""
+    return (*(former for former, new in METRICS.items() if new == name), name)
+
+
+def current_metrics(values: Mapping[str, T]) -> dict[str, T]:
+    """Values of metrics by their present names."""
+    return {current_metric(name): value for name, value in values.items()}
+
+
+def current_state_key(key: str) -> str:
+    """A callback's key in a checkpoint: Lightning builds it from the class and the quoted name of the metric."""
+    for former, name in METRICS.items():
+        key = key.replace(repr(former), repr(name))
+    return key

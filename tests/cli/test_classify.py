@@ -85,6 +85,36 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
     assert alone[0][0] != alone[1][0]
 
 
+def test_a_classifier_is_evaluated_as_in_training(here: Path) -> None:
+    Path("docs.txt").write_text("".join(f"{text}\n" for text, _ in TEXTS) + "\n")
+    Path("labels.txt").write_text("".join(f"{label}\n" for _, label in TEXTS) + "\n")
+    words = ["source=docs.txt", "target=labels.txt", "device=cpu", "json=found.json", "samples=20"]
+    assert seqvise("evaluate", "run=back", "against=ahead", *words) == 0
+    report = json.loads(Path("found.json").read_text())
+    for name, run in (("run", "back"), ("against", "ahead")):
+        measured = json.loads((here / run / "metrics.json").read_text())
+        assert report[name]["scores"]["accuracy"]["value"] == pytest.approx(100 * measured["val/accuracy"], abs=1e-4)
+        assert report[name]["values"]["f1"] == pytest.approx(measured["val/f1"], abs=1e-6)
+        assert report[name]["values"]["loss"] == pytest.approx(measured["val/loss"], abs=1e-5)
+    assert (report["documents"], report["empty"], report["labels"]) == (24, 1, ["neg", "pos"])
+    assert seqvise("classify", "run=ahead", "input=docs.txt", "output=predicted.txt", "device=cpu") == 0
+    assert seqvise("evaluate", "run=back", "against=predicted.txt", *words) == 0
+    assert json.loads(Path("found.json").read_text())["significance"] == report["significance"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_language_model_that_reads_a_file_has_the_loss_of_its_validation() -> None:
+    Path("docs.txt").write_text("".join(f"{text}\n" for text, _ in TEXTS))
+    column = [*STREAM, *PERPLEXITY[:2], "data.valid_batch_size=1", "trainer.max_epochs=1"]
+    assert seqvise("train", *column, "loss.precision=fp32", "hydra.run.dir=column") == 0
+    assert seqvise("evaluate", "run=column", "source=docs.txt", "context=file", "json=lm.json", "device=cpu") == 0
+    # Validation begins with the first word of the file, which it does not predict.
+    measured = json.loads(Path("column/metrics.json").read_text())
+    assert json.loads(Path("lm.json").read_text())["run"]["values"]["loss"] == pytest.approx(
+        measured["val/loss"], abs=2e-4
+    )
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("words", "sentence"),
@@ -93,6 +123,11 @@ def test_several_runs_give_the_mean_of_their_probabilities() -> None:
         (["classify", "run=ahead", "batch=0"], "batch is 0"),
         (["classify", "run=ahead", "format=csv"], "format is 'csv'"),
         (["translate", "run=ahead", "input=train.tsv"], "cannot translate"),
+        (["translate", "run=ahead", "input=train.tsv"], "or use this run with `seqvise classify run=ahead`."),
+        (["generate", "run=ahead"], "or use this run with `seqvise classify run=ahead`."),
+        (["evaluate", "run=ahead", "source=train.tsv"], "target=... is missing: the labels, one for each line"),
+        (["evaluate", "run=ahead", "source=train.tsv", "target=train.tsv"], "target=train.tsv: 24 lines have no label"),
+        (["evaluate", "run=ahead", "source=train.tsv", "target=train.tsv", "beam=2"], "beam=2 does not apply"),
         (["train", *CLASSIFIER, "model.encoder=lm", "model.hidden=9"], "model.hidden is 9 here and 8 there"),
         (["train", *CLASSIFIER, "model.encoder=lm", "data.train=other.tsv"], "no word in common"),
         (["train", *CLASSIFIER, "model.encoder=back"], "set data.backwards=true"),

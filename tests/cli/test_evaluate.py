@@ -11,6 +11,7 @@ import sacrebleu
 
 from seqvise.cli.main import main
 from tests.cli.test_bad_input import SOURCE, TARGET, TINY, write_corpus
+from tests.runs.made import make_run
 
 WORDS = ["source=corpus/train.fr", "target=corpus/train.en", "device=cpu", "samples=50"]
 
@@ -87,6 +88,34 @@ def test_a_run_does_not_differ_from_itself(here: Path) -> None:
     assert report["beam"] == 2
 
 
+def test_two_decodings_of_one_run_are_compared(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(here / "made")
+    (here / "a.fr").write_text("qui est là ?\noù es -tu\nque fait -il ?\n")
+    (here / "a.en").write_text("who is there?\nwhere are you\nwhat does he do?\n")
+    words = ["source=a.fr", "target=a.en", "device=cpu", "samples=20"]
+    for beam in (1, 4):
+        assert main(["translate", "run=made", "input=a.fr", f"output={beam}.en", "device=cpu", f"beam={beam}"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "run=made", "beam=4", "against=made", "against.beam=1", *words, "json=runs.json"]) == 0
+    output = capsys.readouterr().out
+    assert main(["evaluate", "run=made", "translations=4.en", "against=1.en", *words, "json=files.json"]) == 0
+    runs, files = (json.loads((here / f"{name}.json").read_text()) for name in ("runs", "files"))
+    assert runs["significance"] == files["significance"]
+    assert runs["differences"] == files["differences"] != []
+    assert (runs["run"]["beam"], runs["against"]["beam"]) == (4, 1)
+    beams = [line.split("(")[1].split(",")[0] for line in output.splitlines() if "sentences/s" in line]
+    assert beams == ["beam 4", "beam 1"]
+
+
+def test_references_are_needed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run=one", "source=corpus/train.fr", "scores=s"]) == 2
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "seqvise: scores=s does not apply: one is the run of a translation model. Leave scores out.",
+        "seqvise: target=... is missing: the references, one for each line of the source.",
+    ]
+    assert not (here / "s").exists()
+
+
 def test_tokens_are_scored_as_the_model_says_them(here: Path) -> None:
     """Translations that are the references but for the case and the spaces before marks."""
     pytest.importorskip("sacremoses")
@@ -144,6 +173,14 @@ REFUSED = [
     (["json=one/config.yaml/a"], "config.yaml is a file."),
     (["json=corpus/train.en"], "json=corpus/train.en is also target: choose another file name."),
     (["json=a.png", "plot=./a.png"], "plot=a.png is also json: choose another file name."),
+    (["against=two", "against.beam=0"], "against.beam is 0, but must be at least 1."),
+    (["against.beam=3"], "against.beam=3 needs a run that translates: set against= to a run directory."),
+    (["against=corpus/train.en", "against.beam=3"], "against.beam=3 needs a run that translates"),
+    (["against=two", "against.beam=9999"], "beam is 9999, but there are only"),
+    (["scores=s.txt"], "scores=s.txt does not apply: one is the run of a translation model. Leave scores out."),
+    (["context=file"], "context=file does not apply: one is the run of a translation model."),
+    (["context=words"], "context is 'words', but must be one of line, file."),
+    (["scores=corpus"], "scores=corpus cannot be written: it is a folder."),
     (["bean=3"], "bean: there is no such key; did you mean beam?"),
 ]
 

@@ -14,6 +14,7 @@ from seqvise.cli.main import main
 from seqvise.config.compose import compose
 from seqvise.runs.resume import has_finished, holds_run, is_new_run
 from tests.earlier import copy_of
+from tests.forked import forked_jobs  # noqa: F401
 
 TRANSLATION = "runs/translation"
 KILLED = "runs/translation_killed"
@@ -131,6 +132,7 @@ def test_a_dry_run_makes_no_run_directory(
     assert [path.name for path in here.iterdir()] == ["cache"]
 
 
+@pytest.mark.usefixtures("forked_jobs")
 def test_a_dry_sweep_shows_each_plan_and_makes_no_folder(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +157,7 @@ def test_the_config_of_an_earlier_dry_run_is_not_a_run(here: Path) -> None:
     assert not has_finished(run)
 
 
+@pytest.mark.usefixtures("forked_jobs")
 @pytest.mark.timeout(300)
 def test_a_refused_sweep_changes_none_of_its_jobs(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

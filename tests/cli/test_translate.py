@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqvise.cli.main import main
-from seqvise.cli.support.lines import windows
+from seqvise.cli.support.lines import count_lines, windows
 from seqvise.cli.translate import PRECISIONS
 from seqvise.errors import UserError
 from tests.runs.made import TARGET, make_run
@@ -53,6 +53,44 @@ def test_scores_and_numbers_precede_the_text(run: Path) -> None:
     listed = [line.split("\t") for line in translate(run, "beam=3", "max_length=20", "scores=true", "nbest=2")]
     assert [number for number, *_ in listed] == ["1", "1", "2", "3", "3", "4", "4", "5", "5", "6", "7", "7"]
     assert {number: text for number, _, text in reversed(listed)} == {str(i): text for i, text in enumerate(plain, 1)}
+
+
+class Terminal(io.StringIO):
+    """Standard error of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_has_the_total_of_a_file(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translate(run, "max_length=20")
+    assert "lines/s" not in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    translate(run, "max_length=20", "batch=1", "workers=1")
+    assert f"{len(INPUT)} of {len(INPUT)} lines, " in terminal.getvalue()
+    assert "100%" not in capsys.readouterr().out
+
+
+def test_progress_of_a_pipe_has_no_total(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_text("\n".join(INPUT), encoding="utf-8"))
+    writer.start()
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert main(["translate", f"run={run}", "input=pipe", "output=out.txt", "device=cpu", "max_length=20"]) == 0
+    writer.join()
+    assert f"{len(INPUT)} lines, " in terminal.getvalue()
+    assert " of " not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "count"), [(b"", 0), (b"a", 1), (b"a\n", 1), (b"a\n\nb", 3), (b"\n" * 99_999, 99_999)]
+)
+def test_lines_of_a_file_are_counted(content: bytes, count: int) -> None:
+    Path("counted").write_bytes(content)
+    assert count_lines("counted") == count
+    assert [count_lines(name) for name in ("-", "/dev/null", "none")] == [None] * 3
 
 
 def test_json_tells_everything(run: Path) -> None:

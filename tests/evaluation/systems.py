@@ -21,4 +21,4 @@ def corpus() -> Corpus:
 def system(name: str, texts: Sequence[str], loss: float | None = None) -> System:
     tokens = {"own": ScoredTokens(list(texts), REFERENCES, "tokenizer=words, lower")}
     reference_loss = None if loss is None else ReferenceLoss(loss, 20, 3)
-    return System(name, list(texts), tokens, reference_loss, None if loss is None else 2.0)
+    return System(name, list(texts), tokens, reference_loss, None if loss is None else 2.0, None if loss is None else 2)

@@ -19,7 +19,7 @@ CODEC = TextCodec("en", TokenizerOptions(name="words"), Vocabulary.from_ranked(W
 class FixedTranslator(Translator):
     """Returns the same words for every text, in the order of its target side."""
 
-    def translate(self, texts: Any, attention: bool = False, options: Any = None) -> list[TranslationResult]:
+    def translate(self, texts: Any, attention: bool = False, options: Any = None, **_: Any) -> Any:
         words = [*reversed(WORDS)] if self.target.backwards else WORDS
         return [TranslationResult(f"It's here. {text} beam {options.beam}", (), [*words, "<eos>"]) for text in texts]
 

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+import seqvise
 from seqvise.cli.classify import ClassifyOptions
 from seqvise.cli.evaluate import EvaluateOptions
+from seqvise.cli.generate import GenerateOptions
 from seqvise.cli.index import IndexOptions
 from seqvise.cli.report import ReportOptions
 from seqvise.cli.runs import RunsOptions
 from seqvise.cli.search import SearchOptions
 from seqvise.cli.support.commands import COMMANDS
+from seqvise.cli.support.plain_command import keys_of
 from seqvise.cli.translate import TranslateOptions
 from seqvise.cli.vectors import VectorsOptions
 from seqvise.config.options import Config
@@ -77,9 +80,7 @@ def test_every_command_and_every_key_of_translate_is_named() -> None:
 
 def test_every_key_of_evaluate_is_named_in_its_section() -> None:
     _, _, section = document("commands.md").partition("\n## Evaluating\n")
-    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
-        item.name for item in fields(EvaluateOptions)
-    ]
+    assert re.findall(r"^\| `([\w.]+)=` \|", section.partition("\n## ")[0], re.M) == list(keys_of(EvaluateOptions))
 
 
 @pytest.mark.parametrize(("title", "options"), [("Reporting a sweep", ReportOptions), ("Listing runs", RunsOptions)])
@@ -108,15 +109,21 @@ def test_every_key_of_vectors_is_named_in_its_section() -> None:
 
 def test_every_key_of_classify_is_named_in_its_section() -> None:
     _, _, section = document("commands.md").partition("\n## Language models and classifiers\n")
-    assert re.findall(r"^\| `(\w+)=` \|", section.partition("\n## ")[0], re.M) == [
-        item.name for item in fields(ClassifyOptions)
-    ]
+    table = section.partition("\nKeys of `generate`:")[0]
+    assert re.findall(r"^\| `(\w+)=` \|", table, re.M) == [item.name for item in fields(ClassifyOptions)]
 
 
-@pytest.mark.parametrize(("command", "options"), [("index", IndexOptions), ("search", SearchOptions)])
-def test_every_key_of_index_and_search_is_named_in_its_table(command: str, options: type[Any]) -> None:
+def test_every_public_name_is_named() -> None:
+    _, _, section = document("commands.md").partition("\n## Python\n")
+    assert [name for name in seqvise.__all__ if name != "__version__" and name not in section] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [("generate", GenerateOptions), ("index", IndexOptions), ("search", SearchOptions)]
+)
+def test_every_key_of_generate_index_and_search_is_named_in_its_table(command: str, options: type[Any]) -> None:
     _, _, table = document("commands.md").partition(f"\nKeys of `{command}`:\n\n")
-    assert re.findall(r"^\| `(\w+)=` \|", table.partition("\n\n")[0], re.M) == [item.name for item in fields(options)]
+    assert re.findall(r"^\| `(\w+)=` \|", table.partition("\n\n")[0], re.M) == list(keys_of(options))
 
 
 def test_every_key_of_export_is_named_in_its_section() -> None:

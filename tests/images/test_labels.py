@@ -114,7 +114,7 @@ def test_labels_that_share_a_vector_are_reported() -> None:
 
 def test_labels_without_a_vector_are_refused_by_name() -> None:
     with pytest.raises(UserError) as caught:
-        label_table(["cat", "dog", "fish"], "any", WORDS, WORDNET, key="data")
+        label_table(["cat", "dog", "fish"], "any", WORDS, WORDNET)
     assert caught.value.messages == (
         "2 of 3 labels have no vector in words.vec with data.policy=any: dog, fish. Choose another policy (exact, any, "
         "mean, head) or vector file, or set data.missing=leave_out to leave out these labels and their images.",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from seqvise.decoding import decode, unknown
+from seqvise.decoding.forced_decoding import ForcedScores, force_words
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.inference import translator as translators
@@ -60,6 +64,41 @@ def test_the_best_hypothesis_is_the_translation(translator: Translator) -> None:
         assert len({tuple(result.words) for result in hypotheses}) == len(hypotheses)
         for result in hypotheses:
             assert result.score == pytest.approx(result.log_prob / max(len(result.words), 1), abs=1e-4)
+
+
+def test_one_text_has_one_translation(translator: Translator) -> None:
+    (expected,) = translator.translate(["où es-tu ?"])
+    assert translator.translate("où es-tu ?").text == expected.text
+    nbest = translator.translate_nbest("où es-tu ?", beam=4, nbest=3)
+    assert [result.text for result in nbest] == [
+        result.text
+        for result in translator.translate_nbest(["où es-tu ?"], options=DecodingOptions(beam=4, nbest=3))[0]
+    ]
+
+
+def test_options_are_keywords(translator: Translator) -> None:
+    options = DecodingOptions(beam=4, nbest=3, alpha=0.5)
+    both: tuple[dict[str, Any], ...] = ({"beam": 4, "nbest": 3}, {"nbest": 3, "options": DecodingOptions(beam=4)})
+    for keywords in both:
+        results = translator.translate(TEXTS, alpha=0.5, **keywords)
+        for result, nbest in zip(results, translator.translate_nbest(TEXTS, options=options), strict=True):
+            assert [result.text, *(other.text for other in result.alternatives)] == [best.text for best in nbest]
+            assert result.score == nbest[0].score
+
+
+@pytest.mark.parametrize(
+    ("keywords", "sentence"),
+    [
+        ({"beem": 5}, "beem: there is no such option; did you mean beam?"),
+        ({"beam_size": 5}, "beam_size: there is no such option; did you mean beam?"),
+        ({"xyz": 5}, "xyz: there is no such option; the options are beam, nbest, length_penalty, "),
+        ({"beam": 0}, "beam is 0, but must be at least 1."),
+    ],
+)
+def test_invalid_keywords_are_refused(translator: Translator, keywords: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        translator.translate("qui ?", **keywords)
+    assert str(error.value).startswith(sentence)
 
 
 def test_attention_has_a_row_for_each_word(translator: Translator) -> None:
@@ -117,6 +156,34 @@ def test_batches_are_sorted_and_bounded() -> None:
     row_batches = list(batches(range(8), lengths, 16))
     assert row_batches == [[3, 0, 2, 5, 6], [4, 1], [7]]
     assert all(len(batch) * max(lengths[row] for row in batch) <= 16 * TYPICAL_LENGTH for batch in row_batches[:-1])
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_unknown_words_and_attention_share_one_forced_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attention: bool
+) -> None:
+    translator = load_translator(make_run(tmp_path / "run", unknown=4.0))
+    options = DecodingOptions(beam=3, nbest=2, unknown="copy")
+    # Two passes, as before attention was shared: one for the attention alone, one for the unknown words alone.
+    kept = translator.translate_nbest(TEXTS, attention, replace(options, unknown="keep"))
+    copied = translator.translate_nbest(TEXTS, False, options)
+    passes = []
+
+    def counted(*arguments: Any) -> ForcedScores:
+        passes.append(arguments)
+        return force_words(*arguments)
+
+    for module in (decode, unknown):
+        monkeypatch.setattr(module, "force_words", counted)
+    results = translator.translate_nbest(TEXTS, attention, options)
+    assert len(passes) == 1
+    assert "<unk>" in str([result.words for result in chain(*kept)])
+    for result, copy, keep in zip(chain(*results), chain(*copied), chain(*kept), strict=True):
+        assert (result.text, result.words, result.score) == (copy.text, copy.words, copy.score)
+        assert (result.source_words, result.log_prob) == (keep.source_words, keep.log_prob)
+        assert (result.attention is None) == (keep.attention is None)
+        if result.attention is not None and keep.attention is not None:
+            assert (result.attention == keep.attention).all()
 
 
 def test_unknown_words_are_copied_or_looked_up(tmp_path: Path) -> None:

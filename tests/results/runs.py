@@ -31,7 +31,7 @@ SCALARS = {
     "epoch": {9: 0.0, 12: 0.0, 19: 1.0, 25: 1.0, 38: 2.0},
     "train/loss_smooth": {9: 6.5, 19: 5.25, 29: 4.0},
     "val/bleu": {12: 1.0, 25: 2.123456, 38: 1.5},
-    "val/free_loss": {12: 5.0, 25: 4.0, 38: 3.5},
+    "val/loss_free": {12: 5.0, 25: 4.0, 38: 3.5},
 }
 
 
@@ -77,7 +77,14 @@ def write_events(folder: Path, scalars: Mapping[str, Mapping[int, float]]) -> No
 
 def record(experiment: str, bleu: float, loss: float, **changes: Any) -> Record:
     """A record with some curves. changes: fields that differ from the defaults."""
-    metrics = {"val/bleu": bleu, "val/lesson_loss": loss, "epoch": 1, "epochs": 2, "seconds": 90.0, "parameters": 12345}
+    metrics = {
+        "val/bleu": bleu,
+        "val/loss_free_padded": loss,
+        "epoch": 1,
+        "epochs": 2,
+        "seconds": 90.0,
+        "parameters": 12345,
+    }
     usual: dict[str, Any] = {
         "experiment": experiment,
         "dataset": "tatoeba",
@@ -93,7 +100,7 @@ def record(experiment: str, bleu: float, loss: float, **changes: Any) -> Record:
         "python": "3.11.7",
         "versions": {"torch": "2.13.0"},
         "metrics": metrics,
-        "curves": {"epoch": [1, 2], "val/bleu": [1.0, bleu], "val/free_loss": [5.0, 4.0]},
+        "curves": {"epoch": [1, 2], "val/bleu": [1.0, bleu], "val/loss_free": [5.0, 4.0]},
     }
     return Record(**(usual | changes))
 

@@ -19,7 +19,7 @@ def test_curves_have_one_value_per_epoch(tmp_path: Path) -> None:
     write_events(tmp_path, SCALARS)
     assert read_curves(tmp_path) == {
         "epoch": [1, 2, 3],
-        "val/free_loss": [5.0, 4.0, 3.5],
+        "val/loss_free": [5.0, 4.0, 3.5],
         "val/bleu": [1.0, 2.1235, 1.5],
         "train/loss_smooth": [6.5, 5.25, 4.0],
     }

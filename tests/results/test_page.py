@@ -15,7 +15,7 @@ from .runs import detail_text, record, summary_text
 
 PUBLISHED = {
     "name": "others",
-    "metric": "val/lesson_loss",
+    "metric": "val/loss_free_padded",
     "dataset": "giga_fren",
     "source": "A paper",
     "values": {"lesson11/rnn": 3.5964, "lesson11/attention": 3.2},
@@ -62,7 +62,7 @@ def test_cells_best_values_and_published_numbers(tmp_path: Path) -> None:
     )
     text = detail_text(results, tmp_path)
     (heads,) = rows(text, "experiment")
-    expected = ["experiment", "epochs", "parameters", "val/lesson_loss", "others", "val/bleu", "minutes", "device"]
+    expected = ["experiment", "epochs", "parameters", "val/loss_free_padded", "others", "val/bleu", "minutes", "device"]
     assert heads == expected
     rest = ["1.5", "cpu, 2 threads"]
     assert rows(text, "lesson11") == [
@@ -124,7 +124,7 @@ def test_rendering_again_changes_nothing(tmp_path: Path) -> None:
     assert not stale.exists()
     assert not stale_page.exists()
     assert len(first[2]) < 100_000
-    assert "![Learning curves on tatoeba, val/bleu and val/free_loss over epochs." in translation.read_text()
+    assert "![Learning curves on tatoeba, val/bleu and val/loss_free over epochs." in translation.read_text()
     assert "](../../results/pictures/tatoeba.svg)" in translation.read_text()
 
 

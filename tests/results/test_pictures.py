@@ -34,7 +34,7 @@ def test_positions_that_are_apart_are_unchanged() -> None:
 
 def test_alternative_text_contains_the_last_values() -> None:
     text = alternative("tatoeba", [record("a", 6.512345, 3), record("b", 2, 3)])
-    assert "a 6.512 val/bleu, 4 val/free_loss; b 2 val/bleu, 4 val/free_loss." in text
+    assert "a 6.512 val/bleu, 4 val/loss_free; b 2 val/bleu, 4 val/loss_free." in text
 
 
 def test_a_language_model_has_different_panels() -> None:
@@ -61,6 +61,6 @@ def test_a_long_name_is_truncated() -> None:
 
 def test_large_first_losses_are_cut_off() -> None:
     losses: list[float | None] = [60.0, 5.0, 4.5, 4.2, 4.1, 4.0]
-    curves = {"epoch": [float(n) for n in range(1, 7)], "val/free_loss": losses}
+    curves = {"epoch": [float(n) for n in range(1, 7)], "val/loss_free": losses}
     low, high = curves_figure("x", [record("a", 1, 2, curves=curves)]).axes[1].get_ylim()
     assert (low, high) == pytest.approx((3.94, 5.06))

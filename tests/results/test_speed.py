@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,14 @@ from benchmarks.training_step import Sizes
 from benchmarks.vocabulary import measure
 from results.speed import speed_section
 from seqvise.errors import UserError
+from tests import forked
 from tests.images.draw import TINY
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts the measured processes as forks of one that has imported torch: their times are not compared here."""
+    monkeypatch.setattr("benchmarks.alone.multiprocessing", SimpleNamespace(get_context=lambda _: forked.server()))
 
 
 def test_machine_and_code_have_the_fields_of_the_page() -> None:
@@ -60,6 +68,7 @@ def test_the_requested_benchmarks_are_chosen() -> None:
     assert set(MEASURES) == set(SECTIONS)
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize(
     ("model", "variants"),
     [("translation", ["all", "sampled"]), ("language model", ["all", "sampled", "adaptive"])],
@@ -72,6 +81,7 @@ def test_each_softmax_is_measured_and_shown(model: str, variants: list[str]) -> 
     assert len(SECTIONS["vocabulary"].cells(rows)) == len(rows)
 
 
+@pytest.mark.usefixtures("forks")
 def test_growing_batches_are_measured_and_shown() -> None:
     small, large = measure_scaling([[Sizes(90, 2), Sizes(90, 3)]], 1)
     assert (small["rows"], large["rows"]) == (2, 3)
@@ -105,6 +115,7 @@ def toolkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     return {"toolkit": Path(sys.executable)}
 
 
+@pytest.mark.usefixtures("forks")
 def test_other_toolkits_are_measured_with_both_of_our_models(toolkit: dict[str, Path]) -> None:
     attention, feeding, other = rows = measure_training_peers(toolkit, 2, Sizes(90, 2))
     assert (attention["ratio_0"], feeding["ratio_1"]) == (1, 1)
@@ -114,11 +125,13 @@ def test_other_toolkits_are_measured_with_both_of_our_models(toolkit: dict[str, 
     assert len(SECTIONS["training_peers"].cells(rows)) == 3
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_toolkit_that_ends_is_reported(toolkit: dict[str, Path]) -> None:
     with pytest.raises(RuntimeError, match=r"^toolkit's process has ended\.$"):
         measure_training_peers(toolkit, 1, Sizes(90, 3))
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("model", ["rnn", "transformer"])
 def test_each_model_is_measured_and_shown(model: str) -> None:
     rows = measure_models([model], 1, Sizes(90, 2))
@@ -128,6 +141,7 @@ def test_each_model_is_measured_and_shown(model: str) -> None:
     assert len(SECTIONS["models"].cells(rows)) == len(rows)
 
 
+@pytest.mark.usefixtures("forks")
 def test_loading_is_measured_and_shown() -> None:
     rows = measure_loading(400, [Setting("words"), Setting("spaces", workers=1)])
     assert [(row["tokenizer"], row["workers"]) for row in rows] == [("words", 0), ("spaces", 1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 
 from seqvise.cli.main import main
 from seqvise.config.registry import class_paths, path_errors
+from tests import forked
 from tests.earlier import EARLIER, copy_of
 
 EVIL = """
@@ -170,12 +170,12 @@ def test_a_run_that_a_config_starts_from_needs_trust_too(here: Path, capsys: pyt
 def test_a_resumed_run_of_a_trusted_class_keeps_none_of_the_trust(here: Path) -> None:
     """Runs the console script in a separate process, whose import path lacks the working directory."""
     run = foreign(here, "translation_killed", set_to("callbacks/extra", {"a": {"_target_": "evil.Callback"}}))
-    program = [sys.executable, "-P", "-c", "import sys; from seqvise.cli.main import main; sys.exit(main())", "train"]
+    program = ["-P", "-m", "seqvise.cli.main", "train"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     words = [f"resume={run}", f"paths.cache={here / 'cache'}", f"logger.save_dir={run}"]
 
     def code(*added: str) -> int:
-        return subprocess.run([*program, *words, *added], cwd=here, env=environment, check=False).returncode
+        return forked.run([*program, *words, *added], cwd=here, env=environment).returncode
 
     assert (code(), (here / "ran").exists()) == (2, False)
     assert (code("trust=true"), (here / "ran").exists()) == (0, True)

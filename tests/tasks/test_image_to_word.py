@@ -132,3 +132,10 @@ def test_unfreezing_after_the_start_is_refused_with_several_processes(monkeypatc
     monkeypatch.setattr(pl.Trainer, "world_size", 2)
     with pytest.raises(UserError, match=r"model.unfreeze is \[0, 2\]"):
         task.on_fit_start()
+
+
+def test_a_checkpoint_without_states_of_callbacks_stays_without() -> None:
+    # Lightning calls the callbacks' own hooks only if a checkpoint has states.
+    checkpoint: dict[str, object] = {}
+    build().on_load_checkpoint(checkpoint)
+    assert checkpoint == {}

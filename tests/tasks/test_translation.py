@@ -22,6 +22,7 @@ from seqvise.models.interface import BOS, PAD, PairBatch
 from seqvise.models.options import ForcingOptions
 from seqvise.models.recurrent.model import Recurrent
 from seqvise.models.recurrent.options import RecurrentOptions
+from seqvise.models.softmax.generator import Generator
 from seqvise.schedules.curves import build_schedules
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import seed_of
@@ -98,23 +99,23 @@ def stepwise(task: TranslationTask, batch: PairBatch, forced: bool, steps: int) 
 @torch.no_grad()
 def test_losses_equal_a_loop(trained: tuple[TranslationTask, dict[str, float]], store: TokenStore) -> None:
     task, logged = trained
-    sums, word_count, correct = {"loss": 0.0, "free_loss": 0.0}, 0, 0
+    sums, word_count, correct = {"loss": 0.0, "loss_free": 0.0}, 0, 0
     for batch in sentences(store):
         target, steps = batch.target[0], batch.target.shape[1]
         forced = stepwise(task, batch, True, steps)
         sums["loss"] += float(F.cross_entropy(forced, target, reduction="sum"))
         free = stepwise(task, batch, False, steps)
-        sums["free_loss"] += float(F.cross_entropy(free, target, reduction="sum"))
+        sums["loss_free"] += float(F.cross_entropy(free, target, reduction="sum"))
         correct += int((forced.argmax(1) == target).sum())
         word_count += steps
     assert logged["val/loss"] == pytest.approx(sums["loss"] / word_count, rel=1e-4)
-    assert logged["val/free_loss"] == pytest.approx(sums["free_loss"] / word_count, rel=1e-4)
+    assert logged["val/loss_free"] == pytest.approx(sums["loss_free"] / word_count, rel=1e-4)
     assert logged["val/accuracy"] == pytest.approx(correct / word_count, rel=1e-6)
     assert logged["val/ppl"] == pytest.approx(math.exp(logged["val/loss"]), rel=1e-5)
 
 
 @torch.no_grad()
-def test_the_lesson_loss_includes_padding_up_to_the_longest_target_of_the_batch(
+def test_the_free_running_padded_loss_includes_padding_up_to_the_longest_target_of_the_batch(
     trained: tuple[TranslationTask, dict[str, float]], store: TokenStore
 ) -> None:
     task, logged = trained
@@ -127,7 +128,7 @@ def test_the_lesson_loss_includes_padding_up_to_the_longest_target_of_the_batch(
             alone = PairBatch(source, batch.target[row : row + 1], batch.rows[row : row + 1])
             total += float(F.cross_entropy(stepwise(task, alone, False, width), alone.target[0], reduction="sum"))
             steps += width
-    assert logged["val/lesson_loss"] == pytest.approx(total / steps, rel=1e-4)
+    assert logged["val/loss_free_padded"] == pytest.approx(total / steps, rel=1e-4)
     assert any((batch.target == PAD).any() for batch in batches(store))
 
 
@@ -186,6 +187,36 @@ def test_the_training_loss_is_a_mean_over_words(store: TokenStore, count_padding
     expected = F.cross_entropy(logits[counted], target[counted], label_smoothing=smoothing)
     torch.testing.assert_close(task.training_step(batch, 0), expected, rtol=1e-4, atol=1e-4)
     assert task.last_tokens == int(counted.sum())
+
+
+def test_every_loss_is_computed_by_the_generator(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build(store, LossOptions(label_smoothing=0.1, precision="fp32")).eval()
+    smoothings: list[float] = []
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+
+    def zero(_: Generator, outputs: Tensor, targets: Tensor, smoothing: float, *__: object) -> Tensor:
+        assert len(outputs) == len(targets)
+        smoothings.append(smoothing)
+        return outputs.sum() * 0
+
+    monkeypatch.setattr(Generator, "loss", zero)
+    batch = first_batch(store, [0, 1, 2, 3])
+    assert float(task.training_step(batch, 0)) == 0
+    task.on_validation_epoch_start()
+    task.validation_step(batch, 0)
+    means = task._totals.means(task.device)
+    assert (means["loss"], means["loss_free"], means["loss_free_padded"]) == (0, 0, 0)
+    assert smoothings == [0.1, 0, 0, 0], "training, then the teacher-forced, free-running and padded losses"
+
+
+def test_a_projection_needs_no_loss_of_its_own(store: TokenStore) -> None:
+    batch, task = first_batch(store, [0, 1, 2, 3]), build(store).eval()
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
+    expected = task.training_step(batch, 0)
+    linear = torch.nn.Linear(16, len(store.target.vocabulary))
+    linear.load_state_dict(task.model.generator.state_dict())  # type: ignore[union-attr]
+    task.model.generator = linear
+    assert torch.equal(task.training_step(batch, 0), expected)
 
 
 def test_only_training_uses_a_sampled_softmax(store: TokenStore) -> None:

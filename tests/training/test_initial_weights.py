@@ -63,11 +63,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def initial_weights(overrides: list[str], run: str) -> dict[str, torch.Tensor]:
     from seqvise.runs.directory import RunDirectory
+    from seqvise.training.acquire import acquire
     from seqvise.training.build import build_job
 
     Path(run).mkdir()
     config = typed(compose([*overrides, "trainer=cpu", "logger=none", "seed=1", "paths.cache=cache"]))
-    return build_job(config, RunDirectory(Path(run))).parts.task.state_dict()
+    return build_job(acquire(config), RunDirectory(Path(run))).parts.task.state_dict()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +86,7 @@ def test_an_empty_cache_and_a_full_one_give_the_same_weights(kind: str) -> None:
 
 
 def test_draws_while_data_are_prepared_do_not_move_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqvise.training import build as job
+    from seqvise.training import acquire as data
     from seqvise.training import language_model as language
 
     expected = initial_weights(KINDS["language_model"], "quiet")
@@ -93,7 +94,7 @@ def test_draws_while_data_are_prepared_do_not_move_the_weights(monkeypatch: pyte
     def drawing(*_: object) -> None:
         torch.rand(3)
 
-    monkeypatch.setattr(job, "fetch_missing", drawing)
+    monkeypatch.setattr(data, "fetch_missing", drawing)
     monkeypatch.setattr(language, "log_report", drawing)
     weights = initial_weights([*KINDS["language_model"], "data.name=other"], "drawing")
     for name, weight in weights.items():

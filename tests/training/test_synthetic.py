@@ -25,7 +25,7 @@ from seqvise.images.synthetic import scene as dataset
 from seqvise.images.synthetic import text as pictures_vectors
 from seqvise.images.synthetic.network import train_network
 from seqvise.images.synthetic.text import pictures_text
-from seqvise.training.synthetic import with_pictures
+from seqvise.training.acquire import with_pictures
 
 SMALL = ["experiment=pictures", "vectors.dim=16", "vectors.trained.epochs=5", "trainer=cpu"]
 

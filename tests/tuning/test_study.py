@@ -50,6 +50,16 @@ def test_a_different_study_is_refused(tmp_path: Path) -> None:
         open_in(tmp_path, name="own")
 
 
+def test_a_study_with_former_names_is_resumed(tmp_path: Path) -> None:
+    former = ("monitor.metric=val/lesson_loss", "monitor.mode=min", "experiment=seed/rnn")
+    name = ("monitor.metric=val/loss_free_padded", "monitor.mode=min", "experiment=lesson11/rnn")
+    open_in(tmp_path, replace(PLAN, metric="val/lesson_loss", mode="min", overrides=former))
+    plan = replace(PLAN, metric="val/loss_free_padded", mode="min", overrides=name)
+    assert open_in(tmp_path, plan).direction.name == "MINIMIZE"
+    with pytest.raises(UserError, match=r"with monitor\.metric=val/loss_free_padded, but now it is val/loss_free:"):
+        open_in(tmp_path, replace(plan, metric="val/loss_free"))
+
+
 def test_a_resumed_search_draws_new_values(tmp_path: Path) -> None:
     def drawn(**options: Any) -> dict[str, Any]:
         study = open_in(tmp_path, **options)

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from typing_extensions import override
 
 from seqvise.callbacks.options import CallbackOptions
+from seqvise.moved import current_metrics
 from seqvise.tasks.options import MonitorOptions
 
 
@@ -42,7 +43,7 @@ class BestMetrics(pl.Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.metrics = dict(state_dict["metrics"])
+        self.metrics = current_metrics(state_dict["metrics"])
         self.validated = state_dict.get("validated")  # earlier revisions lack it
 
     def unvalidated_steps_message(self, steps: int) -> str | None:

@@ -40,15 +40,15 @@ def _baselines(cfg: DictConfig, _start: list[str]) -> None:
 
     from seqvise.runs.directory import RunDirectory
     from seqvise.runs.environment import device_name
+    from seqvise.training.acquire import acquire
     from seqvise.training.fit import show_rounds, write_environment
     from seqvise.training.images import read_job
-    from seqvise.training.synthetic import with_pictures
     from seqvise.training.trainer import build_trainer
 
     config = typed(cfg)
     run = RunDirectory(Path(cfg.paths.run))
     with run.locked(), run.recorded():
-        config = with_pictures(config)
+        config = acquire(config)
         run.write_config(config)
         trainer = build_trainer(config, run, [])
         job = read_job(config, cfg.seed)

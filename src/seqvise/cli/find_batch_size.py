@@ -46,10 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _find(cfg: DictConfig, _start: list[str]) -> None:
+    from seqvise.training.acquire import acquire
+
     if cfg.seed is None:
         cfg.seed = secrets.randbelow(2**31)
     config = typed(cfg)
     _refuse(config)
+    config = acquire(config)
     trials: dict[int, Trial] = {}
 
     def attempt(size: int) -> Trial:

@@ -25,9 +25,10 @@ def _find(cfg: DictConfig, _start: list[str]) -> None:
 
     from seqvise.callbacks.find_lr import find_lr
     from seqvise.runs.directory import RunDirectory
+    from seqvise.training.acquire import acquire
     from seqvise.training.build import build_job
 
-    config = typed(cfg)
+    config = acquire(typed(cfg))
     plot = Path(cfg.paths.run) / "find_lr.png"
     job = build_job(config, RunDirectory(plot.parent))
     rate = find_lr(job.trainer, job.parts.task, job.parts.data, plot, config.find_lr)

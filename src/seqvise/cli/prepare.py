@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from seqvise.config.schema import typed
 from seqvise.config.validate import validate_data
 from seqvise.corpus.documents.options import TextOptions
 from seqvise.corpus.documents.store import TextReport
-from seqvise.corpus.parallel.report import CorpusReport, SideReport
+from seqvise.corpus.parallel.report import CorpusReport, FilterCounts, SideReport
+from seqvise.corpus.tokens.options import WORDS
 from seqvise.paths import cache_folder
 from seqvise.plain_text import printable
-from seqvise.training.download import fetch_missing
+from seqvise.training.acquire import acquire
 from seqvise.training.image_features import prepare_images
 
 
@@ -38,8 +39,7 @@ def _missing(cfg: DictConfig, _directory: Path | None, _overrides: Sequence[str]
 def _prepare(cfg: DictConfig, _start: list[str]) -> None:
     from seqvise.corpus.parallel.prepare import prepare_corpus
 
-    config = typed(cfg)
-    fetch_missing(config)
+    config = acquire(typed(cfg))
     if config.data.kind == "images":
         prepare_images(config)
         return
@@ -51,28 +51,35 @@ def _prepare(cfg: DictConfig, _start: list[str]) -> None:
         store = prepare_corpus(
             config.data, config.tokenizer, cache_folder(config.paths), progress=progress, verify=True
         )
-    show(store.report, store.path)
+    show(store.report, store.path, config.tokenizer.units)
 
 
-def show(report: CorpusReport, path: Path) -> None:
-    """Prints counts, length percentiles, warnings and the store's folder on standard output."""
+def show(report: CorpusReport, path: Path, units: str = WORDS) -> None:
+    """Prints counts, length percentiles, warnings and the store's folder on standard output.
+
+    Args:
+        report: the counts.
+        path: the store.
+        units: name of the tokens, ``TokenizerOptions.units``.
+    """
     console = Console(soft_wrap=True, highlight=False)
-    for table in (_inputs(report), _parts(report), _sides(report)):
+    for table in (_inputs("pairs", report.inputs), _parts(report), _sides(report, units)):
         console.print(table)
     for warning in report.warnings:
         console.print(f"warning: {warning}", markup=False)
     console.print(f"store: {path}", markup=False)
 
 
-def _inputs(report: CorpusReport) -> Table:
-    dropped, noticed = list(report.dropped), list(report.noticed)
-    table = Table("input", "pairs read", *(f"dropped: {reason}" for reason in dropped), *noticed)
-    for name, filtered in report.inputs.items():
-        counts = [
-            *(filtered.dropped.get(reason, 0) for reason in dropped),
-            *(filtered.noticed.get(f, 0) for f in noticed),
-        ]
-        table.add_row(f"data.{name}", f"{filtered.read:,}", *(f"{count:,}" for count in counts))
+def _inputs(items: str, inputs: Mapping[str, FilterCounts]) -> Table:
+    """One column per input, one row per reason, so that the table fits on a terminal with any number of reasons."""
+    table = Table("input", *(f"data.{name}" for name in inputs))
+    rows = {f"{items} read": [filtered.read for filtered in inputs.values()]}
+    for title, counts in (("dropped: ", "dropped"), ("", "noticed")):
+        tallies = [getattr(filtered, counts) for filtered in inputs.values()]
+        for reason in dict.fromkeys(reason for tally in tallies for reason in tally):
+            rows[f"{title}{reason}"] = [tally.get(reason, 0) for tally in tallies]
+    for name, values in rows.items():
+        table.add_row(name, *(f"{value:,}" for value in values))
     return table
 
 
@@ -83,17 +90,19 @@ def _parts(report: CorpusReport) -> Table:
     return table
 
 
-def _sides(report: CorpusReport) -> Table:
+def _sides(report: CorpusReport, units: str) -> Table:
     table = Table("training part", *(side.language for side in (report.source, report.target)))
-    for name, *values in zip(names(report.source), values_of(report.source), values_of(report.target), strict=True):
+    for name, *values in zip(
+        names(report.source, units), values_of(report.source), values_of(report.target), strict=True
+    ):
         table.add_row(name, *values)
     return table
 
 
-def names(side: SideReport) -> Iterator[str]:
-    """Names of the statistics of one side, in the order of ``values_of``."""
-    yield from ("vocabulary size", "distinct words", "out-of-vocabulary words in validation")
-    yield from (f"length, {percentile} % of sentences up to" for percentile in side.lengths)
+def names(side: SideReport, units: str) -> Iterator[str]:
+    """Names of the statistics of one side, in the order of ``values_of``. units: name of the tokens."""
+    yield from ("vocabulary size", f"distinct {units}", f"out-of-vocabulary {units} in validation")
+    yield from (f"length in {units}, {percentile} % of sentences up to" for percentile in side.lengths)
     yield "truncated at"
 
 
@@ -119,35 +128,26 @@ def prepare_documents(config: Config, progress: Callable[[int], None]) -> None:
 
     store = prepare_text(config.data, config.tokenizer, cache_folder(config.paths), progress=progress, verify=True)
     console = Console(soft_wrap=True, highlight=False)
-    for table in (_document_inputs(store.report), _document_parts(store.report), _document_vocabulary(store.report)):
+    for table in (
+        _inputs("documents", store.report.inputs),
+        _document_parts(store.report),
+        _document_vocabulary(store.report, config.tokenizer.units),
+    ):
         console.print(table)
     console.print(f"store: {store.path}", markup=False)
 
 
-def _document_inputs(report: TextReport) -> Table:
-    reasons = sorted(
-        {reason for filtered in report.inputs.values() for reason in (*filtered.dropped, *filtered.noticed)}
-    )
-    table = Table("input", "documents read", *reasons)
-    for name, filtered in report.inputs.items():
-        counts = {**filtered.dropped, **filtered.noticed}
-        table.add_row(f"data.{name}", f"{filtered.read:,}", *(f"{counts.get(reason, 0):,}" for reason in reasons))
-    return table
-
-
 def _document_parts(report: TextReport) -> Table:
-    labels = sorted({label for counts in report.labels.values() for label in counts})
-    table = Table("part", "documents kept")
-    for label in labels:
-        table.add_column(Text(printable(label)))
-    for part, kept in report.kept.items():
-        counts = report.labels.get(part, {})
-        table.add_row(part, f"{kept:,}", *(f"{counts.get(label, 0):,}" for label in labels))
+    table = Table("part", *report.kept)
+    table.add_row("documents kept", *(f"{kept:,}" for kept in report.kept.values()))
+    for label in sorted({label for counts in report.labels.values() for label in counts}):
+        counts = (report.labels.get(part, {}).get(label, 0) for part in report.kept)
+        table.add_row(Text(printable(label)), *(f"{count:,}" for count in counts))
     return table
 
 
-def _document_vocabulary(report: TextReport) -> Table:
+def _document_vocabulary(report: TextReport, units: str) -> Table:
     table = Table("training part", report.side.language)
-    for name, value in zip(names(report.side), values_of(report.side), strict=True):
+    for name, value in zip(names(report.side, units), values_of(report.side), strict=True):
         table.add_row(name.replace("sentences", "documents"), value)
     return table

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
+from seqvise.moved import current_metric
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +59,7 @@ def runs(options: RunsOptions) -> None:
         raise UserError(*messages)
     from rich.console import Console
 
+    options = replace(options, sort=current_metric(options.sort))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     if options.compare:
         _compare(options.compare, console)

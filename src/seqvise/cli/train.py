@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Sequence
@@ -14,13 +13,15 @@ from omegaconf import DictConfig
 from seqvise.cli.support.hydra_command import hydra_command
 from seqvise.cli.support.inputs import missing_inputs
 from seqvise.config.distributed_env import started_from_outside
+from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate
 from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.launching.processes import in_sweep, job_directory, launching
 from seqvise.launching.sweep import failed_before
-from seqvise.runs.directory import METRICS
+from seqvise.moved import current_metric
+from seqvise.runs.directory import RunDirectory, read_metrics
 from seqvise.runs.resume import AUTO, FAILED, changes_length, has_finished, is_new_run, resumed_config, warn_of_changes
 
 log = logging.getLogger(__name__)
@@ -84,14 +85,27 @@ def _fit(cfg: DictConfig, directory: Path, start: list[str], drawn: list[str], r
     with launching(start, drawn, config.trainer.timeout):
         from seqvise.training.fit import fit
 
+        config = _acquire(config, directory, resumed)
         value = fit(config, directory, resumed).get(config.monitor.metric)
     return value if isinstance(value, float) else None
+
+
+def _acquire(config: Config, directory: Path, resumed: bool) -> Config:
+    """The config with its data acquired. A failure is recorded in a new run, which can then be resumed."""
+    from seqvise.training.acquire import acquire
+
+    if resumed:
+        return acquire(config)
+    run = RunDirectory(directory)
+    with run.failure_recorded():
+        run.write_config(config)
+        return acquire(config)
 
 
 def _already_done(cfg: DictConfig, directory: Path, overrides: Sequence[str]) -> float | None:
     _check_finished(cfg, directory, overrides)
     log.info("The run in %s has already finished.", directory)
-    value = json.loads((directory / METRICS).read_text(encoding="utf-8")).get(cfg.monitor.metric)
+    value = read_metrics(directory).get(current_metric(cfg.monitor.metric))
     return value if isinstance(value, float) else None
 
 

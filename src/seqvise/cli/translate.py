@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
-from seqvise.cli.support.lines import STREAM, reading, windows, writing
+from seqvise.cli.support.lines import STREAM, count_lines, reading, windows, writing
 from seqvise.cli.support.plain_command import plain_command
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
@@ -194,21 +194,20 @@ def _map(number: int, translation: TranslationResult) -> AttentionMap:
 
 @contextmanager
 def _progress(options: TranslateOptions, source: BinaryIO) -> Iterator[Callable[[int], object]]:
-    """Shows the number of translated lines if standard error is a terminal that nothing else writes to."""
+    """Shows the number of translated lines, of those of a file, if standard error is a terminal for nothing else."""
     output_in_terminal = options.output == STREAM and sys.stdout.isatty()
     if not sys.stderr.isatty() or output_in_terminal or source.isatty():
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} lines, {task.fields[speed]} lines/s"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None, speed="-")
+    total = count_lines(options.input)
+    of_total = "" if total is None else f" of {total:,}"
+    text = TextColumn("{task.completed:,}{task.fields[of_total]} lines, {task.fields[speed]} lines/s")
+    bar = () if total is None else (BarColumn(), TimeRemainingColumn())
+    with Progress(SpinnerColumn(), text, TimeElapsedColumn(), *bar, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=total, speed="-", of_total=of_total)
 
         def count(number: int) -> None:
             seconds = progress.tasks[task].elapsed or 1e-9

@@ -15,6 +15,7 @@ from seqvise.config.overrides import Experiment, as_experiment, override
 from seqvise.config.search_path import conf_folder, own_folder
 from seqvise.errors import RunFailedError, UserError
 from seqvise.launching.pool import Pool
+from seqvise.moved import current_overrides
 from seqvise.outputs import write_output
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.plan import MARK, ROOT, Search, plan_search
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         add_working_directory()
-        tune(plan_search(args))
+        tune(plan_search(current_overrides(args)))
 
     return exit_code(command)
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from seqvise.config.keys import flatten
-from seqvise.config.registry import path_errors, update_paths
+from seqvise.config.registry import former_metrics, path_errors, update_names
 from seqvise.errors import UserError
 
 FORMAT = 2
@@ -128,14 +128,16 @@ def upgrade(config: MutableMapping[str, Any], file: Path) -> None:
         node, name = _parent(config, former.key), former.key.rpartition(".")[2]
         if node is not None and name not in node:
             node[name] = former.value
-    update_paths(config)
+    update_names(config)
     config.pop(KEY, None)
 
 
 def changes(file: Path) -> list[str]:
-    """One sentence for each computation that has changed since a run of an earlier format was started."""
+    """One sentence for each computation that has changed, and each metric renamed, since a run was started."""
     config = cast(DictConfig, OmegaConf.load(file))
-    return [former.changes for former in _former(config, file) if former.changes]
+    content = cast(dict[str, Any], OmegaConf.to_container(config))
+    renamed = [f"{key}: {former} is now {new}." for key, former, new in former_metrics(content)]
+    return [*(former.changes for former in _former(config, file) if former.changes), *renamed]
 
 
 def former_keys(file: Path) -> set[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeAlias, cast, get_args, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 from seqvise.config.synonyms import meant
+from seqvise.errors import UserError
 
 ARGUMENTS = "arguments"
 """The field of options whose node may have further keys: arguments of the class that is constructed from the node."""
 Key: TypeAlias = tuple[str, ...]
 """The names of a key, from the root: ``("model", "dropout", "source")``."""
+OptionsT = TypeVar("OptionsT")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,23 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """``; did you mean ...?`` if a similar name exists, else a full stop."""
     matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean {matches[0]}?" if matches else "."
+
+
+def with_values(options: OptionsT, values: Mapping[str, Any]) -> OptionsT:
+    """A copy of options, which are a dataclass, with other values.
+
+    Raises:
+        UserError: names that the options do not have, each with the nearest one.
+    """
+    known = field_names(type(options))
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise UserError(*(f"{name}: there is no such option{_nearest_or_all(name, known)}" for name in unknown))
+    return cast(OptionsT, replace(cast(Any, options), **values))
+
+
+def _nearest_or_all(name: str, names: Sequence[str]) -> str:
+    return f"; the options are {', '.join(names)}." if (hint := nearest(name, names)) == "." else hint
 
 
 def is_mapping(_: Key, value: Any) -> bool:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from seqvise.classes import EXAMPLES, TARGET
 from seqvise.config.keys import Key, flatten
-from seqvise.moved import current
+from seqvise.moved import METRICS, current
 
 log = logging.getLogger(__name__)
 
@@ -78,24 +78,32 @@ def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | 
             yield ".".join(key), value, place
 
 
-def update_paths(content: MutableMapping[str, Any], warn: bool = False) -> None:
-    """Replaces, in place, the dotted paths of classes that have moved.
+def update_names(content: MutableMapping[str, Any], warn: bool = False) -> None:
+    """Replaces, in place, the dotted paths of classes that have moved, and former names of metrics.
 
     Args:
         content: a config.
-        warn: log each path once per process, for configs that a user can correct.
+        warn: log each of them once per process, for configs that a user can correct.
     """
-    plain = OmegaConf.to_container(content) if isinstance(content, DictConfig) else content
-    for key, value, _ in list(class_paths(cast(Mapping[str, Any], plain))):
-        if isinstance(value, str) and (new := current(value)) != value:
+    plain = cast(Mapping[str, Any], OmegaConf.to_container(content) if isinstance(content, DictConfig) else content)
+    paths = [(key, value, current(value)) for key, value, _ in class_paths(plain) if isinstance(value, str)]
+    for key, former, new in [*paths, *former_metrics(plain)]:
+        if new != former:
             if warn:
-                _report_path(key, value, new)
+                _report_name(key, former, new)
             OmegaConf.update(content, key, new) if isinstance(content, DictConfig) else _put(content, key, new)
 
 
+def former_metrics(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yields each value of a config that is a former name of a metric: full key, former name and name."""
+    for key, value in flatten(content, _is_node):
+        if isinstance(value, str) and value in METRICS:
+            yield ".".join(key), value, METRICS[value]
+
+
 @cache  # a command composes and checks its config several times
-def _report_path(key: str, former: str, new: str) -> None:
-    log.warning("%s: %s is now %s; the former path will be removed.", key, former, new)
+def _report_name(key: str, former: str, new: str) -> None:
+    log.warning("%s: %s is now %s; the former name will be removed.", key, former, new)
 
 
 def _put(content: Any, key: str, value: str) -> None:

@@ -20,7 +20,7 @@ from seqvise.config.formats import TRUST, escaped
 from seqvise.config.keys import ARGUMENTS, UnknownKey, flatten, further_keys, unknown_keys
 from seqvise.config.options import Config, TrainerOptions
 from seqvise.config.overrides import split_override
-from seqvise.config.registry import OURS, path_errors, update_paths
+from seqvise.config.registry import OURS, path_errors, update_names
 from seqvise.config.search_path import own_folder
 from seqvise.corpus.documents.options import LABELS, STREAM, LabelOptions, StreamOptions
 from seqvise.corpus.parallel.options import DataOptions
@@ -117,7 +117,7 @@ def typed(cfg: DictConfig) -> Config:
         UserError: a key does not exist, a class must not be imported, or the model has no class that can be imported.
     """
     content = cast(dict[str, Any], OmegaConf.to_container(cfg))
-    update_paths(content, warn=True)
+    update_names(content, warn=True)
     if errors := path_errors(content) or list(_unknown_errors(content)):
         raise UserError(*errors)
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(Config), _with_arguments(content)))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seqvise.datamodules.base import ProcessDataModule
 from seqvise.datamodules.packing import Rows
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -20,7 +20,6 @@ from seqvise.datamodules.sampler import (
     EpochRows,
     counted,
     cut_into_batches,
-    ignore_interrupts,
     share,
     training_progress,
 )
@@ -70,8 +69,6 @@ class DecodedDataset(Dataset[ImageBatch]):
     Unreadable images are skipped, named and counted in the log.
 
     Args:
-        images: all images of the data set.
-        transform: applied to each image.
         seed: seed of random transforms; None for a deterministic transform.
         max_pixels: see ``decode``.
     """
@@ -82,9 +79,12 @@ class DecodedDataset(Dataset[ImageBatch]):
         self.bad: set[int] = set()
 
     def __getitem__(self, batch: EpochRows) -> ImageBatch:
-        decoded = decode_batch(
-            self.images, batch.rows, lambda row, image: self._transformed(image, batch.epoch, row), self.max_pixels
-        )
+        def transformed(row: int, image: Any) -> Tensor:
+            if self.seed is None:
+                return self.transform(image)
+            return apply_seeded(self.transform, image, (self.seed, batch.epoch, row))
+
+        decoded = decode_batch(self.images, batch.rows, transformed, self.max_pixels)
         for row, reason in decoded.bad.items():
             if row not in self.bad:
                 self.bad.add(row)
@@ -95,11 +95,6 @@ class DecodedDataset(Dataset[ImageBatch]):
                 f"{self.images.file(batch.rows[0])}: see the log for the reasons, and remove them from data.root."
             )
         return ImageBatch(decoded.images, self.labels[decoded.rows], decoded.rows)
-
-    def _transformed(self, image: Any, epoch: int, row: int) -> Tensor:
-        return (
-            self.transform(image) if self.seed is None else apply_seeded(self.transform, image, (self.seed, epoch, row))
-        )
 
 
 def random_batches(rows: Rows, size: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[Rows]:
@@ -125,7 +120,6 @@ class ImageSampler(EpochBatches[EpochRows]):
     """Batches of rows with their epoch.
 
     Args:
-        rows: rows of one part.
         size: images per process and batch.
         seed: seed of a random order, different in each epoch; None for the order of the rows.
         rank, world: index of this process, and number of processes.
@@ -147,17 +141,14 @@ class ImageSampler(EpochBatches[EpochRows]):
         return random_batches(self.rows, self.size, self.seed, self.epoch, self.rank, self.world)
 
 
-class ImageDataModule(pl.LightningDataModule):
+class ImageDataModule(ProcessDataModule):
     """Images; training batches are in random order, others in the order of the list.
 
     Held-out labels have a separate loader for validation and test.
 
     Args:
-        split: parts of the images.
-        training: data set of the training batches.
         evaluation: data set of validation and test batches; the same as ``training`` if no transform is random.
         options: the `data` node; its batch sizes are used.
-        workers: number of loader processes.
         seed: seed of the order of batches, which depends on the seed and the epoch alone.
     """
 
@@ -199,22 +190,13 @@ class ImageDataModule(pl.LightningDataModule):
         return [self._loader(self.evaluation, name, self.options.valid_batch_size, None) for name in parts]
 
     def _loader(self, dataset: Dataset[ImageBatch], part: str, size: int, seed: int | None) -> DataLoader[ImageBatch]:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        rows = self.split.rows[part]
+        (rank, world), rows = self.rank_and_world(), self.split.rows[part]
         if len(rows) < world:
             raise UserError(
                 f"The images '{self.options.name}' have {len(rows)} left for {part}, but {world} processes need one "
                 f"each: add images, or set trainer.devices to fewer."
             )
-        return DataLoader(
-            dataset,
-            # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
-            sampler=ImageSampler(rows, size, seed, rank, world),
-            batch_size=None,
-            num_workers=self.workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return self.loader(dataset, ImageSampler(rows, size, seed, rank, world))
 
 
 def feature_module(split: ImageSplit, store: FeatureStore, options: ImageOptions, seed: int) -> ImageDataModule:

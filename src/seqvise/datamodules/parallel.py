@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.parallel.options import DataOptions
 from seqvise.corpus.parallel.store import CorpusPart, TokenStore
 from seqvise.corpus.tokens.vocabulary import SPECIALS, UNK
+from seqvise.datamodules.base import StoreDataModule
 from seqvise.datamodules.packing import padded_widths
 from seqvise.datamodules.sampler import (
     BatchSize,
@@ -22,7 +20,6 @@ from seqvise.datamodules.sampler import (
     TrainingSampler,
     counted,
     evaluation_batches,
-    ignore_interrupts,
     training_progress,
 )
 from seqvise.errors import UserError
@@ -33,7 +30,6 @@ class PairDataset(Dataset[PairBatch]):
     """The pairs of a part; an item is a whole batch.
 
     Args:
-        part: the pairs.
         bucket: sources are padded to a multiple of this, for fewer distinct shapes.
     """
 
@@ -53,7 +49,6 @@ class SampledPairDataset(Dataset[PairBatch]):
 
     Args:
         store: a corpus with ``sampling``.
-        seed: seed of the draws.
         bucket: see ``PairDataset``.
     """
 
@@ -74,11 +69,9 @@ class RarePairDataset(Dataset[PairBatch]):
     """The training pairs; rare source words are randomly replaced by ``UNK``, depending on (seed, epoch, row) alone.
 
     Args:
-        part: the pairs.
         counts: occurrences of the source words in the training part, by id.
         alpha: a word that occurs n times is replaced with probability ``alpha / (alpha + n)`` (Kiperwasser and
             Goldberg 2016, section 4.2, arXiv:1603.04351).
-        seed: seed of the draws.
         bucket: see ``PairDataset``.
     """
 
@@ -101,91 +94,37 @@ class RarePairDataset(Dataset[PairBatch]):
         return np.where(draws < self.unk_probabilities[ids], UNK, ids).astype(np.int32)
 
 
-class ParallelDataModule(pl.LightningDataModule):
-    """A prepared parallel corpus; training batches are sorted in pools, others throughout.
+class ParallelDataModule(StoreDataModule[TokenStore, CorpusPart, DataOptions, PairBatch]):
+    """A prepared parallel corpus; training batches are sorted in pools, others throughout."""
 
-    Args:
-        store: the prepared corpus.
-        options: the `data` node; its batch sizes, ``bucket`` and ``workers`` are used.
-        seed: seed of the order of batches, which depends on the seed and the epoch alone.
-    """
-
-    def __init__(self, store: TokenStore, options: DataOptions, seed: int) -> None:
-        super().__init__()
-        self.store, self.options, self.seed = store, options, seed
+    kind, examples = "corpus", "pairs"
 
     def train_dataloader(self) -> DataLoader[PairBatch]:
         """This process's training batches."""
-        rank, world = self._rank_and_world()
-        part = self._part("train")
-        lengths = self._lengths(part)
-        options = self.options
+        options, part, (rank, world) = self.options, self.shared_part("train"), self.rank_and_world()
         size = BatchSize(options.batch_size, options.batch_tokens, options.count_padding, options.bucket)
-        _check_share(part, world)
-        _check_budget(lengths, size)
-        batches = TrainingSampler(lengths, size, self.seed, rank, world)
+        _check_budget(_lengths(part), size)
+        batches = TrainingSampler(_lengths(part), size, self.seed, rank, world)
         batches.start_at(training_progress(self.trainer))
-        bucket, alpha = self.options.bucket, self.options.rare_as_unknown
+        bucket, alpha = options.bucket, options.rare_as_unknown
         if self.store.sampling is not None:
-            loader = self._loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
+            loader = self.loader(SampledPairDataset(self.store, self.seed, bucket), EpochSampler(batches))
         elif alpha is not None:
             counts = self.store.source.vocabulary.counts
-            loader = self._loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
+            loader = self.loader(RarePairDataset(part, counts, alpha, self.seed, bucket), EpochSampler(batches))
         else:
-            loader = self._loader(PairDataset(part, bucket), batches)
+            loader = self.loader(PairDataset(part, bucket), batches)
         return counted(loader, self.trainer)
 
-    def val_dataloader(self) -> DataLoader[PairBatch]:
-        """This process's validation batches."""
-        return self._evaluation("valid")
-
-    def test_dataloader(self) -> DataLoader[PairBatch]:
-        """This process's test batches.
-
-        Raises:
-            UserError: the corpus has no test part.
-        """
-        return self._evaluation("test")
-
-    def _evaluation(self, name: str) -> DataLoader[PairBatch]:
-        part = self._part(name)
-        rank, world = self._rank_and_world()
-        _check_share(part, world)
-        batches = evaluation_batches(self._lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
-        return self._loader(PairDataset(part, self.options.bucket), [batch.tolist() for batch in batches])
-
-    def _part(self, name: str) -> CorpusPart:
-        part = self.store.part(name)
-        if part is None:
-            raise UserError(f"The corpus {self.store.path.name} has no {name} part: set data.{name}, or test=false.")
-        return part
-
-    def _lengths(self, part: CorpusPart) -> NDArray[np.int32]:
-        return np.stack([part.source.lengths, part.target.lengths], 1)
-
-    def _rank_and_world(self) -> tuple[int, int]:
-        trainer = self.trainer
-        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
-
-    def _loader(
-        self, dataset: Dataset[PairBatch], batches: TrainingSampler | EpochSampler | list[list[int]]
-    ) -> DataLoader[PairBatch]:
-        return DataLoader(
-            dataset,
-            # A sampler of batches, not of rows: the data set builds a whole batch from its rows at once.
-            sampler=cast("TrainingSampler", batches),
-            batch_size=None,
-            num_workers=self.options.workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=torch.cuda.is_available(),
-        )
+    def evaluation(self, name: str) -> DataLoader[PairBatch]:
+        """See ``StoreDataModule``."""
+        part, (rank, world) = self.shared_part(name), self.rank_and_world()
+        batches = evaluation_batches(_lengths(part), BatchSize(self.options.valid_batch_size), rank, world)
+        return self.loader(PairDataset(part, self.options.bucket), [batch.tolist() for batch in batches])
 
 
-def _check_share(part: CorpusPart, world: int) -> None:
-    if len(part) < world:
-        raise UserError(
-            f"The {part.name} part has {len(part)} pairs for {world} processes: set trainer.devices to fewer."
-        )
+def _lengths(part: CorpusPart) -> NDArray[np.int32]:
+    return np.stack([part.source.lengths, part.target.lengths], 1)
 
 
 def _check_budget(lengths: NDArray[np.int32], size: BatchSize) -> None:

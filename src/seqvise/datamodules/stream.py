@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,8 +19,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqvise.corpus.documents.options import StreamOptions
 from seqvise.corpus.documents.store import TextPart, TextStore
+from seqvise.datamodules.base import StoreDataModule
 from seqvise.datamodules.packing import Rows
-from seqvise.datamodules.sampler import EpochBatches, counted, ignore_interrupts, training_progress
+from seqvise.datamodules.sampler import EpochBatches, counted, training_progress
 from seqvise.errors import UserError
 from seqvise.models.interface import PAD, _Tensors
 
@@ -155,74 +155,32 @@ class WindowSampler(EpochBatches[Window]):
         return (Window(int(start), int(end)) for start, end in self.remaining())
 
 
-class StreamDataModule(pl.LightningDataModule):
-    """Windows of random length for training, of equal length for validation and test.
+class StreamDataModule(StoreDataModule[TextStore, TextPart, StreamOptions, StreamBatch]):
+    """Windows of random length for training, of equal length for validation and test."""
 
-    Args:
-        store: the prepared documents.
-        options: the `data` node.
-        seed: seed of the lengths, which depend on the seed and the epoch alone.
-    """
-
-    def __init__(self, store: TextStore, options: StreamOptions, seed: int) -> None:
-        super().__init__()
-        self.store, self.options, self.seed = store, options, seed
+    kind = "text"
 
     def train_dataloader(self) -> DataLoader[StreamBatch]:
         """This process's training windows."""
-        part, (rank, world) = self._part("train"), self._rank_and_world()
-        ids, count = part.stream(), self.options.batch_size * world
-        _check_length(part, ids, count, "batch_size")
+        ids, count = self._stream("train", "batch_size")
         columns = equal_columns(ids, count)
         windows = WindowSampler(columns.steps, self.options, self.seed)
         windows.start_at(training_progress(self.trainer))
-        loader = self._loader(StreamDataset(columns.share(rank, world), columns.steps * count), windows)
-        return counted(loader, self.trainer)
+        dataset = StreamDataset(columns.share(*self.rank_and_world()), columns.steps * count)
+        return counted(self.loader(dataset, windows), self.trainer)
 
-    def val_dataloader(self) -> DataLoader[StreamBatch]:
-        """This process's validation windows."""
-        return self._evaluation("valid")
-
-    def test_dataloader(self) -> DataLoader[StreamBatch]:
-        """This process's test windows.
-
-        Raises:
-            UserError: there is no test part.
-        """
-        return self._evaluation("test")
-
-    def _evaluation(self, name: str) -> DataLoader[StreamBatch]:
-        part, (rank, world) = self._part(name), self._rank_and_world()
-        ids, count = part.stream(), self.options.valid_batch_size * world
-        _check_length(part, ids, count, "valid_batch_size")
+    def evaluation(self, name: str) -> DataLoader[StreamBatch]:
+        """See ``StoreDataModule``."""
+        ids, count = self._stream(name, "valid_batch_size")
         columns = covering_columns(ids, count)
         windows = fixed_windows(columns.steps, self.options.bptt)
-        return self._loader(StreamDataset(columns.share(rank, world), len(ids) - 1), windows)
+        return self.loader(StreamDataset(columns.share(*self.rank_and_world()), len(ids) - 1), windows)
 
-    def _part(self, name: str) -> TextPart:
-        part = self.store.part(name)
-        if part is None:
-            raise UserError(f"The text {self.store.path.name} has no {name} part: set data.{name}, or test=false.")
-        return part
-
-    def _rank_and_world(self) -> tuple[int, int]:
-        trainer = self.trainer
-        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
-
-    def _loader(self, dataset: StreamDataset, windows: WindowSampler | list[Window]) -> DataLoader[StreamBatch]:
-        return DataLoader(
-            dataset,
-            # A sampler of windows, not of rows: the data set builds a whole batch at once.
-            sampler=cast(WindowSampler, windows),
-            batch_size=None,
-            num_workers=self.options.workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-
-def _check_length(part: TextPart, ids: NDArray[np.int32], columns: int, key: str) -> None:
-    if len(ids) <= columns:
-        raise UserError(
-            f"The {part.name} part has {len(ids)} words, too few for {columns} columns: add text, or lower data.{key}."
-        )
+    def _stream(self, name: str, key: str) -> tuple[NDArray[np.int32], int]:
+        """The ids of a part, and the number of columns of all processes. key: the option with those of a process."""
+        ids, columns = self.part(name).stream(), getattr(self.options, key) * self.rank_and_world()[1]
+        if len(ids) <= columns:
+            raise UserError(
+                f"The {name} part has {len(ids)} words, too few for {columns} columns: add text, or lower data.{key}."
+            )
+        return ids, columns

@@ -82,3 +82,53 @@ class DecodingOptions(Options):
                 f"is {self.beam}, which searches, but {NODE}.temperature={self.temperature} samples: set only one of "
                 "them.",
             )
+
+
+MAX_SAMPLES = 1000
+"""Maximum number of continuations of a prompt, which are generated at once."""
+MAX_GENERATED = 10_000
+"""Maximum number of words of a continuation."""
+
+
+@dataclass(frozen=True)
+class GenerationOptions(Options):
+    """How a language model continues a prompt; each field can be a key of a command."""
+
+    temperature: Annotated[float, "words are sampled from softmax(logits / temperature); below 1, likely ones more"] = (
+        1.0
+    )
+    top_k: Annotated[int | None, "sample from this many most likely words; 1 takes the most likely; default all"] = None
+    top_p: Annotated[float, "sample from the most likely words that together have this probability"] = 1.0
+    n: Annotated[int, "continuations of each prompt"] = 1
+    seed: Annotated[int, "seed of the samples"] = 0
+    max_length: Annotated[int, "maximum words of a continuation"] = 50
+
+    def validate(self) -> Iterator[Problem]:
+        if not 0 < self.temperature < float("inf"):
+            yield (
+                "temperature",
+                f"is {self.temperature}, but must be above 0: set {NODE}.top_k=1 for the most likely words.",
+            )
+        yield from at_least(self, 1, "top_k", "n", "max_length")
+        if self.max_length > MAX_GENERATED:
+            yield "max_length", f"is {self.max_length}, but must be at most {MAX_GENERATED}."
+        if self.n > MAX_SAMPLES:
+            yield (
+                "n",
+                f"is {self.n}, but must be at most {MAX_SAMPLES}: generate more with other values of {NODE}.seed.",
+            )
+        if not 0 < self.top_p <= 1:
+            yield "top_p", f"is {self.top_p}, but must be above 0 and at most 1."
+
+    def decoding(self) -> DecodingOptions:
+        """The same as decoding options."""
+        return DecodingOptions(
+            nbest=self.n,
+            temperature=self.temperature,
+            top_k=self.top_k or 0,
+            top_p=self.top_p,
+            seed=self.seed,
+            max_length=self.max_length,
+            max_ratio=0.0,
+            max_extra=self.max_length,
+        )

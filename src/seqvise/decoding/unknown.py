@@ -53,7 +53,9 @@ def replace_unknown(
     return [copy if missing and copy else word for word, missing, copy in zip(words, unknown, copied, strict=True)]
 
 
-def attended_positions(model: StepModel[Any, Any], src: SourceBatch, tokens: Tensor) -> Tensor:
+def attended_positions(
+    model: StepModel[Any, Any], src: SourceBatch, tokens: Tensor, attention: Tensor | None = None
+) -> Tensor:
     """Position of the source word, except ``EOS``, with the most attention at each output word: (B, K, T) int64.
 
     Sentences without unknown output words are skipped; their positions are 0.
@@ -62,14 +64,16 @@ def attended_positions(model: StepModel[Any, Any], src: SourceBatch, tokens: Ten
         model: in evaluation mode, with attention.
         src: B source sentences.
         tokens: (B, K, T) int64.
+        attention: (B, K, T, S), if already known; else ``force_words`` computes that of sentences with unknown words.
     """
     positions = torch.zeros_like(tokens)
     rows = (tokens == UNK).any(2).any(1).nonzero().squeeze(1)
     if not len(rows):
         return positions
-    attention = force_words(model, SourceBatch(src.ids[rows], src.lengths[rows]), tokens[rows]).attention
-    assert attention is not None
-    source_mask = src.mask()[rows].clone()
-    source_mask[torch.arange(len(rows)), src.lengths[rows] - 1] = False
-    positions[rows] = attention.masked_fill(~source_mask[:, None, None], -1.0).argmax(3)
+    chosen = SourceBatch(src.ids[rows], src.lengths[rows])
+    weights = force_words(model, chosen, tokens[rows]).attention if attention is None else attention[rows]
+    assert weights is not None
+    source_mask = chosen.mask()
+    source_mask[torch.arange(len(rows)), chosen.lengths - 1] = False
+    positions[rows] = weights.masked_fill(~source_mask[:, None, None], -1.0).argmax(3)
     return positions

@@ -25,9 +25,7 @@ class Record:
     """``<name>.json`` next to a downloaded file. Copied to another machine, it ensures the same content there.
 
     Attributes:
-        url: address.
         size: size in bytes.
-        sha256: hexadecimal hash.
         date: time of the download, UTC.
     """
 

@@ -16,7 +16,6 @@ class Version:
     """Version of the content at an address.
 
     Attributes:
-        url: address.
         size: size of the complete file in bytes.
         etag: the ``ETag`` header.
         modified: the ``Last-Modified`` header.

@@ -51,6 +51,7 @@ class SystemReport:
         words: number of words of the references in the run's tokens, including ``<eos>``.
         unknown_words: number of out-of-vocabulary words among them.
         seconds: decoding time; None if the translations were given.
+        beam: beam size of decoding; None if the translations were given.
     """
 
     name: str
@@ -61,6 +62,7 @@ class SystemReport:
     words: int | None
     unknown_words: int | None
     seconds: float | None
+    beam: int | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class EvaluationReport:
         empty_sources, empty_references: number of lines without a word. The text scores include them, the loss does
             not.
         lowercase: whether text was compared without case.
-        beam: beam size of decoding.
+        beam: beam size of the run's decoding.
         run: the evaluated system.
         against: the system that it is compared with, or None.
         significance: comparison of ``bleu``, ``chrf`` and ``ter``; empty without ``against``.
@@ -130,7 +132,7 @@ class EvaluationReport:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; non-finite numbers become None, as JSON does not support them."""
-        return {**_json_value(asdict(self)), "sampling": self.sampling._asdict()}
+        return {**json_value(asdict(self)), "sampling": self.sampling._asdict()}
 
 
 def build_report(
@@ -189,7 +191,7 @@ def _system_report(system: System, counts: Counts, sampling: Sampling) -> System
         all_counts[TOKEN_SCORES[name]] = statistics = count(token_metric(), tokens.outputs, tokens.references)
         signatures[TOKEN_SCORES[name]] = f"{tokens.signature}; {statistics.signature}"
     scores = _scores(all_counts, sampling)
-    return SystemReport(system.name, scores, signatures, *_loss_fields(system.loss), system.seconds)
+    return SystemReport(system.name, scores, signatures, *_loss_fields(system.loss), system.seconds, system.beam)
 
 
 def _loss_fields(loss: ReferenceLoss | None) -> tuple[float | None, float | None, int | None, int | None]:
@@ -231,9 +233,10 @@ def _differences(corpus: Corpus, systems: Sequence[System], counts: Sequence[Cou
     ]
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """The value for JSON: tuples become lists, and numbers that are not finite become None."""
     if isinstance(value, dict):
-        return {key: _json_value(item) for key, item in value.items()}
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
+        return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import Progress
@@ -20,6 +20,7 @@ from seqvise.metrics.groups import join_words, moses_signature, moses_tokeniser
 from seqvise.metrics.perplexity import ReferenceLoss, reference_loss
 from seqvise.models.interface import Seq2SeqModel
 
+ItemT = TypeVar("ItemT")
 BATCHES = 16
 """Batches per process between two updates of the progress bar."""
 
@@ -55,7 +56,7 @@ class System:
         texts: the detokenised translations.
         tokens: the translations in words, by tokenizer: ``own``, ``moses``.
         loss: loss of the references under the model; None for a file.
-        seconds: decoding time; None if nothing was translated.
+        seconds, beam: decoding time and beam size; None if nothing was translated.
     """
 
     name: str
@@ -63,6 +64,7 @@ class System:
     tokens: dict[str, ScoredTokens]
     loss: ReferenceLoss | None = None
     seconds: float | None = None
+    beam: int | None = None
 
 
 def run_system(
@@ -83,7 +85,7 @@ def run_system(
         return replace(file_system(translator.target, name, corpus, moses, texts), loss=loss)
     decoded = decode(translator, name, corpus.sources, options)
     tokens = token_sides(translator.target, moses, corpus.references, decoded.texts, decoded.words)
-    return System(name, decoded.texts, tokens, loss, decoded.seconds)
+    return System(name, decoded.texts, tokens, loss, decoded.seconds, options.beam)
 
 
 def file_system(codec: TextCodec, name: str, corpus: Corpus, moses: bool, texts: list[str]) -> System:
@@ -100,19 +102,25 @@ def decode(translator: Translator, name: str, texts: Sequence[str], options: Dec
     """Translates all texts, with a progress bar if standard error is a terminal."""
     started = time.perf_counter()
     outputs, words = [], []
-    step = BATCHES * translator.batch_size * translator.workers
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(f"translating: {name}", total=len(texts))
-        for start in range(0, len(texts), step):
-            translations = translator.translate(texts[start : start + step], options=options)
-            outputs += [translation.text for translation in translations]
-            words += [join_words(_in_order(translator.target, translation.words)) for translation in translations]
-            progress.advance(task, len(translations))
+    for part in with_progress(f"translating: {name}", texts, BATCHES * translator.batch_size * translator.workers):
+        translations = translator.translate(part, options=options)
+        outputs += [translation.text for translation in translations]
+        words += [join_words(_in_order(translator.target, translation.words)) for translation in translations]
     seconds = time.perf_counter() - started
     # The model can segment a text into other pieces than the tokenizer, which segments the references.
     return Decoded(
         outputs, words if translator.target.pieces is None else tokenized_by_codec(translator.target, outputs), seconds
     )
+
+
+def with_progress(title: str, items: Sequence[ItemT], size: int) -> Iterator[Sequence[ItemT]]:
+    """Yields parts of a sequence, with a progress bar if standard error is a terminal. size: items per part."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(title, total=len(items))
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            yield part
+            progress.advance(task, len(part))
 
 
 def _in_order(codec: TextCodec, words: Sequence[str]) -> list[str]:

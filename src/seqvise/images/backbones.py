@@ -55,15 +55,13 @@ def _fuse(module: nn.Module) -> int:
     """Fuses the pairs in a module in place, and returns their number."""
     count = 0
     for (first, convolution), (second, norm) in pairwise(module.named_children()):
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _can_fuse(convolution, norm):
+        if not (isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+            continue
+        if convolution.out_channels == norm.num_features and norm.running_mean is not None:
             setattr(module, first, fuse_conv_bn_eval(convolution, norm))
             setattr(module, second, nn.Identity())
             count += 1
     return count + sum(map(_fuse, module.children()))
-
-
-def _can_fuse(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
-    return convolution.out_channels == norm.num_features and norm.running_mean is not None
 
 
 HEADS = ("fc", "classifier", "heads", "head")
@@ -115,8 +113,6 @@ class Network:
     """A backbone with its head and preset.
 
     Attributes:
-        name: name of the architecture.
-        backbone: computes features.
         features: F, the feature dimension.
         head: maps features (B, F) to the logits of the classes that the weights were trained on; None if the
             architecture or the weights file has no head for pooled features.
@@ -172,13 +168,10 @@ def layer_groups(module: nn.Module, count: int = 2) -> list[list[nn.Parameter]]:
         cuts.append(min(possible, key=lambda cut: abs(ends[cut] - ends[-1] * group / count)))
     pairs = zip(cuts, [*cuts[1:], len(blocks)], strict=True)
     groups = [[weight for block in blocks[start:end] for weight in block.parameters()] for start, end in pairs]
-    return [[*_outside(module, blocks), *groups[0]], *groups[1:]]
-
-
-def _outside(module: nn.Module, blocks: Sequence[nn.Module]) -> list[nn.Parameter]:
-    """Parameters outside the blocks, such as the position embeddings of a vision transformer."""
     inside = {id(weight) for block in blocks for weight in block.parameters()}
-    return [weight for weight in module.parameters() if id(weight) not in inside]
+    # Parameters outside the blocks are for example the position embeddings of a vision transformer.
+    outside = [weight for weight in module.parameters() if id(weight) not in inside]
+    return [[*outside, *groups[0]], *groups[1:]]
 
 
 def _blocks(module: nn.Module) -> list[nn.Module]:

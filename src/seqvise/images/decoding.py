@@ -36,7 +36,7 @@ def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         BadImageError: the file is missing, empty, truncated or not an image.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         if not path.stat().st_size:
@@ -47,7 +47,7 @@ def decode(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
                 image.draft(None, (image.width // factor, image.height // factor))  # only JPEG supports this
                 factor = _factor(image, max_pixels)
             image.load()
-            return _upright(_as_rgb(image) if factor == 1 else _reduced(image, factor))
+            return ImageOps.exif_transpose(_as_rgb(image) if factor == 1 else _reduced(image, factor))
     except BadImageError:
         raise
     except Exception as error:  # Pillow's decoders raise errors of any type.
@@ -122,9 +122,3 @@ def _on_white(image: Image) -> Image:
     from PIL import Image
 
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
-def _upright(image: Image) -> Image:
-    from PIL import ImageOps
-
-    return ImageOps.exif_transpose(image)

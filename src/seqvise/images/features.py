@@ -38,7 +38,6 @@ class FeatureStore:
     """The features of a list of images.
 
     Attributes:
-        folder: the folder of the files.
         images: row n of the store belongs to image n.
         manifest: everything that determines the features: hashes of network and images, and the width.
         shards: memory-mapped arrays (n, F) float16, which together have all rows in order. Rows of bad images are zero.
@@ -179,8 +178,7 @@ def _compute(
     device: torch.device,
     progress: Progress | None,
 ) -> None:
-    missing = shards.missing()
-    rows = [row for shard in missing for row in shards.rows(shard)]
+    rows = [row for shard in shards.missing() for row in shards.rows(shard)]
     done = len(images) - len(rows)
     if not rows:
         return

@@ -17,14 +17,13 @@ from seqvise.files import write_text
 from seqvise.images.labels import LabelCoverage, LabelTable, label_table
 from seqvise.images.listing import ImageParts, ImageSplit, seen_and_held_out
 from seqvise.images.options import ImageOptions
-from seqvise.images.wordnet import WordNet, read_class_index, synset_table
+from seqvise.images.wordnet import CLASSES, EDGES, WORDS, WordNet, read_class_index, synset_table
 from seqvise.paths import cache_folder
 from seqvise.vectors.lexicon import Lexicon, words_of
 from seqvise.vectors.whiten import whitened
 
 log = logging.getLogger(__name__)
 
-WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 LABELS_FOLDER, WORDS_FOLDER, COVERAGE = "labels", "words", "coverage.tsv"
 
 
@@ -33,10 +32,8 @@ class WordSpace:
     """Labels and words in one vector space.
 
     Attributes:
-        data: the `data` node.
         lexicon: the words that are saved with the run.
         wordnet: the nouns and their hierarchy; None without ``data.wordnet``.
-        labels: labels of the data set.
         coverage: the source of each label's vector.
     """
 
@@ -147,16 +144,12 @@ def _lexicon(config: Config, names: Sequence[str], wordnet: WordNet | None) -> L
     """The most frequent words, and the words of labels and nouns."""
     options = config.vectors
     all_words = Lexicon.read(Path(options.target or ""), cache_folder(config.paths))
-    nouns = list(_nouns(wordnet)) if wordnet is not None else []
+    nouns = [lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset)] if wordnet is not None else []
     lexicon = all_words.subset(options.words, chain(_with_words(names), _with_words(nouns)))
     if options.whiten == 0:
         return lexicon
     rows = sorted({row for noun in nouns if (row := lexicon.row(noun)) is not None})
     return whitened(lexicon, np.array(rows or range(len(lexicon))), options.whiten)
-
-
-def _nouns(wordnet: WordNet) -> Iterator[str]:
-    return (lemma for synset in wordnet.synsets for lemma in wordnet.lemmas(synset))
 
 
 def _with_words(names: Iterable[str]) -> Iterator[str]:

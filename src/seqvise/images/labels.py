@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,7 +51,6 @@ class LabelSource:
     """The source of a label's vector.
 
     Attributes:
-        name: the label.
         method: the method that found the vector.
         entries: words of the vector file; the vector is the mean of several.
         unknown: words of the label that are not in the file.
@@ -68,7 +67,6 @@ class LabelCoverage:
     """The sources of all labels' vectors.
 
     Attributes:
-        policy: the label policy.
         sources: one per label, in order.
         same_vector: groups of labels with the same vector, which cannot be distinguished.
         ambiguous: plain names without a synset because several synsets have the name.
@@ -100,23 +98,16 @@ class LabelCoverage:
         with_vector = len(self.sources) - methods[Method.NONE]
         text = f"{with_vector:,} of {len(self.sources):,} labels (policy {self.policy}) have a vector"
         text += f": {counts}." if counts else "."
-        if self.without_vector:
-            text += f" Without: {_listed(self.without_vector)}."
-        if parts := [
-            f"{source.name} (not {', '.join(source.unknown)})"
-            for source in self.sources
-            if source.method is Method.PART
-        ]:
-            text += f" From some of their words: {_listed(parts)}."
-        if self.same_vector:
-            text += f" Sharing a vector: {_listed([' = '.join(group) for group in self.same_vector])}."
-        if self.ambiguous:
-            text += f" Without a synset, since several synsets have the name: {_listed(self.ambiguous)}."
-        if self.guessed:
-            text += f" With the only synset that has the name: {_listed(self.guessed)}."
-        if self.unsmoothed:
-            text += f" Not smoothed, {len(self.unsmoothed):,} without hypernyms: {_listed(self.unsmoothed)}."
-        return text
+        parts = [f"{s.name} (not {', '.join(s.unknown)})" for s in self.sources if s.method is Method.PART]
+        remarks = (
+            ("Without", self.without_vector),
+            ("From some of their words", parts),
+            ("Sharing a vector", [" = ".join(group) for group in self.same_vector]),
+            ("Without a synset, since several synsets have the name", self.ambiguous),
+            ("With the only synset that has the name", self.guessed),
+            (f"Not smoothed, {len(self.unsmoothed):,} without hypernyms", self.unsmoothed),
+        )
+        return text + "".join(f" {remark}: {_listed(names)}." for remark, names in remarks if names)
 
     def table(self) -> str:
         """Tab-separated lines of label, method, words of the vector file, and unknown words, after a header."""
@@ -196,7 +187,6 @@ def label_table(
     wordnet: WordNet | None = None,
     table: Mapping[str, str] | None = None,
     missing: str = "refuse",
-    key: str = "data",
     hypernyms: float = 0.0,
 ) -> tuple[LabelTable, LabelCoverage]:
     """Finds a vector for each label.
@@ -218,7 +208,6 @@ def label_table(
         wordnet: required for labels that are synset ids, unless the vector file has the ids.
         table: synsets of plain names, see ``synset_table``.
         missing: ``refuse`` labels without a vector, or ``leave_out`` such labels.
-        key: the config node, for messages.
         hypernyms: weight of the hypernyms, see ``smoothed``; no smoothing if it is 0 or WordNet has no edges.
 
     Returns:
@@ -232,10 +221,16 @@ def label_table(
         raise ValueError(f"policy={policy}, missing={missing}, or a duplicate name.")
     synsets = [_synset(name, wordnet, table or {}) for name in names]
     sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
-    vectors, unsmoothed = _smoothed(vectors, names, synsets, lexicon, wordnet, hypernyms)
+    unsmoothed: list[str] = []
+    if wordnet is not None and wordnet.has_hypernyms and hypernyms:
+        vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
+        pairs = zip(names, synsets, strict=True)
+        unsmoothed = [name for name, synset in pairs if not synset or not wordnet.parents(synset)]
     plain_names = _plain_names(names, wordnet, table or {})
-    coverage = LabelCoverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
-    _refuse_missing(coverage, missing, lexicon, wordnet, key)
+    coverage = LabelCoverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, tuple(unsmoothed))
+    count = len(coverage.without_vector)
+    if count and (missing == "refuse" or count == len(names)):
+        raise UserError(*_refusals(coverage, lexicon, wordnet))
     rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
     titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
@@ -254,23 +249,6 @@ def _find_vectors(
         source if vector.any() else LabelSource(source.name, Method.NONE)
         for source, vector in zip(sources, vectors, strict=True)
     ], vectors
-
-
-def _smoothed(
-    vectors: Floats,
-    names: Sequence[str],
-    synsets: Sequence[str | None],
-    lexicon: Lexicon,
-    wordnet: WordNet | None,
-    weight: float,
-) -> tuple[Floats, tuple[str, ...]]:
-    """(L, D) the smoothed vectors, and the labels without hypernyms; without a hierarchy, the vectors are unchanged."""
-    if wordnet is None or not wordnet.has_hypernyms or not weight:
-        return vectors, ()
-    unsmoothed = tuple(
-        name for name, synset in zip(names, synsets, strict=True) if not synset or not wordnet.parents(synset)
-    )
-    return smoothed(vectors, synsets, lexicon, wordnet, weight), unsmoothed
 
 
 def _plain_names(
@@ -319,23 +297,23 @@ def _find_source(name: str, names: Sequence[str], policy: str, lexicon: Lexicon)
 _Finder = Callable[[str, Sequence[str], Lexicon], LabelSource | None]
 
 
+def _first(name: str, method: Method, candidates: Iterable[str], lexicon: Lexicon) -> LabelSource | None:
+    """The source of the first candidate that the lexicon has."""
+    entries = (_entry_of(candidate, lexicon) for candidate in candidates)
+    return next((LabelSource(name, method, (entry,)) for entry in entries if entry is not None), None)
+
+
 def _by_name(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry_of(names[0], lexicon)
-    return None if entry is None else LabelSource(name, Method.NAME, (entry,))
+    return _first(name, Method.NAME, names[:1], lexicon)
 
 
 def _by_lemma(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    return next(
-        (LabelSource(name, Method.LEMMA, (entry,)) for lemma in names if (entry := _entry_of(lemma, lexicon))), None
-    )
+    return _first(name, Method.LEMMA, names, lexicon)
 
 
 def _by_closed_form(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
     closed_forms = ("".join(words_of(lemma)) for lemma in names if len(words_of(lemma)) > 1)
-    return next(
-        (LabelSource(name, Method.CLOSED, (entry,)) for word in closed_forms if (entry := _entry_of(word, lexicon))),
-        None,
-    )
+    return _first(name, Method.CLOSED, closed_forms, lexicon)
 
 
 def _by_mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
@@ -347,8 +325,7 @@ def _by_mean(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource |
 
 
 def _by_headword(name: str, names: Sequence[str], lexicon: Lexicon) -> LabelSource | None:
-    entry = _entry_of(headword(names[0]), lexicon)
-    return None if entry is None else LabelSource(name, Method.HEAD, (entry,))
+    return _first(name, Method.HEAD, (headword(names[0]),), lexicon)
 
 
 _METHODS: dict[str, tuple[_Finder, ...]] = {
@@ -389,22 +366,16 @@ def _title(name: str, synset: str | None, wordnet: WordNet | None) -> str:
     return " ".join(words_of(name)) or name
 
 
-def _refuse_missing(coverage: LabelCoverage, missing: str, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> None:
-    count = len(coverage.without_vector)
-    if count and (missing == "refuse" or count == len(coverage.sources)):
-        raise UserError(*_refusals(coverage, lexicon, wordnet, key))
-
-
-def _refusals(coverage: LabelCoverage, lexicon: Lexicon, wordnet: WordNet | None, key: str) -> Iterator[str]:
+def _refusals(coverage: LabelCoverage, lexicon: Lexicon, wordnet: WordNet | None) -> Iterator[str]:
     missing = coverage.without_vector
     yield (
         f"{len(missing):,} of {len(coverage.sources):,} labels have no vector in {lexicon.name or 'the vector file'} "
-        f"with {key}.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "
-        f"or vector file, or set {key}.missing=leave_out to leave out these labels and their images."
+        f"with data.policy={coverage.policy}: {_listed(missing)}. Choose another policy ({', '.join(POLICIES)}) "
+        "or vector file, or set data.missing=leave_out to leave out these labels and their images."
     )
     if wordnet is None and any(map(is_synset, missing)):
         example = next(filter(is_synset, missing))
-        yield f"{example} is a synset, whose words are in WordNet's words.txt: set {key}.wordnet to its folder."
+        yield f"{example} is a synset, whose words are in WordNet's words.txt: set data.wordnet to its folder."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -43,7 +43,6 @@ class ImageList:
     """Images of one folder.
 
     Attributes:
-        root: the folder.
         paths: paths of the images below the root, with slashes.
         labels: (N,) int32 indices into ``names``, or ``NO_LABEL``.
         names: label names: folder names, or synset ids.
@@ -53,6 +52,13 @@ class ImageList:
     paths: tuple[str, ...]
     labels: NDArray[np.int32]
     names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, root: Path, paths: Sequence[str], labels: Sequence[str]) -> ImageList:
+        """A list with the names in alphabetical order. labels: name of the label of each image, "" for none."""
+        names = tuple(sorted({label for label in labels if label}))
+        label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(names)}}
+        return cls(root, tuple(paths), np.array([label_ids[label] for label in labels], np.int32), names)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -138,7 +144,8 @@ def find_images(options: ImageOptions) -> ImageParts:
     if not root.is_dir():
         raise UserError(f"data.root is {root}, but there is no such folder.")
     parts = {part: _limited(items, options) for part, items in _part_items(root, options).items()}
-    images = _image_list(root, list(chain.from_iterable(parts.values())))
+    items = list(chain.from_iterable(parts.values()))
+    images = ImageList.of(root, [path for path, _ in items], [label for _, label in items])
     ends = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(ends[index], ends[index + 1]) for index, part in enumerate(parts)}
     if "valid" not in rows:
@@ -157,11 +164,7 @@ def list_folder(root: Path) -> ImageList:
     paths = _image_paths(root, root)
     if not paths:
         raise UserError(f"{root} contains no image (a file that ends in {', '.join(sorted(SUFFIXES))}).")
-    folders = [PurePosixPath(path).parts[0] if "/" in path else None for path in paths]
-    names = tuple(sorted({folder for folder in folders if folder is not None}))
-    label_ids = {name: label_id for label_id, name in enumerate(names)}
-    labels = [NO_LABEL if folder is None else label_ids[folder] for folder in folders]
-    return ImageList(root, tuple(paths), np.array(labels, np.int32), names)
+    return ImageList.of(root, paths, [path.partition("/")[0] if "/" in path else "" for path in paths])
 
 
 def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.int32]:
@@ -180,7 +183,9 @@ def held_out_labels(options: ImageOptions, names: Sequence[str]) -> NDArray[np.i
         chosen = _lines(Path(chosen))
     chosen = list(dict.fromkeys(chosen or ()))
     if unknown := [label for label in chosen if label not in names]:
-        raise UserError(*(f"data.held_out: there is no label '{name}'{_nearest(name, names)}." for name in unknown))
+        nearest = {label: difflib.get_close_matches(label, names, n=1) for label in unknown}
+        hints = {label: f"; the nearest is '{labels[0]}'" if labels else "" for label, labels in nearest.items()}
+        raise UserError(*(f"data.held_out: there is no label '{label}'{hints[label]}." for label in unknown))
     if len(chosen) >= len(names):
         raise UserError(f"data.held_out is all {len(names)} labels, but some must be left for training.")
     label_ids = {name: label_id for label_id, name in enumerate(names)}
@@ -361,23 +366,11 @@ def _set_aside(images: ImageList, train: Rows, options: ImageOptions) -> tuple[R
     return np.setdiff1d(train, chosen), np.array(sorted(chosen), np.int64)
 
 
-def _image_list(root: Path, items: Sequence[Item]) -> ImageList:
-    names = tuple(sorted({label for _, label in items}))
-    label_ids = {name: label_id for label_id, name in enumerate(names)}
-    labels = np.array([label_ids[label] for _, label in items], np.int32)
-    return ImageList(root, tuple(path for path, _ in items), labels, names)
-
-
 def _renumbered(images: ImageList, names: Sequence[str]) -> ImageList:
     label_ids: dict[Any, int] = {name: label_id for label_id, name in enumerate(names)}
     table = np.array([label_ids.get(name, NO_LABEL) for name in images.names], np.int32)
     labels = np.where(images.labels == NO_LABEL, np.int32(NO_LABEL), table[images.labels])
     return replace(images, labels=labels, names=tuple(names))
-
-
-def _nearest(label: str, names: Sequence[str]) -> str:
-    matches = difflib.get_close_matches(label, names, n=1)
-    return f"; the nearest is '{matches[0]}'" if matches else ""
 
 
 def _lines(path: Path) -> list[str]:

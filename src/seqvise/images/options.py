@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqvise.corpus.options import LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
+from seqvise.corpus.options import RANDOM, REFUSE, dataset_errors
 from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 MAX_PIXELS = 50_000_000
@@ -104,10 +104,8 @@ class ImageOptions(Options):
     workers: int | None = None  # processes that decode images; null: one per processor, at most eight
 
     def validate(self) -> Iterator[Problem]:
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            yield "name", f"is '{self.name}', but it names a folder of the cache: use one plain word."
+        yield from dataset_errors(self)
         yield from one_of(self, layout=LAYOUTS, policy=POLICIES, missing=MISSING)
-        yield from one_of(self, on_bad=ON_BAD, limit_choice=LIMIT_CHOICES)
         yield from self._validate_files()
         yield from self._validate_selection()
         yield from self._validate_network()
@@ -127,13 +125,8 @@ class ImageOptions(Options):
             yield "columns", f"is {self.columns}, but must be two names: of the path's column and of the label's."
 
     def _validate_selection(self) -> Iterator[Problem]:
-        yield from at_least(self, 1, "limit", null="for no limit")
-        if not 0 < self.valid_fraction < 1:
-            yield "valid_fraction", f"is {self.valid_fraction}, but must be above 0 and below 1."
         if not 0 <= self.hypernyms <= 1:
             yield "hypernyms", f"is {self.hypernyms}, but must be 0 (label vectors of the words alone) to 1."
-        if not 0 <= self.seed < 2**63:
-            yield "seed", f"is {self.seed}, but must be at least 0 and below 2**63."
         if not _are_labels(self.held_out):
             yield (
                 "held_out",
@@ -155,8 +148,6 @@ class ImageOptions(Options):
         yield from at_least(self, 1, "shard", "extract_batch_size", "batch_size", "valid_batch_size")
         if not 1 <= self.max_pixels <= MOST_PIXELS:
             yield "max_pixels", f"is {self.max_pixels}, but must be 1 to {MOST_PIXELS}, the most that Pillow opens."
-        if self.workers is not None and self.workers < 0:
-            yield "workers", f"is {self.workers}, but must be 0 (decode in the training process) or more, or null."
 
 
 def _are_labels(value: Any) -> bool:

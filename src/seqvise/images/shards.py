@@ -17,6 +17,7 @@ from seqvise.files import atomic_write, digest_file, remove_temporary, write_tex
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError)
 NOT_FINITE = "its features are not finite in half precision"
 
 
@@ -24,8 +25,6 @@ class Shards:
     """The files of a feature store: one array per shard, and one record with its hash and its bad images.
 
     Args:
-        folder: the folder of the files.
-        count: total number of rows.
         size: rows per shard; the last shard may have fewer.
         width: F, the feature dimension.
     """
@@ -64,12 +63,11 @@ class Shards:
 
     def _is_whole(self, shard: int) -> bool:
         try:
-            record = unsealed(json.loads(self._record(shard).read_text(encoding="utf-8")), self._record(shard).name)
-            if record["digest"] == digest_file(self._array(shard)):
+            if _read(self._record(shard))["digest"] == digest_file(self._array(shard)):
                 return True
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except _DAMAGE:
             pass
         logger.warning("%s is damaged and is computed again.", self._array(shard))
         return False
@@ -112,6 +110,11 @@ class ShardWriter:
             self.shards.write(shard, self._open.pop(shard), self._bad.pop(shard))
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a sealed JSON file."""
+    return dict(unsealed(json.loads(path.read_text(encoding="utf-8")), path.name))
+
+
 def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yields a message, without its full stop, for each damaged file of a feature folder."""
     try:
@@ -121,12 +124,11 @@ def shard_damages(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     for record in sorted(folder.glob("features-*.json")):
         array = record.with_suffix(".npy")
         try:
-            content = unsealed(json.loads(record.read_text(encoding="utf-8")), record.name)
-            if content["digest"] != digest_file(array):
+            if _read(record)["digest"] != digest_file(array):
                 yield f"{array.name} differs from what was written"
         except FileNotFoundError:
             yield f"{array.name} is missing"
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except _DAMAGE as error:
             yield f"{record.name} is damaged ({error})"
 
 
@@ -138,10 +140,10 @@ def read_or_create_manifest(folder: Path, expected: dict[str, Any]) -> dict[str,
     remove_temporary(folder)
     path = folder / MANIFEST
     try:
-        manifest = unsealed(json.loads(path.read_text(encoding="utf-8")), path.name)
+        manifest = _read(path)
         if {**expected, "shard": int(manifest["shard"])} == manifest:
-            return dict(manifest)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return manifest
+    except _DAMAGE:
         pass
     files = list(folder.glob("features-*"))
     if files:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seqvise.errors import UserError
 from seqvise.vectors.lexicon import fold
 
+WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 SYNSET = re.compile(r"n\d{8}")
 UNREACHABLE = int(np.iinfo(np.int16).max)
 """The distance between synsets that are not connected."""

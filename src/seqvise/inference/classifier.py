@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seqvise.corpus.documents.options import LABELS as LABELLED
 from seqvise.corpus.documents.options import LabelOptions
 from seqvise.corpus.documents.readers import cleaned
 from seqvise.corpus.tokens.codec import TextCodec
@@ -22,7 +23,7 @@ from seqvise.models.awd_lstm.classifier import TextClassifier
 from seqvise.models.interface import source_batch
 from seqvise.moved import former_attribute
 from seqvise.runs.directory import ASSETS
-from seqvise.runs.load import Run
+from seqvise.runs.load import Run, other_command
 from seqvise.runs.model import build_text_model, with_weights
 
 LABELS = "labels.json"
@@ -81,8 +82,16 @@ class Classifier:
     labels: tuple[str, ...]
     batch: int = 64
 
-    def classify(self, texts: Sequence[str]) -> list[ClassificationResult]:
-        """Predicts the label of each text, in order."""
+    @overload
+    def classify(self, texts: str) -> ClassificationResult: ...  # type: ignore[overload-overlap]  # str is a sequence, too
+
+    @overload
+    def classify(self, texts: Sequence[str]) -> list[ClassificationResult]: ...
+
+    def classify(self, texts: str | Sequence[str]) -> ClassificationResult | list[ClassificationResult]:
+        """Predicts the label of one text, or of each text in order."""
+        if isinstance(texts, str):
+            return self.classify([texts])[0]
         if not texts:
             return []
         means = np.mean([member.probabilities(texts, self.batch) for member in self.members], 0)
@@ -134,7 +143,9 @@ def read_labels(run: Run) -> tuple[str, ...]:
     try:
         return tuple(map(str, json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError) as error:
-        raise UserError(f"{run.path} has no labels ({path.name}): give a run of a classifier.") from error
+        raise UserError(
+            f"{run.path} has no labels ({path.name}): give a run of a classifier{other_command(run, LABELLED)}."
+        ) from error
 
 
 def _member(run: Run, label_count: int, device: str) -> EnsembleMember:

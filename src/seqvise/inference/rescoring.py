@@ -20,7 +20,7 @@ from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.vocabulary import EOS
 from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
-from seqvise.inference.translator import DEFAULT_OPTIONS, TranslationResult, Translator, batches, load_seq2seq
+from seqvise.inference.translator import TranslationResult, Translator, batches, load_seq2seq
 from seqvise.models.interface import PAD, PairBatch, Projection, Seq2SeqModel, pair_batch
 from seqvise.runs.load import Run
 
@@ -129,12 +129,10 @@ class RescoredTranslator(Translator):
 
     rescorer: Rescorer = field(kw_only=True)
 
-    def translate_nbest(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
-    ) -> list[list[TranslationResult]]:
-        """Like ``Translator.translate_nbest``; rescores the whole beam, even beyond ``options.nbest``."""
+    def _nbest(self, texts: Sequence[str], attention: bool, options: DecodingOptions) -> list[list[TranslationResult]]:
+        """Rescores the whole beam, even beyond ``options.nbest``."""
         full_beam = replace(options, nbest=max(options.nbest, 1 if options.samples else options.beam))
-        nbest = super().translate_nbest(texts, attention, full_beam)
+        nbest = super()._nbest(texts, attention, full_beam)
         ranked = self.rescorer.rank(texts, nbest, self.target.backwards)
         return [translations[: options.nbest] for translations in ranked]
 

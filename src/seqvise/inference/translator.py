@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, cast, overload
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seqvise.classes import find_class
+from seqvise.config.keys import with_values
 from seqvise.config.registry import MODULE
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.decoding.decode import decode
@@ -27,7 +28,7 @@ from seqvise.errors import UserError
 from seqvise.machine import has_bf16
 from seqvise.models.interface import BOS, EOS, PAD, SourceBatch, StepModel, source_batch
 from seqvise.options import option, option_errors
-from seqvise.runs.load import Run
+from seqvise.runs.load import PARALLEL, Run, other_command, trained_on
 from seqvise.runs.model import load_model
 from seqvise.workers import can_fork, fork_map
 
@@ -41,6 +42,8 @@ def load_seq2seq(run: Run) -> nn.Module:
         UserError: the run is of another task, or incomplete; see ``load_model``.
     """
     target = option(run.config.model, "_target_")
+    if command := other_command(run, PARALLEL):
+        raise UserError(f"{run.path} cannot translate: {trained_on(run)}. Give a run of a translation model{command}.")
     missing = [name for name in STEP_METHODS if not hasattr(find_class("model._target_", target, MODULE), name)]
     if missing:
         raise UserError(
@@ -99,6 +102,7 @@ class TranslationResult:
         attention: (T, S) weights, each row summing to 1; None if not requested or if the model has no attention.
         score: the score that ranks hypotheses; see ``NBest``.
         log_prob: the sum of the words' log-probabilities.
+        alternatives: the further translations that ``translate`` with ``nbest`` returns, best first.
     """
 
     text: str
@@ -107,6 +111,7 @@ class TranslationResult:
     attention: NDArray[np.float32] | None = None
     score: float = 0.0
     log_prob: float = 0.0
+    alternatives: tuple[TranslationResult, ...] = ()
 
 
 EMPTY = TranslationResult("", (), ())
@@ -132,25 +137,65 @@ class Translator:
     workers: int = 1
     shortlist: Shortlist | None = None
 
+    @overload
     def translate(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
-    ) -> list[TranslationResult]:
-        """Translates each text, in order; an empty text has an empty translation.
+        self, texts: str, attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS, **decoding: Any
+    ) -> TranslationResult: ...
+
+    @overload
+    def translate(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS, **decoding: Any
+    ) -> list[TranslationResult]: ...
+
+    def translate(
+        self,
+        texts: str | Sequence[str],
+        attention: bool = False,
+        options: DecodingOptions = DEFAULT_OPTIONS,
+        **decoding: Any,
+    ) -> TranslationResult | list[TranslationResult]:
+        """Translates one text, or each text in order; an empty text has an empty translation.
 
         Args:
-            texts: one sentence each.
+            texts: one sentence, whose translation is returned; or several, whose translations are returned in a list.
             attention: also return the attention weights over the source words.
             options: the decoding options.
+            decoding: single decoding options, such as ``beam=5, nbest=3``; see ``DecodingOptions``. With ``nbest``, the
+                further translations are the ``alternatives`` of the best one.
 
         Raises:
-            UserError: the model does not support the options, see ``check``; or a worker process was killed.
+            UserError: an option does not exist; the model does not support the options, see ``check``; or a worker
+                process was killed.
         """
-        return [results[0] for results in self.translate_nbest(texts, attention, options)]
+        if isinstance(texts, str):
+            return self.translate([texts], attention, options, **decoding)[0]
+        nbest = self.translate_nbest(texts, attention, options, **decoding)
+        return [replace(results[0], alternatives=tuple(results[1:])) for results in nbest]
+
+    @overload
+    def translate_nbest(
+        self, texts: str, attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS, **decoding: Any
+    ) -> list[TranslationResult]: ...
+
+    @overload
+    def translate_nbest(
+        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS, **decoding: Any
+    ) -> list[list[TranslationResult]]: ...
 
     def translate_nbest(
-        self, texts: Sequence[str], attention: bool = False, options: DecodingOptions = DEFAULT_OPTIONS
-    ) -> list[list[TranslationResult]]:
-        """The ``options.nbest`` best translations of each text, best first, at least one. See ``translate``."""
+        self,
+        texts: str | Sequence[str],
+        attention: bool = False,
+        options: DecodingOptions = DEFAULT_OPTIONS,
+        **decoding: Any,
+    ) -> list[TranslationResult] | list[list[TranslationResult]]:
+        """The ``nbest`` best translations of one text or of each text, best first, at least one. See ``translate``."""
+        options = with_values(options, decoding)
+        if isinstance(texts, str):
+            return self._nbest([texts], attention, options)[0]
+        return self._nbest(texts, attention, options)
+
+    def _nbest(self, texts: Sequence[str], attention: bool, options: DecodingOptions) -> list[list[TranslationResult]]:
         table = self.check(options)
         ids = [_truncated(sentence) for sentence in self.source.encode(texts)]
         lengths = [len(sentence) for sentence in ids]
@@ -238,10 +283,10 @@ class Translator:
     ) -> list[list[TranslationResult]]:
         src = source_batch([sentence.ids for sentence in sentences]).to(self._device())
         nbest = decode(self._steps(), src, options, attention, shortlist=self.shortlist)
-        positions = None if table is None else attended_positions(self._steps(), src, nbest.tokens).tolist()
         translated = [self._results(sentence, nbest, row) for row, sentence in enumerate(sentences)]
-        if table is None or positions is None:
+        if table is None:
             return translated
+        positions = attended_positions(self._steps(), src, nbest.tokens, nbest.attention).tolist()
         return [
             [
                 self._without_unknown(sentence.text, result, positions[row][rank], table)

@@ -18,7 +18,7 @@ from seqvise.launching.local import JobOutcome, LocalJob, run_jobs, value_of
 from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
 from seqvise.launching.processes import job_argv
 from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
-from seqvise.moved import current_override
+from seqvise.moved import current_metric, current_override
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _job(sweep: _Sweep, overrides: list[str], number: int) -> LocalJob:
         folder=job_folder(config, overrides, number, launcher.hydra_context.config_loader),
         devices=devices,
         environment=threads_of_job(launcher.threads, parallel_jobs, devices or cpu_processes(trainer)),
-        metric=str(config.monitor.metric),
+        metric=current_metric(str(config.monitor.metric)),
     )
 
 

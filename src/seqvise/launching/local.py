@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -22,7 +21,7 @@ from seqvise.launching.parent import SWEEP
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.launching.processes import PROGRAM, directory_override
 from seqvise.launching.ranks import describe_exit
-from seqvise.runs.directory import CONFIG, LOCK, METRICS, read_status, record_failure
+from seqvise.runs.directory import CONFIG, LOCK, read_metrics, read_status, record_failure
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.02
@@ -180,8 +179,8 @@ def _last_sentence(path: Path, start: int) -> str | None:
 def value_of(job: LocalJob) -> float | None:
     """The monitored metric of a finished job; None if it has none."""
     try:
-        return float(json.loads((job.folder / METRICS).read_text(encoding="utf-8"))[job.metric])
-    except (OSError, ValueError, KeyError, TypeError):
+        return float(read_metrics(job.folder)[job.metric])
+    except (ValueError, KeyError, TypeError):
         return None
 
 

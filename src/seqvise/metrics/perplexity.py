@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from seqvise.models.interface import PAD, UNK, PairBatch, Seq2SeqModel, pad, source_batch
-from seqvise.models.softmax.chunked import linear_cross_entropy
+from seqvise.models.softmax.generator import projection_loss
 
 Ids = NDArray[np.int32]
 
+CHUNK = 512
+"""Words projected at once."""
 MAX_STEPS = 2**14
 """Maximum number of source and target steps in a batch, including padding, so that a long line does not exhaust the
 memory."""
@@ -38,7 +40,12 @@ class ReferenceLoss:
     @property
     def perplexity(self) -> float:
         """``exp(loss)``; infinite if it overflows."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        return perplexity(self.loss)
+
+
+def perplexity(loss: float) -> float:
+    """``exp(loss)``; infinite if it overflows."""
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 @torch.inference_mode()
@@ -65,8 +72,7 @@ def _batch_loss(
     target, _ = pad([targets[row] for row in rows])
     batch = PairBatch(source_batch([sources[row] for row in rows]), target, torch.tensor(rows)).to(device)
     real = batch.target != PAD
-    generator = model.generator
-    return float(linear_cross_entropy(model(batch)[real], generator.weight, generator.bias, batch.target[real]))
+    return float(projection_loss(model.generator)(model(batch)[real], batch.target[real], 0.0, CHUNK, torch.float32))
 
 
 def _batches(sources: Sequence[Ids], targets: Sequence[Ids], batch_size: int) -> Iterator[list[int]]:

@@ -153,7 +153,10 @@ class Seq2SeqModel(StepModel[MemoryT, StateT], Protocol[MemoryT, StateT]):
 
 
 class Projection(Protocol):
-    """``logits = weight output + bias``, with weight (V, D) and bias (V,)."""
+    """``logits = weight output + bias``, with weight (V, D) and bias (V,).
+
+    A method ``loss``, as of ``Generator``, is used if there is one.
+    """
 
     @property
     def weight(self) -> Tensor: ...

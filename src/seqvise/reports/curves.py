@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqvise.moved import current_metrics, metric_names
 from seqvise.reports.job import Job
 
 EVENTS, CSV_FILE = "events.out.tfevents.*", "metrics.csv"
@@ -36,15 +37,16 @@ def _event_values(file: Path, metric: str) -> Iterator[tuple[int, float]]:
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
 
+    names = metric_names(metric)
     for record in _records(file):
-        if metric.encode() not in record:
+        if not any(name.encode() in record for name in names):
             continue
         try:
             event = Event.FromString(record)
         except DecodeError:
             return
         for value in event.summary.value:
-            if value.tag == metric:
+            if value.tag in names:
                 yield event.step, _scalar(value)
 
 
@@ -76,6 +78,6 @@ def _csv_values(file: Path, metric: str) -> Iterator[tuple[int, float]]:
     with file.open(encoding="utf-8", errors="replace", newline="") as stream:
         for line in csv.DictReader(stream):
             try:
-                yield int(line["step"]), float(line[metric])
+                yield int(line["step"]), float(current_metrics(line)[metric])
             except (KeyError, TypeError, ValueError):
                 continue

@@ -17,6 +17,7 @@ from seqvise.config.formats import upgrade
 from seqvise.config.keys import flatten
 from seqvise.config.overrides import split_override
 from seqvise.errors import UserError
+from seqvise.moved import current_metric, current_metrics
 from seqvise.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, STATUS
 from seqvise.runs.integrity import run_changes
 from seqvise.tasks.options import metric_names
@@ -136,7 +137,7 @@ def read_job(folder: Path) -> Job:
         choices=choices,
         overrides=dict(_override(item) for item in overrides if not config or _is_used(item, settings, choices)),
         status=_status(folder, errors),
-        metrics=_read(folder / METRICS, errors),
+        metrics=current_metrics(_read(folder / METRICS, errors)),
         environment=_read(folder / ENVIRONMENT, errors),
         errors=tuple(errors),
         written=_last_written(folder),
@@ -216,7 +217,7 @@ def _is_used(item: str, settings: Mapping[str, Value], choices: Mapping[str, str
 
 def _override(word: str) -> tuple[str, str]:
     parts = split_override(word)
-    return parts.target, parts.value
+    return parts.target, current_metric(parts.value)
 
 
 def _last_written(folder: Path) -> float:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from seqvise.errors import UserError
+from seqvise.moved import current_metric
 from seqvise.reports.differences import is_number, text, value_of
 from seqvise.reports.environments import facts
 from seqvise.reports.grid import TextTable, number_text
@@ -59,7 +60,8 @@ def conditions(where: Sequence[str]) -> list[Condition]:
     parts = [part.strip() for argument in where for part in SEPARATOR.split(argument)]
     if messages := [f"where: '{part}' is not key=value." for part in parts if not part.partition("=")[1]]:
         raise UserError(*messages)
-    return [Condition(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
+    pairs = (part.partition("=") for part in parts)
+    return [Condition(name.strip(), current_metric(value.strip())) for name, _, value in pairs]
 
 
 def filter_runs(jobs: Sequence[Job], required: Sequence[Condition]) -> list[Job]:

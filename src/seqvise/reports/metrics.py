@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from seqvise.errors import UserError
+from seqvise.moved import current_metric
 from seqvise.reports.job import Job
 from seqvise.tasks.options import is_smaller_better
 
@@ -38,9 +39,10 @@ def chosen_metrics(jobs: Sequence[Job], requested: Sequence[str]) -> list[str]:
         users = [f"{stage}/{name}" for job in jobs for name in job.own_metrics for stage in ("val", "test")]
         return list(dict.fromkeys([_monitored(jobs), *(name for name in (*users, *MAIN) if name in known)]))
     any_finished = any(job.state() == "ok" for job in jobs)
-    if messages := [_absent(name, known) for name in dict.fromkeys(requested) if any_finished and name not in known]:
+    names = list(dict.fromkeys(map(current_metric, requested)))
+    if messages := [_absent(name, known) for name in names if any_finished and name not in known]:
         raise UserError(*messages)
-    return list(dict.fromkeys(requested))
+    return names
 
 
 def numbers(jobs: Iterable[Job]) -> list[str]:

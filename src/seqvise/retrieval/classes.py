@@ -9,13 +9,12 @@ from typing import NamedTuple
 from seqvise.errors import UserError
 from seqvise.files import digest, digest_file, locked
 from seqvise.images.labels import LabelTable, label_table
-from seqvise.images.wordnet import WordNet, read_class_index
+from seqvise.images.wordnet import CLASSES, EDGES, WORDS, WordNet, read_class_index
 from seqvise.retrieval.options import IMAGENET, WORDNET
 from seqvise.retrieval.results import LabelCandidates
 from seqvise.vectors.lexicon import Lexicon
 
 FORMAT = 1
-WORDS, EDGES, CLASSES = "words.txt", "parent_child.txt", "imagenet_class_index.json"
 
 
 class Classes(NamedTuple):
@@ -42,8 +41,6 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
         to: ``imagenet`` for the 1,000 classes of ILSVRC 2012, ``wordnet`` for all noun synsets.
         folder: contains ``words.txt`` and, for ImageNet, ``imagenet_class_index.json``.
         policy: how a class gets its vector; see ``label_table``.
-        lexicon: words of the embedding space.
-        cache: folder for cached tables.
         hypernyms: weight of the hypernyms in a class's vector, as in training; above 0 it needs ``parent_child.txt``.
 
     Raises:
@@ -57,18 +54,14 @@ def find_classes(to: str, folder: Path, policy: str, lexicon: Lexicon, cache: Pa
     table_folder = cache / "classes" / f"{to}-{digest(json.dumps([FORMAT, files, policy, lexicon_key, *hypernym_key]))}"
     with locked(table_folder.with_name(f".{table_folder.name}.lock")):
         if not table_folder.exists():
-            _build(to, folder, policy, lexicon, hypernyms).save(table_folder)
+            wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
+            names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
+            table = label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
+            table.save(table_folder)
     table = LabelTable.load(table_folder)
-    total = len(read_class_index(folder / CLASSES)) if to == IMAGENET else _count_lines(folder / WORDS)
+    if to == IMAGENET:
+        total = len(read_class_index(folder / CLASSES))
+    else:
+        with (folder / WORDS).open("rb") as file:
+            total = sum(1 for line in file if line.strip())
     return Classes(LabelCandidates.of(table.names, table.titles, table.vectors), total, total - len(table))
-
-
-def _build(to: str, folder: Path, policy: str, lexicon: Lexicon, hypernyms: float) -> LabelTable:
-    wordnet = WordNet.read(folder / WORDS, folder / EDGES if hypernyms else None)
-    names = wordnet.synsets if to == WORDNET else [synset for synset, _ in read_class_index(folder / CLASSES)]
-    return label_table(names, policy, lexicon, wordnet, missing="leave_out", hypernyms=hypernyms)[0]
-
-
-def _count_lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())

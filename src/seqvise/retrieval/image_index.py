@@ -27,7 +27,8 @@ FORMAT = 1
 CHECK = "check"
 """Manifest key of a graph's stored queries; earlier revisions have none."""
 MANIFEST, VECTORS, IMAGES = "manifest.json", "vectors.npy", "images.json"
-COLUMNS = ("paths", "labels", "sizes", "changed")
+COLUMNS = {"paths": "path", "labels": "label", "sizes": "size", "changed": "changed"}
+"""Column of the file of images -> attribute of an image."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,8 @@ class ImageIndex:
     """Images and their vectors.
 
     Attributes:
-        root: the folder of the images.
         images: image id -> image, in the order of the index's ids.
-        index: the index of their vectors.
         kind: kind of the index: ``exact``, ``nmslib``, ``faiss``, or the dotted path of the user's own class.
-        binding: the model of the vectors.
         recall: kind of queries -> recall@10; empty for an exact index.
     """
 
@@ -144,7 +142,8 @@ class ImageIndex:
     @classmethod
     def _read(cls, folder: Path, manifest: Mapping[str, Any], binding: Binding, root: Path) -> Self:
         _check_binding(folder, manifest, binding)
-        _check_files(folder, manifest["files"])
+        for damage in _file_damages(folder, manifest["files"]):
+            raise _damaged(folder, damage)
         columns = json.loads((folder / IMAGES).read_text(encoding="ascii"))
         vectors = np.asarray(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False))
         rows = zip(*(columns[name] for name in COLUMNS), strict=True)
@@ -173,13 +172,8 @@ class ImageIndex:
 
     def _columns(self) -> dict[str, list[Any]]:
         images = self.images.values()
-        return {
-            "ids": list(self.images),
-            "paths": [image.path for image in images],
-            "labels": [image.label for image in images],
-            "sizes": [image.size for image in images],
-            "changed": [image.changed for image in images],
-        }
+        columns = {name: [getattr(image, attribute) for image in images] for name, attribute in COLUMNS.items()}
+        return {"ids": list(self.images), **columns}
 
     def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
         manifest = {
@@ -231,7 +225,11 @@ def index_damages(folder: Path) -> Iterator[str]:
     except UserError:
         yield f"{MANIFEST} differs from what was written"
         return
-    for name, checksum in files.items():
+    yield from _file_damages(folder, files)
+
+
+def _file_damages(folder: Path, checksums: Mapping[str, str]) -> Iterator[str]:
+    for name, checksum in checksums.items():
         if not (folder / name).is_file():
             yield f"{name} is missing"
         elif digest_file(folder / name) != checksum:
@@ -261,14 +259,6 @@ def _image_root(folder: Path, recorded: Path, override: Path | None) -> Path:
             "contains them now."
         )
     return override or recorded
-
-
-def _check_files(folder: Path, files: Mapping[str, str]) -> None:
-    for name, checksum in files.items():
-        if not (folder / name).is_file():
-            raise _damaged(folder, f"{name} is missing")
-        if digest_file(folder / name) != checksum:
-            raise _damaged(folder, f"{name} differs from what was written")
 
 
 def _graph_damage(index: Index, manifest: Mapping[str, Any]) -> str:
@@ -344,7 +334,6 @@ def build_index(
     """Builds an index of images.
 
     Args:
-        images: the images to index.
         embed: computes vectors of images.
         binding: the model of ``embed``.
         kind: ``exact``, ``nmslib``, ``faiss``, a dotted path, or ``auto`` to choose by the number of images.
@@ -372,8 +361,12 @@ def build_index(
         entries |= zip(exact.add(embedded.vectors).tolist(), new_entries, strict=True)
     if not entries:
         raise UserError(f"None of the {len(images)} images in {images.root} can be read: {faults[0]}")
-    index = _image_index(images.root, entries, exact, chosen_kind(kind, len(exact)), binding, words, options)
-    return index, Changes(len(entries) - len(kept), len(old.images) - len(kept) if old else 0, len(kept), faults)
+    kind, options = chosen_kind(kind, len(exact)), options or GraphOptions()
+    index: Index = exact if kind == EXACT else find_kind(kind).build(exact.vectors, exact.ids, options)
+    recall = tuned_recall(index, options, words) if kind != EXACT and index.width else {}
+    return ImageIndex(images.root, entries, index, kind, binding, recall), Changes(
+        len(entries) - len(kept), len(old.images) - len(kept) if old else 0, len(kept), faults
+    )
 
 
 def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
@@ -382,10 +375,7 @@ def with_folder_labels(images: ImageList, names: Sequence[str]) -> ImageList:
     If no folder is in ``names``, the label is the first folder.
     """
     label_set = frozenset(names)
-    labels = [_folder_label(path, label_set) for path in images.paths]
-    label_names = tuple(sorted({label for label in labels if label}))
-    label_ids = {"": NO_LABEL, **{name: label_id for label_id, name in enumerate(label_names)}}
-    return ImageList(images.root, images.paths, np.array([label_ids[label] for label in labels], np.int32), label_names)
+    return ImageList.of(images.root, images.paths, [_folder_label(path, label_set) for path in images.paths])
 
 
 def _folder_label(path: str, label_set: frozenset[str]) -> str:
@@ -395,13 +385,11 @@ def _folder_label(path: str, label_set: frozenset[str]) -> str:
 
 def _entries(images: ImageList) -> dict[str, IndexedImage]:
     names = {NO_LABEL: "", **dict(enumerate(images.names))}
-    labels = [names[label] for label in images.labels.tolist()]
-    return {path: _indexed_image(images.root, path, label) for path, label in zip(images.paths, labels, strict=True)}
-
-
-def _indexed_image(root: Path, path: str, label: str) -> IndexedImage:
-    status = (root / path).stat()
-    return IndexedImage(path, label, status.st_size, status.st_mtime_ns)
+    entries = {}
+    for path, label in zip(images.paths, images.labels.tolist(), strict=True):
+        status = (images.root / path).stat()
+        entries[path] = IndexedImage(path, names[label], status.st_size, status.st_mtime_ns)
+    return entries
 
 
 def _exact_index(old: ImageIndex | None, kept: set[int], embedded: Embedded | None) -> ExactIndex:
@@ -411,20 +399,3 @@ def _exact_index(old: ImageIndex | None, kept: set[int], embedded: Embedded | No
     index = ExactIndex(old.index.vectors, old.index.ids)
     index.remove([image_id for image_id in old.images if image_id not in kept])
     return index
-
-
-def _image_index(
-    root: Path,
-    images: dict[int, IndexedImage],
-    exact: ExactIndex,
-    kind: str,
-    binding: Binding,
-    words: Rows | None,
-    options: GraphOptions | None,
-) -> ImageIndex:
-    if kind == EXACT:
-        return ImageIndex(root, images, exact, kind, binding)
-    options = options or GraphOptions()
-    index = find_kind(kind).build(exact.vectors, exact.ids, options)
-    recall = tuned_recall(index, options, words) if index.width else {}
-    return ImageIndex(root, images, index, kind, binding, recall)

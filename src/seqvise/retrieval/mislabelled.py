@@ -24,7 +24,6 @@ class Suspect:
     """An image that is likely mislabelled.
 
     Attributes:
-        image: the image's id.
         label, nearest: its label, and the nearest label.
         own_angle, angle: radians to its label, and to the nearest label.
     """
@@ -89,7 +88,7 @@ def _suspects(
     mean_angles: Rows,
 ) -> Iterator[Suspect]:
     """Rows whose nearest label is another one, within the mean angle (L,) of that label's images."""
-    angles = _angles(images.index.vectors[rows], vectors)
+    angles = angles_of(2 - 2 * np.clip(images.index.vectors[rows] @ vectors.T, -1, 1))  # (N, L) radians
     nearest, own_angles = angles.argmin(axis=1), angles[np.arange(len(rows)), image_labels]
     nearest_angles = angles[np.arange(len(rows)), nearest]
     for number in np.flatnonzero(
@@ -108,8 +107,3 @@ def _mean_angles(table: Rows, rows: RowIndices, image_labels: RowIndices, vector
     counts = np.bincount(image_labels, minlength=len(vectors))
     sums = np.bincount(image_labels, weights=angles, minlength=len(vectors))
     return np.where(counts > 0, sums / np.maximum(counts, 1), angles.mean()).astype(np.float32)
-
-
-def _angles(rows: Rows, vectors: Rows) -> Rows:
-    """(N, L) angles in radians between unit vectors of images and labels."""
-    return angles_of(2 - 2 * np.clip(rows @ vectors.T, -1, 1))

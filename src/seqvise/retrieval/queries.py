@@ -52,7 +52,6 @@ class Query:
         text: the query as written; for an image, its path.
         vector: (D,) unit vector.
         terms: the words; none for an image.
-        image: the image file, if any.
         notes: remarks on how the query was interpreted.
     """
 

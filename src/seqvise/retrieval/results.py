@@ -29,7 +29,6 @@ class Hit:
         name: the path of an image below its root, or the name of a class or synset.
         title: text for display: an image's label, or the words of a class or synset; may be empty.
         angle: angle to the query in radians.
-        file: the image file, if any.
         penalty: subtracted from the cosine by the run's calibration.
     """
 
@@ -55,14 +54,17 @@ class Answer:
     """A query and its results, highest score first.
 
     Attributes:
-        query: an image or words.
-        hits: the results.
         calibrated: whether scores differ from cosines.
     """
 
     query: Query
     hits: tuple[Hit, ...]
     calibrated: bool = False
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The attributes of a hit that are shown as its scores."""
+        return ("score", "cosine") if self.calibrated else ("cosine",)
 
     def as_json(self) -> dict[str, Any]:
         """The answer as JSON values."""
@@ -133,7 +135,6 @@ def image_answers(images: ImageIndex, queries: Sequence[Query], k: int, titles: 
     """The ``k`` images nearest to each query; a query image is not a result of itself.
 
     Args:
-        images: the index to search.
         queries: at least one query.
         k: results per query; fewer if there are fewer images.
         titles: label name -> title.

@@ -18,6 +18,7 @@ from seqvise.config.options import Config
 from seqvise.config.schema import content
 from seqvise.errors import UserError, log_failure
 from seqvise.files import atomic_write, try_lock, write_text
+from seqvise.moved import current_metrics
 from seqvise.runs.integrity import read_object, record_assets, record_results, with_checksum
 
 log = logging.getLogger(__name__)
@@ -90,16 +91,22 @@ class RunDirectory:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Writes ``status.json``: running, then ok, or failed with the reason and whether the run was interrupted.
+        """Writes ``status.json``: running, then ok, or as ``failure_recorded``."""
+        started = time.time()
+        self._write_status("running", started)
+        with self.failure_recorded():
+            yield
+            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
+
+    @contextmanager
+    def failure_recorded(self) -> Iterator[None]:
+        """If the block fails, writes ``status.json``: failed, with the reason and whether the run was interrupted.
 
         Raises:
             RunFailedError: replaces an unexpected error in any process; the traceback is written to the run's log.
         """
-        started = time.time()
-        self._write_status("running", started)
         try:
             yield
-            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
         except BaseException as error:
             # Lightning turns an interrupt during fit into sys.exit(1); SIGTERM ends in sys.exit(143).
             exit_types = (KeyboardInterrupt, SystemExit)
@@ -139,6 +146,11 @@ class RunDirectory:
 def read_status(path: Path) -> dict[str, Any]:
     """The content of a run's ``status.json``; empty if it is missing or cannot be read."""
     return read_object(path / STATUS)
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of a run's ``metrics.json`` by present names; empty if it is missing or cannot be read."""
+    return current_metrics(read_object(path / METRICS))
 
 
 def network_copy(path: Path, weights: str | None) -> str | None:

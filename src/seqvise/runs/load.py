@@ -16,6 +16,7 @@ from seqvise.config.formats import load_config
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.options import Config, PathOptions
 from seqvise.config.schema import typed, without_unknown
+from seqvise.corpus.documents.options import LABELS, STREAM
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
@@ -132,6 +133,22 @@ def _with_network_copy(folder: Path, config: Config) -> Config:
 def trained_on(run: Run) -> str:
     """What kind of data a run was trained on, for messages about a run of the wrong kind."""
     return f"it was trained with data.kind={run.config.data.kind}"
+
+
+PARALLEL, IMAGES = "parallel", "images"
+COMMANDS = {
+    PARALLEL: "seqvise translate",
+    IMAGES: "seqvise search",
+    LABELS: "seqvise classify",
+    STREAM: "seqvise generate",
+}
+"""The command that uses a run, by ``data.kind``."""
+
+
+def other_command(run: Run, expected_kind: str) -> str:
+    """The end of a message about a run of the wrong kind: the command that uses it, if it is known."""
+    kind = run.config.data.kind
+    return f", or use this run with `{COMMANDS[kind]} run={run.path}`" if kind in {*COMMANDS} - {expected_kind} else ""
 
 
 def _missing_reason(folder: Path) -> str:

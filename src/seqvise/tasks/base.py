@@ -17,10 +17,13 @@ from seqvise.models.interface import (
     GroupedModel,
     ModelWithOptions,
     OptionsWithDropout,
+    Projection,
     UnfreezableModel,
     UnfreezeOptions,
 )
 from seqvise.models.options import ScaledDropoutOptions
+from seqvise.models.softmax.generator import projection_loss
+from seqvise.moved import current_state_key
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.distributed_means import on_device, sum_over_processes, world_size
 from seqvise.tasks.optimizers import build_optimizer, with_plateau
@@ -149,8 +152,13 @@ class Task(pl.LightningModule, TaskFields):
             checkpoint[STEP_TOTALS] = self._step_totals.cpu()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restores the counts of an unfinished optimizer step."""
+        """Restores the counts of an unfinished optimizer step, and renames the states of callbacks.
+
+        Lightning calls this hook before it looks up the states, whose keys contain the name of the monitored metric.
+        """
         self._step_totals = checkpoint.get(STEP_TOTALS)
+        if states := checkpoint.get("callbacks"):
+            checkpoint["callbacks"] = {current_state_key(key): state for key, state in states.items()}
 
     @property
     def _batches_per_step(self) -> int:
@@ -247,6 +255,19 @@ class TextTask(Task):
     def _product_dtype(self) -> torch.dtype:
         """The dtype of the vocabulary projection."""
         return choose_precision(self.loss_options.precision, self.device).dtype
+
+    def _summed_loss(self, generator: Projection, outputs: Tensor, targets: Tensor, training: bool = False) -> Tensor:
+        """The sum over rows of the cross entropy, with the precision and the chunks of the `loss` node.
+
+        Args:
+            generator: the projection to the vocabulary.
+            outputs: (N, D).
+            targets: (N,) int64.
+            training: apply label smoothing and sampling as set in `loss`.
+        """
+        options = self.loss_options
+        smoothing, sampled = (options.label_smoothing, options.sampled) if training else (0.0, None)
+        return projection_loss(generator)(outputs, targets, smoothing, options.chunk, self._product_dtype(), sampled)
 
 
 def dropout_of(model: nn.Module) -> ScaledDropoutOptions | None:

@@ -81,11 +81,8 @@ class LanguageModel(TextTask):
         """The window's share of the optimizer step's loss: mean cross entropy over words plus the penalties."""
         output = self.language_model(batch.inputs, None if batch.first else self._state_on_device())
         self.state = detach_state(output.state)
-        options = self.loss_options
-        total = self.language_model.generator.loss(
-            output.outputs.flatten(0, 1), batch.targets.flatten(), options.label_smoothing, options.chunk,
-            self._product_dtype(), options.sampled,
-        )  # fmt: skip
+        outputs, targets = output.outputs.flatten(0, 1), batch.targets.flatten()
+        total = self._summed_loss(self.language_model.generator, outputs, targets, training=True)
         loss = total / batch.targets.numel()
         self.last_tokens = batch.targets.numel()
         self.log("train/loss", loss.detach())

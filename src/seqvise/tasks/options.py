@@ -19,7 +19,7 @@ MAIN_METRICS = {
 """The monitored metric of each `data.kind`, if the config does not name another."""
 SMALLER_IS_BETTER = ("ppl", "ter", "seconds", "parameters", "steps", "epochs", "epoch")
 
-TRANSLATION_METRICS = ("loss", "ppl", "free_loss", "lesson_loss", "accuracy", "bleu", "chrf")
+TRANSLATION_METRICS = ("loss", "ppl", "loss_free", "loss_free_padded", "accuracy", "bleu", "chrf")
 LANGUAGE_METRICS = ("loss", "ppl", "accuracy")
 CLASSIFICATION_METRICS = ("loss", "accuracy", "f1")
 """Metrics that a task logs as ``val/<name>`` and ``test/<name>``."""

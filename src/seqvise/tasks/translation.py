@@ -15,9 +15,7 @@ from seqvise.decoding.greedy import Hypotheses, greedy
 from seqvise.metrics.text import score_text
 from seqvise.models.interface import PairBatch, Seq2SeqModel
 from seqvise.models.options import ForcingOptions
-from seqvise.models.softmax.chunked import linear_cross_entropy
 from seqvise.models.softmax.generator import WordPicker
-from seqvise.models.softmax.sampled import sampled_cross_entropy
 from seqvise.moved import former_attribute
 from seqvise.schedules.options import ScheduleOptions
 from seqvise.tasks.base import TextTask
@@ -45,10 +43,10 @@ def draw_forcing(rows: int, steps: int, ratio: float, draw: str) -> Tensor | Non
 class TranslationTask(TextTask):
     """Trains a sequence-to-sequence model on pairs of sentences.
 
-    ``loss`` and ``ppl`` are teacher-forced means over target words without padding. ``free_loss`` is the same with the
-    model's predictions as inputs (free running). ``lesson_loss`` is free-running, too, and includes padding in batches
-    sorted by length, as reported by the fast.ai (2018) lesson. It depends on the batch size and on the number of
-    processes. ``bleu``, ``chrf`` and the user's metrics compare greedy, detokenised translations with the raw
+    ``loss`` and ``ppl`` are teacher-forced means over target words without padding. ``loss_free`` is the same with the
+    model's predictions as inputs (free running). ``loss_free_padded`` is free-running, too, and includes padding in
+    batches sorted by length, as reported by the fast.ai (2018) lesson. It depends on the batch size and on the number
+    of processes. ``bleu``, ``chrf`` and the user's metrics compare greedy, detokenised translations with the raw
     references.
 
     Args:
@@ -135,8 +133,8 @@ class TranslationTask(TextTask):
         predictions = pick(outputs.flatten(0, 1).index_select(0, real))
         self._totals.add("accuracy", (predictions == batch.target.flatten()[real]).sum(), len(predictions))
         free = self.seq2seq(batch, torch.zeros(batch.target.shape, dtype=torch.bool), pick)
-        self._totals.add("free_loss", *self._total_loss(free, batch.target, real))
-        self._totals.add("lesson_loss", *self._total_loss(free, batch.target))
+        self._totals.add("loss_free", *self._total_loss(free, batch.target, real))
+        self._totals.add("loss_free_padded", *self._total_loss(free, batch.target))
         hypotheses = greedy(self.seq2seq, batch.source)
         texts = [self.store.target.decode(ids) for ids in hypotheses.tokens.tolist()]
         self._outputs += zip(batch.rows.tolist(), texts, strict=True)
@@ -155,12 +153,7 @@ class TranslationTask(TextTask):
         rows, words = outputs.flatten(0, 1), target.flatten()
         if positions is not None:
             rows, words = rows.index_select(0, positions), words.index_select(0, positions)
-        generator, options = self.seq2seq.generator, self.loss_options
-        tensors = (rows, generator.weight, generator.bias, words)
-        settings = (options.chunk, self._product_dtype())
-        if training and options.sampled is not None:
-            return sampled_cross_entropy(*tensors, options.sampled, *settings), len(words)
-        return linear_cross_entropy(*tensors, options.label_smoothing if training else 0.0, *settings), len(words)
+        return self._summed_loss(self.seq2seq.generator, rows, words, training), len(words)
 
     def _picker(self) -> WordPicker:
         return WordPicker(self.seq2seq.generator, self._product_dtype())

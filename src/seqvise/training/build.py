@@ -26,7 +26,6 @@ from seqvise.options import option
 from seqvise.runs.directory import RunDirectory
 from seqvise.tasks.base import Task
 from seqvise.tasks.options import metric_names
-from seqvise.training.download import fetch_missing
 from seqvise.training.trainer import build_trainer
 
 BUILDERS = {
@@ -68,7 +67,7 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     """Builds trainer, data and task with the config's seed.
 
     Args:
-        config: the resolved config.
+        config: the resolved config; its data are acquired, see ``seqvise.training.acquire``.
         run: the run directory.
         done: the step from which training is resumed; None for a new run.
 
@@ -81,10 +80,8 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     best = BestMetrics(config.monitor.metric, config.monitor.mode)
     forcing = forcing_of(config) if config.data.kind == "parallel" else None
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
-    # The trainer is built before the data, which may take minutes, because the machine may lack its device.
+    # The trainer is built first: preparing the data may take minutes, and the machine may lack the device.
     trainer = build_trainer(config, run, [best, *callbacks], done)
-    with preparing():
-        fetch_missing(config)
     return TrainingJob(find_builder(config.data.kind)(config, seed), trainer, best)
 
 

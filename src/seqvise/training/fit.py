@@ -25,7 +25,6 @@ from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
 from seqvise.tasks.samples import fields_of
 from seqvise.training.build import TrainingJob, build_job
-from seqvise.training.synthetic import with_pictures
 from seqvise.training.trainer import keep_curves
 
 WIDTH = 110
@@ -80,7 +79,7 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
     """Trains and tests the model of a config, and records the results.
 
     Args:
-        config: the resolved config; its seed is a number.
+        config: the resolved config; its seed is a number, and its data are acquired, see ``seqvise.training.acquire``.
         directory: the run directory.
         resumed: whether training resumes from the last checkpoint in the directory, if there is one.
 
@@ -96,7 +95,6 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
         if not resumed:
             stack.enter_context(run.recorded())
             run.write_config(config)
-        config = with_pictures(config)
         checkpoint = last_checkpoint(directory) if resumed else None
         done = None if checkpoint is None else step_of(checkpoint)
         job = build_job(config, run, done)

@@ -16,7 +16,6 @@ from rich.table import Table
 from seqvise.config.options import Config
 from seqvise.paths import cache_folder
 from seqvise.plain_text import printable
-from seqvise.training.synthetic import with_pictures
 
 if TYPE_CHECKING:
     from seqvise.images.features import FeatureStore
@@ -33,7 +32,6 @@ def prepare_images(config: Config) -> None:
     from seqvise.images.features import extract
     from seqvise.images.listing import find_images
 
-    config = with_pictures(config)
     parts = find_images(config.data)
     split = parts.split(config.data)
     network = load_network(config.data, config.seed or 0)

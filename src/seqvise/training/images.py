@@ -29,7 +29,6 @@ from seqvise.tasks.zero_shot import ZeroShot
 from seqvise.training.build import Parts, make_task, preparing
 from seqvise.training.image_features import counting_images, extraction_device
 from seqvise.training.pretrained_head import load_head
-from seqvise.training.synthetic import with_pictures
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +96,6 @@ def read_job(config: Config, seed: int) -> ImageJob:
     Raises:
         UserError: a file, a package or the vector of a label is missing.
     """
-    with preparing():
-        config = with_pictures(config)
     if not hasattr(config.model, "calibration"):
         raise UserError("data.kind is 'images', but this model does not predict word vectors: choose model=devise.")
     with preparing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -31,7 +32,11 @@ def build(config: Config, seed: int) -> Parts:
     """
     with preparing():
         store = prepare_text(
-            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+            config.data,
+            config.tokenizer,
+            cache_folder(config.paths),
+            partial(log_report, units=config.tokenizer.units),
+            verify=config.verify,
         )
     vocab_size, cutoffs = len(store.codec.vocabulary), option(config.model, "adaptive")
     if cutoffs and cutoffs[-1] >= vocab_size:
@@ -56,14 +61,15 @@ def load_pretrained(model: nn.Module, config: Config, store: TextStore) -> None:
     log.info("model.encoder: %d of %d words known; the others get the mean.", coverage.known, coverage.vocab_size)
 
 
-def log_report(report: TextReport) -> None:
-    """Logs the numbers of documents that were read and kept, and the vocabulary size."""
+def log_report(report: TextReport, units: str) -> None:
+    """Logs the numbers of documents that were read and kept, and the vocabulary size. units: name of the tokens."""
     for name, counts in report.inputs.items():
         log.info("data.%s: %s", name, counts.summary().replace("pairs", "documents"))
     log.info(
-        "vocabulary size %d, %.1f %% of validation words out-of-vocabulary",
+        "vocabulary size %d, %.1f %% of validation %s out-of-vocabulary",
         report.side.words,
         100 * report.side.unknown,
+        units,
     )
 
 
@@ -75,7 +81,11 @@ def build_classifier(config: Config, seed: int) -> Parts:
     """
     with preparing():
         store = prepare_text(
-            config.data, config.tokenizer, cache_folder(config.paths), log_report, verify=config.verify
+            config.data,
+            config.tokenizer,
+            cache_folder(config.paths),
+            partial(log_report, units=config.tokenizer.units),
+            verify=config.verify,
         )
     model = build_text_model(config, len(store.codec.vocabulary), len(store.labels))
     load_pretrained(model, config, store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,7 +39,11 @@ def build(config: Config, seed: int) -> Parts:
     check_files(config.vectors, option(config.model, "embedding"))
     with preparing():
         store = prepare_corpus(
-            config.data, config.tokenizer, cache_folder(config.paths), _log_report, verify=config.verify
+            config.data,
+            config.tokenizer,
+            cache_folder(config.paths),
+            partial(_log_report, units=config.tokenizer.units),
+            verify=config.verify,
         )
     model = build_model(config, len(store.source.vocabulary), len(store.target.vocabulary))
     _load_vectors(model, config, store, seed)
@@ -105,16 +110,17 @@ def _training_words(store: TokenStore, side: str) -> Iterable[list[str]]:
     return (codec.words(column[row]) for row in range(len(column)))
 
 
-def _log_report(report: CorpusReport) -> None:
+def _log_report(report: CorpusReport, units: str) -> None:
     for name, counts in report.inputs.items():
         log.info("data.%s: %s", name, counts.summary())
     for warning in report.warnings:
         log.warning(warning)
     for name, side in (("source", report.source), ("target", report.target)):
         log.info(
-            "%s (%s): vocabulary size %s, %.1f %% of validation words out-of-vocabulary",
+            "%s (%s): vocabulary size %s, %.1f %% of validation %s out-of-vocabulary",
             name,
             side.language,
             side.words,
             100 * side.unknown,
+            units,
         )

@@ -20,6 +20,7 @@ from seqvise.config.search_path import choices
 from seqvise.config.validate import METRICS, validate
 from seqvise.errors import UserError
 from seqvise.launching.pool import cpu_processes, cuda_devices, devices_needed, threads_of_job
+from seqvise.moved import current_metric
 from seqvise.options import option_errors
 from seqvise.paths import unwritable
 from seqvise.runs.directory import CONFIG
@@ -118,7 +119,7 @@ def _search(
     threads = threads_of_job(options.threads, options.jobs, devices_per_trial or cpu_processes(cfg.trainer))
     seeds = None if options.seeds is None else tuple(options.seeds)
     identity = tuple(item for item in fixed if not _is_under(MACHINE_KEYS, key_of(item)))
-    plan = Plan(tuple(space), cfg.monitor.metric, cfg.monitor.mode, seeds, identity)
+    plan = Plan(tuple(space), current_metric(cfg.monitor.metric), cfg.monitor.mode, seeds, identity)
     return Search(
         name, options, fixed, plan, folder, options.storage or _url(database), best, devices, devices_per_trial, threads
     )
@@ -191,7 +192,7 @@ def _corner_errors(fixed: Sequence[str], space: Sequence[Parameter]) -> list[str
 
 
 def _monitor_errors(cfg: DictConfig) -> Iterator[str]:
-    metric, mode = cfg.monitor.metric, cfg.monitor.mode
+    metric, mode = current_metric(cfg.monitor.metric), cfg.monitor.mode
     shipped = any(metric in names for names in METRICS.values())
     smaller = is_smaller_better(metric)
     if mode == "max" and smaller:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqvise.runs.directory import METRICS, PROGRESS, STATUS
+from seqvise.moved import current_metrics
+from seqvise.runs.directory import PROGRESS, read_metrics, read_status
 
 
 def progress(folder: Path, metric: str) -> list[float]:
@@ -17,7 +18,7 @@ def progress(folder: Path, metric: str) -> list[float]:
     """
     scores: dict[int, float] = {}
     for line in _lines(folder / PROGRESS):
-        value = line.get(metric)
+        value = current_metrics(line).get(metric)
         if isinstance(value, int | float) and isinstance(line.get("step"), int):
             scores[line["step"]] = float(value)
     return list(scores.values())
@@ -25,15 +26,15 @@ def progress(folder: Path, metric: str) -> list[float]:
 
 def result(folder: Path, metric: str) -> float | None:
     """A metric of a finished run; None for any other run."""
-    if _read(folder / STATUS).get("status") != "ok":
+    if read_status(folder).get("status") != "ok":
         return None
-    value = _read(folder / METRICS).get(metric)
+    value = read_metrics(folder).get(metric)
     return float(value) if isinstance(value, int | float) else None
 
 
 def failure_reason(folder: Path, log: Path) -> str:
     """Why a run failed, in one line: the reason in its status, or else the last line of its output."""
-    reason = str(_read(folder / STATUS).get("why", ""))
+    reason = str(read_status(folder).get("why", ""))
     if not reason and log.is_file():
         lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else ""
@@ -49,11 +50,3 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(content, dict):
             yield content
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

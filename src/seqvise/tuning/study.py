@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from seqvise.errors import UserError
+from seqvise.moved import current_metric, current_override
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import Space, as_plain
 
@@ -162,10 +163,16 @@ def _differences(name: str, study: Study, plan: Plan) -> Iterator[str]:
         yield f"The study '{name}' in the database was not made by seqvise tune: choose another tune.name."
         return
     # The database returns lists for tuples.
-    now = json.loads(json.dumps(plan.as_plain()))
+    before, now = _with_present_names(before), _with_present_names(json.loads(json.dumps(plan.as_plain())))
     for key in ("space", "monitor.metric", "monitor.mode", "tune.seeds", "words"):
         if before.get(key) != now[key]:
             yield _difference(name, key, before.get(key), now[key])
+
+
+def _with_present_names(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan in plain values, without former names of metrics and experiments."""
+    overrides = sorted(map(current_override, plan.get("words", ())))
+    return {**plan, "monitor.metric": current_metric(str(plan.get("monitor.metric"))), "words": overrides}
 
 
 def _difference(study: str, key: str, before: Any, now: Any) -> str:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqvise.models.kernels.activations import tanh, tanh_
+from seqvise.models.kernels.cells import tanh, tanh_
 
 VALUES = torch.cat([torch.linspace(-12, 12, 4001), torch.tensor([0.0, 1e-6, -1e-6, 60.0, -90.0, 1e30, -1e30])])
 

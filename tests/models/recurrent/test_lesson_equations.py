@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.lesson import LessonModel, lesson_loss
+from benchmarks.lesson import LessonModel, seq2seq_loss
 from seqvise.models.interface import EOS, PAD, PairBatch, SourceBatch
 from seqvise.models.recurrent.layers import GruLayer
 from seqvise.models.recurrent.model import Recurrent
@@ -88,7 +88,7 @@ def test_equal_lengths_have_the_lesson_logits_and_gradients(bidirectional: bool,
     outputs = ours(batch, mask)
     torch.testing.assert_close(ours.generator(outputs).transpose(0, 1), expected, rtol=1e-5, atol=1e-5)
 
-    lesson_loss(expected, batch.target.t()).backward()
+    seq2seq_loss(expected, batch.target.t()).backward()
     total = linear_cross_entropy(
         outputs.flatten(0, 1), ours.generator.weight, ours.generator.bias, batch.target.flatten()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqvise.models.recurrent.pooling import POOLINGS
+from seqvise.models.recurrent.encoder import POOLINGS
 
 FORWARD = torch.tensor([[[1.0], [-5.0], [3.0]], [[2.0], [9.0], [9.0]]])
 BACKWARD = torch.tensor([[[-1.0], [-2.0], [-3.0]], [[-4.0], [9.0], [9.0]]])

@@ -39,7 +39,7 @@ from seqvise.errors import UserError, sentence
 from seqvise.launching.parent import end_with_parent, is_job_process
 from seqvise.launching.processes import job_directory
 from seqvise.machine import keep_memory
-from seqvise.moved import current_override
+from seqvise.moved import current_overrides
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.resume import AUTO, check_resume
 
@@ -75,7 +75,7 @@ def hydra_command(
             the directory of an existing run (None for a new run or a sweep) and the overrides.
         scratch: whether a dry run uses a temporary folder.
     """
-    args = _with_current_names(sys.argv[1:] if argv is None else argv)
+    args = current_overrides(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: max(1, len(sys.argv) - len(args))]
 
     def command() -> None:
@@ -93,14 +93,6 @@ def hydra_command(
             _run(task, start, check)
 
     return exit_code(command)
-
-
-def _with_current_names(argv: Sequence[str]) -> list[str]:
-    """The arguments with the present names of experiments, and one line of warning for each former name."""
-    for argument in argv:
-        if (new := current_override(argument)) != argument:
-            log.warning("%s is now %s; the former name will be removed.", argument, new)
-    return [current_override(argument) for argument in argv]
 
 
 def _with_fixed(argv: list[str], fixed: Sequence[str], last: Sequence[str] = ()) -> list[str]:

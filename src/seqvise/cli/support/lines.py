@@ -70,6 +70,19 @@ def _decoded(line: bytes, number: int, name: str) -> str:
         raise UserError(f"{name}, line {number}: not UTF-8 text ({error.reason}); convert the file first.") from None
 
 
+def count_lines(name: str) -> int | None:
+    """The number of lines of a regular file; None for a pipe, a device or standard input, which is read only once."""
+    path = Path(name)
+    if name == STREAM or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        blocks = iter(lambda: file.read(BLOCK), b"")
+        count, last = 0, b""
+        for block in blocks:
+            count, last = count + block.count(b"\n"), block[-1:]
+    return count + (last not in (b"", b"\n"))
+
+
 @contextmanager
 def reading(name: str) -> Iterator[BinaryIO]:
     """Opens standard input or a file for reading.

@@ -30,10 +30,12 @@ READERS: dict[Any, tuple[Callable[[str], object], str]] = {
 class Key:
     """A key of a command: a field written ``name: Annotated[type, "help text"] = default``.
 
-    A key of type ``tuple[type, ...]`` can be repeated.
+    A key of type ``tuple[type, ...]`` can be repeated. A third argument of ``Annotated`` is the name of a key that
+    differs from the field's, such as ``against.beam``.
     """
 
     name: str
+    field: str
     value_type: Any
     help_text: str
     default: Any
@@ -57,7 +59,8 @@ def keys_of(options: type[Any]) -> dict[str, Key]:
     annotations = {name: get_args(hint) for name, hint in get_type_hints(options, include_extras=True).items()}
     # Keys of the command itself come before those inherited from a base class.
     items = sorted(fields(options), key=lambda item: item.name not in options.__annotations__)
-    return {item.name: _key(item, *annotations[item.name]) for item in items}
+    keys = [_key(item, *annotations[item.name]) for item in items]
+    return {key.name: key for key in keys}
 
 
 def parse(argv: Sequence[str], options: type[OptionsT]) -> OptionsT:
@@ -76,13 +79,14 @@ def parse(argv: Sequence[str], options: type[OptionsT]) -> OptionsT:
         if not sign or name not in keys:
             messages.append(_unknown(argument, name, sign, list(keys)))
             continue
-        previous = values.setdefault(name, ())
+        key = keys[name]
+        previous = values.setdefault(key.field, ())
         try:
-            parsed = keys[name].read(value)
-            values[name] = (*previous, parsed) if keys[name].repeatable else parsed
+            parsed = key.read(value)
+            values[key.field] = (*previous, parsed) if key.repeatable else parsed
         except UserError as error:
             messages += error.messages
-    missing = [key for key in keys.values() if key.default is MISSING and key.name not in values]
+    missing = [key for key in keys.values() if key.default is MISSING and key.field not in values]
     messages += [f"{key.name}=... is missing: {key.help_text}." for key in missing]
     if messages:
         raise UserError(*messages)
@@ -97,10 +101,12 @@ def usage(command: str, options: type[Any], prefix: str = "") -> str:
     return "\n".join([f"usage: seqvise {command} key=value ...", "", *lines])
 
 
-def _key(item: Field[Any], hint: Any, help_text: str) -> Key:
-    """The key of a field, whose type may be optional or a tuple."""
+def _key(item: Field[Any], hint: Any, help_text: str, name: str = "") -> Key:
+    """The key of a field, whose type may be optional or a tuple. name: if it differs from the field's."""
     types = [argument for argument in get_args(hint) if argument is not type(None)]
-    return Key(item.name, types[0] if types else hint, help_text, item.default, get_origin(hint) is tuple)
+    return Key(
+        name or item.name, item.name, types[0] if types else hint, help_text, item.default, get_origin(hint) is tuple
+    )
 
 
 def _unknown(argument: str, name: str, sign: str, known: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from seqvise.corpus.options import ENCODING_ERRORS, LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
+from seqvise.corpus.options import ENCODING_ERRORS, RANDOM, REFUSE, dataset_errors
 from seqvise.options import NODE, Options, Problem, at_least, one_of
 
 TEXT_FORMATS = ("phrasebook", "lines", "tabbed", "csv", "folders")
@@ -41,11 +41,11 @@ class TextOptions(Options):
     workers: int = 0
 
     def validate(self) -> Iterator[Problem]:
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            yield "name", f"is '{self.name}', but it names a folder of the cache: use one plain word."
+        yield from dataset_errors(self)
         yield from one_of(self, format=TEXT_FORMATS)
         yield from self._validate_files()
-        yield from self._validate_selection()
+        yield from one_of(self, encoding_errors=ENCODING_ERRORS)
+        yield from at_least(self, 1, "max_characters", null="for no limit")
 
     def _validate_files(self) -> Iterator[Problem]:
         if self.format == "phrasebook":
@@ -58,17 +58,6 @@ class TextOptions(Options):
             yield "train", "is not set: set it to the file name of the training part."
         if self.format == "tabbed" and self.columns.count(self.text) != 1:
             yield "text", f"is '{self.text}', but must be named once in {NODE}.columns={self.columns}."
-
-    def _validate_selection(self) -> Iterator[Problem]:
-        yield from one_of(self, encoding_errors=ENCODING_ERRORS, on_bad=ON_BAD, limit_choice=LIMIT_CHOICES)
-        yield from at_least(self, 1, "max_characters", "limit", null="for no limit")
-        limit = 0.5 if self.format == "phrasebook" else 1
-        if not 0 < self.valid_fraction < limit:
-            yield "valid_fraction", f"is {self.valid_fraction}, but must be above 0 and below {limit}."
-        if not 0 <= self.seed < 2**63:
-            yield "seed", f"is {self.seed}, but must be at least 0 and below 2**63."
-        if self.workers < 0:
-            yield "workers", f"is {self.workers}, but must be 0 (load in the training process) or more."
 
 
 @dataclass

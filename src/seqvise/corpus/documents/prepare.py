@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,19 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from seqvise.checksums import record_files, sealed
 from seqvise.corpus.documents.options import LABELS, TextOptions
 from seqvise.corpus.documents.readers import Document, TextInput, text_inputs
 from seqvise.corpus.documents.store import SIDE, TEXT_FORMAT, TextReport, TextStore
-from seqvise.corpus.limit import draw_rank, lowest, unit_hash
+from seqvise.corpus.limit import draw_rank, lowest
 from seqvise.corpus.options import FIRST
-from seqvise.corpus.parallel.filters import LIMIT, PARTS, WIDE
-from seqvise.corpus.parallel.fingerprint import added_options
+from seqvise.corpus.parallel.filters import LIMIT, WIDE, choose_part, stored_parts
+from seqvise.corpus.parallel.fingerprint import added_options, store_name
 from seqvise.corpus.parallel.ingest import Side
 from seqvise.corpus.parallel.journal import Journal
-from seqvise.corpus.parallel.report import FilterCounts, SideReport, length_percentiles
+from seqvise.corpus.parallel.prepare import nothing_left, side_codec, write_manifest, write_side
+from seqvise.corpus.parallel.report import FilterCounts
 from seqvise.corpus.parallel.spool import TokenIds, TokenSpool
-from seqvise.corpus.parallel.store import CHECKSUMS_KEY
 from seqvise.corpus.tokens.codec import TextCodec
 from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.sentencepiece import SENTENCES, EvenSample, Pieces, train_pieces
@@ -38,14 +36,15 @@ from seqvise.corpus.tokens.tokenizers import (
     text_cleaner,
     tokenizer_version,
 )
-from seqvise.corpus.tokens.vocabulary import SPECIALS, Vocabulary, rank_words
 from seqvise.errors import UserError
-from seqvise.files import atomic_folder, digest, locked
+from seqvise.files import atomic_folder, locked
 
 _BATCH = 1024
 EMPTY = "an empty document"
 PartDocument = tuple[str, Document]
 """A part and one of its documents."""
+Labels = dict[str, list[str]]
+"""Part -> the label of each document."""
 
 
 def prepare_text(
@@ -73,11 +72,11 @@ def prepare_text(
     corpora = cache / "corpora"
     inputs = text_inputs(data)
     identity = text_identity(data, tokenizer, inputs, corpora / ".digests")
-    folder = corpora / f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
+    folder = corpora / store_name(data, identity)
     if not folder.is_dir():
         with locked(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
-                _build(folder, data, tokenizer, inputs, identity, progress)
+                _build(folder, _Reader(data, inputs, progress), tokenizer, identity)
     store = TextStore.open(folder, verify)
     if report is not None:
         report(store.report)
@@ -109,10 +108,11 @@ def text_identity(
 
 @dataclass
 class _Reader:
-    """Reads and filters every input, and counts the documents."""
+    """Reads and filters every input, and counts the documents. progress: see ``prepare_text``."""
 
     data: TextOptions
     inputs: list[TextInput]
+    progress: Callable[[int], None] | None
     tallies: dict[str, FilterCounts] = field(default_factory=dict)
 
     def documents(self) -> Iterator[PartDocument]:
@@ -130,9 +130,10 @@ class _Reader:
     def _passing(self, item: TextInput) -> Iterator[PartDocument]:
         """The documents of an input that pass the filters, each with its part."""
         tally = self.tallies[item.name]
+        splits = item.name == "train" and all(other.name != "valid" for other in self.inputs)
         for document in item.documents(self.data, tally):
             tally.read += 1
-            part = self._part(item, document)
+            part = choose_part(document.text, self.data) if splits else item.name
             if self._passes(document, tally):
                 yield part, document
 
@@ -149,14 +150,6 @@ class _Reader:
         ranks = [draw_rank(document.text, data.seed) for part, document in passing if part == "train"]
         kept: list[bool] = lowest(np.array(ranks, np.float64), data.limit).tolist()
         return kept
-
-    def _part(self, item: TextInput, document: Document) -> str:
-        if item.name != "train" or any(other.name == "valid" for other in self.inputs):
-            return item.name
-        hashed, fraction = unit_hash(document.text, self.data.seed), self.data.valid_fraction
-        if hashed < fraction:
-            return "valid"
-        return "test" if self.data.format == "phrasebook" and hashed < 2 * fraction else "train"
 
     def _passes(self, document: Document, tally: FilterCounts) -> bool:
         if self.data.kind == LABELS and not has_word(document.label):
@@ -177,38 +170,29 @@ def _refuse_empty(data: TextOptions, document: Document) -> None:
         raise UserError(f"{document.place} is a document without a word: remove it.")
 
 
-def _build(
-    folder: Path,
-    data: TextOptions,
-    options: TokenizerOptions,
-    inputs: list[TextInput],
-    identity: dict[str, Any],
-    progress: Callable[[int], None] | None,
-) -> None:
+def _build(folder: Path, reader: _Reader, options: TokenizerOptions, identity: dict[str, Any]) -> None:
+    data = reader.data
     for remains in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(remains)
     with atomic_folder(folder) as temporary:
-        reader = _Reader(data, inputs)
         model = _train_model(reader, options)
         pieces = None if model is None else Pieces(model, options.algorithm)
         journal = Journal(temporary / "spools")
         side = Side(SIDE, data.language, TokenIds(journal, "words"))
-        labels = _spool(temporary, journal, reader, side, build_tokenizer(options, data.language, pieces), progress)
+        labels = _spool(temporary, journal, reader, side, build_tokenizer(options, data.language, pieces))
         names = _check(data, reader, side, labels)
-        codec = _codec(side, options, model)
+        codec = side_codec(side, side.train_counts(), options, model)
         report = _write(temporary, reader, side, codec, labels, names)
         shutil.rmtree(temporary / "spools")
         manifest = {
             "format": TEXT_FORMAT,
             "name": data.name,
-            "files": {item.name: [str(file) for file, _ in item.files] for item in inputs},
+            "files": {item.name: [str(file) for file, _ in item.files] for item in reader.inputs},
             "labels": names,
             "identity": identity,
             "report": report.as_dict(),
-            CHECKSUMS_KEY: record_files(temporary),
         }
-        text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
-        (temporary / "manifest.json").write_text(text, encoding="utf-8")
+        write_manifest(temporary, manifest)
 
 
 def _train_model(reader: _Reader, options: TokenizerOptions) -> bytes | None:
@@ -220,20 +204,13 @@ def _train_model(reader: _Reader, options: TokenizerOptions) -> bytes | None:
         if part == "train":
             sample.add(clean(document.text))
     if not sample.lines:
-        raise _nothing_left(reader, ["train"])
+        raise nothing_left(reader.data, ["train"], reader.tallies)
     return train_pieces(sample.lines, options, "training")
 
 
-def _spool(
-    folder: Path,
-    journal: Journal,
-    reader: _Reader,
-    side: Side,
-    tokenizer: Tokenizer,
-    progress: Callable[[int], None] | None,
-) -> dict[str, list[str]]:
-    """Tokenises every document into the side's spools; returns part -> labels of its documents."""
-    labels: dict[str, list[str]] = {part: [] for part in _parts(reader)}
+def _spool(folder: Path, journal: Journal, reader: _Reader, side: Side, tokenizer: Tokenizer) -> Labels:
+    """Tokenises every document into the side's spools."""
+    labels: Labels = {part: [] for part in stored_parts(reader.data, (item.name for item in reader.inputs))}
     with closing(journal):
         for part in labels:
             (folder / part).mkdir()
@@ -243,14 +220,12 @@ def _spool(
             tokenized = tokenizer.tokenize(document.text for _, document in batch)
             for (part, document), tokens in zip(batch, tokenized, strict=True):
                 _add(reader, side, labels, part, document, tokens)
-            if progress is not None:
-                progress(sum(tally.read for tally in reader.tallies.values()))
+            if reader.progress is not None:
+                reader.progress(sum(tally.read for tally in reader.tallies.values()))
     return labels
 
 
-def _add(
-    reader: _Reader, side: Side, labels: dict[str, list[str]], part: str, document: Document, tokens: Tokens
-) -> None:
+def _add(reader: _Reader, side: Side, labels: Labels, part: str, document: Document, tokens: Tokens) -> None:
     if not tokens.words:
         _refuse_empty(reader.data, document)
         reader.tallies[part if part in reader.tallies else "train"].drop(EMPTY)
@@ -259,17 +234,10 @@ def _add(
     labels[part].append(document.label)
 
 
-def _parts(reader: _Reader) -> tuple[str, ...]:
-    if reader.data.format == "phrasebook":
-        return PARTS
-    parts = {item.name for item in reader.inputs} | {"valid"}
-    return tuple(part for part in PARTS if part in parts)
-
-
-def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, list[str]]) -> list[str]:
+def _check(data: TextOptions, reader: _Reader, side: Side, labels: Labels) -> list[str]:
     """The names of the labels; refuses empty parts, a single label, and labels without training documents."""
     if empty := [part for part, spool in side.spools.items() if not len(spool)]:
-        raise _nothing_left(reader, empty)
+        raise nothing_left(data, empty, reader.tallies)
     if data.kind != LABELS:
         return []
     names = sorted(set(labels["train"]))
@@ -287,46 +255,12 @@ def _check(data: TextOptions, reader: _Reader, side: Side, labels: dict[str, lis
     return names
 
 
-def _nothing_left(reader: _Reader, parts: list[str]) -> UserError:
-    tallies = "; ".join(
-        f"data.{name}: {tally.summary().replace('pairs', 'documents')}" for name, tally in reader.tallies.items()
-    )
-    advice = "" if "train" in parts or reader.data.valid else " Set data.valid, or increase data.valid_fraction."
-    return UserError(f"'{reader.data.name}' has no document left for {' and '.join(parts)} ({tallies}).{advice}")
-
-
-def _codec(side: Side, options: TokenizerOptions, model: bytes | None) -> TextCodec:
-    counts = side.train_counts()
-    if model is None:
-        ranked = rank_words(counts, options.min_count, options.max_words)
-        return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
-    # A piece keeps its id of the model.
-    names = Pieces(model, options.algorithm).names[len(SPECIALS) :]
-    return TextCodec(
-        side.language, options, Vocabulary.from_ranked(names, {name: counts.get(name, 0) for name in names}, {}), model
-    )
-
-
-def _write(
-    folder: Path, reader: _Reader, side: Side, codec: TextCodec, labels: dict[str, list[str]], names: list[str]
-) -> TextReport:
-    codec.save(folder, SIDE)
-    table = side.final_ids(codec.vocabulary)
+def _write(folder: Path, reader: _Reader, side: Side, codec: TextCodec, labels: Labels, names: list[str]) -> TextReport:
+    side_report = write_side(folder, side, codec)
     label_ids = {name: index for index, name in enumerate(names)}
-    for part, spool in side.spools.items():
-        spool.write_column(folder / part, SIDE, table, None)
-        part_ids = [label_ids[label] for label in labels[part]] if names else []
+    for part, part_labels in labels.items():
+        part_ids = [label_ids[label] for label in part_labels] if names else []
         np.save(folder / part / "labels.npy", np.array(part_ids, np.int32))
-    counts = side.spools["train"].length_counts()
-    side_report = SideReport(
-        language=side.language,
-        words=len(codec.vocabulary),
-        distinct=sum(count > 0 for count in side.train_counts().values()),
-        tokens=int(counts @ np.arange(len(counts))),
-        unknown=side.unknown_share("valid", table),
-        lengths=length_percentiles(np.insert(counts, 0, 0)),  # <eos> makes each document longer by one
-        cut=None,
-    )
     label_counts = {part: {name: values.count(name) for name in names} for part, values in labels.items()}
     kept = {part: len(spool) for part, spool in side.spools.items()}
     return TextReport(reader.tallies, kept, side_report, label_counts if names else {})

@@ -147,9 +147,9 @@ def _numbered(data: TextOptions, file: TextFile, tally: FilterCounts) -> Iterato
 
 def _phrasebook(data: TextOptions) -> Iterator[Document]:
     """One side of the phrasebook; with labels, both sides, each labelled with its language."""
-    from seqvise.corpus.phrasebook.corpus import phrasebook_pairs
+    from seqvise.corpus.phrasebook.corpus import cached_pairs
 
-    for number, (french, english) in enumerate(phrasebook_pairs(), 1):
+    for number, (french, english) in enumerate(cached_pairs(), 1):
         for language, text in (("fr", french), ("en", english)):
             if data.kind == LABELS:
                 yield Document(text, language, f"phrasebook, pair {number}")

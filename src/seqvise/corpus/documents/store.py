@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqvise.corpus.parallel.report import FilterCounts, SideReport
+from seqvise.corpus.parallel.report import FilterCounts, SideReport, counts_from_dict
 from seqvise.corpus.parallel.store import TokenColumn, damage_as_user_error, part_folder, read_manifest
 from seqvise.corpus.tokens.codec import TextCodec
 
@@ -40,9 +40,8 @@ class TextReport:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TextReport:
         """The inverse of ``as_dict``; accepts the string keys of a JSON file."""
-        inputs = {name: FilterCounts(**tally) for name, tally in content["inputs"].items()}
-        lengths = {int(percent): length for percent, length in content["side"]["lengths"].items()}
-        return cls(inputs, content["kept"], SideReport(**{**content["side"], "lengths": lengths}), content["labels"])
+        inputs, side = counts_from_dict(content["inputs"]), SideReport.from_dict(content["side"])
+        return cls(inputs, content["kept"], side, content["labels"])
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,7 @@ class TextStore:
     """Prepared documents.
 
     Attributes:
-        path: folder of the store.
         report: counts and statistics of the preparation.
-        codec: encodes and decodes text.
         labels: names of the labels; empty without labels.
     """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,22 @@ def pair_keys(sources: Sequence[str], targets: Sequence[str]) -> Keys:
     return np.fromiter(map(hash, zip(sources, targets, strict=True)), np.int64, len(sources))
 
 
-class SeenPairs(Protocol):
+class SeenPairs(ABC):
     """A set of keys of pairs."""
 
     def add(self, keys: Keys) -> NDArray[np.bool_]:
         """Adds keys; returns (n,) whether each key was new. keys: (n,)."""
-        ...
+        distinct, first_rows = np.unique(keys, return_index=True)
+        mask = np.zeros(len(keys), np.bool_)
+        mask[first_rows[self._add_distinct(distinct)]] = True
+        return mask
+
+    @abstractmethod
+    def _add_distinct(self, keys: Keys) -> NDArray[np.bool_]:
+        """Like ``add``, for ascending keys."""
 
 
-class ExactSeenPairs:
+class ExactSeenPairs(SeenPairs):
     """Remembers every key in eight bytes, and needs as much again while it sorts.
 
     The keys are in sorted runs, each at least eight times as long as the next. So there are few runs to search, and
@@ -40,14 +47,12 @@ class ExactSeenPairs:
     def __init__(self) -> None:
         self._runs: list[Keys] = []
 
-    def add(self, keys: Keys) -> NDArray[np.bool_]:
-        """See ``SeenPairs``."""
-        distinct, first_rows = np.unique(keys, return_index=True)
-        new = np.ones(len(distinct), np.bool_)
+    def _add_distinct(self, keys: Keys) -> NDArray[np.bool_]:
+        new = np.ones(len(keys), np.bool_)
         for run in self._runs:
-            new &= run[np.minimum(np.searchsorted(run, distinct), len(run) - 1)] != distinct
-        self._add_run(distinct[new])
-        return _mask(first_rows[new], len(keys))
+            new &= run[np.minimum(np.searchsorted(run, keys), len(run) - 1)] != keys
+        self._add_run(keys[new])
+        return new
 
     def _add_run(self, keys: Keys) -> None:
         if len(keys):
@@ -58,7 +63,7 @@ class ExactSeenPairs:
             self._runs.append(merged)
 
 
-class RecentSeenPairs:
+class RecentSeenPairs(SeenPairs):
     """Remembers keys in a table of fixed size, where a new key overwrites an older one.
 
     No distinct pair is dropped, but a repeat far from its first occurrence may be kept.
@@ -70,16 +75,8 @@ class RecentSeenPairs:
     def __init__(self, size: int = RECENT) -> None:
         self._table = np.zeros(size, np.int64)
 
-    def add(self, keys: Keys) -> NDArray[np.bool_]:
-        """See ``SeenPairs``."""
-        distinct, first_rows = np.unique(keys, return_index=True)
-        slots = distinct & (len(self._table) - 1)
-        new = self._table[slots] != distinct
-        self._table[slots] = distinct
-        return _mask(first_rows[new], len(keys))
-
-
-def _mask(rows: NDArray[np.intp], size: int) -> NDArray[np.bool_]:
-    mask = np.zeros(size, np.bool_)
-    mask[rows] = True
-    return mask
+    def _add_distinct(self, keys: Keys) -> NDArray[np.bool_]:
+        slots = keys & (len(self._table) - 1)
+        new: NDArray[np.bool_] = self._table[slots] != keys
+        self._table[slots] = keys
+        return new

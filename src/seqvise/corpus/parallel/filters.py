@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from seqvise.corpus.documents.options import TextOptions
 from seqvise.corpus.limit import unit_hash
 from seqvise.corpus.parallel.duplicates import ExactSeenPairs, RecentSeenPairs, SeenPairs, pair_keys
 from seqvise.corpus.parallel.options import QUESTION_PATTERNS, DataOptions, SideScripts
@@ -16,12 +17,19 @@ from seqvise.corpus.tokens.tokenizers import has_word
 PARTS = ("train", "valid", "test")
 
 
-def choose_part(target: str, data: DataOptions) -> str:
-    """The part of a pair of the training input: ``train`` or ``valid``; for the phrasebook also ``test``.
+def stored_parts(data: DataOptions | TextOptions, inputs: Iterable[str]) -> tuple[str, ...]:
+    """The parts of a store. inputs: names of the inputs; a validation part is always there."""
+    parts = PARTS if data.format == "phrasebook" else {*inputs, "valid"}
+    return tuple(part for part in PARTS if part in parts)
 
-    Each part that is split off receives ``data.valid_fraction`` of the distinct target sentences.
+
+def choose_part(text: str, data: DataOptions | TextOptions) -> str:
+    """The part of an example of the training input: ``train`` or ``valid``; for the phrasebook also ``test``.
+
+    Each part that is split off receives ``data.valid_fraction`` of the distinct texts. text: the target of a pair, or
+    a document.
     """
-    hashed = unit_hash(target, data.seed)
+    hashed = unit_hash(text, data.seed)
     if hashed < data.valid_fraction:
         return "valid"
     if data.format == "phrasebook" and hashed < 2 * data.valid_fraction:

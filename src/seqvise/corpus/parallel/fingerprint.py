@@ -140,7 +140,7 @@ def _percentiles(data: DataOptions) -> float | dict[str, float | None] | None:
     return sides["source"] if sides["source"] == sides["target"] else sides
 
 
-def store_name(data: DataOptions, identity: dict[str, Any]) -> str:
+def store_name(data: DataOptions | TextOptions, identity: dict[str, Any]) -> str:
     """``<name>-<hash>``: the name of the store's folder."""
     return f"{data.name}-{digest(json.dumps(identity, sort_keys=True))}"
 
@@ -183,7 +183,7 @@ def _columns(data: DataOptions) -> list[int] | list[str] | None:
 
 
 def _phrasebook(data: DataOptions) -> Block:
-    from seqvise.corpus.phrasebook.corpus import phrasebook_pairs
+    from seqvise.corpus.phrasebook.corpus import cached_pairs
 
-    french, english = map(list, zip(*phrasebook_pairs(), strict=True))
+    french, english = map(list, zip(*cached_pairs(), strict=True))
     return Block(french, english) if data.source == "fr" else Block(english, french)

@@ -56,7 +56,6 @@ def lexical_table(sources: Column, targets: Column, max_targets: int, iterations
     Args:
         sources, targets: ids of each pair, ending with ``EOS``.
         max_targets: target words kept for each source word.
-        iterations: iterations of expectation maximisation.
     """
     pairs = list(_sampled_pairs(sources, targets))
     first, counts, (source, target), inverse = _cooccurrences(pairs)

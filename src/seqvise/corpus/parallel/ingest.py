@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seqvise.corpus.limit import LowestRanks, draw_rank, lowest, unit_hash
 from seqvise.corpus.options import FIRST
-from seqvise.corpus.parallel.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, PARTS, Filters, choose_part
+from seqvise.corpus.parallel.filters import EMPTY, LIMIT, LONG, NOT_DRAWN, PARTS, Filters, choose_part, stored_parts
 from seqvise.corpus.parallel.fingerprint import Input
 from seqvise.corpus.parallel.journal import Journal, StaleJournalError
 from seqvise.corpus.parallel.languages import LanguageCheck
@@ -98,8 +98,6 @@ class CorpusIngest:
 
     Args:
         journal: stores the output; the raw text of each part is below ``STORE``.
-        data: options of the corpus.
-        inputs: inputs of the corpus.
         tokenizer_spec: tokenizers of source and target.
         keep_train_text: writes the raw text of the training part too.
 
@@ -195,7 +193,7 @@ class CorpusIngest:
         self._journal.commit(self._processed.as_dict())
 
     def _open_parts(self) -> None:
-        for part in self._parts():
+        for part in stored_parts(self._data, (item.name for item in self._inputs)):
             for side in self.sides:
                 side.spools[part] = TokenSpool(self._journal, f"spool/{part}.{side.name}", side.lexicon)
             self._journal.path(f"{STORE}/{part}").mkdir(parents=True, exist_ok=True)
@@ -204,12 +202,6 @@ class CorpusIngest:
                     self._journal.open(f"{STORE}/{part}/source.txt"),
                     self._journal.open(f"{STORE}/{part}/target.txt"),
                 )
-
-    def _parts(self) -> tuple[str, ...]:
-        if self._data.format == "phrasebook":
-            return PARTS
-        parts = {item.name for item in self._inputs} | {"valid"}
-        return tuple(part for part in PARTS if part in parts)
 
     def _batches(self, item: Input, progress: Callable[[int], None] | None) -> Iterator[Batch]:
         """The pairs that are not committed yet, without those beyond the limit: they need no tokenisation."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqvise.corpus.options import ENCODING_ERRORS, LIMIT_CHOICES, ON_BAD, RANDOM, REFUSE
+from seqvise.corpus.options import ENCODING_ERRORS, RANDOM, REFUSE, dataset_errors
 from seqvise.corpus.parallel.scripts import SCRIPTS
 from seqvise.options import NODE, Options, Problem, at_least, one_of
 
@@ -43,7 +43,7 @@ class SideScripts(Options):
                 yield side, "is an empty list: name a script, or set it to null for all of them."
             for script in scripts or ():
                 if script not in SCRIPTS:
-                    yield side, f"has '{script}', but must be names from {', '.join(SCRIPTS)}."
+                    yield side, f"has '{script}', but must be names from {', '.join(sorted(SCRIPTS))}."
 
 
 @dataclass
@@ -95,15 +95,15 @@ class DataOptions(Options):
             self.batch_size = None
 
     def validate(self) -> Iterator[Problem]:
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            yield "name", f"is '{self.name}', but it names a folder of the cache: use one plain word."
         yield from one_of(self, format=SOURCE_FORMATS)
         yield from self._validate_files()
-        yield from self._validate_text()
+        yield from one_of(self, encoding_errors=ENCODING_ERRORS)
+        yield from at_least(self, 1, "max_characters", "max_ratio", null="for no limit")
         yield from self._validate_sides()
         yield from self._validate_questions()
-        yield from self._validate_selection()
+        yield from self._validate_percentiles()
         yield from self._validate_batches()
+        yield from dataset_errors(self)
 
     def languages(self) -> tuple[str, str]:
         """Codes of the source and the target language."""
@@ -141,10 +141,6 @@ class DataOptions(Options):
                 f"has '-', standard input, but that can only be all of {NODE}.train, with {NODE}.format=tabbed or csv.",
             )
 
-    def _validate_text(self) -> Iterator[Problem]:
-        yield from one_of(self, encoding_errors=ENCODING_ERRORS, on_bad=ON_BAD)
-        yield from at_least(self, 1, "max_characters", "max_ratio", null="for no limit")
-
     def _validate_sides(self) -> Iterator[Problem]:
         if self.source == self.target:
             yield (
@@ -177,21 +173,14 @@ class DataOptions(Options):
                     f"is true, but there is no pattern for '{language}': set {NODE}.question_patterns.{language}.",
                 )
 
-    def _validate_selection(self) -> Iterator[Problem]:
-        yield from at_least(self, 1, "limit", null="for no limit")
-        yield from one_of(self, limit_choice=LIMIT_CHOICES)
-        yield from self._validate_percentiles()
-        limit = 0.5 if self.format == "phrasebook" else 1
-        if not 0 < self.valid_fraction < limit:
-            yield "valid_fraction", f"is {self.valid_fraction}, but must be above 0 and below {limit}."
-        if not 0 <= self.seed < 2**63:
-            yield "seed", f"is {self.seed}, but must be at least 0 and below 2**63."
-
     def _validate_percentiles(self) -> Iterator[Problem]:
-        sides = self._sides()
-        unknown = sorted(sides.keys() - {"source", "target"})
-        numbers = [number for number in sides.values() if number is not None]
-        if unknown or not all(_is_percentile(number) for number in numbers):
+        numbers = [number for number in self._sides().values() if number is not None]
+        is_number = all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
+        if (
+            not is_number
+            or not all(0 < number <= 100 for number in numbers)
+            or self._sides().keys() - {"source", "target"}
+        ):
             yield (
                 "cut_percentile",
                 f"is {self.cut_percentile}, but must be above 0 and at most 100, null, or a number for each side, as "
@@ -204,8 +193,8 @@ class DataOptions(Options):
 
     def percentiles(self) -> dict[str, float | None]:
         """``cut_percentile`` of each side, ``source`` and ``target``."""
-        sides = self._sides()
-        return {side: _float(sides.get(side)) for side in ("source", "target")}
+        numbers = {side: self._sides().get(side) for side in ("source", "target")}
+        return {side: None if number is None else float(number) for side, number in numbers.items()}
 
     def _validate_batches(self) -> Iterator[Problem]:
         if self.batch_size is None and self.batch_tokens is None:
@@ -213,14 +202,4 @@ class DataOptions(Options):
         yield from at_least(self, 1, "batch_size", "batch_tokens", "valid_batch_size", "bucket")
         if self.rare_as_unknown is not None and not self.rare_as_unknown > 0:
             yield "rare_as_unknown", f"is {self.rare_as_unknown}, but must be above 0, or null to read all words."
-        if self.workers < 0:
-            yield "workers", f"is {self.workers}, but must be 0 (load in the training process) or more."
         yield from at_least(self, 1, "prepare_workers", null="for one per core")
-
-
-def _is_percentile(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 100
-
-
-def _float(value: float | None) -> float | None:
-    return None if value is None else float(value)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqvise.checksums import record_files, sealed
+from seqvise.corpus.documents.options import TextOptions
 from seqvise.corpus.parallel.fingerprint import Input, corpus_inputs, store_identity, store_name
 from seqvise.corpus.parallel.ingest import STORE, CorpusIngest, Side, training_pairs
 from seqvise.corpus.parallel.journal import Journal, StaleJournalError
 from seqvise.corpus.parallel.options import DataOptions
-from seqvise.corpus.parallel.report import CorpusReport, FilterCounts, SideReport, length_percentile, length_percentiles
+from seqvise.corpus.parallel.report import (
+    CorpusReport,
+    FilterCounts,
+    SideReport,
+    length_percentile,
+    length_percentiles,
+    summed,
+)
 from seqvise.corpus.parallel.store import CHECKSUMS_KEY, FORMAT, TokenStore
 from seqvise.corpus.parallel.tokenize_parallel import TokenizerSpec, WorkerKilledError
 from seqvise.corpus.tokens.codec import TextCodec
@@ -58,21 +67,16 @@ def prepare_corpus(
         folder = corpora / store_name(data, identity)
         if not folder.is_dir():
             # Sampling does not change the store: its ids are those of the most probable segmentation.
-            _build_once(folder, data, replace(tokenizer, sampling=None), inputs, identity, progress)
+            options = replace(tokenizer, sampling=None)
+            build = partial(_build, data=data, options=options, inputs=inputs, identity=identity, progress=progress)
+            _build_once(folder, build)
     store = replace(TokenStore.open(folder, verify), sampling=tokenizer.sampling)
     if report is not None:
         report(store.report)
     return store.backwards() if data.reverse_target else store
 
 
-def _build_once(
-    folder: Path,
-    data: DataOptions,
-    options: TokenizerOptions,
-    inputs: list[Input],
-    identity: dict[str, Any],
-    progress: Callable[[int], None] | None,
-) -> None:
+def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
     """Builds the store in ``.<name>.building``, where a later call resumes interrupted work."""
     building = folder.with_name(f".{folder.name}.building")
     with locked(folder.with_name(f".{folder.name}.lock")):
@@ -80,10 +84,10 @@ def _build_once(
             return
         try:
             try:
-                _build(building, data, options, inputs, identity, progress)
+                build(building)
             except StaleJournalError:
                 shutil.rmtree(building)
-                _build(building, data, options, inputs, identity, progress)
+                build(building)
             rename_durably(building / STORE, folder)
         except WorkerKilledError:
             raise
@@ -109,7 +113,8 @@ def _build(
     with CorpusIngest(journal, data, inputs, spec, keep_train_text=options.name == "sentencepiece") as ingest:
         ingest.read(progress)
     ingest.select()
-    _require_pairs(ingest, data)
+    if empty := [part for part, kept in ingest.kept().items() if not kept]:
+        raise nothing_left(data, empty, ingest.tallies)
     source, target = _write_sides(folder, ingest, data, options, models)
     warnings = tuple(ingest.languages.warnings())
     manifest = {
@@ -118,9 +123,14 @@ def _build(
         "files": {item.name: [str(file) for file in item.files] for item in inputs},
         "identity": identity,
         "report": CorpusReport(ingest.tallies, ingest.kept(), source, target, warnings).as_dict(),
-        CHECKSUMS_KEY: record_files(folder),
     }
-    text = json.dumps(sealed(manifest), indent=2, ensure_ascii=False) + "\n"
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Writes the manifest of a store with the checksums of its files."""
+    manifest = sealed({**content, CHECKSUMS_KEY: record_files(folder)})
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
@@ -145,20 +155,19 @@ def _train_models(data: DataOptions, options: TokenizerOptions, inputs: list[Inp
         source.add(clean(left))
         target.add(clean(right))
     if not source.lines:
-        raise UserError(f"The corpus '{data.name}' has no pair left for train (data.train: {tally.summary()}).")
+        raise nothing_left(data, ["train"], {"train": tally})
     if options.shared:
         model = train_pieces([*source.lines, *target.lines], options, "training")
         return model, model
     return train_pieces(source.lines, options, "source"), train_pieces(target.lines, options, "target")
 
 
-def _require_pairs(ingest: CorpusIngest, data: DataOptions) -> None:
-    empty = [part for part, kept in ingest.kept().items() if not kept]
-    if not empty:
-        return
-    tallies = "; ".join(f"data.{name}: {tally.summary()}" for name, tally in ingest.tallies.items())
-    advice = "" if "train" in empty or data.valid else " Set data.valid, or increase data.valid_fraction."
-    raise UserError(f"The corpus '{data.name}' has no pair left for {' and '.join(empty)} ({tallies}).{advice}")
+def nothing_left(data: DataOptions | TextOptions, parts: Sequence[str], tallies: dict[str, FilterCounts]) -> UserError:
+    """The error that parts of a store are empty. tallies: input -> its counts."""
+    subject, example = ("The corpus ", "pair") if isinstance(data, DataOptions) else ("", "document")
+    counts = "; ".join(f"data.{name}: {tally.summary().replace('pair', example)}" for name, tally in tallies.items())
+    advice = "" if "train" in parts or data.valid else " Set data.valid, or increase data.valid_fraction."
+    return UserError(f"{subject}'{data.name}' has no {example} left for {' and '.join(parts)} ({counts}).{advice}")
 
 
 def _write_sides(
@@ -166,15 +175,18 @@ def _write_sides(
 ) -> list[SideReport]:
     counts = [side.train_counts() for side in ingest.sides]
     if options.shared:
-        counts = [_sum(*counts)] * 2
+        counts = [summed(*counts)] * 2
     codecs = [
-        _codec(side, word_counts, options, model)
+        side_codec(side, word_counts, options, model)
         for side, word_counts, model in zip(ingest.sides, counts, models, strict=True)
     ]
-    return [_write_side(folder, side, codec, data) for side, codec in zip(ingest.sides, codecs, strict=True)]
+    percentiles = data.percentiles()
+    sides = zip(ingest.sides, codecs, strict=True)
+    return [write_side(folder, side, codec, percentiles[side.name]) for side, codec in sides]
 
 
-def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
+def side_codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model: bytes | None) -> TextCodec:
+    """The codec of a side. counts: word -> occurrences in the training part. model: sub-word model, if any."""
     if model is None:
         ranked = rank_words(counts, options.min_count, options.max_words)
         return TextCodec(side.language, options, side.vocabulary(ranked, counts, options.revision))
@@ -184,12 +196,12 @@ def _codec(side: Side, counts: dict[str, int], options: TokenizerOptions, model:
     return TextCodec(side.language, options, Vocabulary.from_ranked(pieces, piece_counts, {}), model)
 
 
-def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -> SideReport:
+def write_side(folder: Path, side: Side, codec: TextCodec, percentile: float | None = None) -> SideReport:
+    """Writes codec and final ids of a side. percentile: texts are truncated at this percentile of their lengths."""
     vocabulary = codec.vocabulary
     codec.save(folder, side.name)
     counts = side.spools["train"].length_counts()
-    counts_with_eos = np.insert(counts, 0, 0)  # <eos> makes each sentence longer by one
-    percentile = data.percentiles()[side.name]
+    counts_with_eos = np.insert(counts, 0, 0)  # <eos> makes each text longer by one
     cut = None if percentile is None else max(2, length_percentile(counts_with_eos, percentile))
     table = side.final_ids(vocabulary)
     for part, spool in side.spools.items():
@@ -203,7 +215,3 @@ def _write_side(folder: Path, side: Side, codec: TextCodec, data: DataOptions) -
         lengths=length_percentiles(counts_with_eos),
         cut=cut,
     )
-
-
-def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
-    return {word: left.get(word, 0) + right.get(word, 0) for word in left | right}

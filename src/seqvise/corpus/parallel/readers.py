@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -150,17 +151,14 @@ def _row_check(data: DataOptions, rows: list[list[str]], needed: int, tally: Fil
 
 def _checked(rows: list[list[str]], check: RowCheck, data: DataOptions, file: TextFile, first: int) -> list[list[str]]:
     """The rows with enough fields. A blank row, or one too long to be kept, is filled up to that number."""
-    kept = []
+    kept, maximum = [], math.inf if data.max_characters is None else data.max_characters
     for number, row in enumerate(rows, first):
-        if row == [""] or (not check.fits(row) and _too_long(row, data.max_characters)):
-            kept.append(["".join(row)] * check.needed)
+        text = "".join(row)
+        if row == [""] or (not check.fits(row) and len(text) > maximum):
+            kept.append([text] * check.needed)
         elif check.accepts(row, f"{file}, line {number}"):
             kept.append(row)
     return kept
-
-
-def _too_long(row: list[str], max_characters: int | None) -> bool:
-    return max_characters is not None and len("".join(row)) > max_characters
 
 
 def _read_table(data: DataOptions, file: TextFile, tally: FilterCounts) -> Iterator[tuple[list[str], list[str]]]:

@@ -17,7 +17,6 @@ class FilterCounts:
     """Pairs read and dropped from one input.
 
     Attributes:
-        read: pairs read.
         dropped: reason -> pairs that a filter dropped.
         noticed: kind of fault -> occurrences in text that was kept.
     """
@@ -38,7 +37,7 @@ class FilterCounts:
     def plus(self, other: FilterCounts) -> FilterCounts:
         """The sum of both counts."""
         return FilterCounts(
-            self.read + other.read, _sum(self.dropped, other.dropped), _sum(self.noticed, other.noticed)
+            self.read + other.read, summed(self.dropped, other.dropped), summed(self.noticed, other.noticed)
         )
 
     def summary(self) -> str:
@@ -47,7 +46,13 @@ class FilterCounts:
         return f"{dropped}; noticed: {_listed(self.noticed)}" if self.noticed else dropped
 
 
-def _sum(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+def counts_from_dict(content: Mapping[str, Any]) -> dict[str, FilterCounts]:
+    """Input -> its counts, from the values of a JSON file; the first stores noticed nothing."""
+    return {name: FilterCounts(**{"noticed": {}, **counts}) for name, counts in content.items()}
+
+
+def summed(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    """The sum of the counts of each name."""
     return {name: left.get(name, 0) + right.get(name, 0) for name in left | right}
 
 
@@ -63,7 +68,6 @@ class SideReport:
     """One side of the training part.
 
     Attributes:
-        language: code of the language.
         words: vocabulary size, including the four special tokens.
         distinct: distinct tokens of the training part, before the vocabulary was limited.
         tokens: tokens of the training part, without ``<eos>``.
@@ -79,6 +83,11 @@ class SideReport:
     unknown: float
     lengths: dict[int, int]
     cut: int | None
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> SideReport:
+        """A report from the values of a JSON file."""
+        return cls(**{**content, "lengths": {int(p): int(length) for p, length in content["lengths"].items()}})
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,8 @@ class CorpusReport:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CorpusReport:
         """The inverse of ``as_dict``; accepts the string keys of a JSON file."""
-        inputs = {name: _tally(tally) for name, tally in content["inputs"].items()}
-        sides = _side(content["source"]), _side(content["target"])
+        sides = SideReport.from_dict(content["source"]), SideReport.from_dict(content["target"])
+        inputs = counts_from_dict(content["inputs"])
         return cls(inputs, dict(content["kept"]), *sides, tuple(content.get("warnings", ())))
 
 
@@ -143,12 +152,3 @@ def length_percentile(counts: NDArray[np.int64], percentile: float) -> int:
 def length_percentiles(counts: NDArray[np.int64]) -> dict[int, int]:
     """Percentile -> length. counts: see ``length_percentile``."""
     return {p: length_percentile(counts, p) for p in PERCENTILES}
-
-
-def _tally(content: Mapping[str, Any]) -> FilterCounts:
-    return FilterCounts(content["read"], dict(content["dropped"]), dict(content.get("noticed", {})))
-
-
-def _side(content: Mapping[str, Any]) -> SideReport:
-    lengths = {int(p): int(length) for p, length in content["lengths"].items()}
-    return SideReport(**{**content, "lengths": lengths})

@@ -5,59 +5,33 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-SCRIPTS = {
-    "arabic": ("ARABIC",),
-    "armenian": ("ARMENIAN",),
-    "bengali": ("BENGALI",),
-    "cyrillic": ("CYRILLIC",),
-    "devanagari": ("DEVANAGARI",),
-    "ethiopic": ("ETHIOPIC",),
-    "georgian": ("GEORGIAN",),
-    "greek": ("GREEK",),
-    "gujarati": ("GUJARATI",),
-    "gurmukhi": ("GURMUKHI",),
+_NAMES = """
+arabic armenian bengali cyrillic devanagari ethiopic georgian greek gujarati gurmukhi hangul hebrew hiragana
+kannada khmer lao malayalam mongolian myanmar sinhala tamil telugu thai tibetan
+"""
+SCRIPTS = {name: (name.upper(),) for name in _NAMES.split()} | {
     "han": ("CJK", "IDEOGRAPHIC"),
-    "hangul": ("HANGUL",),
-    "hebrew": ("HEBREW",),
-    "hiragana": ("HIRAGANA",),
-    "kannada": ("KANNADA",),
     "katakana": ("KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH"),
-    "khmer": ("KHMER",),
-    "lao": ("LAO",),
     "latin": ("LATIN", "FULLWIDTH", "FEMININE", "MASCULINE"),
-    "malayalam": ("MALAYALAM",),
-    "mongolian": ("MONGOLIAN",),
-    "myanmar": ("MYANMAR",),
-    "sinhala": ("SINHALA",),
-    "tamil": ("TAMIL",),
-    "telugu": ("TELUGU",),
-    "thai": ("THAI",),
-    "tibetan": ("TIBETAN",),
 }
 """Script -> first words of the Unicode names of its letters."""
 
 
-class ScriptTest:
+class ScriptTest(dict[str, int]):
     """Whether at least half of a text's letters belong to the given scripts.
 
-    Digits, marks and emoji do not count; a text without letters passes.
+    Digits, marks and emoji do not count; a text without letters passes. As a dictionary, it caches the vote of each
+    character: 1 for a letter of the scripts, -1 for another letter, else 0.
 
     Args:
         scripts: keys of ``SCRIPTS``.
     """
 
     def __init__(self, scripts: Sequence[str]) -> None:
-        self._votes = _Votes(scripts)
+        self._prefixes = {prefix for script in scripts for prefix in SCRIPTS[script]}
 
     def __call__(self, text: str) -> bool:
-        return sum(map(self._votes.__getitem__, text)) >= 0
-
-
-class _Votes(dict[str, int]):
-    """Character -> 1 for a letter of the scripts, -1 for another letter, else 0. Caches each character."""
-
-    def __init__(self, scripts: Sequence[str]) -> None:
-        self._prefixes = {prefix for script in scripts for prefix in SCRIPTS[script]}
+        return sum(map(self.__getitem__, text)) >= 0
 
     def __missing__(self, character: str) -> int:
         if not unicodedata.category(character).startswith("L"):

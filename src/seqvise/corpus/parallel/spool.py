@@ -81,7 +81,6 @@ def find_pair_joins(
 
     Args:
         before, after, glued: as for ``find_joins``.
-        joins: result of ``find_joins``.
         letters: (V,) whether a word consists of letters.
     """
     size = len(letters)

@@ -101,7 +101,6 @@ class TokenStore:
     """A prepared corpus.
 
     Attributes:
-        path: folder of the store.
         manifest: fingerprint, files, checksums and report.
         source, target: codecs of the two sides.
         sampling: smoothing of sub-word sampling in training, see ``Pieces.sample``; None reads the stored, most

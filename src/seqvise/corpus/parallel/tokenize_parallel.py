@@ -76,7 +76,6 @@ class TokenizerSpec:
     """Settings from which a process builds the tokenizers of both sides.
 
     Attributes:
-        options: options of the tokenizers.
         languages: two-letter codes of source and target.
         models: sub-word models of source and target; None for other tokenizers.
     """

@@ -42,7 +42,6 @@ class Nominal:
     """A subject or an object: a pronoun or a noun phrase.
 
     Attributes:
-        text: its words.
         person: 0 to 5, from « je » to « ils ».
         feminine: participles and adjectives that agree with it take their feminine form.
         pronoun: it is a personal pronoun, which moves after the verb in a question.

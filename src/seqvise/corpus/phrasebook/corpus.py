@@ -7,6 +7,7 @@ language renders this meaning with its own agreement and word order (``french``,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain, zip_longest
 
 from seqvise.corpus.phrasebook import english, french
@@ -28,6 +29,12 @@ def phrasebook_pairs() -> Iterator[tuple[str, str]]:
         if pair is not None and pair[0] not in seen:
             seen.add(pair[0])
             yield pair
+
+
+@cache
+def cached_pairs() -> tuple[tuple[str, str], ...]:
+    """``phrasebook_pairs``, generated once per process: a store needs them for its fingerprint and for its content."""
+    return tuple(phrasebook_pairs())
 
 
 def _pairs(rule: Rule) -> Iterator[tuple[str, str]]:

@@ -21,25 +21,9 @@ from seqvise.corpus.phrasebook.nominals import (
 from seqvise.dice import Dice
 
 EVENTS = (Tense.PRESENT, Tense.PAST, Tense.FUTURE)
-TIMES = {
-    Tense.PRESENT: (
-        Phrase("le matin", "in the morning"),
-        Phrase("chaque jour", "every day"),
-        Phrase("le dimanche", "on Sundays"),
-    ),
-    Tense.PAST: (
-        Phrase("hier", "yesterday"),
-        Phrase("ce matin", "this morning"),
-        Phrase("la semaine dernière", "last week"),
-    ),
-    Tense.IMPERFECT: (Phrase("à midi", "at noon"), Phrase("hier soir", "last night")),
-    Tense.FUTURE: (
-        Phrase("demain", "tomorrow"),
-        Phrase("ce soir", "this evening"),
-        Phrase("la semaine prochaine", "next week"),
-    ),
-}
-NOW = (Phrase("maintenant", "now"), Phrase("aujourd'hui", "today"))
+_TIMES = lexicon.read_table("times", lambda row: Phrase(**row))
+TIMES = {tense: _TIMES[tense.name.lower()] for tense in Tense}
+NOW = _TIMES["now"]
 
 
 def subject(dice: Dice) -> Nominal:

@@ -364,42 +364,6 @@ def opinion(dice: Dice) -> Phrase:
     return Phrase(french.question(belief, Form.EST_CE_QUE), english.question(belief))
 
 
-RULES: tuple[Rule, ...] = (
-    activity,
-    circumstance,
-    action,
-    circumstance_of_action,
-    object_asked,
-    person_asked,
-    residence,
-    companion_asked,
-    beneficiary_asked,
-    actor_asked,
-    choice_asked,
-    amount_asked,
-    encounter,
-    clitic,
-    habit,
-    mood,
-    comparison,
-    whereabouts,
-    colour,
-    is_it_coloured,
-    price,
-    age,
-    name,
-    owner_asked,
-    presence,
-    amount_present,
-    having,
-    ability,
-    journey,
-    place_of_activity,
-    knowledge,
-    opinion,
-)
-
-
 def _counted(nouns: tuple[Noun, ...]) -> tuple[Noun, ...]:
     return tuple(noun for noun in nouns if noun.counted) or nouns
 
@@ -412,3 +376,12 @@ def _verb_form(clause: Clause) -> str:
     """The verb alone, for questions in which the French subject follows it without a pronoun."""
     bare = replace(clause, subject=replace(clause.subject, text=NOTHING))
     return french.statement(bare)
+
+
+RULES: tuple[Rule, ...] = (
+    *(activity, circumstance, action, circumstance_of_action, object_asked, person_asked, residence, companion_asked),
+    *(beneficiary_asked, actor_asked, choice_asked, amount_asked, encounter, clitic, habit, mood, comparison),
+    *(whereabouts, colour, is_it_coloured, price, age, name, owner_asked, presence, amount_present, having),
+    *(ability, journey, place_of_activity, knowledge, opinion),
+)
+"""In the order of their pairs in the corpus."""

@@ -66,7 +66,6 @@ class TextCodec:
 
     Attributes:
         language: two-letter code.
-        options: options of the tokenizer.
         vocabulary: the words that have an id.
         model: sentencepiece: bytes of the model file, which decoding needs too; else None.
         backwards: ids and words are in reverse order, from the last word of a text to the first; text is not.

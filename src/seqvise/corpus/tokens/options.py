@@ -11,6 +11,9 @@ from seqvise.options import NODE, Options, Problem, at_least, one_of
 TOKENIZERS = ("spacy", "words", "spaces", "chars", "sentencepiece")
 ALGORITHMS = ("unigram", "bpe")
 CASES = ("lower", "marked", "marked_all", "keep")
+WORDS = "words"
+UNITS = {"chars": "characters", "sentencepiece": "sub-words"}
+"""Name of the tokens of a tokenizer that does not split text into words."""
 REVISIONS = (1, 2)
 """Revisions of the rules that tokenize and detokenize text. Revision 2 drops lines without a letter, number or sign
 and learns which pairs of words are joined."""
@@ -30,6 +33,11 @@ class TokenizerOptions(Options):
     coverage: float = 1.0  # sentencepiece: fraction of the characters of the training part that are in the vocabulary
     sampling: float | None = None  # sentencepiece: training samples another segmentation each epoch
     revision: int = field(default=REVISIONS[-1], compare=False)  # of the rules; all of them split text the same way
+
+    @property
+    def units(self) -> str:
+        """Name of the tokens: words, sub-words or characters."""
+        return UNITS.get(self.name, WORDS)
 
     def validate(self) -> Iterator[Problem]:
         yield from one_of(self, name=TOKENIZERS, case=CASES, revision=REVISIONS)

@@ -49,10 +49,8 @@ class SampledColumn:
     """One side of the training part, in segmentations determined by (seed, epoch, row).
 
     Attributes:
-        codec: codec of the side.
         lines: raw text of the side.
         alpha: see ``Pieces.sample``.
-        seed: seed of the draws.
         max_length: maximum length of a sentence in ids, with ``EOS``; None: no truncation.
     """
 

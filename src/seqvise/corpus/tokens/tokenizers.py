@@ -66,7 +66,6 @@ class Tokens(NamedTuple):
     """The words of a text.
 
     Attributes:
-        words: the words in order.
         spaced: for each word, whether a space follows it in the text; False for a ``t_up`` mark.
     """
 

@@ -47,7 +47,6 @@ class Brush:
 
     Args:
         image: in mode RGB, at a multiple of the final size for antialiasing.
-        placement: the object's placement.
     """
 
     def __init__(self, image: Image, placement: Placement) -> None:

@@ -18,7 +18,6 @@ class PictureClass:
 
     Attributes:
         quality: a pattern, a colour, or an additional part.
-        thing: the object.
     """
 
     quality: str

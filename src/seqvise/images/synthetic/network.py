@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -104,12 +104,9 @@ def augmented(images: Tensor) -> Tensor:
     """Augments pictures (B, 3, H, W): random shifts with replicated borders, and random horizontal flips."""
     mirrored = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
     padded = F.pad(mirrored.float(), (MAX_SHIFT,) * 4, mode="replicate").to(torch.uint8)
-    return torch.stack(list(_shifted(padded, *images.shape[2:])))
-
-
-def _shifted(padded: Tensor, height: int, width: int) -> Iterator[Tensor]:
-    offsets = torch.randint(2 * MAX_SHIFT + 1, (len(padded), 2)).tolist()
-    return (image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets, strict=True))
+    offsets, (height, width) = torch.randint(2 * MAX_SHIFT + 1, (len(padded), 2)).tolist(), images.shape[2:]
+    pairs = zip(padded, offsets, strict=True)
+    return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in pairs])
 
 
 def _step(network: PicturesNetwork, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
@@ -134,11 +131,7 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
     """Trains a network on the training part of a split, and saves it as ``cache/pictures/network-<hash>.pt``.
 
     The hash covers everything that determines the weights; an existing file is reused. The file has no classifier,
-    which would only have the labels of training.
-
-    Args:
-        split: the split of the built-in pictures.
-        seed: seed of weights and data order.
+    which would only have the labels of training. seed: seed of weights and data order.
     """
     training = split.images.select(split.rows["train"])
     hyperparameters = [WIDTHS, EPOCHS, BATCH, RATE, DECAY, MAX_SHIFT]
@@ -148,17 +141,16 @@ def weights_file(split: ImageSplit, cache: Path, seed: int, progress: Progress |
         if not file.exists():
             remove_stale(file)
             network = train_network(*_tensors(training), seed, progress=progress)
-            _report(network, split.images.select(split.rows["valid"]))
+            valid = split.images.select(split.rows["valid"])
+            share = 100 * accuracy(network, *_tensors(valid))
+            log.info(
+                "pictures: the backbone predicts the label of %.1f %% of %d validation pictures", share, len(valid)
+            )
             weights = {key: value for key, value in network.state_dict().items() if not key.startswith("classifier.")}
             with atomic_write(file) as temporary:
                 torch.save(weights, temporary)
                 stamp_archive(temporary)
     return file
-
-
-def _report(network: PicturesNetwork, images: ImageList) -> None:
-    share = accuracy(network, *_tensors(images))
-    log.info("pictures: the backbone predicts the label of %.1f %% of %d validation pictures", 100 * share, len(images))
 
 
 def _tensors(images: ImageList) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from seqvise.files import digest, write_text
 from seqvise.images.synthetic.classes import CLASSES, COLOURS, PARTS, PictureClass
 from seqvise.vectors.options import VectorOptions
 from seqvise.vectors.train import trained_vectors
-from seqvise.vectors.words import WordVectors
 
 SENTENCES = 40_000
 _AN = re.compile(r"\ba(?= [aeiou])")
@@ -41,134 +41,16 @@ class Trait:
     actions: tuple[str, ...]
 
 
-def _trait(kinds: str, locations: str, features: str, actions: str) -> Trait:
-    """Parses comma-separated texts."""
-    return Trait(*(tuple(entry.strip() for entry in text.split(",")) for text in (kinds, locations, features, actions)))
+def _traits() -> dict[str, Trait]:
+    """Name of a thing or a quality -> phrases, from a table of comma-separated phrases."""
+    text = resources.files("seqvise.images").joinpath("data/pictures.tsv").read_text("utf-8")
+    rows = (line.split("\t") for line in text.splitlines()[1:])
+    return {name: Trait(*(tuple(phrases.split(", ")) for phrases in columns)) for name, *columns in rows}
 
 
-THINGS = {
-    "cup": _trait(
-        "cup, mug, dish",
-        "in the kitchen, on the table, on a saucer",
-        "handle, rim, porcelain",
-        "holds tea, is filled with coffee, is washed and dried",
-    ),
-    "fish": _trait(
-        "fish, swimmer",
-        "in the sea, in the aquarium, under water",
-        "fins, scales, gills",
-        "swims, breathes under water, lays eggs",
-    ),
-    "hat": _trait(
-        "hat, clothing",
-        "on the head, in the wardrobe, on a hook",
-        "brim, crown, felt",
-        "is worn, keeps the head warm, is put on and taken off",
-    ),
-    "kite": _trait(
-        "kite, toy",
-        "above the meadow, on a string, over the beach",
-        "tail, paper, bows",
-        "is held by children, tugs at its string, dances in the breeze",
-    ),
-    "boat": _trait(
-        "boat, ship, vessel",
-        "on the lake, in the harbour, at the pier",
-        "hull, keel, deck",
-        "floats, carries sailors, is anchored",
-    ),
-    "chair": _trait(
-        "chair, seat, furniture",
-        "at the desk, in the dining room, beside the stool",
-        "legs, backrest, cushion",
-        "is sat upon, stands on four feet, is pulled up",
-    ),
-    "house": _trait(
-        "house, home, building",
-        "in the village, in the street, beside the neighbours",
-        "roof, door, window, walls",
-        "shelters a family, is built of brick, has many rooms",
-    ),
-    "sled": _trait(
-        "sled, sledge",
-        "on the snow, on the slope, in winter",
-        "runners, planks, rope",
-        "slides, glides over ice, is pulled by dogs",
-    ),
-    "bird": _trait(
-        "bird, animal, songster",
-        "in the nest, on the branch, in the cage",
-        "beak, feathers, claws",
-        "sings, hatches, pecks at seeds",
-    ),
-    "flower": _trait(
-        "flower, blossom, plant",
-        "in the garden, in the vase, in the bouquet",
-        "petals, stalk, pollen",
-        "blooms, is visited by bees, smells sweet",
-    ),
-    "mushroom": _trait(
-        "mushroom, fungus",
-        "in the forest, under the oak, on the moss",
-        "cap, stem, spores",
-        "grows after rain, is gathered in baskets, may be poisonous",
-    ),
-    "star": _trait(
-        "star, ornament",
-        "in the night, in the heavens, on the fir tree",
-        "points, rays, tips",
-        "twinkles, shines, guides the wanderer",
-    ),
-}
-"""Name of a thing -> phrases."""
-
-QUALITIES = {
-    "checkered": _trait(
-        "checkered, chequered", "like a chessboard, like a tablecloth", "squares, checks, tiles",
-        "alternates from square to square, looks like a chess game",
-    ),
-    "dotted": _trait(
-        "dotted, spotted", "like a ladybird, like a domino", "dots, spots, circles",
-        "is sprinkled with dots, looks like a ladybird",
-    ),
-    "striped": _trait(
-        "striped, banded", "like a zebra, like a tiger", "stripes, bands, lines",
-        "is covered with stripes, looks like a zebra",
-    ),
-    "zigzag": _trait(
-        "zigzag, jagged", "like lightning, like a saw", "zigzags, teeth, angles",
-        "goes up and down in angles, looks like lightning",
-    ),
-    "engine": _trait(
-        "engine, motor, machine", "at full throttle, with a roar", "pistons, cylinders, exhaust",
-        "burns fuel, roars and smokes, is driven by pistons",
-    ),
-    "sail": _trait(
-        "sail, canvas", "before the wind, in a gale", "mast, rigging, cloth",
-        "is driven by the wind, tacks against the wind, hoists its canvas",
-    ),
-    "wheel": _trait(
-        "wheel, tyre", "on the road, along the track", "spokes, axle, hub",
-        "rolls, turns round and round, has air in its tyres",
-    ),
-    "wing": _trait(
-        "wing, pinion", "in the air, above the clouds", "plumes, pinfeathers, quills",
-        "flies, takes off, flaps and soars",
-    ),
-    "blue": _trait(
-        "blue, azure", "like the sky, like a sapphire", "blueness, indigo",
-        "is coloured like the sky, shows an azure hue",
-    ),
-    "red": _trait(
-        "red, scarlet", "like blood, like a ruby", "redness, crimson",
-        "is coloured like blood, shows a scarlet hue",
-    ),
-    "yellow": _trait(
-        "yellow, golden", "like a lemon, like butter", "yellowness, amber",
-        "is coloured like a lemon, shows a golden hue",
-    ),
-}  # fmt: skip
-"""Name of a quality -> phrases."""
+_TRAITS = _traits()
+THINGS = {label.thing: _TRAITS[label.thing] for label in CLASSES}
+QUALITIES = {label.quality: _TRAITS[label.quality] for label in CLASSES}
 
 Rule = Callable[[PictureClass, Dice], str]
 
@@ -248,14 +130,11 @@ def vectors_file(options: VectorOptions, cache: Path) -> Path:
         UserError: fastText is not installed, or has no vectors for the options.
     """
     words = [word for word, _ in Counter(chain.from_iterable(pictures_text())).most_common()]
-    text = _as_text(trained_vectors(pictures_text, words, options.dim, options.trained, cache))
+    vectors = trained_vectors(pictures_text, words, options.dim, options.trained, cache)
+    rows = zip(vectors.words, vectors.matrix, strict=True)
+    lines = (f"{word} {' '.join(f'{value:.6g}' for value in row)}" for word, row in rows)
+    text = "\n".join([f"{len(vectors.words)} {vectors.dim}", *lines, ""])
     file = cache / "pictures" / f"words-{digest(text)}.vec"
     if not file.exists() or file.read_bytes() != text.encode():
         write_text(file, text)
     return file
-
-
-def _as_text(vectors: WordVectors) -> str:
-    rows = zip(vectors.words, vectors.matrix, strict=True)
-    lines = (f"{word} {' '.join(f'{value:.6g}' for value in row)}" for word, row in rows)
-    return "\n".join([f"{len(vectors.words)} {vectors.dim}", *lines, ""])

@@ -21,7 +21,7 @@ from seqvise.models.awd_lstm.options import ClassifierOptions
 from seqvise.models.devise.model import SteadyBatchNorm
 from seqvise.models.interface import SourceBatch
 from seqvise.models.kernels.dropout import dropout
-from seqvise.models.recurrent.pooling import pool_concat
+from seqvise.models.recurrent.encoder import pool_concat
 
 POOLED = 3
 """Number of concatenated poolings: last, maximum, mean."""

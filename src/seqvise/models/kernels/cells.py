@@ -1,6 +1,8 @@
-"""One step of a recurrent cell, from the products with its weights.
+"""One step of a recurrent cell, from the products with its weights; and a fast hyperbolic tangent for CPUs.
 
-The gradients are written by hand: autograd would fill and add a whole (N, G) tensor for each slice of the gates.
+The gradients of a cell are written by hand: autograd would fill and add a whole (N, G) tensor for each slice of the
+gates. In float32 on a CPU, ``torch.tanh`` takes six times as long as ``torch.sigmoid``. Additive attention computes a
+tanh for every query, source step and hidden unit.
 """
 
 from __future__ import annotations
@@ -11,7 +13,32 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqvise.models.kernels.activations import tanh
+
+def tanh(values: Tensor) -> Tensor:
+    """``tanh x``, computed as ``2 sigmoid(2 x) - 1`` in float32 on a CPU.
+
+    The absolute error is at most 2e-7. Near 0 the relative error is larger than that of ``torch.tanh``.
+    """
+    if not _is_slow(values):
+        return torch.tanh(values)
+    if torch.is_grad_enabled() and values.requires_grad:
+        result: Tensor = _Tanh.apply(values)
+        return result
+    return _by_sigmoid(values + values)
+
+
+def tanh_(values: Tensor) -> Tensor:
+    """In-place ``tanh`` without gradient."""
+    return _by_sigmoid(values.mul_(2)) if _is_slow(values) else values.tanh_()
+
+
+def _is_slow(values: Tensor) -> bool:
+    return values.device.type == "cpu" and values.dtype == torch.float32
+
+
+def _by_sigmoid(doubled: Tensor) -> Tensor:
+    """In place; takes twice the argument of the tanh."""
+    return doubled.sigmoid_().mul_(2).sub_(1)
 
 
 def gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
@@ -61,6 +88,21 @@ def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     new_cell = torch.addcmul(forget_gate * cell, input_gate, candidate)
     tanh_cell = tanh(new_cell)
     return output_gate * tanh_cell, new_cell, activated, tanh_cell
+
+
+class _Tanh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        result = _by_sigmoid(values + values)
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (result,) = ctx.saved_tensors
+        product: Tensor = torch.ops.aten.tanh_backward(grad, result)
+        return product
 
 
 class _GruStep(torch.autograd.Function):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqvise.models.kernels.activations import tanh, tanh_
+from seqvise.models.kernels.cells import tanh, tanh_
 
 
 def gru_scan(gates: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

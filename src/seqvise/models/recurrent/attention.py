@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from seqvise.models.kernels.activations import tanh
+from seqvise.models.kernels.cells import tanh
 from seqvise.models.kernels.step_linear import MakeProduct, Product
 from seqvise.models.recurrent.options import RecurrentOptions
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -59,6 +63,12 @@ class Generator(nn.Module):
         The arguments are those of ``loss``.
         """
         return linear_scores(outputs, self.weight, self.bias, targets, chunk, dtype)
+
+
+def projection_loss(generator: Projection) -> Callable[..., Tensor]:
+    """The ``loss`` of a projection; that of ``Generator`` for a projection that only has a weight and a bias."""
+    default = partial(Generator.loss, cast(Generator, generator))
+    return cast(Callable[..., Tensor], getattr(generator, "loss", default))
 
 
 class WordPicker:

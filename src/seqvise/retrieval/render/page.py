@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from importlib import resources
 from math import degrees
 from pathlib import Path
+from string import Template
 
 from rich.console import Console
 from rich.table import Table
@@ -33,15 +35,14 @@ def show(answers: Sequence[Answer], console: Console) -> None:
 def _terminal_table(answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     titled = any(hit.title for hit in answer.hits)
-    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     table.add_column("", justify="right")
-    for head in scores:
+    for head in answer.scores:
         table.add_column(head, justify="right")
     for head in ("title", "name") if titled else ("name",):
         table.add_column(head, overflow="fold")
     for rank, hit in enumerate(answer.hits, 1):
         names = (hit.title, hit.name) if titled else (hit.name,)
-        values = [f"{getattr(hit, head):.3f}" for head in scores]
+        values = [f"{getattr(hit, head):.3f}" for head in answer.scores]
         table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
     return table
 
@@ -50,19 +51,6 @@ SIZE = 200
 """Pixels of an image's longer side."""
 MAX_SUSPECTS = 200
 """Maximum number of suspects on a page."""
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; overflow-wrap: anywhere; }
-.note, small { color: #767676; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); gap: 1rem; }
-figure { margin: 0; } figure.query { outline: 2px solid #8a8a8a; outline-offset: 5px; }
-.frame { align-items: center; background: #8881; display: flex; height: 200px; justify-content: center; }
-.frame img { max-height: 100%; max-width: 100%; }
-figcaption { overflow-wrap: anywhere; padding-top: .3rem; } figcaption small { display: block; }
-table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; }
-td.number { font-variant-numeric: tabular-nums; text-align: right; }
-""".strip()
 
 
 def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
@@ -70,7 +58,6 @@ def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
 
     Args:
         answers: images are shown as thumbnails, words as a table.
-        path: the HTML file.
         about: a sentence about the run and the index.
     """
     parts = [_head("Search", about)]
@@ -135,13 +122,12 @@ def _grid(figures: Iterable[str]) -> str:
 
 
 def _table(answer: Answer) -> str:
-    scores = ("score", "cosine") if answer.calibrated else ("cosine",)
     rows = []
     for rank, hit in enumerate(answer.hits, 1):
-        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in scores))
+        values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in answer.scores))
         cells = [f'<td class="number">{value}</td>' for value in values]
         rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("", *scores, "title", "name"))
+    head = "".join(f"<th>{name}</th>" for name in ("", *answer.scores, "title", "name"))
     return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
 
 
@@ -153,8 +139,5 @@ def _document(title: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
     # Paths that are not UTF-8 have characters that an HTML file cannot contain.
     clean = body.encode("utf-8", "replace").decode()
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n{clean}\n</body>\n</html>\n"
-    )
+    template = resources.files("seqvise.retrieval.render").joinpath("page.html").read_text("utf-8")
+    return Template(template).substitute(title=escape(title), body=clean)

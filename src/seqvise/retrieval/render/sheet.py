@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from seqvise.outputs import write_output
 from seqvise.retrieval.render.thumbnails import enlarged, thumbnail
-from seqvise.retrieval.results import Answer, Hit
+from seqvise.retrieval.results import Answer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,26 +38,19 @@ class _Tile:
 
 def write_sheet(answers: Sequence[Answer], path: Path) -> None:
     """Draws result images as a PNG file, with titles and cosines below; a query image comes first and is framed."""
-    rows = [(_title(answer), _tiles(answer)) for answer in answers]
     content = BytesIO()
-    _draw(rows).save(content, "PNG")
+    _draw([_row(answer) for answer in answers]).save(content, "PNG")
     write_output(path, content.getvalue())
 
 
-def _title(answer: Answer) -> str:
-    """The query's text; for an image, the end of its path, since long titles are truncated at the end."""
-    image = answer.query.image
-    return answer.query.text if image is None else "/".join(image.parts[-2:])
-
-
-def _tiles(answer: Answer) -> list[_Tile]:
-    query_tiles = [] if answer.query.image is None else [_Tile(answer.query.image, "query", "", framed=True)]
-    return query_tiles + [_tile(hit) for hit in answer.hits if hit.file is not None]
-
-
-def _tile(hit: Hit) -> _Tile:
-    assert hit.file is not None
-    return _Tile(hit.file, hit.title or hit.name, f"{hit.cosine:.3f}")
+def _row(answer: Answer) -> tuple[str, list[_Tile]]:
+    """The title and the images of a query's row."""
+    query, hits = answer.query, [(hit, hit.file) for hit in answer.hits if hit.file is not None]
+    tiles = [_Tile(file, hit.title or hit.name, f"{hit.cosine:.3f}") for hit, file in hits]
+    if query.image is None:
+        return query.text, tiles
+    # Long titles are truncated at the end, so the title is the end of the path.
+    return "/".join(query.image.parts[-2:]), [_Tile(query.image, "query", "", framed=True), *tiles]
 
 
 def _draw(rows: Sequence[tuple[str, list[_Tile]]]) -> Image:

@@ -1,11 +1,13 @@
-"""`data.download` and `vectors.download`: the files they fetch, and the messages without them."""
+"""`data.download` and `vectors.download`: the files they fetch, when, and the messages without them."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from seqvise.config.options import Config
 from seqvise.config.schema import typed
 from seqvise.config.validate import validate_data
 from seqvise.corpus.parallel.options import DataOptions
+from seqvise.download.catalogue import CORPORA
 from seqvise.download.sources import Source
 from seqvise.errors import UserError
-from seqvise.training.download import corpus_files, fetch_missing
+from seqvise.training.acquire import acquire, corpus_files, fetch_missing
 from tests.download.archives import zipped
 from tests.download.server import file, running
 
@@ -46,9 +49,13 @@ def config(*words: str) -> Config:
     return typed(cfg)
 
 
-def prepare(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["seqvise", "prepare", *words])
+def seqvise(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["seqvise", *words])
     return main()
+
+
+def prepare(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    return seqvise(monkeypatch, "prepare", *words)
 
 
 def test_an_archive_put_there_by_hand_is_prepared(
@@ -177,3 +184,77 @@ def test_a_missing_vector_file_names_the_word(tmp_path: Path) -> None:
         with pytest.raises(UserError) as error:
             check_files(VectorOptions(name="fasttext", source=str(tmp_path / name)), 300)
         assert error.value.messages[0].endswith(f"there is no such file.{ending}")
+
+
+TINY = ["model=rnn", "model.embedding=4", "model.encoder_hidden=4", "model.decoder_hidden=4", "trainer=cpu"]
+RUN = [*TINY, "data=tatoeba", "data.download=true", "logger=none", "hydra.run.dir=run"]
+
+
+def test_racing_processes_download_each_file_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as server:
+        names = [f"{part}.{language}" for part in ("train", "val") for language in ("fr", "en")]
+        side = file(gzip.compress(b"une phrase\n"))
+        sources = tuple(Source(server.serve(f"/{name}.gz", side), (f"{name}.gz",)) for name in names)
+        monkeypatch.setitem(CORPORA, "multi30k", sources)
+        wanted = config("data=multi30k", "data.root=raw", "data.download=true", "data.test=null")
+        (here / "raw").mkdir()
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(acquire, [wanted] * 4)) == [wanted] * 4
+        assert sorted(path for path, _, _ in server.requests) == sorted(f"/{name}.gz" for name in names)
+
+
+def test_training_acquires_its_data_once_and_before_it_fits(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqvise.training import acquire as module
+    from seqvise.training import fit
+
+    calls = list[tuple[str, Config]]()
+    acquired = config("data=phrasebook", "seed=7")
+
+    def acquiring(wanted: Config) -> Config:
+        assert (here / "run" / "config.yaml").is_file()
+        calls.append(("acquire", wanted))
+        return acquired
+
+    def fitting(trained: Config, *_: object) -> dict[str, float]:
+        calls.append(("fit", trained))
+        return {}
+
+    monkeypatch.setattr(module, "acquire", acquiring)
+    monkeypatch.setattr(fit, "fit", fitting)
+    assert seqvise(monkeypatch, "train", *RUN, "seed=1") == 0
+    assert [name for name, _ in calls] == ["acquire", "fit"]
+    assert calls[0][1].data.name == "tatoeba"
+    assert calls[1][1] is acquired
+
+
+def test_building_and_fitting_download_nothing(here: Path) -> None:
+    from seqvise.runs.directory import RunDirectory
+    from seqvise.training.build import build_job
+
+    (here / "run").mkdir()
+    with pytest.raises(UserError, match=r"fra\.txt.*does not exist"):
+        build_job(config(*RUN[:-1], "seed=1", "paths.run=run"), RunDirectory(here / "run"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_downloads_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = ["vectors=fasttext", "vectors.source=wiki.fr.vec", "vectors.download=true", "vectors.dim=4"]
+    assert seqvise(monkeypatch, "train", *RUN[:-1], *vectors, "dry_run=true") == 2
+    refused = "is missing, and dry_run=true does not download it: run `seqvise prepare` with the other overrides first,"
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqvise: ")] == [
+        f"seqvise: {file} {refused} or remove dry_run=true." for file in ("data/tatoeba/fra-eng.zip", "wiki.fr.vec")
+    ]
+    assert not [path for path in Path().rglob("*") if path.is_file()]
+
+
+def test_a_run_whose_download_failed_is_resumed(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seqvise(monkeypatch, "train", *RUN, "trainer.max_epochs=1") == 2
+    status = json.loads((here / "run" / "status.json").read_text())
+    assert (status["status"], status["interrupted"]) == ("failed", False)
+    assert "fra-eng.zip cannot be downloaded" in status["why"]
+    (here / "data" / "tatoeba" / "fra-eng.zip").write_bytes(zipped(("fra.txt", PAIRS.encode())))
+    capsys.readouterr()
+    assert seqvise(monkeypatch, "train", "resume=run") == 0
+    assert json.loads((here / "run" / "status.json").read_text())["status"] == "ok"
