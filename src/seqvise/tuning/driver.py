@@ -6,14 +6,13 @@ import logging
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from seqvise.errors import UserError
+from seqvise.launching.parent import TERMINATED, recorded_signals
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import suggest
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 """Seconds between two checks of the trials."""
 REFUSALS = 3
-TERMINATED = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
 
@@ -192,19 +190,3 @@ class Driver:
 
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
-
-
-@contextmanager
-def recorded_signals() -> Iterator[list[int]]:
-    """Records SIGINT and SIGTERM within the block instead of ending; yields the signals received so far."""
-    received: list[int] = []
-
-    def on_signal(signum: int, _: FrameType | None) -> None:
-        received.append(signum)
-
-    before = {signum: signal.signal(signum, on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

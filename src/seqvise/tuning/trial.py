@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqvise.files import try_lock, write_text
-from seqvise.launching.parent import SWEEP
+from seqvise.launching.parent import REFUSED, kill_job, start_job
 from seqvise.launching.ranks import describe_exit
 from seqvise.runs.directory import LOCK, STATUS
 from seqvise.tuning.progress import failure_reason, progress, result
@@ -41,17 +39,8 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
         self._stopped_at: float | None = None
-        with log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment, SWEEP: str(os.getpid())},
-                start_new_session=True,
-            )
+        self._popen = start_job(command, log, environment)
 
     def exit_code(self) -> int | None:
         """Exit code, negative after a signal; None while it runs. Kills a process that did not stop in time."""
@@ -69,13 +58,11 @@ class Process:
     def kill(self) -> None:
         """Kills it and all processes that it has started."""
         if self._popen.poll() is None:
-            os.killpg(self._popen.pid, signal.SIGKILL)
+            kill_job(self._popen)
             self._popen.wait()
 
 
 LOG = "trial.log"
-REFUSED = 2
-"""Exit code of a command whose input was invalid."""
 Command = Callable[[Mapping[str, Value], int | None, Path], list[str]]
 """Returns the command that trains with values and a seed in a folder, or resumes the run in it."""
 
