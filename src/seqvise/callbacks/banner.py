@@ -136,7 +136,6 @@ class Banner(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Prints the plan on the first rank only."""
         if trainer.is_global_zero:
             plan = training_plan(trainer, pl_module, trainer.train_dataloader, trainer.optimizers[0])
             print(banner(plan), file=sys.stderr, flush=True)

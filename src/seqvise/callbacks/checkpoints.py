@@ -78,7 +78,6 @@ class Checkpoints(ModelCheckpoint):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the state with paths in the current folder."""
         folder = Path(str(self.dirpath))
         moved = {name: _in_folder(folder, state_dict[name]) for name in PATHS}
         best = {_in_folder(folder, path): score for path, score in state_dict["best_k_models"].items()}

@@ -45,7 +45,6 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Updates the best value."""
         value = trainer.callback_metrics.get(self._metric)
         if value is None or not pl_module.hparams_initial or not is_fit_validation(trainer):
             return
@@ -56,12 +55,10 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far."""
         return {"best": self._best}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the best value."""
         self._best = state_dict["best"]
 
 
@@ -81,7 +78,6 @@ class ConfusionPicture(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the file and logs it to TensorBoard."""
         counts = fields_of(pl_module).confusion
         if counts is None or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
@@ -132,7 +128,6 @@ class Dashboard(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the results that the validation stored on the module."""
         if not trainer.is_global_zero or not is_fit_validation(trainer):
             return
         _log_entropy(trainer, pl_module)
@@ -180,7 +175,6 @@ class SampleFile(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the module's ``samples``, if it has any."""
         samples = fields_of(pl_module).samples[: self._count]
         if samples and trainer.is_global_zero and is_fit_validation(trainer):
             write_text(self._path, samples_text(samples))

@@ -83,7 +83,6 @@ class RangeTestCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Sets the step's rate."""
         options, optimizer = self._options, trainer.optimizers[0]
         rate = options.start * (options.end / options.start) ** (trainer.global_step / (options.steps - 1))
         highest = max(group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups)
@@ -95,7 +94,6 @@ class RangeTestCallback(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Records the loss of a step after its last batch."""
         self._losses.append(float(batch_loss(trainer, outputs)))
         if trainer.global_step == len(self.result.rates):
             self._record(sum(self._losses) / len(self._losses), trainer)

@@ -67,7 +67,6 @@ class StopOnSignal(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves and stops if one of the processes received a signal."""
         loop = trainer.fit_loop.epoch_loop
         if loop._should_accumulate() or not self._stop_requested() or validation_follows(trainer):
             return
@@ -83,12 +82,10 @@ class StopOnSignal(pl.Callback):
 
     @override
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Restores the previous signal handlers."""
         self._restore_handlers()
 
     @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Restores the previous signal handlers."""
         self._restore_handlers()
 
     def _restore_handlers(self) -> None:

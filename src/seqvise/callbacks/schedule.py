@@ -115,7 +115,6 @@ class ScheduleCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """Applies every schedule at the current position of the trainer."""
         position = self.position(trainer)
         for name, curve in self.schedules.items():
             applied = self._apply(name, curve(position), trainer, pl_module)
