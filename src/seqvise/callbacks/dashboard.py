@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.figures import attention_figure, pixels, save
+from seqvise.figures import attention_figure, literal, pixels, save, single_axes
 from seqvise.files import write_text
 from seqvise.plain_text import markdown_text
 from seqvise.tasks.samples import Counts, Sample, fields_of
@@ -94,14 +94,11 @@ def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
         counts: (L, L).
         labels: L names.
     """
-    from matplotlib.figure import Figure
-
     side = min(max(3.0, 1.6 + 0.45 * len(labels)), 14.0)
-    figure = Figure(figsize=(side, side), dpi=100, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(side, side)
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [label.replace("$", r"\$")[:20] for label in labels]
+    names = [literal(label)[:20] for label in labels]
     axes.set_xticks(range(len(names)), names, rotation=55, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")

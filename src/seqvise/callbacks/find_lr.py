@@ -17,7 +17,7 @@ from seqvise.callbacks.options import RangeTestOptions
 from seqvise.callbacks.schedule import scale_rates
 from seqvise.callbacks.throughput import Smoothed
 from seqvise.errors import UserError
-from seqvise.figures import save
+from seqvise.figures import save, single_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,10 +148,7 @@ def find_lr(
 
 def range_figure(result: RangeTest, suggestion: float) -> Figure:
     """The smoothed loss over the rate, with the suggestion marked."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(6.4, 4.0, dpi=120)
     axes.plot(result.rates, result.losses, color="tab:blue", linewidth=1.6)
     loss = result.losses[result.rates.index(suggestion)]
     axes.plot([suggestion], [loss], "o", color="tab:red")

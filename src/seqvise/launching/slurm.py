@@ -11,9 +11,9 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.overrides import key_of
 from seqvise.errors import UserError
-from seqvise.launching.sweep import job_folder
+from seqvise.launching.pool import ALL
+from seqvise.launching.sweep import job_folder, job_trainer
 
 log = logging.getLogger(__name__)
 PLUGIN = "hydra_plugins.hydra_submitit_launcher"
@@ -31,9 +31,6 @@ COMMON = (
     "stderr_to_stdout",
 )
 """Parameters that submitit has for every kind of cluster."""
-SHAPING = ("trainer", "experiment", "debug", "local")
-"""Nodes and groups whose overrides can change the trainer of a single job."""
-ALL = ("auto", "-1")
 
 
 def is_slurm(launcher: Any) -> bool:
@@ -61,7 +58,7 @@ def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -
         )
         messages[sentence] = None
     for overrides in jobs:
-        messages |= dict.fromkeys(mismatches(_trainer(config, overrides, loader), config.hydra.launcher))
+        messages |= dict.fromkeys(mismatches(job_trainer(config, overrides, loader), config.hydra.launcher))
     if messages:
         raise UserError(*messages)
 
@@ -159,11 +156,3 @@ def _processes(devices: Any, gpus: Any) -> int | None:
     if str(devices) in ALL:
         return None if gpus is None else int(gpus)
     return int(devices) if str(devices).isdecimal() else None
-
-
-def _trainer(config: DictConfig, overrides: Sequence[str], loader: Any) -> Any:
-    common = set(map(str, config.hydra.overrides.task))
-    nodes = [key_of(override).partition(".")[0] for override in overrides if override not in common]
-    if not any(name in SHAPING for name in nodes):
-        return config.trainer
-    return loader.load_sweep_config(config, list(overrides)).trainer
