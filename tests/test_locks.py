@@ -97,4 +97,29 @@ def test_an_error_of_the_block_is_raised(tmp_path: Path) -> None:
 def test_no_module_imports_what_windows_lacks() -> None:
     absent = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
     modules = {path: absent.intersection(imported_modules(path)) for path in (ROOT / "src").rglob("*.py")}
-    assert not {path: found for path, found in modules.items() if found}
+    assert not [path for path, imported in modules.items() if imported]
+
+
+def test_commands_start_without_what_windows_lacks() -> None:
+    program = """
+import os, signal, subprocess, sys, tempfile  # imported before their functions vanish
+for name in ("fcntl", "pwd", "grp", "resource", "termios"):
+    sys.modules[name] = None
+for name in ("fork", "killpg", "pread", "pwrite"):
+    delattr(os, name)
+del signal.SIGKILL
+import seqvise.files, seqvise.launching.local, seqvise.launching.ranks, seqvise.tuning.trial
+from seqvise.launching.parent import end_with_parent
+from seqvise.launching.watchdog import Watchdog
+from pathlib import Path
+end_with_parent()
+with tempfile.TemporaryDirectory() as folder:
+    Watchdog(Path(folder), 0, 1.0, print)._write("host 1 0")
+    print((Path(folder) / ".ranks" / "0").read_text().strip())
+from seqvise.cli.main import main
+sys.exit(main(["--help"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("host 1 0\n")
+    assert "seqvise" in done.stdout

@@ -19,7 +19,6 @@ class BestMetrics(pl.Callback):
     """Keeps all metrics of the best validation by the monitored metric, for ``metrics.json``.
 
     Args:
-        metric: the name of the monitored metric.
         mode: ``max`` or ``min``, whether larger or smaller is better.
     """
 

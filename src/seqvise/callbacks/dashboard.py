@@ -67,11 +67,7 @@ MAX_LABELS_WITH_COUNTS = 30
 
 
 class ConfusionPicture(pl.Callback):
-    """Draws the module's ``confusion`` matrix after each validation of a fit. A module without one is skipped.
-
-    Args:
-        path: the PNG file.
-    """
+    """Draws the module's ``confusion`` matrix after each validation of a fit. A module without one is skipped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -160,12 +156,7 @@ def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
 
 
 class SampleFile(pl.Callback):
-    """Replaces a file of translations atomically after each validation of a fit.
-
-    Args:
-        path: the file.
-        count: number of translations to write.
-    """
+    """Replaces a file of translations atomically after each validation of a fit."""
 
     def __init__(self, path: Path, count: int = 8) -> None:
         self._path, self._count = path, count

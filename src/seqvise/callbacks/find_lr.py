@@ -122,7 +122,6 @@ def find_lr(
     Args:
         trainer: used for this test only. Its device, precision, accumulation and clipping apply; its callbacks,
             loggers, validation and limits are removed.
-        task: the module.
         datamodule: the training batches, repeated if an epoch is shorter than the test.
         out: the PNG file of the plot.
         options: range and steps; None for the defaults.

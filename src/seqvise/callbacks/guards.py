@@ -72,11 +72,7 @@ class FiniteLoss(pl.Callback):
 
 
 class MonitorIsLogged(ValidationCallback):
-    """Raises an error after the first validation if it did not log the monitored metric.
-
-    Args:
-        metric: ``monitor.metric``.
-    """
+    """Raises an error after the first validation if it did not log the monitored metric."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric

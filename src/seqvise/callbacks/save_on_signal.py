@@ -26,9 +26,6 @@ class StopOnSignal(pl.Callback):
     All ranks stop after the same step, whichever received the signal. A validation that is due still runs, because it
     saves. This must be the last callback, so that the checkpoint holds the state of the others after the step.
 
-    Args:
-        file: the checkpoint.
-
     Raises:
         KeyboardInterrupt: after Ctrl-C.
         SystemExit: after SIGTERM, with the code 143.

@@ -127,7 +127,6 @@ class ScheduleCallback(pl.Callback):
             state: the state of this callback in the checkpoint.
             batches: batches per epoch on each rank.
             trainer: its limits are used.
-            trained_steps: optimizer steps of the checkpoint.
         """
         self.load_state_dict(state)
         horizon = self._horizon_of(trainer, batches)

@@ -21,9 +21,6 @@ class TrainingSignals(pl.Callback):
 
     The gradient norm is measured before clipping, at logged steps. The speed is the mean since the last log,
     multiplied by the number of ranks; tokens are the module's ``last_tokens``.
-
-    Args:
-        beta: decay of the smoothed loss.
     """
 
     def __init__(self, beta: float = 0.98) -> None:

@@ -38,8 +38,6 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     Args:
         launcher: the plugin with its options, after ``setup``.
-        job_overrides: overrides of each job.
-        first: number of the first job.
 
     Raises:
         UserError: a job needs more devices than are available; no job is started.

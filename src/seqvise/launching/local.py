@@ -33,13 +33,9 @@ class LocalJob:
     """A job to run.
 
     Attributes:
-        number: its index in the sweep.
-        overrides: all its overrides.
         varied: the overrides that the sweep varies.
         argv: arguments of its process, after the command.
-        folder: its run directory.
         devices: number of CUDA devices that it needs.
-        environment: additional environment variables of its process.
         metric: name of the monitored metric.
     """
 
@@ -77,7 +73,6 @@ def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[JobOutc
     After Ctrl-C or SIGTERM the running jobs save and end, and no other is started. A second Ctrl-C kills them.
 
     Args:
-        jobs: all jobs.
         pool: the slots and devices that they share.
         command: the seqvise command that each job runs.
 

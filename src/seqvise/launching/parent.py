@@ -15,6 +15,8 @@ from types import FrameType
 SWEEP = "SEQVISE_SWEEP"
 """Environment variable of a job in a separate process: the process id of the sweep that started it."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Ends a process at once. Windows has only SIGTERM, which does so there."""
 REFUSED = 2
 """Exit code of a job that was refused. A job that had already started has recorded the reason itself."""
 TERMINATED = 128 + signal.SIGTERM
@@ -46,7 +48,7 @@ def kill_job(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         return
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, KILL)
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def end_with_parent() -> None:
     would wait for the others for ever.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
-        _signal_when_parent_ends(os.getppid(), signal.SIGKILL)
+        _signal_when_parent_ends(os.getppid(), KILL)
     elif is_job_process():
         _signal_when_parent_ends(int(os.environ[SWEEP]), signal.SIGTERM)
 

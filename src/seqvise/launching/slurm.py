@@ -43,8 +43,6 @@ def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -
     """Checks that the jobs of a sweep fit what SLURM would start for them.
 
     Args:
-        config: the sweep's, with Hydra's node.
-        jobs: the overrides of each job.
         loader: Hydra's config loader; it composes the config of a job whose trainer may differ.
 
     Raises:
@@ -64,12 +62,7 @@ def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -
 
 
 def mismatches(trainer: Any, launcher: Mapping[str, Any]) -> Iterator[str]:
-    """One sentence for each mismatch between a job's trainer and its SLURM job.
-
-    Args:
-        trainer: the `trainer` node.
-        launcher: the `hydra.launcher` node.
-    """
+    """One sentence for each mismatch between a job's trainer and its SLURM job."""
     tasks, gpus = int(launcher.get("tasks_per_node") or 1), launcher.get("gpus_per_node")
     uses_gpus = trainer.accelerator in ("gpu", "cuda")
     processes = _processes(trainer.devices, gpus)
@@ -100,11 +93,6 @@ def script(launcher: Any) -> str:
 
 def launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """Submits jobs as one array, prints their ids and folders, and waits for all of them.
-
-    Args:
-        launcher: the plugin's launcher, after ``setup``.
-        batch: the overrides of each job.
-        first: number of the first job.
 
     Raises:
         UserError: SLURM rejects the jobs.

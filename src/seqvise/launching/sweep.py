@@ -49,9 +49,6 @@ def job_folder(config: DictConfig, overrides: Sequence[str], number: int, loader
     """The run directory of a job.
 
     Args:
-        config: config of the sweep.
-        overrides: overrides of the job.
-        number: number of the job.
         loader: Hydra's config loader. It composes the job's config only if the folder's name needs it: that is slow.
     """
     sweep = Path(str(config.hydra.sweep.dir))

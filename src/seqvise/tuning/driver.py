@@ -51,13 +51,10 @@ class Driver:
 
     Attributes:
         study: the study, with its sampler and pruner.
-        plan: definition of the study.
         options: number of trials, and of parallel trials.
         folder: receives a run directory for each trial, or for each of its seeds.
-        command: returns the command of a run.
         pool: slots for parallel trials, and the CUDA devices that they share.
         devices_per_trial: number of CUDA devices of a trial.
-        environment: additional environment variables of the trials.
         heartbeat: seconds between two heartbeats of a trial.
         poll: seconds between two checks of the trials.
     """

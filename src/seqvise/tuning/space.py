@@ -89,7 +89,6 @@ class Parameter:
 
     Attributes:
         key: the full name of a key of the config, or of a group.
-        range: its values.
         when: earlier parameters -> their values for which this one is searched.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import time
@@ -12,10 +11,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqvise.files import try_lock, write_text
+from seqvise.files import try_lock
 from seqvise.launching.parent import REFUSED, kill_job, start_job
 from seqvise.launching.ranks import describe_exit
-from seqvise.runs.directory import LOCK, STATUS
+from seqvise.runs.directory import LOCK, record_failure
 from seqvise.tuning.progress import failure_reason, progress, result
 from seqvise.tuning.space import Value
 
@@ -33,7 +32,6 @@ class Process:
     On Linux it also stops when this process is killed.
 
     Args:
-        command: program and arguments.
         log: its output is appended to this file.
         environment: environment variables in addition to those of this process.
     """
@@ -74,7 +72,6 @@ class Outcome:
     Attributes:
         state: ``ok``, ``pruned``, ``failed`` or ``interrupted``.
         value: the mean over seeds if the state is ``ok``.
-        reason: the reason for any other state.
         refused: whether the run refused its config.
     """
 
@@ -95,12 +92,8 @@ class Running:
     """A trial that has started.
 
     Attributes:
-        trial: the Optuna trial.
-        values: values of its parameters.
         folders: folders of its runs, one per seed.
-        command: returns the command of a run.
         metric: the metric that is the trial's value.
-        environment: additional environment variables of its processes.
         seeds: one for each folder.
         scores: the metric of each finished run.
     """
@@ -200,7 +193,7 @@ class Running:
         if code == 0:
             return self._no_result(value)
         if self._pruned:
-            record_stop(self._folder, self._pruned)
+            record_failure(self._folder, self._pruned, interrupted=True, replace=True)
             return Outcome("pruned", reason=self._pruned)
         if self._stopped:
             return Outcome("interrupted", reason="interrupted")
@@ -210,13 +203,3 @@ class Running:
 
     def _no_result(self, value: float | None) -> Outcome:
         return Outcome("failed", reason=f"its {self.metric} is {'absent' if value is None else value}")
-
-
-def record_stop(folder: Path, reason: str) -> None:
-    """Records the reason in the status of a run that was stopped."""
-    path = folder / STATUS
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    write_text(path, json.dumps({**status, "status": "failed", "interrupted": True, "why": reason}, indent=2) + "\n")
