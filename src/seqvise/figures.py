@@ -13,9 +13,23 @@ import numpy.typing as npt
 from seqvise.outputs import write_output
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INCHES_PER_WORD = 0.36
+
+
+def single_axes(width: float, height: float, dpi: int = 100) -> tuple[Figure, Axes]:
+    """A figure with one diagram, laid out so that all labels fit. width, height: in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    return figure, figure.subplots()
+
+
+def literal(label: str) -> str:
+    """A label with escaped dollars, which would start math text."""
+    return label.replace("$", r"\$")
 
 
 def attention_figure(
@@ -28,16 +42,13 @@ def attention_figure(
         source_words: S words.
         output_words: T words.
     """
-    from matplotlib.figure import Figure
-
     rows, columns = weights.shape
     size = (max(3.0, 1.9 + INCHES_PER_WORD * columns), max(2.4, 1.5 + INCHES_PER_WORD * rows))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(*size)
     image = axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     slanted: dict[str, Any] = {"rotation": 55, "ha": "left", "rotation_mode": "anchor"}
-    axes.set_xticks(range(columns), [_plain(word) for word in source_words], fontsize=9, **slanted)
-    axes.set_yticks(range(rows), [_plain(word) for word in output_words], fontsize=9)
+    axes.set_xticks(range(columns), list(map(literal, source_words)), fontsize=9, **slanted)
+    axes.set_yticks(range(rows), list(map(literal, output_words)), fontsize=9)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("source")
@@ -62,7 +73,3 @@ def save(figure: Figure, path: Path) -> None:
     content = BytesIO()
     figure.savefig(content, format="png")
     write_output(path, content.getvalue())
-
-
-def _plain(word: str) -> str:
-    return word.replace("$", r"\$")

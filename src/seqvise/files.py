@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from glob import escape
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from seqvise.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _ANY_LENGTH = (1 << 31) - 1
 """Maximum characters per CSV field. Python's default of 131,072 is too small for documents."""
@@ -102,6 +105,8 @@ def remove_stale(path: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # os.kill(pid, 0) would send Ctrl-C
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -121,9 +126,7 @@ def _remove(path: Path) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds an exclusive lock on the file ``path``, created if absent; blocks until the lock is free."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _file_lock(path):
         yield
 
 
@@ -133,14 +136,23 @@ def try_lock(path: Path) -> Iterator[bool]:
 
     The lock ends with this process: forked processes, such as data loader workers, do not inherit it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    from filelock import Timeout
+
+    with ExitStack() as stack:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(_file_lock(path, timeout=0))
+        except (Timeout, OSError):
             yield False
         else:
             yield True
+
+
+def _file_lock(path: Path, timeout: float = -1) -> FileLock:
+    """A lock that the system releases when its process dies, not the file that filelock uses without such locks."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path, timeout, fallback_to_soft=False)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -170,5 +182,6 @@ def digest_stream(file: BinaryIO) -> str:
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb") as file:
+    # Windows flushes only files that are open for writing; elsewhere a file may be read-only.
+    with path.open("r+b" if sys.platform == "win32" else "rb") as file:
         os.fsync(file.fileno())

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqvise.reports.axes import Scale, literal, position, round_numbers, short
+from seqvise.figures import literal
+from seqvise.reports.axes import Scale, position, round_numbers, short
 
 
 def test_rates_are_placed_by_their_logarithm() -> None:

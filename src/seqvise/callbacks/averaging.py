@@ -73,7 +73,6 @@ class WeightAverage(WeightAveraging):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Computes the step at which averaging starts."""
         horizon = horizon_of(
             trainer.num_training_batches, trainer.accumulate_grad_batches, trainer.max_epochs, trainer.max_steps
         )
@@ -83,13 +82,11 @@ class WeightAverage(WeightAveraging):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Updates the average after an optimizer step."""
         self._step = trainer.global_step - 1
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     @override
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Swaps the average into the model."""
         if is_fit_validation(trainer):
             super().on_validation_epoch_start(trainer, pl_module)
 
@@ -164,7 +161,6 @@ class TriggeredAverage(WeightAverage):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the values of past validations."""
         super().load_state_dict(state_dict)
         self._values, self._begun = list(state_dict["values"]), state_dict["begun"]
 

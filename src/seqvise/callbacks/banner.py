@@ -25,19 +25,15 @@ class TrainingPlan:
     """The derived numbers of a training.
 
     Attributes:
-        parameters: number of parameters of the model.
-        trainable: number of trained parameters.
         items: size of the training set, None if unknown.
         unit: unit of the items, such as sentences or images.
         batches: batches per epoch on each rank.
         accumulation: batches per optimizer step.
         world: number of ranks.
-        horizon: optimizer steps and epochs.
         tokens: target tokens per epoch, None if unknown.
         rate: the highest learning rate of all parameter groups.
         forcing: teacher forcing ratio of the first and of the last step, None without teacher forcing.
         precision: the precision and the reason for it.
-        device: the training device.
         bytes: memory of parameters, gradients and optimizer state on each rank if replicated.
     """
 
@@ -74,7 +70,6 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
         trainer: its limits, devices and callbacks are used.
         task: the module; its ``precision_note`` is used.
         loader: the training loader, with a length; the length and ``target_tokens`` of its dataset are optional.
-        optimizer: the optimizer that the task configures.
 
     Raises:
         UserError: training has no end.
@@ -108,8 +103,6 @@ def check_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint:
 
     Args:
         trainer: its limits and its schedule are used.
-        data: the data module.
-        checkpoint: the checkpoint file.
 
     Raises:
         UserError: the lengths differ and ``schedule.extend`` is false, or the checkpoint has more steps.
@@ -136,7 +129,6 @@ class Banner(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Prints the plan on the first rank only."""
         if trainer.is_global_zero:
             plan = training_plan(trainer, pl_module, trainer.train_dataloader, trainer.optimizers[0])
             print(banner(plan), file=sys.stderr, flush=True)

@@ -44,9 +44,7 @@ def build_callbacks(
 
     Args:
         options: the built-in callbacks to use, and your own.
-        schedule: schedule of learning rate and momentum.
         forcing: schedule of the teacher forcing ratio; None for a model without teacher forcing.
-        monitor: metric that defines the best checkpoint.
         run_dir: folder of ``samples.txt``, ``progress.jsonl``, ``confusion.png`` and ``checkpoints/``.
 
     Raises:

@@ -19,7 +19,6 @@ class BestMetrics(pl.Callback):
     """Keeps all metrics of the best validation by the monitored metric, for ``metrics.json``.
 
     Args:
-        metric: the name of the monitored metric.
         mode: ``max`` or ``min``, whether larger or smaller is better.
     """
 
@@ -78,7 +77,6 @@ class Checkpoints(ModelCheckpoint):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the state with paths in the current folder."""
         folder = Path(str(self.dirpath))
         moved = {name: _in_folder(folder, state_dict[name]) for name in PATHS}
         best = {_in_folder(folder, path): score for path, score in state_dict["best_k_models"].items()}

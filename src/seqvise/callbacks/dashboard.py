@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from seqvise.callbacks.hooks import is_fit_validation, tensorboards
-from seqvise.figures import attention_figure, pixels, save
+from seqvise.figures import attention_figure, literal, pixels, save, single_axes
 from seqvise.files import write_text
 from seqvise.plain_text import markdown_text
 from seqvise.tasks.samples import Counts, Sample, fields_of
@@ -45,7 +45,6 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Updates the best value."""
         value = trainer.callback_metrics.get(self._metric)
         if value is None or not pl_module.hparams_initial or not is_fit_validation(trainer):
             return
@@ -56,12 +55,10 @@ class HyperparameterRow(pl.Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far."""
         return {"best": self._best}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the best value."""
         self._best = state_dict["best"]
 
 
@@ -70,18 +67,13 @@ MAX_LABELS_WITH_COUNTS = 30
 
 
 class ConfusionPicture(pl.Callback):
-    """Draws the module's ``confusion`` matrix after each validation of a fit. A module without one is skipped.
-
-    Args:
-        path: the PNG file.
-    """
+    """Draws the module's ``confusion`` matrix after each validation of a fit. A module without one is skipped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the file and logs it to TensorBoard."""
         counts = fields_of(pl_module).confusion
         if counts is None or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
@@ -98,14 +90,11 @@ def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
         counts: (L, L).
         labels: L names.
     """
-    from matplotlib.figure import Figure
-
     side = min(max(3.0, 1.6 + 0.45 * len(labels)), 14.0)
-    figure = Figure(figsize=(side, side), dpi=100, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(side, side)
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [label.replace("$", r"\$")[:20] for label in labels]
+    names = [literal(label)[:20] for label in labels]
     axes.set_xticks(range(len(names)), names, rotation=55, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
@@ -132,7 +121,6 @@ class Dashboard(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the results that the validation stored on the module."""
         if not trainer.is_global_zero or not is_fit_validation(trainer):
             return
         _log_entropy(trainer, pl_module)
@@ -168,19 +156,13 @@ def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
 
 
 class SampleFile(pl.Callback):
-    """Replaces a file of translations atomically after each validation of a fit.
-
-    Args:
-        path: the file.
-        count: number of translations to write.
-    """
+    """Replaces a file of translations atomically after each validation of a fit."""
 
     def __init__(self, path: Path, count: int = 8) -> None:
         self._path, self._count = path, count
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the module's ``samples``, if it has any."""
         samples = fields_of(pl_module).samples[: self._count]
         if samples and trainer.is_global_zero and is_fit_validation(trainer):
             write_text(self._path, samples_text(samples))

@@ -39,7 +39,6 @@ class ExactResume(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Normalises the counters before Lightning loads them."""
         if trainer.state.fn != "fit":
             return
         self._value, self._stopping = checkpoint.get(MONITORED), checkpoint.get(STOPPING, False)

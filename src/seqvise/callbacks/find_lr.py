@@ -17,7 +17,7 @@ from seqvise.callbacks.options import RangeTestOptions
 from seqvise.callbacks.schedule import scale_rates
 from seqvise.callbacks.throughput import Smoothed
 from seqvise.errors import UserError
-from seqvise.figures import save
+from seqvise.figures import save, single_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +83,6 @@ class RangeTestCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Sets the step's rate."""
         options, optimizer = self._options, trainer.optimizers[0]
         rate = options.start * (options.end / options.start) ** (trainer.global_step / (options.steps - 1))
         highest = max(group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups)
@@ -95,7 +94,6 @@ class RangeTestCallback(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Records the loss of a step after its last batch."""
         self._losses.append(float(batch_loss(trainer, outputs)))
         if trainer.global_step == len(self.result.rates):
             self._record(sum(self._losses) / len(self._losses), trainer)
@@ -124,7 +122,6 @@ def find_lr(
     Args:
         trainer: used for this test only. Its device, precision, accumulation and clipping apply; its callbacks,
             loggers, validation and limits are removed.
-        task: the module.
         datamodule: the training batches, repeated if an epoch is shorter than the test.
         out: the PNG file of the plot.
         options: range and steps; None for the defaults.
@@ -150,10 +147,7 @@ def find_lr(
 
 def range_figure(result: RangeTest, suggestion: float) -> Figure:
     """The smoothed loss over the rate, with the suggestion marked."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(6.4, 4.0, dpi=120)
     axes.plot(result.rates, result.losses, color="tab:blue", linewidth=1.6)
     loss = result.losses[result.rates.index(suggestion)]
     axes.plot([suggestion], [loss], "o", color="tab:red")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import batch_loss, is_fit_validation, is_logged
+from seqvise.callbacks.hooks import ValidationCallback, batch_loss, is_logged
 from seqvise.errors import UserError
 
 MAX_LISTED_ROWS = 8
@@ -54,14 +54,12 @@ class FiniteLoss(pl.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Checks the remaining losses of the epoch."""
         self._check(trainer)
 
     @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Checks before the checkpoint is written."""
         self._check(trainer)
 
     def _check(self, trainer: pl.Trainer) -> None:
@@ -73,29 +71,14 @@ class FiniteLoss(pl.Callback):
         self._unchecked.clear()
 
 
-class MonitorIsLogged(pl.Callback):
-    """Raises an error after the first validation if it did not log the monitored metric.
-
-    Args:
-        metric: ``monitor.metric``.
-    """
+class MonitorIsLogged(ValidationCallback):
+    """Raises an error after the first validation if it did not log the monitored metric."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
 
     @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Checks that the metric was logged."""
-        if is_fit_validation(trainer):
-            self._check(trainer)
-
-    @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Checks after the epoch if there is no validation."""
-        if not trainer.enable_validation:
-            self._check(trainer)
-
-    def _check(self, trainer: pl.Trainer) -> None:
+    def after_validation(self, trainer: pl.Trainer) -> None:
         if self._metric not in trainer.callback_metrics:
             names = ", ".join(sorted(trainer.callback_metrics)) or "none"
             raise UserError(

@@ -1,4 +1,4 @@
-"""Helpers of callbacks: state of the trainer and numbers of the current step."""
+"""What callbacks share: state of the trainer, numbers of the current step, and the hook after a validation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
+from typing_extensions import override
 
 from seqvise.tasks.samples import fields_of
 
@@ -45,3 +46,21 @@ def batch_loss(trainer: pl.Trainer, outputs: Any) -> Tensor:
 def step_counts(pl_module: pl.LightningModule, batch: object) -> tuple[int, int]:
     """Tokens and items of the last step; 0 if unknown."""
     return fields_of(pl_module).last_tokens, len(batch) if isinstance(batch, Sized) else 0
+
+
+class ValidationCallback(pl.Callback):
+    """Calls ``after_validation`` after each validation of a fit, or after each epoch if there is no validation."""
+
+    def after_validation(self, trainer: pl.Trainer) -> None:
+        """To be overridden."""
+        raise NotImplementedError
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if is_fit_validation(trainer):
+            self.after_validation(trainer)
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.enable_validation:
+            self.after_validation(trainer)

@@ -39,7 +39,6 @@ class ImageBoard(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the grid of queries."""
         embedded = fields_of(pl_module).embedded_images
         if embedded is None or not self._queries or not trainer.is_global_zero or not is_fit_validation(trainer):
             return
@@ -51,7 +50,6 @@ class ImageBoard(pl.Callback):
 
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes embeddings of words and images for the projector."""
         embedded = fields_of(pl_module).embedded_images
         if embedded is None or not trainer.is_global_zero:
             return

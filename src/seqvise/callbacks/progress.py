@@ -16,12 +16,12 @@ from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTh
 from torch import Tensor
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import is_fit_validation, step_counts
+from seqvise.callbacks.hooks import ValidationCallback, step_counts
 from seqvise.callbacks.throughput import Speedometer
 from seqvise.tasks.samples import fields_of
 
 
-class ProgressFile(pl.Callback):
+class ProgressFile(ValidationCallback):
     """Appends a line to a file after each validation: ``{"epoch": 0, "step": 250, "val/loss": 3.1, ...}``.
 
     Without validation, a line is appended after each epoch. A step can appear twice if a killed run is resumed.
@@ -34,18 +34,7 @@ class ProgressFile(pl.Callback):
         self._file = file
 
     @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the metrics after a validation of training."""
-        if is_fit_validation(trainer):
-            self._write(trainer)
-
-    @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the metrics after an epoch if there is no validation."""
-        if not trainer.enable_validation:
-            self._write(trainer)
-
-    def _write(self, trainer: pl.Trainer) -> None:
+    def after_validation(self, trainer: pl.Trainer) -> None:
         if trainer.is_global_zero:
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             line = {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
@@ -72,18 +61,13 @@ THEME = RichProgressBarTheme(
 )
 
 
-class TokenBar(RichProgressBar):
-    """Lightning's Rich bar on standard error, with tokens or images per second and the current losses."""
+class SpeedBar(ProgressBar):
+    """A display with the speed of the epoch, without the time of validation."""
 
-    def __init__(self) -> None:
-        super().__init__(refresh_rate=10, theme=THEME, console_kwargs={"stderr": True})
-        self._speed = Speedometer()
-        self._shown: dict[str, int | str | float | dict[str, float]] = {}
-        self._shown_at = -REFRESH_SECONDS
+    _speed: Speedometer
 
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the bar of the epoch and resets the speed."""
         self._speed.reset()
         super().on_train_epoch_start(trainer, pl_module)
 
@@ -91,15 +75,23 @@ class TokenBar(RichProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Counts the batch."""
         self._speed.add(*step_counts(pl_module, batch))
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Excludes the validation time from the speed."""
         self._speed.resume()
         super().on_validation_end(trainer, pl_module)
+
+
+class TokenBar(SpeedBar, RichProgressBar):
+    """Lightning's Rich bar on standard error, with tokens or images per second and the current losses."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=10, theme=THEME, console_kwargs={"stderr": True})
+        self._speed = Speedometer()
+        self._shown: dict[str, int | str | float | dict[str, float]] = {}
+        self._shown_at = -REFRESH_SECONDS
 
     @override
     def get_metrics(
@@ -114,7 +106,7 @@ class TokenBar(RichProgressBar):
         return self._shown
 
 
-class EpochLines(ProgressBar):
+class EpochLines(SpeedBar):
     """One plain line per epoch on standard error: duration, speed, metrics and estimated time left."""
 
     def __init__(self) -> None:
@@ -132,34 +124,22 @@ class EpochLines(ProgressBar):
 
     @override
     def enable(self) -> None:
-        """Enables printing."""
         self._enabled = True
 
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clocks."""
         self._began = time.monotonic()
         self._first = self._first or (trainer.current_epoch, self._began)
         self._validated = False
-        self._speed.reset()
-
-    @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Counts the batch."""
-        self._speed.add(*step_counts(pl_module, batch))
+        super().on_train_epoch_start(trainer, pl_module)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Excludes the validation time from the speed, but not from the duration of the epoch."""
-        self._speed.resume()
         self._validated = True
         super().on_validation_end(trainer, pl_module)
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Prints the epoch's line."""
         if self._enabled:
             print(self._line(trainer, pl_module), file=sys.stderr, flush=True)
 

@@ -26,9 +26,6 @@ class StopOnSignal(pl.Callback):
     All ranks stop after the same step, whichever received the signal. A validation that is due still runs, because it
     saves. This must be the last callback, so that the checkpoint holds the state of the others after the step.
 
-    Args:
-        file: the checkpoint.
-
     Raises:
         KeyboardInterrupt: after Ctrl-C.
         SystemExit: after SIGTERM, with the code 143.
@@ -67,7 +64,6 @@ class StopOnSignal(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves and stops if one of the processes received a signal."""
         loop = trainer.fit_loop.epoch_loop
         if loop._should_accumulate() or not self._stop_requested() or validation_follows(trainer):
             return
@@ -83,12 +79,10 @@ class StopOnSignal(pl.Callback):
 
     @override
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Restores the previous signal handlers."""
         self._restore_handlers()
 
     @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Restores the previous signal handlers."""
         self._restore_handlers()
 
     def _restore_handlers(self) -> None:

@@ -115,7 +115,6 @@ class ScheduleCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """Applies every schedule at the current position of the trainer."""
         position = self.position(trainer)
         for name, curve in self.schedules.items():
             applied = self._apply(name, curve(position), trainer, pl_module)
@@ -128,7 +127,6 @@ class ScheduleCallback(pl.Callback):
             state: the state of this callback in the checkpoint.
             batches: batches per epoch on each rank.
             trainer: its limits are used.
-            trained_steps: optimizer steps of the checkpoint.
         """
         self.load_state_dict(state)
         horizon = self._horizon_of(trainer, batches)

@@ -21,9 +21,6 @@ class TrainingSignals(pl.Callback):
 
     The gradient norm is measured before clipping, at logged steps. The speed is the mean since the last log,
     multiplied by the number of ranks; tokens are the module's ``last_tokens``.
-
-    Args:
-        beta: decay of the smoothed loss.
     """
 
     def __init__(self, beta: float = 0.98) -> None:
@@ -33,20 +30,17 @@ class TrainingSignals(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
         self._speed.reset()
         self._logged_at = trainer.global_step
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Excludes the validation time."""
         self._speed.resume()
 
     @override
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Logs the gradient norm before clipping."""
         if is_logged(trainer, trainer.global_step + 1):
             pl_module.log("train/gradient_norm", gradient_norm(pl_module))
 
@@ -54,7 +48,6 @@ class TrainingSignals(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Logs the smoothed loss and counts the batch."""
         pl_module.log("train/loss_smooth", self._loss.add(batch_loss(trainer, outputs)))
         self._speed.add(*step_counts(pl_module, batch))
         if is_logged(trainer, trainer.global_step) and trainer.global_step != self._logged_at:
@@ -62,12 +55,10 @@ class TrainingSignals(pl.Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """The state of the smoothed loss."""
         return {"mean": float(self._loss.mean), "count": self._loss.count}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the state of the smoothed loss."""
         self._loss.mean, self._loss.count = state_dict["mean"], state_dict["count"]
 
     def _log_speed(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seqvise.evaluation.report import EvaluationReport, GroupReport, Score
+from seqvise.figures import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,16 +52,12 @@ def _add_legend(figure: Figure, report: EvaluationReport, axes: Axes) -> None:
     title = f"{report.sentences:,} sentences of {report.source}, references {report.target}"
     figure.legend(
         axes.get_legend_handles_labels()[0],
-        [_escape_math(name) for name in names],
+        list(map(literal, names)),
         loc="outside upper left",
-        title=_escape_math(title),
+        title=literal(title),
         alignment="left",
         frameon=False,
     )
-
-
-def _escape_math(text: str) -> str:
-    return text.replace("$", r"\$")
 
 
 def _points(axes: Axes, name: str, groups: Sequence[GroupReport]) -> None:

@@ -37,10 +37,6 @@ def check(config: DictConfig) -> None:
 def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
     """Launches all jobs of a basic sweeper after its ``setup``.
 
-    Args:
-        sweeper: Hydra's basic sweeper.
-        arguments: the overrides of the command line.
-
     Raises:
         SweepFailedError: some jobs failed; raised after all have ended.
     """

@@ -12,18 +12,15 @@ import yaml
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from omegaconf import DictConfig
 
-from seqvise.config.overrides import split_override
 from seqvise.errors import LOG, RunFailedError, UserError
 from seqvise.launching.local import JobOutcome, LocalJob, run_jobs, value_of
 from seqvise.launching.pool import Pool, cpu_processes, cuda_devices, devices_needed, threads_of_job
 from seqvise.launching.processes import job_argv
-from seqvise.launching.sweep import failed_before, job_folder, name_in_tensorboard, swept
+from seqvise.launching.sweep import failed_before, job_folder, job_trainer, name_in_tensorboard, swept
 from seqvise.moved import current_metric, current_override
 from seqvise.runs.resume import AUTO, FAILED, has_finished
 
 log = logging.getLogger(__name__)
-SHAPING = ("trainer", "trainer.accelerator", "trainer.devices", "experiment", "debug", "local")
-"""Overrides that can change the devices of a single job."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,6 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     Args:
         launcher: the plugin with its options, after ``setup``.
-        job_overrides: overrides of each job.
-        first: number of the first job.
 
     Raises:
         UserError: a job needs more devices than are available; no job is started.
@@ -68,7 +63,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
 def _job(sweep: _Sweep, overrides: list[str], number: int) -> LocalJob:
     launcher, config = sweep.launcher, sweep.config
-    trainer = _trainer(sweep, overrides)
+    trainer = job_trainer(config, overrides, launcher.hydra_context.config_loader)
     devices = devices_needed(trainer, launcher.devices_per_job, len(sweep.devices))
     parallel_jobs = launcher.jobs or (len(sweep.devices) // devices if devices else 1)
     return LocalJob(
@@ -91,15 +86,6 @@ def _check_distinct_folders(jobs: Sequence[LocalJob]) -> None:
             f"Several jobs of the sweep would write into {duplicate}: hydra.sweep.subdir must differ between jobs, as "
             "${hydra.job.num} does."
         )
-
-
-def _trainer(sweep: _Sweep, overrides: list[str]) -> Any:
-    """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
-    common = set(map(str, sweep.config.hydra.overrides.task))
-    job_only = [override for override in overrides if override not in common]
-    if not any(split_override(override).name in SHAPING for override in job_only):
-        return sweep.config.trainer
-    return sweep.launcher.hydra_context.config_loader.load_sweep_config(sweep.config, overrides).trainer
 
 
 def _earlier_outcome(config: DictConfig, job: LocalJob) -> JobOutcome | None:

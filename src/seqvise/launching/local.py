@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from seqvise.errors import LOG
 from seqvise.files import try_lock
-from seqvise.launching.parent import SWEEP
+from seqvise.launching.parent import REFUSED, kill_job, recorded_signals, start_job
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.launching.processes import PROGRAM, directory_override
 from seqvise.launching.ranks import describe_exit
@@ -28,8 +24,6 @@ POLL_SECONDS = 0.02
 """Seconds between two checks for jobs that have ended."""
 LOCK_TIMEOUT_SECONDS = 60.0
 """Seconds to wait for a job's folder that a process of an earlier sweep still locks."""
-REFUSED = 2
-"""Exit code of a job that was refused. A job that had already started has recorded the reason itself."""
 ERROR_PREFIX = "seqvise: "
 """Prefix of the error message of a failed command."""
 
@@ -39,13 +33,9 @@ class LocalJob:
     """A job to run.
 
     Attributes:
-        number: its index in the sweep.
-        overrides: all its overrides.
         varied: the overrides that the sweep varies.
         argv: arguments of its process, after the command.
-        folder: its run directory.
         devices: number of CUDA devices that it needs.
-        environment: additional environment variables of its process.
         metric: name of the monitored metric.
     """
 
@@ -83,7 +73,6 @@ def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[JobOutc
     After Ctrl-C or SIGTERM the running jobs save and end, and no other is started. A second Ctrl-C kills them.
 
     Args:
-        jobs: all jobs.
         pool: the slots and devices that they share.
         command: the seqvise command that each job runs.
 
@@ -92,7 +81,7 @@ def run_jobs(jobs: Sequence[LocalJob], pool: Pool, command: str) -> list[JobOutc
         SystemExit: after SIGTERM, with the code 143.
     """
     waiting, running, outcomes, notified = deque(jobs), list[_Running](), list[JobOutcome](), set[int]()
-    with _recorded_signals() as received:
+    with recorded_signals() as received:
         while running or (waiting and not received):
             while waiting and not received and (devices := pool.take(waiting[0].devices)) is not None:
                 running.append(_start(waiting.popleft(), devices, command))
@@ -112,20 +101,12 @@ def _start(job: LocalJob, devices: tuple[str, ...], command: str) -> _Running:
     _wait_for_folder(job)
     place = f" on CUDA device {', '.join(devices)}" if devices else ""
     log.info("job %d starts%s: %s", job.number, place, " ".join(job.varied))
-    environment = os.environ | job.environment | {SWEEP: str(os.getpid())}
-    if devices:
-        environment[VISIBLE] = ",".join(devices)
-    with (job.folder / LOG).open("ab") as output:
-        log_start = output.tell()
-        process = subprocess.Popen(
-            # The log file holds the standard output, which includes the log messages.
-            [*PROGRAM, command, *job.argv, directory_override(job.folder), "hydra.job_logging.root.handlers=[console]"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches it only through this process
-        )
+    visible = {VISIBLE: ",".join(devices)} if devices else {}
+    log_file = job.folder / LOG
+    log_start = log_file.stat().st_size if log_file.exists() else 0
+    # The log file holds the standard output, which includes the log messages.
+    overrides = [*job.argv, directory_override(job.folder), "hydra.job_logging.root.handlers=[console]"]
+    process = start_job([*PROGRAM, command, *overrides], log_file, job.environment | visible)
     return _Running(job, process, devices, time.monotonic(), log_start)
 
 
@@ -143,8 +124,7 @@ def _is_free(folder: Path) -> bool:
 
 def _end(ended: _Running) -> JobOutcome:
     """Kills the processes that a job has left, and logs how it ended."""
-    with suppress(ProcessLookupError):
-        os.killpg(ended.process.pid, signal.SIGKILL)
+    kill_job(ended.process)
     job, code = ended.job, ended.process.returncode
     seconds = time.monotonic() - ended.started
     if code == 0:
@@ -189,26 +169,8 @@ def _forward_signals(received: Sequence[int], running: Sequence[_Running], notif
     kills = received[1:].count(signal.SIGINT) > 0
     for active in running:
         if kills:
-            os.killpg(active.process.pid, signal.SIGKILL)
+            kill_job(active.process)
         elif received and active.process.pid not in notified:
             log.info("interrupted: job %d saves and ends", active.job.number)
             notified.add(active.process.pid)
             active.process.terminate()
-
-
-@contextmanager
-def _recorded_signals() -> Iterator[list[int]]:
-    """Records SIGINT and SIGTERM instead of ending; yields the signals received so far."""
-    received: list[int] = []
-
-    def on_signal(signum: int, _: FrameType | None) -> None:
-        received.append(signum)
-
-    before: dict[int, Any] = {}
-    try:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            before[signum] = signal.signal(signum, on_signal)
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

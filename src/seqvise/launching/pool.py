@@ -60,7 +60,6 @@ def devices_needed(trainer: Any, per_job: int | None, available: int, pool_key: 
     """Number of CUDA devices that a job needs; 0 if it runs on the CPU.
 
     Args:
-        trainer: the ``trainer`` node of its config.
         per_job: ``hydra.launcher.devices_per_job``.
         available: number of devices in the pool.
         pool_key: config key of the pool's devices, for messages.

@@ -44,7 +44,6 @@ def job_argv(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
     Args:
         hydra: the ``hydra`` node of the sweep or of the job.
         overrides: the job's overrides, without those of Hydra.
-        number: number of the job.
     """
     kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(SWEEP_KEYS)]
     return [*_flags(hydra), *overrides, *kept, f"hydra.job.num={number}", f"hydra.job.id={number}", "hydra.mode=RUN"]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from seqvise.launching.parent import KILL
 from seqvise.launching.watchdog import Watchdog
 from seqvise.runs.directory import failure_of_rank, rank_of_process, record_failure
 
@@ -91,9 +92,9 @@ class Ranks:
         print(f"seqvise: {why}", file=sys.stderr, flush=True)
         for process in others:
             with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+                os.kill(process, KILL)
         self._kill_processes()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), KILL)
 
     def _kill_processes(self) -> None:
         for process in self._processes:
@@ -110,5 +111,5 @@ def describe_exit(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = " (the system does so when memory runs out)" if -code == signal.SIGKILL else ""
+    hint = " (the system does so when memory runs out)" if -code == KILL else ""
     return f"was killed by {name}{hint}"

@@ -11,9 +11,9 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.overrides import key_of
 from seqvise.errors import UserError
-from seqvise.launching.sweep import job_folder
+from seqvise.launching.pool import ALL
+from seqvise.launching.sweep import job_folder, job_trainer
 
 log = logging.getLogger(__name__)
 PLUGIN = "hydra_plugins.hydra_submitit_launcher"
@@ -31,9 +31,6 @@ COMMON = (
     "stderr_to_stdout",
 )
 """Parameters that submitit has for every kind of cluster."""
-SHAPING = ("trainer", "experiment", "debug", "local")
-"""Nodes and groups whose overrides can change the trainer of a single job."""
-ALL = ("auto", "-1")
 
 
 def is_slurm(launcher: Any) -> bool:
@@ -46,8 +43,6 @@ def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -
     """Checks that the jobs of a sweep fit what SLURM would start for them.
 
     Args:
-        config: the sweep's, with Hydra's node.
-        jobs: the overrides of each job.
         loader: Hydra's config loader; it composes the config of a job whose trainer may differ.
 
     Raises:
@@ -61,18 +56,13 @@ def check_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], loader: Any) -
         )
         messages[sentence] = None
     for overrides in jobs:
-        messages |= dict.fromkeys(mismatches(_trainer(config, overrides, loader), config.hydra.launcher))
+        messages |= dict.fromkeys(mismatches(job_trainer(config, overrides, loader), config.hydra.launcher))
     if messages:
         raise UserError(*messages)
 
 
 def mismatches(trainer: Any, launcher: Mapping[str, Any]) -> Iterator[str]:
-    """One sentence for each mismatch between a job's trainer and its SLURM job.
-
-    Args:
-        trainer: the `trainer` node.
-        launcher: the `hydra.launcher` node.
-    """
+    """One sentence for each mismatch between a job's trainer and its SLURM job."""
     tasks, gpus = int(launcher.get("tasks_per_node") or 1), launcher.get("gpus_per_node")
     uses_gpus = trainer.accelerator in ("gpu", "cuda")
     processes = _processes(trainer.devices, gpus)
@@ -103,11 +93,6 @@ def script(launcher: Any) -> str:
 
 def launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """Submits jobs as one array, prints their ids and folders, and waits for all of them.
-
-    Args:
-        launcher: the plugin's launcher, after ``setup``.
-        batch: the overrides of each job.
-        first: number of the first job.
 
     Raises:
         UserError: SLURM rejects the jobs.
@@ -159,11 +144,3 @@ def _processes(devices: Any, gpus: Any) -> int | None:
     if str(devices) in ALL:
         return None if gpus is None else int(gpus)
     return int(devices) if str(devices).isdecimal() else None
-
-
-def _trainer(config: DictConfig, overrides: Sequence[str], loader: Any) -> Any:
-    common = set(map(str, config.hydra.overrides.task))
-    nodes = [key_of(override).partition(".")[0] for override in overrides if override not in common]
-    if not any(name in SHAPING for name in nodes):
-        return config.trainer
-    return loader.load_sweep_config(config, list(overrides)).trainer

@@ -20,6 +20,9 @@ from seqvise.runs.resume import AUTO
 log = logging.getLogger(__name__)
 LINKS = "tensorboard"
 """Subfolder of a sweep with a link to each job's folder, named after the overrides of the job."""
+TRAINER = ("trainer", "trainer.accelerator", "trainer.devices", "trainer.num_nodes")
+SHAPING = (*TRAINER, "experiment", "debug", "local")
+"""Overrides that can change the devices and nodes of a single job."""
 BY_NUMBER = "${hydra.job.num}"
 MAX_NAME_LENGTH = 200
 """Maximum characters of a link name; file systems limit it."""
@@ -46,9 +49,6 @@ def job_folder(config: DictConfig, overrides: Sequence[str], number: int, loader
     """The run directory of a job.
 
     Args:
-        config: config of the sweep.
-        overrides: overrides of the job.
-        number: number of the job.
         loader: Hydra's config loader. It composes the job's config only if the folder's name needs it: that is slow.
     """
     sweep = Path(str(config.hydra.sweep.dir))
@@ -59,6 +59,14 @@ def job_folder(config: DictConfig, overrides: Sequence[str], number: int, loader
         job.hydra.job.num, job.hydra.job.id = number, str(number)
         job.hydra.runtime.output_dir = ""
     return (sweep / str(job.hydra.sweep.subdir)).absolute()
+
+
+def job_trainer(config: DictConfig, overrides: Sequence[str], loader: Any) -> Any:
+    """The ``trainer`` node of a job. Composing takes time, so the sweep's node is reused if the job cannot differ."""
+    common = set(map(str, config.hydra.overrides.task))
+    if not any(split_override(override).name in SHAPING for override in overrides if override not in common):
+        return config.trainer
+    return loader.load_sweep_config(config, list(overrides)).trainer
 
 
 def name_in_tensorboard(config: DictConfig, folder: Path, overrides: Sequence[str], number: int) -> None:

@@ -37,7 +37,6 @@ class Watchdog:
 
     Args:
         directory: the run's folder, which all processes share.
-        rank: rank of this process.
         minutes: a rank without a heartbeat for this long is silent.
         end: called with the reason and the process ids of silent ranks on this machine; it does not return.
     """
@@ -105,7 +104,7 @@ class Watchdog:
         self._folder.mkdir(exist_ok=True)
         file = os.open(self._folder / str(self._rank), os.O_WRONLY | os.O_CREAT, 0o644)
         try:
-            os.pwrite(file, f"{text:<{WIDTH}}\n".encode(), 0)
+            os.write(file, f"{text:<{WIDTH}}\n".encode())
         finally:
             os.close(file)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqvise.figures import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,8 +123,8 @@ def _draw(axes: Axes, attention: AttentionMap) -> Any:
     rows, columns = attention.shown().shape
     image = axes.imshow(attention.shown(), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     slanted: dict[str, Any] = {"rotation": 55, "ha": "left", "rotation_mode": "anchor"}
-    axes.set_xticks(range(columns), list(_plain(attention.columns())), fontsize=9, **slanted)
-    axes.set_yticks(range(rows), list(_plain(attention.rows())), fontsize=9)
+    axes.set_xticks(range(columns), list(map(literal, attention.columns())), fontsize=9, **slanted)
+    axes.set_yticks(range(rows), list(map(literal, attention.rows())), fontsize=9)
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
@@ -137,8 +139,3 @@ def _draw(axes: Axes, attention: AttentionMap) -> Any:
 
 def _label(word: str) -> str:
     return word if len(word) <= LETTERS else f"{word[: LETTERS - 1]}…"
-
-
-def _plain(labels: Sequence[str]) -> Iterator[str]:
-    """Labels with escaped dollars, which would start math text."""
-    return (label.replace("$", r"\$") for label in labels)

@@ -76,15 +76,12 @@ def position(value: float, low: float, high: float, logarithmic: bool = False) -
 
 def round_numbers(low: float, high: float, logarithmic: bool) -> list[float]:
     """Round numbers between low < high: 1, 3, 10, 30 ... if logarithmic, else multiples of 1, 2 or 5 times 10^k."""
-    if logarithmic:
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        factors = (1, 3) if len(decades) < 5 else (1,)
-        numbers = [float(f"{factor}e{decade}") for decade in decades for factor in factors]
-    else:
-        magnitude = math.log10((high - low) / 5)
-        step = next(part for part in (1, 2, 5, 10) if part >= 10 ** (magnitude % 1)) * 10.0 ** math.floor(magnitude)
-        numbers = [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return [number for number in numbers if low <= number <= high]
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    decades = math.ceil(math.log10(high)) - math.floor(math.log10(low)) if logarithmic else 0
+    rates = LogLocator(subs=(1.0, 3.0) if decades < 4 else (1.0,))
+    locator = rates if logarithmic else MaxNLocator(5, steps=[1, 2, 5, 10])
+    return [float(number) for number in locator.tick_values(low, high) if low <= number <= high]
 
 
 def is_rate(values: Sequence[float]) -> bool:
@@ -95,11 +92,6 @@ def is_rate(values: Sequence[float]) -> bool:
 def short(label: str) -> str:
     """A label of at most 22 characters. It keeps the end, which distinguishes paths and classes."""
     return label if len(label) <= LETTERS else f"…{label[1 - LETTERS :]}"
-
-
-def literal(label: str) -> str:
-    """A label with escaped dollars, which would start math text."""
-    return label.replace("$", r"\$")
 
 
 def plain(axes: Axes) -> None:

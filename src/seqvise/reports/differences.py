@@ -32,9 +32,6 @@ def differences(jobs: Sequence[Job]) -> Differences:
     A key is omitted if another column determines it: a value of ``model.*`` that follows from the choice of ``model``,
     any value that follows from the choice of ``experiment``, and copies such as ``data.seed`` of ``seed``. Keys on the
     command line of a job are never omitted.
-
-    Args:
-        jobs: jobs with a config.
     """
     names = list(dict.fromkeys(name for job in jobs for name in job.settings))
     differing = [name for name in names if len({value_of(job, name) for job in jobs}) > 1]

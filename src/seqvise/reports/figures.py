@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqvise.reports.axes import Scale, literal, plain, position
+from seqvise.figures import literal, single_axes
+from seqvise.reports.axes import Scale, plain, position
 from seqvise.reports.curves import Points
 from seqvise.reports.differences import value_of
 from seqvise.reports.grid import number_text
@@ -34,13 +35,10 @@ LEGEND_LENGTH = 64
 
 def curves_figure(report: SweepReport, curves: Mapping[Path, Points]) -> Figure:
     """The first metric by training step, one line per job; the best configurations are coloured, the others grey."""
-    from matplotlib.figure import Figure
-
     metric = report.metrics[0]
     rows = [row for row in report.rows if any(curves.get(job.path) for job in row.jobs)]
     shown = rows[: len(COLOURS)]
-    figure = Figure(figsize=(9, 4.6 + 0.2 * len(shown)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(9, 4.6 + 0.2 * len(shown))
     for number, row in reversed(list(enumerate(rows))):
         style = {"color": COLOURS[number] if number < len(COLOURS) else GREY, "lw": 1.5}
         for job in row.jobs:
@@ -61,14 +59,12 @@ def curves_figure(report: SweepReport, curves: Mapping[Path, Points]) -> Figure:
 def parallel_figure(report: SweepReport) -> Figure:
     """Parallel coordinates: one line per job through its parameter values to its result, coloured by the result."""
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
 
     names, metric = report.differing.parameters, report.metrics[0]
     jobs = _finished_jobs(report)
     scales = [Scale([value_of(job, name) for job, _ in jobs]) for name in names]
     low, high = min(result for _, result in jobs), max(result for _, result in jobs)
-    figure = Figure(figsize=(max(6.0, 2.2 * (len(names) + 1)), 4.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(max(6.0, 2.2 * (len(names) + 1)), 4.6)
     best_last = sorted(jobs, key=lambda pair: pair[1], reverse=report.mode == "min")
     for job, result in best_last:
         heights = [scale.place(value_of(job, name)) for name, scale in zip(names, scales, strict=True)]
@@ -88,8 +84,6 @@ def parallel_figure(report: SweepReport) -> Figure:
 
 def heat_figure(report: SweepReport, x_name: str, y_name: str) -> Figure:
     """Heat map: mean of the first metric, and number of jobs, for each pair of values of two parameters."""
-    from matplotlib.figure import Figure
-
     jobs = _finished_jobs(report)
     columns, rows = (Scale([value_of(job, name) for job, _ in jobs]) for name in (x_name, y_name))
     cells: dict[tuple[int, int], list[float]] = {}
@@ -99,8 +93,7 @@ def heat_figure(report: SweepReport, x_name: str, y_name: str) -> Figure:
     means = np.full((height, width), np.nan)
     for cell, results in cells.items():
         means[cell] = fmean(results)
-    figure = Figure(figsize=(3.4 + 1.1 * width, 2.0 + 0.62 * height), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(3.4 + 1.1 * width, 2.0 + 0.62 * height)
     image = axes.imshow(means, cmap=COLOUR_MAP, aspect="auto", origin="lower" if rows.numeric else "upper")
     _cell_texts(axes, cells, image.get_clim())
     axes.set_xticks(range(width), list(map(literal, columns.cells())))
@@ -115,12 +108,10 @@ def heat_figure(report: SweepReport, x_name: str, y_name: str) -> Figure:
 
 def importance_figure(result: Importance) -> Figure:
     """Two bars per hyperparameter, one for each measure, the most important first."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
     names = list(result.parameters)
-    figure = Figure(figsize=(8, 1.8 + 0.55 * len(names)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single_axes(8, 1.8 + 0.55 * len(names))
     bars = {"forest (impurity)": "#9aa5b1", "fANOVA (alone)": COLOURS[0]}
     for number, (label, colour) in enumerate(bars.items()):
         shares = [result.parameters[name][number].mean for name in names]

@@ -43,10 +43,7 @@ def write_report(report: SweepReport, hyperparameters: Importance, heat: tuple[s
     """Writes ``report.csv``, ``report.md``, ``report.html`` and one SVG file per figure.
 
     Args:
-        report: the report.
-        hyperparameters: the importance of its parameters.
         heat: the two parameters of a heat map.
-        folder: created if it does not exist.
     """
     drawings = list(drawings_of(report, hyperparameters, heat, curves_of(report))) if find_spec("matplotlib") else []
     if not find_spec("matplotlib"):
@@ -73,8 +70,6 @@ def drawings_of(
     """The figures of a report for which there is data.
 
     Args:
-        report: the report.
-        hyperparameters: the importance of its parameters.
         heat: the two parameters of a heat map.
         curves: job folder -> curve of the first metric.
     """

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of text.
-
-    Attributes:
-        head: heading of each column.
-        lines: cells of each row.
-        numeric: whether each column contains numbers.
-    """
+    """A table of text. numeric: whether each column contains numbers."""
 
     head: list[str]
     lines: list[list[str]]

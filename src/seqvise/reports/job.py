@@ -41,13 +41,9 @@ class Job:
     """A run, alone or as a job of a sweep.
 
     Attributes:
-        path: its directory.
         settings: config group choices, as ``model: rnn``, and all values by full key; empty without a config.
         choices: the config group choices among the settings.
         overrides: key -> text of each override of the command line.
-        status: content of ``status.json``.
-        metrics: content of ``metrics.json``.
-        environment: content of ``env.json``.
         errors: one sentence for each file that cannot be read.
         written: time of the last change to its files, in seconds since 1970.
     """

@@ -20,8 +20,6 @@ class Pruning:
     """The checkpoints of a run to remove.
 
     Attributes:
-        job: the run.
-        files: its checkpoints to remove.
         size: bytes that this frees.
         skipped: why the run is skipped; empty if it is not.
     """

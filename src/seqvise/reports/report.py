@@ -41,9 +41,7 @@ class Row:
     """A configuration.
 
     Attributes:
-        values: value of each parameter.
         jobs: one job per seed.
-        results: result of each metric.
         marks: letters of its unusual environment facts.
     """
 
@@ -68,7 +66,6 @@ class SweepReport:
     """A sweep.
 
     Attributes:
-        differing: the keys that differ.
         metrics: the metrics; rows are sorted by the first.
         mode: ``max`` or ``min``: which values of the first metric are better.
         rows: the configurations, best first; those without a result last.

@@ -6,14 +6,13 @@ import logging
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from seqvise.errors import UserError
+from seqvise.launching.parent import TERMINATED, recorded_signals
 from seqvise.launching.pool import VISIBLE, Pool
 from seqvise.tuning.options import TuneOptions
 from seqvise.tuning.space import suggest
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 """Seconds between two checks of the trials."""
 REFUSALS = 3
-TERMINATED = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
 
@@ -53,13 +51,10 @@ class Driver:
 
     Attributes:
         study: the study, with its sampler and pruner.
-        plan: definition of the study.
         options: number of trials, and of parallel trials.
         folder: receives a run directory for each trial, or for each of its seeds.
-        command: returns the command of a run.
         pool: slots for parallel trials, and the CUDA devices that they share.
         devices_per_trial: number of CUDA devices of a trial.
-        environment: additional environment variables of the trials.
         heartbeat: seconds between two heartbeats of a trial.
         poll: seconds between two checks of the trials.
     """
@@ -192,19 +187,3 @@ class Driver:
 
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
-
-
-@contextmanager
-def recorded_signals() -> Iterator[list[int]]:
-    """Records SIGINT and SIGTERM within the block instead of ending; yields the signals received so far."""
-    received: list[int] = []
-
-    def on_signal(signum: int, _: FrameType | None) -> None:
-        received.append(signum)
-
-    before = {signum: signal.signal(signum, on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -47,12 +47,6 @@ class Search:
     """A valid search.
 
     Attributes:
-        name: name of the study.
-        options: the `tune` node.
-        overrides: the fixed overrides.
-        plan: definition of the study.
-        folder: folder of the study.
-        url: URL of its database.
         best: path of the experiment file for the best trial.
         devices: CUDA devices that the trials share.
         devices_per_trial: number of CUDA devices of each trial.

@@ -60,11 +60,9 @@ class IntRange:
     step: int = 1
 
     def suggest(self, name: str, trial: OptunaTrial) -> Value:
-        """Samples the trial's value."""
         return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
 
     def extremes(self) -> tuple[Value, ...]:
-        """Values at which the whole range can be validated."""
         return self.low, self.high
 
 
@@ -75,12 +73,10 @@ class Choices:
     values: tuple[Value, ...]
 
     def suggest(self, name: str, trial: OptunaTrial) -> Value:
-        """Samples the trial's value."""
         labels = list(map(label, self.values))
         return self.values[labels.index(trial.suggest_categorical(name, labels))]
 
     def extremes(self) -> tuple[Value, ...]:
-        """All values."""
         return self.values
 
 
@@ -93,7 +89,6 @@ class Parameter:
 
     Attributes:
         key: the full name of a key of the config, or of a group.
-        range: its values.
         when: earlier parameters -> their values for which this one is searched.
     """
 

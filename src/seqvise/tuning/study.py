@@ -37,7 +37,6 @@ class Plan:
     """Definition of a study; the same in every process that works on it.
 
     Attributes:
-        space: the search space.
         metric: the metric that is a trial's value.
         mode: ``max`` or ``min``.
         seeds: the value is the mean over these seeds; None for the seed of the config.
@@ -65,10 +64,7 @@ def open_study(name: str, url: str, plan: Plan, options: TuneOptions, heartbeat:
     """Opens a study of a database, or creates it.
 
     Args:
-        name: name of the study.
         url: SQLAlchemy URL of the database.
-        plan: definition of the study.
-        options: options of its sampler and pruner.
         heartbeat: seconds between two heartbeats of a trial.
 
     Raises:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +11,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqvise.files import try_lock, write_text
-from seqvise.launching.parent import SWEEP
+from seqvise.files import try_lock
+from seqvise.launching.parent import REFUSED, kill_job, start_job
 from seqvise.launching.ranks import describe_exit
-from seqvise.runs.directory import LOCK, STATUS
+from seqvise.runs.directory import LOCK, record_failure
 from seqvise.tuning.progress import failure_reason, progress, result
 from seqvise.tuning.space import Value
 
@@ -35,23 +32,13 @@ class Process:
     On Linux it also stops when this process is killed.
 
     Args:
-        command: program and arguments.
         log: its output is appended to this file.
         environment: environment variables in addition to those of this process.
     """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
         self._stopped_at: float | None = None
-        with log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment, SWEEP: str(os.getpid())},
-                start_new_session=True,
-            )
+        self._popen = start_job(command, log, environment)
 
     def exit_code(self) -> int | None:
         """Exit code, negative after a signal; None while it runs. Kills a process that did not stop in time."""
@@ -69,13 +56,11 @@ class Process:
     def kill(self) -> None:
         """Kills it and all processes that it has started."""
         if self._popen.poll() is None:
-            os.killpg(self._popen.pid, signal.SIGKILL)
+            kill_job(self._popen)
             self._popen.wait()
 
 
 LOG = "trial.log"
-REFUSED = 2
-"""Exit code of a command whose input was invalid."""
 Command = Callable[[Mapping[str, Value], int | None, Path], list[str]]
 """Returns the command that trains with values and a seed in a folder, or resumes the run in it."""
 
@@ -87,7 +72,6 @@ class Outcome:
     Attributes:
         state: ``ok``, ``pruned``, ``failed`` or ``interrupted``.
         value: the mean over seeds if the state is ``ok``.
-        reason: the reason for any other state.
         refused: whether the run refused its config.
     """
 
@@ -108,12 +92,8 @@ class Running:
     """A trial that has started.
 
     Attributes:
-        trial: the Optuna trial.
-        values: values of its parameters.
         folders: folders of its runs, one per seed.
-        command: returns the command of a run.
         metric: the metric that is the trial's value.
-        environment: additional environment variables of its processes.
         seeds: one for each folder.
         scores: the metric of each finished run.
     """
@@ -213,7 +193,7 @@ class Running:
         if code == 0:
             return self._no_result(value)
         if self._pruned:
-            record_stop(self._folder, self._pruned)
+            record_failure(self._folder, self._pruned, interrupted=True, replace=True)
             return Outcome("pruned", reason=self._pruned)
         if self._stopped:
             return Outcome("interrupted", reason="interrupted")
@@ -223,13 +203,3 @@ class Running:
 
     def _no_result(self, value: float | None) -> Outcome:
         return Outcome("failed", reason=f"its {self.metric} is {'absent' if value is None else value}")
-
-
-def record_stop(folder: Path, reason: str) -> None:
-    """Records the reason in the status of a run that was stopped."""
-    path = folder / STATUS
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    write_text(path, json.dumps({**status, "status": "failed", "interrupted": True, "why": reason}, indent=2) + "\n")
