@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqvise.models.interface import PAD, UNK, PairBatch, Seq2SeqModel, pad, source_batch
+from seqvise.models.interface import PAD, UNK, Seq2SeqModel, pair_batch
 from seqvise.models.softmax.generator import projection_loss
 
 Ids = NDArray[np.int32]
@@ -63,8 +63,7 @@ def reference_loss(
 def _batch_loss(
     model: Seq2SeqModel[Any, Any], sources: Sequence[Ids], targets: Sequence[Ids], rows: list[int], device: torch.device
 ) -> float:
-    target, _ = pad([targets[row] for row in rows])
-    batch = PairBatch(source_batch([sources[row] for row in rows]), target, torch.tensor(rows)).to(device)
+    batch = pair_batch([sources[row] for row in rows], [targets[row] for row in rows], rows, 1).to(device)
     real = batch.target != PAD
     return float(projection_loss(model.generator)(model(batch)[real], batch.target[real], 0.0, CHUNK, torch.float32))
 

@@ -52,7 +52,6 @@ class Constant:
     value: float = 1.0
 
     def __call__(self, _: Position) -> float:
-        """The value at every position."""
         return self.value
 
 

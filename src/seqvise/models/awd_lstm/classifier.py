@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -17,9 +16,8 @@ from seqvise.models.awd_lstm.model import (
     detach_state,
 )
 from seqvise.models.awd_lstm.options import ClassifierOptions
-from seqvise.models.devise.model import SteadyBatchNorm
+from seqvise.models.devise.model import Head
 from seqvise.models.interface import SourceBatch
-from seqvise.models.kernels.dropout import dropout
 from seqvise.models.recurrent.encoder import pool_concat
 
 POOLED = 3
@@ -46,7 +44,9 @@ class TextClassifier(StagedModel):
         super().__init__()
         self.options: ClassifierOptions = options
         self.encoder = AwdEncoder(options, options.dropout, vocab_size)
-        self.head = ClassifierHead(options, labels)
+        widths = (POOLED * options.embedding, options.head, labels)
+        activation = F.relu if options.head_activation == "relu" else torch.tanh
+        self.head = Head(widths, options.dropout, ("pooled", "head"), activation)
 
     def forward(self, documents: SourceBatch) -> ClassifierOutput:
         """Logits of documents, which are padded at the end."""
@@ -74,23 +74,3 @@ class TextClassifier(StagedModel):
         """Word vectors, one group per layer, and the head."""
         parts = [self.encoder.embedding, *self.encoder.layers, self.head]
         return [list(part.parameters()) for part in parts]
-
-
-class ClassifierHead(nn.Module):
-    """Two linear maps with an activation between them, each after batch norm and dropout: (B, 3D) to (B, L)."""
-
-    def __init__(self, options: ClassifierOptions, labels: int) -> None:
-        super().__init__()
-        self.dropout = options.dropout
-        self.activation = F.relu if options.head_activation == "relu" else torch.tanh
-        widths = (POOLED * options.embedding, options.head, labels)
-        self.norms = nn.ModuleList(SteadyBatchNorm(width) for width in widths[:-1])
-        self.maps = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """(B, L) logits."""
-        values, scale = pooled, self.dropout.scale
-        for index, rate in enumerate((self.dropout.pooled, self.dropout.head)):
-            values = self.activation(values) if index else values
-            values = self.maps[index](dropout(self.norms[index](values), rate * scale, self.training))
-        return values

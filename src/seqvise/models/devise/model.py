@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from seqvise.models.devise.options import DeviseOptions
 from seqvise.models.kernels.dropout import dropout
+from seqvise.models.options import ScaledDropoutOptions
 
 RATE_FACTORS = (1e-3, 1e-2)
 """Learning-rate factors of the backbone's early and late layers, as in the fast.ai (2018) lesson; the head's is 1."""
@@ -43,7 +44,8 @@ class Devise(nn.Module):
     ) -> None:
         super().__init__()
         self.options, self.backbone, self.groups = options, backbone, groups
-        self.head = Head(options, features, dim)
+        widths = [features, *([] if options.hidden is None else [options.hidden]), dim]
+        self.head = Head(widths, options.dropout, ("features", "hidden"), batch_norm=options.batch_norm)
         self.prior = None
         if options.prior > 0:
             if classifier is None:
@@ -79,7 +81,8 @@ class Devise(nn.Module):
         """Unfreezes the layers of the backbone whose epoch is reached."""
         if self.options.unfreeze is None:
             return
-        for weights, first_epoch in self._trained_groups(self.options.unfreeze):
+        # The late layers first, as in the option.
+        for weights, first_epoch in zip(reversed(self.groups), self.options.unfreeze, strict=False):
             for weight in weights:
                 weight.requires_grad_(epoch >= first_epoch)
 
@@ -89,29 +92,35 @@ class Devise(nn.Module):
         trained = list(zip(self.groups, RATE_FACTORS, strict=False))[len(RATE_FACTORS) - count :]
         return [*((list(weights), factor) for weights, factor in trained), (list(self.head.parameters()), 1.0)]
 
-    def _trained_groups(self, epochs: Sequence[int]) -> Iterator[tuple[Sequence[nn.Parameter], int]]:
-        """Groups of the backbone, late layers first, with the first epoch of training of each."""
-        return zip(reversed(self.groups), epochs, strict=False)
-
 
 class Head(nn.Module):
-    """Features (B, F) to (B, D): linear maps with a ReLU between them, each after batch norm and dropout."""
+    """Linear maps with an activation between them, each after batch norm and dropout: (B, F) to (B, D), not normalised.
 
-    def __init__(self, options: DeviseOptions, features: int, dim: int) -> None:
+    Args:
+        widths: of the inputs, of the hidden layers and of the outputs.
+        dropout: the dropout probabilities.
+        rates: names of those before each map.
+        activation: between the maps.
+        batch_norm: before each map.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        dropout: ScaledDropoutOptions,
+        rates: Sequence[str],
+        activation: Callable[[Tensor], Tensor] = F.relu,
+        batch_norm: bool = True,
+    ) -> None:
         super().__init__()
-        self.dropout = options.dropout
-        widths = [features, *([] if options.hidden is None else [options.hidden]), dim]
-        self.norms = nn.ModuleList(_norm(width, options.batch_norm) for width in widths[:-1])
+        self.dropout, self.rates, self.activation = dropout, rates, activation
+        self.norms = nn.ModuleList(SteadyBatchNorm(width) if batch_norm else nn.Identity() for width in widths[:-1])
         self.maps = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, D), not normalised."""
-        rates = (self.dropout.features, self.dropout.hidden)
-        values = features
-        for index, (norm, linear) in enumerate(zip(self.norms, self.maps, strict=True)):
-            values = F.relu(values) if index else values
-            values = dropout(norm(values), rates[index] * self.dropout.scale, self.training)
-            values = linear(values)
+    def forward(self, values: Tensor) -> Tensor:
+        for index, (norm, linear, rate) in enumerate(zip(self.norms, self.maps, self.rates, strict=False)):
+            values = self.activation(values) if index else values
+            values = linear(dropout(norm(values), getattr(self.dropout, rate) * self.dropout.scale, self.training))
         return values
 
 
@@ -168,7 +177,3 @@ def conse(logits: Tensor, vectors: Tensor, count: int) -> Tensor:
     has_vector = vectors.any(1)
     probabilities, classes = logits.masked_fill(~has_vector, float("-inf")).softmax(1).topk(count)
     return torch.einsum("bk,bkd->bd", probabilities, vectors[classes])
-
-
-def _norm(width: int, batch_norm: bool) -> nn.Module:
-    return SteadyBatchNorm(width) if batch_norm else nn.Identity()

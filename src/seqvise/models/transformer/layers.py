@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from seqvise.models.interface import PAD, SourceBatch
 from seqvise.models.kernels.dropout import dropout
 from seqvise.models.transformer.attention import CrossAttention, KeyValue, SelfAttention
-from seqvise.models.transformer.options import TransformerDropoutOptions, TransformerOptions
+from seqvise.models.transformer.options import TransformerOptions
 from seqvise.models.transformer.positions import POSITIONS, Rotation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
@@ -44,33 +44,37 @@ class FeedForward(nn.Module):
         return outputs
 
 
-class Residual(nn.Module):
-    """Residual connection: adds a sublayer's output, with dropout, to its input."""
+class _Layer(nn.Module):
+    """Base of both layers: residual connections, and the feed-forward sublayer as the last one."""
 
-    def __init__(self, dropout: TransformerDropoutOptions) -> None:
-        super().__init__()
-        self.dropout = dropout
-
-    def forward(self, inputs: Tensor, output: Tensor) -> Tensor:
-        """inputs, output: (..., D)."""
-        return inputs + dropout(output, self.dropout.residual * self.dropout.scale, self.training)
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward."""
+    feed_forward: FeedForward
+    feed_forward_norm: nn.Module
 
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
         self.attention = SelfAttention(options.embedding, options.heads, options.dropout)
+        self.dropout = options.dropout
+
+    def _add(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """Adds a sublayer's output, with dropout, to its input: (..., D) each."""
+        return inputs + dropout(output, self.dropout.residual * self.dropout.scale, self.training)
+
+    def _finish(self, inputs: Tensor) -> Tensor:
+        return self._add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
+
+
+class EncoderLayer(_Layer):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, options: TransformerOptions) -> None:
+        super().__init__(options)
         self.feed_forward = FeedForward(options)
         self.attention_norm, self.feed_forward_norm = norm(options), norm(options)
-        self.add = Residual(options.dropout)
 
     def forward(self, inputs: Tensor, rotation: Rotation | None, mask: Tensor) -> Tensor:
         """(N, S, D) to (N, S, D). mask: (N, 1, 1, S) bool, false at padding."""
-        inputs = self.add(inputs, self.attention(self.attention_norm(inputs), rotation, mask, causal=False))
-        outputs: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
-        return outputs
+        inputs = self._add(inputs, self.attention(self.attention_norm(inputs), rotation, mask, causal=False))
+        return self._finish(inputs)
 
 
 class LayerStep(NamedTuple):
@@ -81,33 +85,30 @@ class LayerStep(NamedTuple):
     weights: Tensor
 
 
-class DecoderLayer(nn.Module):
+class DecoderLayer(_Layer):
     """Causal self-attention, cross-attention to the source, feed-forward."""
 
     def __init__(self, options: TransformerOptions) -> None:
-        super().__init__()
-        self.attention = SelfAttention(options.embedding, options.heads, options.dropout)
+        super().__init__(options)
         self.cross = CrossAttention(options.embedding, options.heads, options.dropout)
         self.feed_forward = FeedForward(options)
         self.attention_norm, self.cross_norm, self.feed_forward_norm = (norm(options) for _ in range(3))
-        self.add = Residual(options.dropout)
 
     def forward(self, inputs: Tensor, rotation: Rotation | None, source: KeyValue, mask: Tensor) -> Tensor:
         """All steps at once: (N, T, D) to (N, T, D). mask: (N, 1, 1, S) bool, false at padding of the source."""
-        inputs = self.add(inputs, self.attention(self.attention_norm(inputs), rotation, None, causal=True))
-        inputs = self.add(inputs, self.cross(self.cross_norm(inputs), source, mask))
-        outputs: Tensor = self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs)))
-        return outputs
+        inputs = self._add(inputs, self.attention(self.attention_norm(inputs), rotation, None, causal=True))
+        inputs = self._add(inputs, self.cross(self.cross_norm(inputs), source, mask))
+        return self._finish(inputs)
 
     def step(
         self, inputs: Tensor, rotation: Rotation | None, past: KeyValue, source: KeyValue, mask: Tensor
     ) -> LayerStep:
         """One decoding step: (N, 1, D)."""
         attended, past = self.attention.step(self.attention_norm(inputs), rotation, past)
-        inputs = self.add(inputs, attended)
+        inputs = self._add(inputs, attended)
         context, weights = self.cross.step(self.cross_norm(inputs), source, mask)
-        inputs = self.add(inputs, context)
-        return LayerStep(self.add(inputs, self.feed_forward(self.feed_forward_norm(inputs))), past, weights)
+        inputs = self._add(inputs, context)
+        return LayerStep(self._finish(inputs), past, weights)
 
 
 class WordInput(nn.Module):

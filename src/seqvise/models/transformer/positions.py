@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,49 +40,36 @@ class Rotation(NamedTuple):
         return torch.cat(rotated, -1).to(vectors.dtype)
 
 
-class Positions(Protocol):
-    """Interface of the position encodings."""
-
-    def add_positions(self, vectors: Tensor, start: int) -> Tensor:
-        """Word vectors (N, T, D) at positions from ``start``, with additive position encodings if there are any."""
-        ...
-
-    def rotation(self, start: int, steps: int, device: torch.device) -> Rotation | None:
-        """The rotation of queries and keys in self-attention; None for additive encodings."""
-        ...
-
-
-class Sinusoidal(nn.Module):
-    """Sinusoids added to the word vectors, without rotation."""
-
-    def __init__(self, options: TransformerOptions) -> None:
-        super().__init__()
-
-    def add_positions(self, vectors: Tensor, start: int) -> Tensor:
-        """The vectors (N, T, D) plus the sinusoids of their positions."""
-        encodings = sinusoids(start, vectors.shape[1], vectors.shape[2], vectors.device)
-        return vectors + encodings.to(vectors.dtype)
-
-    def rotation(self, start: int, steps: int, device: torch.device) -> Rotation | None:
-        """None."""
-        return None
-
-
-class Rotary(nn.Module):
-    """Rotated queries and keys (Su et al. 2021): position changes an attention score only through the distance."""
+class Positions(nn.Module):
+    """Base of the position encodings."""
 
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
         self.head_width = options.embedding // options.heads
 
     def add_positions(self, vectors: Tensor, start: int) -> Tensor:
-        """The vectors (N, T, D), unchanged."""
+        """Word vectors (N, T, D) at positions from ``start``, with additive position encodings if there are any."""
         return vectors
 
     def rotation(self, start: int, steps: int, device: torch.device) -> Rotation | None:
-        """The rotation for positions ``start`` to ``start + steps - 1``."""
+        """The rotation of queries and keys in self-attention; None for additive encodings."""
+        return None
+
+
+class Sinusoidal(Positions):
+    """Sinusoids added to the word vectors, without rotation."""
+
+    def add_positions(self, vectors: Tensor, start: int) -> Tensor:
+        encodings = sinusoids(start, vectors.shape[1], vectors.shape[2], vectors.device)
+        return vectors + encodings.to(vectors.dtype)
+
+
+class Rotary(Positions):
+    """Rotated queries and keys (Su et al. 2021): position changes an attention score only through the distance."""
+
+    def rotation(self, start: int, steps: int, device: torch.device) -> Rotation | None:
         theta = angles(start, steps, self.head_width, device)[:, None, None]
         return Rotation(theta.cos(), theta.sin())
 
 
-POSITIONS: dict[str, type[Sinusoidal] | type[Rotary]] = {"sinusoidal": Sinusoidal, "rotary": Rotary}
+POSITIONS: dict[str, type[Positions]] = {"sinusoidal": Sinusoidal, "rotary": Rotary}
