@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seqvise.models.interface import SourceBatch, StepModel, StepOutput
+from seqvise.models.interface import SourceBatch, StepOutput
 
 
 class Ensemble(nn.Module):
@@ -22,7 +22,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, models: Sequence[nn.Module], mean: str = "probs") -> None:
         super().__init__()
-        self.models = nn.ModuleList(models)
+        self.models: Any = nn.ModuleList(models)
         self.mean, self._name = MEANS[mean], mean
 
     def with_models(self, models: Iterable[nn.Module]) -> Ensemble:
@@ -31,14 +31,14 @@ class Ensemble(nn.Module):
 
     def encode(self, src: SourceBatch) -> tuple[Any, ...]:
         """See ``StepModel``, as for the next four."""
-        return tuple(model.encode(src) for model in self._members())
+        return tuple(model.encode(src) for model in self.models)
 
     def init(self, memory: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(model.init(part) for model, part in zip(self._members(), memory, strict=True))
+        return tuple(model.init(part) for model, part in zip(self.models, memory, strict=True))
 
     def step(self, tokens: Tensor, state: tuple[Any, ...], memory: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
         """One step: the mean of the members' logits, and of the attention of the members that have it."""
-        members = zip(self._members(), state, memory, strict=True)
+        members = zip(self.models, state, memory, strict=True)
         outputs = [model.step(tokens, member_state, member_memory) for model, member_state, member_memory in members]
         log_probs = torch.stack([torch.log_softmax(output.logits.float(), 1) for output in outputs])
         maps = [output.attention.float() for output in outputs if output.attention is not None]
@@ -46,13 +46,10 @@ class Ensemble(nn.Module):
         return StepOutput(self.mean(log_probs), tuple(output.state for output in outputs), attention)
 
     def reorder(self, state: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        return tuple(model.reorder(part, rows) for model, part in zip(self._members(), state, strict=True))
+        return tuple(model.reorder(part, rows) for model, part in zip(self.models, state, strict=True))
 
     def select(self, memory: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        return tuple(model.select(part, rows) for model, part in zip(self._members(), memory, strict=True))
-
-    def _members(self) -> list[StepModel[Any, Any]]:
-        return cast(list[StepModel[Any, Any]], list(self.models))
+        return tuple(model.select(part, rows) for model, part in zip(self.models, memory, strict=True))
 
 
 def mean_of_probs(log_probs: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class ShortlistModel(nn.Module):
 
     def __init__(self, model: nn.Module, words: Tensor, common: Tensor, shortlist: Shortlist) -> None:
         super().__init__()
-        self.model = _with_narrow_projection(model, words)
+        self.model: Any = _with_narrow_projection(model, words)
         self.words, self.common, self.shortlist = words, common, shortlist
 
     def encode(self, src: SourceBatch) -> tuple[Any, Tensor]:
@@ -74,26 +74,22 @@ class ShortlistModel(nn.Module):
         forbidden[:, torch.searchsorted(self.words, self.common)] = False
         rows, candidates = self.shortlist.candidates(src)
         forbidden[rows, torch.searchsorted(self.words, candidates)] = False
-        return self._steps.encode(src), forbidden
+        return self.model.encode(src), forbidden
 
     def init(self, memory: tuple[Any, Tensor]) -> Any:
-        return self._steps.init(memory[0])
+        return self.model.init(memory[0])
 
     def step(self, tokens: Tensor, state: Any, memory: tuple[Any, Tensor]) -> StepOutput[Any]:
         """One step; logits are (N, W)."""
-        stepped = self._steps.step(self.words[tokens], state, memory[0])
+        stepped: StepOutput[Any] = self.model.step(self.words[tokens], state, memory[0])
         forbidden = memory[1].repeat_interleave(len(tokens) // len(memory[1]), 0)
         return stepped._replace(logits=stepped.logits.float().masked_fill(forbidden, float("-inf")))
 
     def reorder(self, state: Any, rows: Tensor) -> Any:
-        return self._steps.reorder(state, rows)
+        return self.model.reorder(state, rows)
 
     def select(self, memory: tuple[Any, Tensor], rows: Tensor) -> tuple[Any, Tensor]:
-        return self._steps.select(memory[0], rows), memory[1][rows]
-
-    @property
-    def _steps(self) -> StepModel[Any, Any]:
-        return cast(StepModel[Any, Any], self.model)
+        return self.model.select(memory[0], rows), memory[1][rows]
 
 
 def shortlisted(

@@ -81,13 +81,12 @@ class EncoderModule(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
 
     def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """ids: (B, S) int64, lengths: (B,) int64."""
-        model = _steps(self.model)
-        memory = model.encode(SourceBatch(ids, lengths))
-        state = named_tensors(model.init(memory), STATE).values()
+        memory = self.model.encode(SourceBatch(ids, lengths))
+        state = named_tensors(self.model.init(memory), STATE).values()
         # The initial state can share tensors with the memory, but a file needs a separate tensor per output.
         return (*named_tensors(memory, MEMORY).values(), *(part.clone() for part in state))
 
@@ -102,14 +101,14 @@ class StepModule(nn.Module):
 
     def __init__(self, model: nn.Module, state: object, memory: object) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
         self.form = (state, memory)
 
     def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
         """tokens: (N,) int64; tensors: state and memory by name."""
         values = iter((_named(*self.form) | tensors).values())
         state, memory = map_tensors(lambda _: next(values), self.form)
-        stepped = _steps(self.model).step(tokens, state, memory)
+        stepped = self.model.step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
         return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())
 
@@ -143,7 +142,7 @@ def make_parts(
     Raises:
         TypeError: the model's state or memory contains an object that is not a tensor.
     """
-    steps, source = _steps(model), example_source(vocab_size, sizes)
+    steps, source = cast(StepModel[Any, Any], model), example_source(vocab_size, sizes)
     memory = steps.encode(source)
     rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
     state, tokens = steps.reorder(steps.init(memory), rows), torch.full_like(rows, BOS)
@@ -265,7 +264,3 @@ def _sizes_of(
     parts = make_parts(model, vocab_size, sizes, step_inputs)
     tensors = {part.name: {**part.inputs, **part.run()} for part in parts}
     return {part: {name: value.shape for name, value in values.items()} for part, values in tensors.items()}
-
-
-def _steps(model: nn.Module) -> StepModel[Any, Any]:
-    return cast(StepModel[Any, Any], model)

@@ -26,6 +26,9 @@ from seqvise.models.recurrent.layers import (
 from seqvise.models.recurrent.options import RecurrentOptions
 from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepEmbedding
 
+Attended = tuple[tuple[Tensor, ...], Tensor | None]
+"""One context (N, M) and the attention weights (N, S); () and None without attention at this place."""
+
 
 class DecoderPass(NamedTuple):
     """The decoder bound to the weights and the dropout masks of one pass over a batch."""
@@ -102,11 +105,9 @@ class RecurrentDecoder(nn.Module):
         bound = self._bind(plain_product)
         embedded = bound.embed(self.embedding, tokens)
         top = self._run_sequence(bound, embedded, memory)
-        return bound.drop_output(bound.read_out(top, self._contexts(bound, top, memory), embedded))
-
-    def _contexts(self, bound: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
-        """The contexts of all steps, from the top layer's outputs (B, T, H): one (B, T, M); () without attention."""
-        return ()
+        contexts, _ = self._attend_after(bound, top.flatten(0, 1), memory)
+        contexts = tuple(context.view(*top.shape[:2], -1) for context in contexts)
+        return bound.drop_output(bound.read_out(top, contexts, embedded))
 
     def _unroll_steps(self, inputs: Tensor, sampling: ScheduledSampling, memory: Memory) -> Tensor:
         rows, steps = inputs.shape
@@ -131,8 +132,19 @@ class RecurrentDecoder(nn.Module):
         self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
     ) -> DecoderStep[DecoderState]:
         """One step. embedded: (N, D), the input tokens; projected: (N, D), the same after ``project_word``."""
-        layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
-        return self._finish_step(bound, bound.read_out(top, (), embedded), layers, None)
+        contexts, weights = self._attend_before(bound, state, memory)
+        layers, top = self._run_layers(bound, bound.fuse(projected, (*contexts, *state.fed)), state.layers)
+        if not contexts:
+            contexts, weights = self._attend_after(bound, top, memory)
+        output = bound.drop_output(bound.read_out(top, contexts, embedded))
+        return DecoderStep(output, DecoderState(layers, (output,) if self.feeds else ()), weights)
+
+    def _attend_before(self, bound: DecoderPass, state: DecoderState, memory: Memory) -> Attended:
+        return (), None
+
+    def _attend_after(self, bound: DecoderPass, top: Tensor, memory: Memory) -> Attended:
+        """The contexts and the weights for the top layer's outputs (N, H)."""
+        return (), None
 
     def _run_layers(
         self, bound: DecoderPass, inputs: Tensor, states: tuple[LayerState, ...]
@@ -152,12 +164,6 @@ class RecurrentDecoder(nn.Module):
             sequence = drop(sequence)
             sequence = residual_norm(layer.run(sequence, layer.start(hidden), weight), sequence)
         return sequence
-
-    def _finish_step(
-        self, bound: DecoderPass, output: Tensor, layers: tuple[LayerState, ...], attention: Tensor | None
-    ) -> DecoderStep[DecoderState]:
-        output = bound.drop_output(output)
-        return DecoderStep(output, DecoderState(layers, (output,) if self.feeds else ()), attention)
 
     def _bind(self, make: MakeProduct) -> DecoderPass:
         rates, layers = self.dropout.scaled(self.training), self._layers()
@@ -191,12 +197,8 @@ class BahdanauDecoder(RecurrentDecoder):
     def _is_sequential(self) -> bool:
         return True
 
-    def _advance(
-        self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
-    ) -> DecoderStep[DecoderState]:
-        context, weights = _attend(bound, state.layers[-1][0], memory)
-        layers, top = self._run_layers(bound, bound.fuse(projected, (context, *state.fed)), state.layers)
-        return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)
+    def _attend_before(self, bound: DecoderPass, state: DecoderState, memory: Memory) -> Attended:
+        return _attend(bound, state.layers[-1][0], memory)
 
 
 class LuongDecoder(RecurrentDecoder):
@@ -207,16 +209,8 @@ class LuongDecoder(RecurrentDecoder):
     needs one call of each layer and of the attention, not one per step.
     """
 
-    def _contexts(self, bound: DecoderPass, top: Tensor, memory: Memory) -> tuple[Tensor, ...]:
-        context, _ = _attend(bound, top.flatten(0, 1), memory)
-        return (context.view(*top.shape[:2], -1),)
-
-    def _advance(
-        self, bound: DecoderPass, embedded: Tensor, projected: Tensor, state: DecoderState, memory: Memory
-    ) -> DecoderStep[DecoderState]:
-        layers, top = self._run_layers(bound, bound.fuse(projected, state.fed), state.layers)
-        context, weights = _attend(bound, top, memory)
-        return self._finish_step(bound, bound.read_out(top, (context,), embedded), layers, weights)
+    def _attend_after(self, bound: DecoderPass, top: Tensor, memory: Memory) -> Attended:
+        return _attend(bound, top, memory)
 
 
 def make_decoder(options: RecurrentOptions, vocab_size: int, memory_size: int) -> RecurrentDecoder:
@@ -226,8 +220,9 @@ def make_decoder(options: RecurrentOptions, vocab_size: int, memory_size: int) -
     return kind(options, vocab_size, memory_size)
 
 
-def _attend(bound: DecoderPass, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+def _attend(bound: DecoderPass, query: Tensor, memory: Memory) -> Attended:
     assert bound.attend is not None
     assert memory.keys is not None
     assert memory.outputs is not None
-    return bound.attend(query, memory.keys, memory.outputs, memory.mask)
+    context, weights = bound.attend(query, memory.keys, memory.outputs, memory.mask)
+    return (context,), weights

@@ -21,10 +21,6 @@ class KeyValue(NamedTuple):
     keys: Tensor
     values: Tensor
 
-    def followed_by(self, later: KeyValue) -> KeyValue:
-        """Concatenated with ``later`` along S."""
-        return KeyValue(torch.cat([self.keys, later.keys], 2), torch.cat([self.values, later.values], 2))
-
 
 class _Attention(nn.Module):
     """Base of both attentions: heads, dropout, output projection."""
@@ -73,7 +69,7 @@ class SelfAttention(_Attention):
     def step(self, inputs: Tensor, rotation: Rotation | None, past: KeyValue) -> tuple[Tensor, KeyValue]:
         """Attention of the next step (N, 1, D) to itself and the past; also returns the extended past."""
         queries, current = self._project(inputs, rotation)
-        past = past.followed_by(current)
+        past = KeyValue(*(torch.cat(parts, 2) for parts in zip(past, current, strict=True)))
         return self._merge(attend(queries, past, rate=self._rate())), past
 
     def _project(self, inputs: Tensor, rotation: Rotation | None) -> tuple[Tensor, KeyValue]:

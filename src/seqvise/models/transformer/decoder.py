@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,12 +44,12 @@ class TransformerDecoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, options.embedding, padding_idx=PAD)
         self.input = WordInput(options)
-        self.layers = nn.ModuleList(DecoderLayer(options) for _ in range(options.decoder_layers))
+        self.layers: Any = nn.ModuleList(DecoderLayer(options) for _ in range(options.decoder_layers))
         self.norm = norm(options)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> TransformerMemory:
         """Keys and values of the source for all layers. encoded: (B, S, D), mask: (B, S) bool."""
-        return TransformerMemory(tuple(layer.cross.keys_values(encoded) for layer in self._layers()), mask)
+        return TransformerMemory(tuple(layer.cross.keys_values(encoded) for layer in self.layers), mask)
 
     def start(self, memory: TransformerMemory) -> TransformerState:
         """The state before the first step: an empty cache."""
@@ -97,10 +98,7 @@ class TransformerDecoder(nn.Module):
         rotation = self.input.positions.rotation(state.position, 1, sequence.device)
         mask, weights = memory.mask[:, None, None], memory.mask
         cache: list[KeyValue] = []
-        for layer, past, source in zip(self._layers(), state.layers, memory.layers, strict=True):
+        for layer, past, source in zip(self.layers, state.layers, memory.layers, strict=True):
             sequence, past, weights = layer.step(sequence, rotation, past, source, mask)
             cache.append(past)
         return DecoderStep(self.norm(sequence).squeeze(1), TransformerState(tuple(cache)), weights)
-
-    def _layers(self) -> list[DecoderLayer]:
-        return list(self.layers)  # type: ignore[arg-type]
