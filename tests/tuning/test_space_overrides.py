@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from seqvise.tuning.space_overrides import changed_space
 SPACE: Any = OmegaConf.to_container(OmegaConf.load(conf_folder() / "tune" / "lr_dropout.yaml").space)
 RATE = FloatRange(3e-4, 1e-2, log=True)
 DROPOUT = {"model.dropout.scale": FloatRange(0.0, 2.0, step=0.25)}
-CHANGES: dict[str, tuple[list[str], dict[str, Range]]] = {
+CHANGES: dict[str, tuple[list[str], Mapping[str, Range]]] = {
     "narrowed": (["tune.space.optimizer.lr.low=1e-3"], {"optimizer.lr": FloatRange(1e-3, 1e-2, log=True), **DROPOUT}),
     "several fields": (
         ["tune.space.optimizer.lr={low: 1e-3, high: 3e-3}"],
@@ -52,7 +53,7 @@ CHANGES: dict[str, tuple[list[str], dict[str, Range]]] = {
 
 
 @pytest.mark.parametrize(("overrides", "space"), CHANGES.values(), ids=CHANGES)
-def test_entries_are_narrowed_replaced_dropped_and_added(overrides: list[str], space: dict[str, Range]) -> None:
+def test_entries_are_narrowed_replaced_dropped_and_added(overrides: list[str], space: Mapping[str, Range]) -> None:
     entries, messages = changed_space(SPACE, overrides)
     assert messages == []
     assert [(parameter.key, parameter.range) for parameter in read_space(entries)] == list(space.items())
