@@ -17,12 +17,11 @@ STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
-.scroll { overflow-x: auto; }
+.scroll { margin: .8rem 0; overflow-x: auto; }
 table { border-collapse: collapse; } td, th { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top; }
 th { border-bottom: 1px solid #8886; font-weight: 600; } tr:first-child td { padding-top: .4rem; }
 .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
-p { color: #767676; margin: .4rem 0; }
-p { overflow-wrap: anywhere; }
+p { color: #767676; margin: .4rem 0; overflow-wrap: anywhere; }
 img { background: white; display: block; height: auto; max-width: 100%; }
 @media (max-width: 900px) { img { max-width: none; } td, th { white-space: nowrap; } }
 """.strip()
@@ -38,7 +37,7 @@ def as_html(report: SweepReport, hyperparameters: Importance, figures: Sequence[
         parts += ["<h2>Jobs without a result</h2>", _html_table(troubles_grid(report))]
     for name, svg in figures:
         image = f'<img src="data:image/svg+xml;base64,{b64encode(svg).decode()}" alt="{escape(name)}">'
-        parts.append(f'<h2>{escape(name)}</h2>\n<div class="scroll">{image}</div>')
+        parts.append(f"<h2>{escape(name)}</h2>\n{_scrolled(image)}")
     parts += ["<h2>Importance</h2>" if hyperparameters.parameters else "", f"<p>{escape(hyperparameters.verdict)}</p>"]
     parts += [_html_table(importance_grid(hyperparameters))] if hyperparameters.parameters else []
     body = "\n".join(part for part in parts if part)
@@ -68,7 +67,12 @@ def _html_table(grid: TextTable) -> str:
     head = "".join(_cell("th", *cell) for cell in zip(grid.head, grid.numeric, strict=True))
     lines = ["".join(_cell("td", *cell) for cell in zip(line, grid.numeric, strict=True)) for line in grid.lines]
     rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+    return _scrolled(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>")
+
+
+def _scrolled(content: str) -> str:
+    """Content that scrolls in a box of its own where it is wider than the screen."""
+    return f'<div class="scroll" tabindex="0">{content}</div>'
 
 
 def _cell(tag: str, content: str, numeric: bool) -> str:
