@@ -29,6 +29,7 @@ def sweep_config(folder: Path, mode: str = "max", epochs: str = "trainer.max_epo
     cfg = config(folder, monitor={"metric": "val/bleu", "mode": mode})
     cfg.hydra.overrides = {"task": ["data=tatoeba", "seed=1,2,3", epochs], "hydra": ["hydra.mode=MULTIRUN"]}
     cfg.trainer.max_epochs = 3
+    cfg.schedule = {"extend": False}
     return cfg
 
 
@@ -50,7 +51,7 @@ def test_a_finished_sweep_names_its_best_job_and_the_next_commands(here: Path) -
         "varied       seed=1,2,3",
         "fixed        data=tatoeba trainer.max_epochs=3",
         "report       seqvise report 'sweep=my sweep' 'output=my sweep/report'",
-        "resume best  seqvise train 'resume=my sweep/1' trainer.max_epochs=6",
+        "resume best  seqvise train 'resume=my sweep/1' trainer.max_epochs=6 schedule.extend=true",
         "TensorBoard  tensorboard --logdir 'my sweep/tensorboard'",
     ]
 

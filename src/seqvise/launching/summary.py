@@ -97,8 +97,10 @@ def _commands(
         command = ["seqvise", "train", "-m", *config_flags(config.hydra), *kept]
         yield "resume", shlex.join([*command, f"hydra.sweep.dir={folder}", "resume=auto", *retry])
     elif best is not None and (epochs := _epochs(config)):
-        resumed = f"resume={_shown(best[0].folder)}"
-        yield "resume best", shlex.join(["seqvise", "train", resumed, f"trainer.max_epochs={LONGER * epochs}"])
+        resumed = [f"resume={_shown(best[0].folder)}", f"trainer.max_epochs={LONGER * epochs}"]
+        has_schedule = OmegaConf.select(config, "schedule.extend") is not None  # it covers the first epochs alone
+        extended = ["schedule.extend=true"] if has_schedule else []
+        yield "resume best", shlex.join(["seqvise", "train", *resumed, *extended])
     if Path(folder, LINKS).is_dir():
         yield "TensorBoard", shlex.join(["tensorboard", "--logdir", f"{folder}/{LINKS}"])
 
