@@ -27,11 +27,16 @@ class Page(HTMLParser):
         self.sources: list[str] = []
         self.cells: list[str] = []
         self.outside: list[str] = []
+        self.scrolled: list[str] = []
+        self.within: str | None = None
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
         self.sources += [named["src"] or ""] if tag == "img" else []
+        wide = self.within == "scroll" and tag in ("table", "img")
+        self.scrolled += [tag] if wide else []
+        self.within = named.get("class")
         self.outside += [tag] if tag in ("link", "script", "iframe") or "href" in named else []
 
     def handle_data(self, data: str) -> None:
@@ -71,7 +76,11 @@ def test_everything_is_written(sweep: Path, tmp_path: Path, capsys: pytest.Captu
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert page.outside == []
     assert {"<b>", "loss < NaN", "15"} <= set(page.cells)
+    assert f"The folder of each job is in {sweep}." in page.cells
+    assert "val/ metrics are those of each job's best validation epoch, by val/bleu." in page.cells
+    assert page.scrolled == ["table", "table", "img", "img", "img", "img", "table"]
     text = (output / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# Sweep sweep")
     assert all(f"]({name})" in text for name in figures)
     assert "Out-of-bag R²" in text
     lines = list(csv.DictReader((output / "report.csv").open(encoding="utf-8")))
@@ -155,12 +164,5 @@ def test_the_table_needs_no_torch(sweep: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, f"sweep={sweep}"], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert not loaded & {"torch", "matplotlib", "tensorboard"}
-    assert done.stdout.splitlines()[1].split() == [
-        "model",
-        "optimizer.lr",
-        "note",
-        "val/bleu",
-        "test/bleu",
-        "n",
-        "jobs",
-    ]
+    heads = ["val/bleu", "model", "optimizer.lr", "note", "test/bleu", "n", "jobs", "folder"]
+    assert done.stdout.splitlines()[5].split() == heads

@@ -19,6 +19,7 @@ from seqvise.config.schema import typed
 from seqvise.config.search_path import choices, conf_folder
 from seqvise.tuning import plan
 from seqvise.tuning.plan import Search, plan_search
+from seqvise.tuning.space import FloatRange, IntRange
 from tests.cli.test_process import run
 from tests.cli.test_sweep import WATCH, ranks
 
@@ -75,7 +76,7 @@ CORNERS = {
     "+tune.space.optimizer.lr={type: float, low: -1, high: 1}": "optimizer.lr is -1",
     "+tune.space.model.dropot.scale={type: float, low: 0, high: 1}": "did you mean model.dropout.scale?",
     "+tune.space.model.cell={type: categorical, choices: [gru, gro]}": "model.cell is 'gro'",
-    "+tune.space.model.encoder_layers={type: categorical, choices: [1, x]}": "model.encoder_layers=x: Value 'x'",
+    "+tune.space.model.encoder_layers={type: categorical, choices: [1, x]}": "encoder_layers=x: the value must be",
     "+tune.space.tokenizer={type: categorical, choices: [words, worts]}": "tokenizer has no choice 'worts'",
 }
 
@@ -105,6 +106,48 @@ def test_an_invalid_value_has_one_message(here: Path, messages_of: MessagesOf, w
     (sentence,) = messages_of(*words)
     assert part in sentence
     assert list(here.iterdir()) == []
+
+
+def test_the_space_of_a_file_is_changed_by_the_command() -> None:
+    narrowed = ["tune.space.optimizer.lr.low=1e-3", "~tune.space.model.dropout.scale"]
+    added = "tune.space.model.encoder_layers={type: int, low: 1, high: 2}"
+    search = searches("tune=lr_dropout", "model=attention", *narrowed, added)
+    assert [(parameter.key, parameter.range) for parameter in search.plan.space] == [
+        ("optimizer.lr", FloatRange(1e-3, 1e-2, log=True)),
+        ("model.encoder_layers", IntRange(1, 2)),
+    ]
+    assert search.name == "lr_dropout-attention"
+    assert search.overrides == ("model=attention",)
+
+
+WRONG_CHANGES = {
+    "tune.space.optimizer.lrr.low=1": "the search space has no optimizer.lrr.low; did you mean optimizer.lr.low?",
+    "~tune.space.model.dropout.scal": "the search space has no model.dropout.scal; did you mean model.dropout.scale?",
+    "tune.space.optimizer.lr=1e-3": "drop the entry and set the key: '~tune.space.optimizer.lr' optimizer.lr=1e-3.",
+    "tune.space.optimizer.lr.lo=1e-3": "tune.space.optimizer.lr.lo: unknown key for type float",
+    "tune.space.model.dropout.scale.low=0,1": "this is a sweep over several values, but must be one value",
+    "tune.space.model.dropout.scale={low: 0": "a bracket is not closed",
+}
+
+
+def test_all_wrong_changes_of_the_space_are_reported_together(here: Path, messages_of: MessagesOf) -> None:
+    sentences = messages_of("tune=lr_dropout", *WRONG_CHANGES)
+    assert [part for part in WRONG_CHANGES.values() if not any(part in sentence for sentence in sentences)] == []
+    assert len(sentences) == len(WRONG_CHANGES)
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["tune=lr_dropout", "~tune.space.model", "~tune.space.optimizer"], "tune.space is empty: its last entry was"),
+        (["tune=lr_dropot", "tune.space.optimizer.lr.low=1"], "did you mean lr_dropout?"),
+        (["tune=optimizer", "~tune.space.optimizer"], "names optimizer, which is not searched before it"),
+        (["tune=lr_dropout", "optimizer.lr=1e-3"], "'~tune.space.optimizer.lr' drops it from the search space"),
+    ],
+)
+def test_a_change_that_leaves_no_valid_space_is_refused(messages_of: MessagesOf, words: list[str], part: str) -> None:
+    assert part in messages_of(*words)[0]
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,13 @@ def test_numbers_are_sorted_before_other_values(values: list[Value]) -> None:
     result = ordered(values)
     numbers = [value for value in result if isinstance(value, int | float) and not isinstance(value, bool)]
     assert result[: len(numbers)] == numbers == sorted(numbers)
+
+
+def test_keys_of_the_command_line_come_first_in_its_order() -> None:
+    settings: list[dict[str, Value]] = [
+        {"model": "rnn", "lr": 0.1, "schedule": "a", "drawn": 1},
+        {"model": "full", "lr": 0.2, "schedule": "a", "drawn": 5},
+        {"model": "full", "lr": 0.2, "schedule": "b", "drawn": 9},
+    ]
+    jobs = [job(values, ("model", "schedule"), ("lr", "model")) for values in settings]
+    assert differences(jobs).parameters == ("lr", "model", "schedule", "drawn")

@@ -69,6 +69,15 @@ def test_parallel_coordinates_end_at_the_result(report: SweepReport) -> None:
     assert {"rnn", "full", "0.001", "0.01", "8", "20", "14"} <= {text.get_text() for text in axes.texts}
 
 
+def test_no_line_crosses_a_label_of_the_parallel_coordinates(report: SweepReport) -> None:
+    axes: Any = parallel_figure(report).axes[0]
+    labels = [text for text in axes.texts if text.get_bbox_patch() is not None]
+    assert all(label.get_bbox_patch().get_alpha() is None for label in labels)
+    assert min(label.get_zorder() for label in labels) > max(line.get_zorder() for line in axes.lines)
+    sides = {label.xy[0]: label.get_horizontalalignment() for label in labels}
+    assert sides == {0: "right", 1: "left", 2: "left"}
+
+
 def test_the_heat_map_shows_means_and_blanks(report: SweepReport) -> None:
     axes = heat_figure(report, "model", "optimizer.lr").axes[0]
     assert {text.get_text() for text in axes.texts} == {"20\nn=1", "11\nn=2", "8\nn=1"}

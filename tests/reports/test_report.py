@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from seqvise.errors import UserError
-from seqvise.reports.grid import as_csv, as_markdown, number_text, results_grid, troubles_grid
+from seqvise.reports.grid import as_csv, as_markdown, jobs_grid, number_text, results_grid, troubles_grid
 from seqvise.reports.importance import importance
 from seqvise.reports.page import as_markdown_page
 from seqvise.reports.report import Result, SweepReport, build_report
 from seqvise.reports.sweep import read_sweeps
+from seqvise.reports.title import description, title
 from tests.reports.folders import age, make_run, rates, running, write_json
 
 RESULTS = {(0.1, 0): 10.0, (0.1, 1): 14.0, (0.01, 0): 30.0, (0.01, 1): 20.0, (0.01, 2): 25.0, (1.0, 0): None}
@@ -45,6 +47,35 @@ def test_the_failed_job_is_listed_with_its_reason(sweep: Path) -> None:
     built = report(sweep)
     assert troubles_grid(built).lines == [["sweep/5", "optimizer.lr=1, seed=0", "failed", "CUDA out of memory"]]
     assert [row.states() for row in built.rows] == ["3 ok", "2 ok", "1 failed"]
+
+
+def test_the_table_has_the_folders_of_the_jobs_and_its_metric_in_front(sweep: Path, tmp_path: Path) -> None:
+    grid = jobs_grid(report(sweep))
+    assert grid.head == ["", "val/bleu", "optimizer.lr", "val/loss", "n", "jobs", "folder"]
+    assert [line[-1] for line in grid.lines] == ["2, 3, 4", "0, 1", "5"]
+    assert grid.lines[0][:3] == ["1", "25.0 ± 5.0", "0.01"]
+    assert all(len(line) == len(grid.head) == len(grid.numeric) for line in grid.lines)
+    other = rates(tmp_path / "other", {(0.5, 0): 1.0})
+    assert jobs_grid(build_report(read_sweeps([sweep, other]))).lines[2][-1] == "other/0"
+
+
+def test_the_title_names_the_sweep_and_the_description_what_is_fixed(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "2026-11-21_08-00-14_828945"
+    for number in (0, 1):
+        make_run(
+            folder / str(number),
+            {"lr": number, "data": {"limit": 9}},
+            {"val/bleu": 1.0},
+            overrides=("paths.data=/tmp/d", f"lr={number}", "data.limit=9"),
+            status={"status": "ok", "started": 1795262400.0 + 86400 * number, "written": 1795359600.0},
+        )
+    built = report(folder)
+    assert title(built) == f"Sweep models, {datetime.fromtimestamp(1795262400).date().isoformat()}"
+    assert description(built) == [
+        "Fixed: data.limit=9.",
+        "val/ metrics are those of each job's best validation epoch, by val/bleu.",
+        f"The folder of each job is in {folder}.",
+    ]
 
 
 def test_smaller_is_better_with_mode_min(sweep: Path) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from seqvise.errors import RunFailedError, UserError, sentence
 from seqvise.launching import slurm
+from seqvise.launching.summary import SweepJob, summary
 from seqvise.launching.sweep import check_folder, job_folder, name_in_tensorboard, raise_if_failed
 
 PLUGINS = {
@@ -52,17 +53,30 @@ def sweep(sweeper: Any, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
     folder = Path(str(config.hydra.sweep.dir))
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "multirun.yaml")
-    failures, returns, first = dict[int, str](), list[Sequence[JobReturn]](), 0
-    for batch in batches:
-        if not getattr(sweeper.launcher, "names_runs", False):
-            for number, overrides in enumerate(batch, first):
-                name_in_tensorboard(config, job_folder(config, overrides, number, loader), overrides, number)
-        results = _launch(sweeper.launcher, batch, first)
-        failures.update(_failures(results, first))
-        returns.append(results)
-        first += len(batch)
-    raise_if_failed(failures, first)
+    failures, returns, jobs = dict[int, str](), list[Sequence[JobReturn]](), list[SweepJob]()
+    try:
+        for batch in batches:
+            first = len(jobs)
+            folders = [job_folder(config, overrides, number, loader) for number, overrides in enumerate(batch, first)]
+            jobs += map(SweepJob, range(first, first + len(batch)), folders, batch)
+            if not getattr(sweeper.launcher, "names_runs", False):
+                for job in jobs[first:]:
+                    name_in_tensorboard(config, job.folder, job.overrides, job.number)
+            results = _launch(sweeper.launcher, batch, first)
+            failures.update(_failures(results, first))
+            returns.append(results)
+    finally:
+        if _trains(sweeper) and not config.get("dry_run"):
+            for line in summary(config, jobs):
+                print(line)
+    raise_if_failed(failures, len(jobs))
     return returns
+
+
+def _trains(sweeper: Any) -> bool:
+    """Whether the jobs are trainings, and not those of ``prepare`` or ``find_lr``."""
+    task = getattr(sweeper, "task_function", None)
+    return str(getattr(task, "__module__", "")).rpartition(".")[2] == "train"
 
 
 def _launch(launcher: Any, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:

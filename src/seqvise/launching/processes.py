@@ -46,7 +46,14 @@ def job_argv(hydra: Any, overrides: Sequence[str], number: int) -> list[str]:
         overrides: the job's overrides, without those of Hydra.
     """
     kept = [word for word in hydra.overrides.hydra if not f"{split_override(word).name}=".startswith(SWEEP_KEYS)]
-    return [*_flags(hydra), *overrides, *kept, f"hydra.job.num={number}", f"hydra.job.id={number}", "hydra.mode=RUN"]
+    return [
+        *config_flags(hydra),
+        *overrides,
+        *kept,
+        f"hydra.job.num={number}",
+        f"hydra.job.id={number}",
+        "hydra.mode=RUN",
+    ]
 
 
 def directory_override(directory: Path | str) -> str:
@@ -54,8 +61,8 @@ def directory_override(directory: Path | str) -> str:
     return f"hydra.run.dir={QuotedString(str(directory), Quote.single).with_quotes()}"
 
 
-def _flags(hydra: Any) -> list[str]:
-    """The config options of the command line (--config-name, --config-path, --config-dir)."""
+def config_flags(hydra: Any) -> list[str]:
+    """The config options of a command line (--config-name, --config-path, --config-dir). hydra: the ``hydra`` node."""
     sources = {source.provider: source.path for source in hydra.runtime.config_sources}
     flags = [] if hydra.job.config_name == CONFIG_NAME else [f"--config-name={hydra.job.config_name}"]
     if sources.get("main") not in (None, str(conf_folder())):

@@ -14,7 +14,7 @@ class Differences:
     """Keys whose values differ between jobs.
 
     Attributes:
-        parameters: config groups first, then keys.
+        parameters: those of the command line in its order, then config groups, then keys.
         seeds: keys named ``seed``; they do not define a different configuration.
     """
 
@@ -36,15 +36,14 @@ def differences(jobs: Sequence[Job]) -> Differences:
     names = list(dict.fromkeys(name for job in jobs for name in job.settings))
     differing = [name for name in names if len({value_of(job, name) for job in jobs}) > 1]
     seeds = [name for name in differing if _is_seed(name)]
-    overridden = {name for job in jobs for name in job.overrides}
+    overridden = list(dict.fromkeys(name for job in jobs for name in job.overrides))
     groups = {name for job in jobs for name in job.choices}
-    chosen = [name for name in differing if name in groups and name in overridden]
-    rest = [name for name in differing if name not in chosen and name not in seeds]
-    shown = [*chosen, *(name for name in rest if name in overridden)]
-    for name in sorted(rest, key=lambda name: name not in groups):
+    rest = sorted((name for name in differing if name not in seeds), key=lambda name: name not in groups)
+    shown = [name for name in overridden if name in rest]
+    for name in rest:
         if name not in overridden and not _is_redundant(name, [*shown, *seeds], groups, jobs):
             shown.append(name)
-    return Differences(tuple(sorted(shown, key=lambda name: name not in groups)), tuple(seeds))
+    return Differences(tuple(shown), tuple(seeds))
 
 
 def value_of(job: Job, name: str) -> Value:

@@ -71,7 +71,7 @@ def parallel_figure(report: SweepReport) -> Figure:
         height = position(result, low, high)
         axes.plot(range(len(names) + 1), [*heights, height], color=colormaps[COLOUR_MAP](height), lw=1.6)
     for number, scale in enumerate(scales):
-        _vertical_axis(axes, number, scale.ticks())
+        _vertical_axis(axes, number, scale.ticks(), before=number == 0)
     ticks = [low + (high - low) * part / 4 for part in range(5)] if high > low else [low]
     _vertical_axis(axes, len(names), [(position(tick, low, high), number_text(tick)) for tick in ticks])
     axes.set_xticks(range(len(names) + 1), [literal(_split_key(name)) for name in (*names, _with_unit(metric))])
@@ -160,12 +160,23 @@ def _finished_jobs(report: SweepReport) -> list[tuple[Job, float]]:
     return [(job, number) for job, number in numbers if number is not None and number - number == 0]
 
 
-def _vertical_axis(axes: Axes, x: float, ticks: Sequence[tuple[float, str]]) -> None:
+def _vertical_axis(axes: Axes, x: float, ticks: Sequence[tuple[float, str]], before: bool = False) -> None:
+    """Draws an axis with its labels after it, or before it where lines begin; lines end at the edge of a label."""
     axes.axvline(x, ymin=0.04 / 1.1, ymax=1.04 / 1.1, color="#555555", lw=0.9)
     for height, label in ticks:
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
-        content = literal(label)
-        axes.annotate(content, (x, height), (4, 0), "data", "offset points", va="center", fontsize=8.5, bbox=box)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        offset, side = (-6, "right") if before else (6, "left")
+        axes.annotate(
+            literal(label),
+            (x, height),
+            (offset, 0),
+            "data",
+            "offset points",
+            ha=side,
+            va="center",
+            fontsize=9,
+            bbox=box,
+        )
 
 
 def _cell_texts(axes: Axes, cells: Mapping[tuple[int, int], list[float]], limits: tuple[float, float]) -> None:

@@ -37,6 +37,17 @@ def results_grid(report: SweepReport) -> TextTable:
     return TextTable(head, lines, numeric + [False] * (len(head) - len(numeric)))
 
 
+def jobs_grid(report: SweepReport) -> TextTable:
+    """The results with the first metric in front, and the folders of the jobs at the end."""
+    grid, first = results_grid(report), 1 + len(report.differing.parameters)
+    several = len({job.path.parent for job in report.jobs()}) > 1
+    folders = [", ".join(job.name if several else job.path.name for job in row.jobs) for row in report.rows]
+    order = [*range(len(grid.head))]
+    order.insert(1, order.pop(first))
+    lines = [[*(line[n] for n in order), folder] for line, folder in zip(grid.lines, folders, strict=True)]
+    return TextTable([*(grid.head[n] for n in order), "folder"], lines, [*(grid.numeric[n] for n in order), False])
+
+
 def troubles_grid(report: SweepReport) -> TextTable:
     """The jobs without a result, and why."""
     lines = [[job.name, label, job.state(), job.reason()] for job, label in report.troubles()]

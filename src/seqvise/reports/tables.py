@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seqvise.plain_text import printable
-from seqvise.reports.grid import TextTable, importance_grid, results_grid, troubles_grid
+from seqvise.reports.grid import TextTable, importance_grid, jobs_grid, troubles_grid
 from seqvise.reports.report import SweepReport
+from seqvise.reports.title import description, title
 
 if TYPE_CHECKING:
     from seqvise.reports.importance import Importance
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 def show(report: SweepReport, console: Console) -> None:
     """Prints the table, the meaning of its marks, and the jobs without a result."""
     console.print(Text(headline(report), style="bold"))
+    for line in (title(report), *description(report)):
+        console.print(Text(printable(line), style="dim"))
     if report.rows:
-        console.print(grid_table(results_grid(report)))
+        console.print(grid_table(jobs_grid(report)))
     for note in remarks(report):
         console.print(Text(printable(note)))
     if report.troubles():

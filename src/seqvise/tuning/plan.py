@@ -27,6 +27,7 @@ from seqvise.runs.directory import CONFIG
 from seqvise.tasks.options import is_smaller_better
 from seqvise.tuning.options import TuneConfig, TuneOptions
 from seqvise.tuning.space import Parameter, Value, corners, read_space
+from seqvise.tuning.space_overrides import changed_space, is_space_override
 from seqvise.tuning.study import Plan
 
 ROOT = "tune"
@@ -138,7 +139,8 @@ def _as_list(item: str) -> str:
 
 def _options(overrides: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     """The `tune` node, and the errors in its overrides."""
-    cfg, messages = compose_what_fits(overrides, ROOT)
+    changes = [item for item in overrides if is_space_override(item)]
+    cfg, messages = compose_what_fits([item for item in overrides if item not in changes], ROOT)
     unknown = unknown_keys(cast(dict[str, Any], OmegaConf.to_container(cfg)), TuneConfig, {})
     messages += [key.sentence() for key in unknown]
     try:
@@ -146,7 +148,9 @@ def _options(overrides: Sequence[str]) -> tuple[TuneOptions, list[str]]:
     except OmegaConfBaseException as error:
         raise UserError(*messages, one_line(error)) from error
     assert isinstance(options, TuneConfig)
-    return options.tune, [*messages, *option_errors(options)]
+    is_missing = bool(messages) and not options.tune.space  # its name is wrong, which is reported already
+    options.tune.space, space_messages = changed_space(options.tune.space, changes)
+    return options.tune, [*messages, *([] if is_missing else space_messages), *option_errors(options)]
 
 
 def _space(options: TuneOptions, tune_overrides: Sequence[str]) -> tuple[tuple[Parameter, ...], list[str]]:
@@ -167,7 +171,10 @@ def _conflicts(fixed: Sequence[str], space: Sequence[Parameter], options: TuneOp
         if _is_under(PER_TRIAL, key):
             yield f"{item}: each trial has its own {key}; remove this override."
         elif key in searched or ("={" in item and any(_is_under([key], name) for name in searched)):
-            yield f"{key} is both fixed ({item}) and searched (tune.space): remove one."
+            yield (
+                f"{key} is both fixed ({item}) and searched (tune.space): remove one; '~tune.space.{key}' drops it "
+                "from the search space."
+            )
         elif key == "seed" and options.seeds is not None:
             yield f"seed is fixed ({item}), but tune.seeds sets it for each run: remove one."
     for name in sorted(searched):
