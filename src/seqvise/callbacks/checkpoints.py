@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
 from typing_extensions import override
 
 from seqvise.callbacks.options import CallbackOptions
@@ -71,10 +73,15 @@ COMMON: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_n
 
 
 class Checkpoints(ModelCheckpoint):
-    """Lightning's callback with a state that stays valid when the run directory is moved.
+    """Lightning's callback with a state that stays valid when the run directory is moved, and epochs from 1 in names.
 
     If the folder has another name, Lightning loses track of the best checkpoints and overwrites them.
     """
+
+    @override
+    def _monitor_candidates(self, trainer: pl.Trainer) -> dict[str, Tensor]:
+        """The metrics for names and comparisons."""
+        return {**super()._monitor_candidates(trainer), "epoch": torch.tensor(trainer.current_epoch + 1)}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
