@@ -49,10 +49,8 @@ def test_a_resumed_run_keeps_the_number_of_its_first_epoch(tmp_path: Path, earli
     if earlier:
         del line["first_epoch"]
         file.write_text(json.dumps({**line, "epoch": 0}) + "\n", encoding="utf-8")
-    logs = CSVLogger(tmp_path, version=1)
-    trainer = trainer_for(
-        tmp_path, LoggedEpochs(file), ProgressFile(file), max_epochs=2, **{**settings, "logger": logs}
-    )
+    settings["logger"] = logs = CSVLogger(tmp_path, version=1)
+    trainer = trainer_for(tmp_path, LoggedEpochs(file), ProgressFile(file), max_epochs=2, **settings)
     trainer.fit(TinyTask(), loader(3), loader(1), ckpt_path=tmp_path / "a.ckpt")
     assert [(line["epoch"], line["step"]) for line in lines(file)] == list(zip(epochs, (3, 6), strict=True))
     rows = list(csv.DictReader((Path(logs.log_dir) / "metrics.csv").open(encoding="utf-8")))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,37 @@ class BestMetrics(pl.Callback):
 LAST = "last.ckpt"
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 COMMON: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_name": False}
+
+
+class TrainingTime(pl.Callback):
+    """Counts the seconds of training over all starts of a run.
+
+    A start that was killed counts up to the checkpoint from which the next one resumes.
+
+    Args:
+        clock: returns monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock, self._before = clock, 0.0
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until now."""
+        return self._before + (0.0 if self._started is None else self._clock() - self._started)
+
+    def start(self) -> None:
+        """Starts the clock; training may be prepared before ``trainer.fit`` calls its first hook."""
+        self._started = self._clock()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._before = state_dict["seconds"]
 
 
 class Checkpoints(ModelCheckpoint):

@@ -21,7 +21,7 @@ from seqvise.callbacks.throughput import Speedometer
 from seqvise.tasks.samples import fields_of
 
 FIRST_EPOCH = "first_epoch"
-LogMetrics: TypeAlias = Callable[[Mapping[str, float], int | None], None]
+LogMetrics: TypeAlias = Callable[[dict[str, float], int | None], None]
 
 
 def first_epoch(file: Path) -> int:
@@ -63,7 +63,7 @@ class LoggedEpochs(pl.Callback):
 
 
 def _with_epochs_from(first: int, log_metrics: LogMetrics) -> LogMetrics:
-    def log(metrics: Mapping[str, float], step: int | None = None) -> None:
+    def log(metrics: dict[str, float], step: int | None = None) -> None:
         counted = {"epoch": metrics["epoch"] + first} if "epoch" in metrics else {}
         log_metrics({**metrics, **counted}, step)
 
