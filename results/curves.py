@@ -38,7 +38,8 @@ def by_epoch(scalars: Mapping[str, Series]) -> dict[str, list[float | None]]:
     """Converts values at global steps to one value per epoch."""
     names = [name for name in VALIDATED if name in scalars]
     epochs, steps = scalars.get(EPOCH, {}), sorted({step for name in names for step in scalars[name]})
-    ends = {int(epochs[step]) + 1: step for step in steps if step in epochs}
+    shift = int(min(epochs.values(), default=1) == 0)  # runs of earlier revisions count from 0
+    ends = {int(epochs[step]) + shift: step for step in steps if step in epochs}
     if not ends:
         return {}
     curves: dict[str, list[float | None]] = {EPOCH: list(ends)}

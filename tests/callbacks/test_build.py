@@ -48,7 +48,7 @@ def names(folder: Path) -> set[str]:
     [
         ({}, {"best.ckpt", "last.ckpt"}),
         ({"keep_best": 0}, {"last.ckpt"}),
-        ({"keep_best": 2}, {"best.ckpt", "last.ckpt", "epoch000-step000004.ckpt", "epoch001-step000008.ckpt"}),
+        ({"keep_best": 2}, {"best.ckpt", "last.ckpt", "epoch001-step000004.ckpt", "epoch002-step000008.ckpt"}),
         ({"save_steps": 3}, {"best.ckpt", "last.ckpt"}),
     ],
 )

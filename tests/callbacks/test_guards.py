@@ -47,7 +47,7 @@ def test_nan_loss_names_its_batch_and_keeps_the_last_good_checkpoint(tmp_path: P
     with pytest.raises(NonFiniteLossError) as caught:
         trainer.fit(Failing(), rows_loader())
     message = str(caught.value)
-    assert "became nan in epoch 1, batch 2 (rows 34, 35 of the training part)" in message
+    assert "became nan in epoch 2, batch 2 (rows 34, 35 of the training part)" in message
     assert f"The last good checkpoint is kept: {tmp_path / 'kept.ckpt'}" in message
     checkpoint = torch.load(tmp_path / "kept.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 7
@@ -59,7 +59,7 @@ def test_unchecked_losses_are_checked_before_a_checkpoint(tmp_path: Path) -> Non
     trainer = trainer_for(tmp_path, max_epochs=1)
     trainer.fit(TinyTask(), loader(1))
     guard._unchecked = [_Step(0, 0, None, torch.tensor(1.0)), _Step(0, 1, None, torch.tensor(float("inf")))]
-    with pytest.raises(NonFiniteLossError, match="became inf in epoch 0, batch 1"):
+    with pytest.raises(NonFiniteLossError, match="became inf in epoch 1, batch 1"):
         guard.on_save_checkpoint(trainer, trainer.lightning_module, {})
 
 

@@ -107,3 +107,12 @@ def test_a_line_has_only_the_validation_of_its_epoch(tmp_path: Path, capsys: pyt
     trainer = trainer_for(tmp_path, TrainingSignals(), EpochLines(), max_epochs=4, **every_other)
     trainer.fit(TinyTask(), loader(3), loader(1))
     assert ["val/loss" in line for line in capsys.readouterr().err.splitlines()] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "texts"), [(2, ["Epoch 1/2 ", "Epoch 2/2 "]), (-1, ["Epoch 1   ", "Epoch 2   "])]
+)
+def test_the_bar_counts_epochs_from_one(tmp_path: Path, max_epochs: int, texts: list[str]) -> None:
+    bar = TokenBar()
+    bar._trainer = trainer_for(tmp_path, max_epochs=max_epochs, max_steps=6)
+    assert [bar._get_train_description(epoch) for epoch in (0, 1)] == texts  # as long as "Validation"

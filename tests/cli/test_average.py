@@ -41,7 +41,7 @@ def test_a_run_translates_with_its_averages(trained: Path, capsys: pytest.Captur
     assert not equal(loaded(trained), weights(folder / "best.ckpt", "current_model_state"))
 
     last = sorted(folder.glob("last-epoch*.ckpt"))
-    assert [path.name[:13] for path in last] == ["last-epoch001", "last-epoch002"]
+    assert [path.name[:13] for path in last] == ["last-epoch002", "last-epoch003"]
     assert main([f"run={trained}", "of=last"]) == 0
     assert capsys.readouterr().out.endswith(f"run: {trained / 'averaged-last'}\n")
     first, second = map(weights, last)

@@ -269,7 +269,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     (run,) = (here / "outputs" / "runs" / "full").iterdir()
     assert code == 1
     (sentence,) = sentences
-    assert "The training loss became nan in epoch 1, batch 0 (rows " in sentence
+    assert "The training loss became nan in epoch 2, batch 0 (rows " in sentence
     assert sentence.endswith(f"The traceback is in {run / 'train.log'}.")
     assert "NonFiniteLossError" in (run / "train.log").read_text()
     status = json.loads((run / "status.json").read_text())

@@ -206,3 +206,23 @@ def test_debug_overfit_takes_the_training_loss_to_almost_zero(here: Path, monkey
     losses = [entry["train/loss"] for entry in map(json.loads, lines) if "train/loss" in entry]
     assert losses[-1] < 0.1 < losses[0]
     assert json.loads((the_run(here) / "metrics.json").read_text(encoding="utf-8"))["epochs"] == 60
+
+
+def test_early_stopping_and_the_precision_of_each_part_are_reported(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second validation is not better than the first, because the weights hardly change."""
+    overrides = ["trainer.max_epochs=9", "callbacks.patience=1", "optimizer.lr=1e-12", "test=false"]
+    precision = ["trainer.precision=bf16-mixed", "loss.precision=fp32"]
+    assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, *overrides, *precision) == 0
+    run, shown = the_run(here), capsys.readouterr()
+    status, metrics = (json.loads((run / f"{name}.json").read_text()) for name in ("status", "metrics"))
+    assert (status["status"], status["stopped"]) == ("ok", "no better val/bleu for 1 validation")
+    sentence = "Training stopped early, after epoch 2: no better val/bleu for 1 validation."
+    assert sentence in shown.out + shown.err
+    assert sentence in (run / "train.log").read_text(encoding="utf-8")
+    assert (metrics["epochs"], metrics["precision"], metrics["projection_precision"]) == (2, "bf16-mixed", "fp32")
+    (row,) = (line for line in shown.err.splitlines() if line.startswith("precision "))
+    assert row.split(maxsplit=1)[1] == "bf16-mixed; output projection fp32 (loss.precision)"
+    lines = map(json.loads, (run / "progress.jsonl").read_text(encoding="utf-8").splitlines())
+    assert [line["epoch"] for line in lines] == [1, 2]

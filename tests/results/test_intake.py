@@ -29,6 +29,8 @@ def test_the_last_validation_of_an_epoch_counts() -> None:
     epochs = {5: 0.0, 10: 0.0, 20: 1.0}
     loaded = by_epoch({"epoch": epochs, "val/bleu": {5: 1.0, 10: 2.0, 20: 3.0}, "val/loss": {20: float("nan")}})
     assert loaded == {"epoch": [1, 2], "val/loss": [None, None], "val/bleu": [2.0, 3.0]}
+    from_one = by_epoch({"epoch": {step: epoch + 1 for step, epoch in epochs.items()}, "val/bleu": {10: 2.0, 20: 3.0}})
+    assert from_one == {"epoch": [1, 2], "val/bleu": [2.0, 3.0]}
 
 
 def test_a_run_without_events_has_no_curves(tmp_path: Path) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytorch_lightning as pl
+from pathlib import Path
 
-from seqvise.tasks.base import Task
+import pytest
+import pytorch_lightning as pl
+from torch import nn
+
+from seqvise.schedules.options import ScheduleOptions
+from seqvise.tasks.base import Task, TextTask
+from seqvise.tasks.options import LossOptions, MonitorOptions, OptimizerOptions
 from seqvise.tasks.samples import FIELDS, Sample, TaskFields, fields_of
-from tests.callbacks.tiny import TinyTask
+from tests.callbacks.tiny import TinyTask, trainer_for
 
 
 def test_a_foreign_module_has_its_own_fields_and_the_defaults_of_the_others() -> None:
@@ -23,3 +29,18 @@ def test_a_task_is_its_own_fields() -> None:
     assert issubclass(Task, TaskFields)
     assert not set(FIELDS) & set(dir(pl.LightningModule)), "no field hides a part of Lightning"
     assert {"samples", "confusion", "labels", "embedded_images", "precision_note", "last_share"} <= set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("precision", "projection", "note"),
+    [
+        ("32-true", "bf16", "fp32; output projection bf16 (loss.precision)"),
+        ("bf16-mixed", "fp32", "bf16-mixed; output projection fp32 (loss.precision)"),
+    ],
+)
+def test_the_precision_of_both_parts_is_named(tmp_path: Path, precision: str, projection: str, note: str) -> None:
+    others = OptimizerOptions(), ScheduleOptions(), MonitorOptions()
+    task = TextTask(nn.Linear(1, 1), LossOptions(precision=projection), *others, seed=1)
+    task.trainer = trainer_for(tmp_path, precision=precision)
+    fields = fields_of(task)
+    assert (fields.precision_note, fields.projection_precision) == (note, projection)

@@ -10,11 +10,12 @@ from typing import IO
 import pytest
 import torch
 
-from seqvise.callbacks.checkpoints import COMMON, Checkpoints
+from seqvise.callbacks.checkpoints import COMMON, Checkpoints, TrainingTime
 from seqvise.errors import UserError
 from seqvise.files import try_lock
 from seqvise.runs.resume import last_checkpoint, step_of
 from seqvise.training.trainer import AtomicCheckpointIO
+from tests.callbacks.tiny import TinyTask, loader, trainer_for
 
 
 def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,3 +72,20 @@ def test_a_lock_is_held_by_one_process(tmp_path: Path) -> None:
         assert alone
         assert asked() == "False"
     assert asked() == "True"
+
+
+def test_training_time_counts_all_starts(tmp_path: Path) -> None:
+    """7 seconds until the checkpoint of a killed start, 93 of pause, 3 of the second start."""
+    now = 0.0
+    first, second = TrainingTime(lambda: now), TrainingTime(lambda: now)
+    trainer = trainer_for(tmp_path, first, max_epochs=1)
+    first.start()
+    now = 7.0
+    trainer.fit(TinyTask(), loader(1))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    now = 100.0
+    resumed = trainer_for(tmp_path, second, max_epochs=2)
+    second.start()
+    resumed.fit(TinyTask(), loader(1), ckpt_path=tmp_path / "a.ckpt")
+    now = 103.0
+    assert second.seconds == 10.0

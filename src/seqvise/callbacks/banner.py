@@ -33,7 +33,7 @@ class TrainingPlan:
         tokens: target tokens per epoch, None if unknown.
         rate: the highest learning rate of all parameter groups.
         forcing: teacher forcing ratio of the first and of the last step, None without teacher forcing.
-        precision: the precision and the reason for it.
+        precision: the precision of the model and, if it differs, of its output projection, with the reason.
         bytes: memory of parameters, gradients and optimizer state on each rank if replicated.
     """
 
@@ -92,7 +92,7 @@ def training_plan(trainer: pl.Trainer, task: pl.LightningModule, loader: object,
         tokens=_scaled(getattr(dataset, "target_tokens", None), fraction),
         rate=max(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups),
         forcing=_forcing(trainer, horizon),
-        precision=fields_of(task).precision_note or str(trainer.precision),
+        precision=fields_of(task).precision_note or str(trainer.precision).replace("32-true", "fp32"),
         device=_device_name(trainer.strategy.root_device),
         bytes=_bytes(task, optimizer),
     )

@@ -18,7 +18,7 @@ from seqvise.callbacks.exact_resume import ExactResume
 from seqvise.callbacks.guards import FiniteLoss, MonitorIsLogged
 from seqvise.callbacks.image_board import ImageBoard
 from seqvise.callbacks.options import CallbackOptions
-from seqvise.callbacks.progress import EpochLines, ProgressFile, TokenBar
+from seqvise.callbacks.progress import EpochLines, LoggedEpochs, ProgressFile, TokenBar
 from seqvise.callbacks.save_on_signal import StopOnSignal
 from seqvise.callbacks.schedule import ScheduleCallback
 from seqvise.callbacks.training_metrics import TrainingSignals
@@ -64,6 +64,7 @@ def build_callbacks(
         ConfusionPicture(run_dir / "confusion.png"),
         HyperparameterRow(monitor.metric, monitor.mode),
         SampleFile(run_dir / "samples.txt", options.samples),
+        LoggedEpochs(run_dir / "progress.jsonl"),
         ProgressFile(run_dir / "progress.jsonl"),
         *_progress(options),
         *_stopping(options, monitor),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
 from typing_extensions import override
 
 from seqvise.callbacks.options import CallbackOptions
@@ -69,11 +72,47 @@ PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 COMMON: dict[str, Any] = {"enable_version_counter": False, "auto_insert_metric_name": False}
 
 
+class TrainingTime(pl.Callback):
+    """Counts the seconds of training over all starts of a run.
+
+    A start that was killed counts up to the checkpoint from which the next one resumes.
+
+    Args:
+        clock: returns monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock, self._before = clock, 0.0
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until now."""
+        return self._before + (0.0 if self._started is None else self._clock() - self._started)
+
+    def start(self) -> None:
+        """Starts the clock; training may be prepared before ``trainer.fit`` calls its first hook."""
+        self._started = self._clock()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._before = state_dict["seconds"]
+
+
 class Checkpoints(ModelCheckpoint):
-    """Lightning's callback with a state that stays valid when the run directory is moved.
+    """Lightning's callback with a state that stays valid when the run directory is moved, and epochs from 1 in names.
 
     If the folder has another name, Lightning loses track of the best checkpoints and overwrites them.
     """
+
+    @override
+    def _monitor_candidates(self, trainer: pl.Trainer) -> dict[str, Tensor]:
+        """The metrics for names and comparisons."""
+        return {**super()._monitor_candidates(trainer), "epoch": torch.tensor(trainer.current_epoch + 1)}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ class MonitorIsLogged(ValidationCallback):
 def _message(step: _Step, trainer: pl.Trainer) -> str:
     rows = "" if step.rows is None else f" (rows {_row_list(step.rows.tolist())} of the training part)"
     return (
-        f"The training loss became {step.loss.item()} in epoch {step.epoch}, batch {step.batch}{rows}. "
+        f"The training loss became {step.loss.item()} in epoch {step.epoch + 1}, batch {step.batch}{rows}. "
         f"{_last_checkpoint_note(trainer)} Try a lower optimizer.lr or trainer.gradient_clip_val=1."
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
@@ -20,11 +20,61 @@ from seqvise.callbacks.hooks import ValidationCallback, step_counts
 from seqvise.callbacks.throughput import Speedometer
 from seqvise.tasks.samples import fields_of
 
+FIRST_EPOCH = "first_epoch"
+LogMetrics: TypeAlias = Callable[[dict[str, float], int | None], None]
+
+
+def first_epoch(file: Path) -> int:
+    """The number of the first epoch in a ``progress.jsonl``, and in the curves of its run.
+
+    It is 1, but 0 in runs that an earlier revision started, whose first line has no ``first_epoch``.
+    """
+    if not file.is_file():
+        return 1
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        try:
+            return int(json.loads(lines.readline())[FIRST_EPOCH])
+        except (ValueError, KeyError, TypeError):
+            return 0
+
+
+class LoggedEpochs(pl.Callback):
+    """Loggers receive the number of the epoch as in ``progress.jsonl``; Lightning's own starts at 0.
+
+    Args:
+        file: the run's ``progress.jsonl``.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @override
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Replaces the loggers' ``log_metrics``."""
+        first = first_epoch(self._file)
+        for logger in trainer.loggers:
+            vars(logger)["log_metrics"] = _with_epochs_from(first, logger.log_metrics)
+
+    @override
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restores it: after training, Lightning logs the number of finished epochs."""
+        for logger in trainer.loggers:
+            vars(logger).pop("log_metrics", None)
+
+
+def _with_epochs_from(first: int, log_metrics: LogMetrics) -> LogMetrics:
+    def log(metrics: dict[str, float], step: int | None = None) -> None:
+        counted = {"epoch": metrics["epoch"] + first} if "epoch" in metrics else {}
+        log_metrics({**metrics, **counted}, step)
+
+    return log
+
 
 class ProgressFile(ValidationCallback):
-    """Appends a line to a file after each validation: ``{"epoch": 0, "step": 250, "val/loss": 3.1, ...}``.
+    """Appends a line to a file after each validation: ``{"epoch": 1, "step": 250, "val/loss": 3.1, ...}``.
 
-    Without validation, a line is appended after each epoch. A step can appear twice if a killed run is resumed.
+    Without validation, a line is appended after each epoch. A step can appear twice if a killed run is resumed. The
+    first line also has ``first_epoch``, see there.
 
     Args:
         file: created with its folder at the first line.
@@ -37,7 +87,10 @@ class ProgressFile(ValidationCallback):
     def after_validation(self, trainer: pl.Trainer) -> None:
         if trainer.is_global_zero:
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            line = {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
+            first = first_epoch(self._file)
+            line = {"epoch": trainer.current_epoch + first, "step": trainer.global_step, **metrics}
+            if not self._file.is_file():
+                line[FIRST_EPOCH] = first
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -92,6 +145,13 @@ class TokenBar(SpeedBar, RichProgressBar):
         self._speed = Speedometer()
         self._shown: dict[str, int | str | float | dict[str, float]] = {}
         self._shown_at = -REFRESH_SECONDS
+
+    @override
+    def _get_train_description(self, current_epoch: int) -> str:
+        """The epoch, from 1, padded to the length of the description of a validation, as Lightning's own."""
+        epochs = self.trainer.max_epochs
+        number = f"Epoch {current_epoch + 1}" + (f"/{epochs}" if epochs is not None and epochs > 0 else "")
+        return number.ljust(len(self.validation_description))
 
     @override
     def get_metrics(

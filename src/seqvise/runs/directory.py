@@ -90,13 +90,14 @@ class RunDirectory:
             record_assets(self.assets)
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Writes ``status.json``: running, then ok, or as ``failure_recorded``."""
+    def recorded(self) -> Iterator[dict[str, str]]:
+        """Writes ``status.json``: running, then ok with what the block has added, or as ``failure_recorded``."""
         started = time.time()
         self._write_status("running", started)
+        added: dict[str, str] = {}
         with self.failure_recorded():
-            yield
-            self._write_status("ok", started, **({FILES: record_results(self.path)} if self.writes else {}))
+            yield added
+            self._write_status("ok", started, **added, **({FILES: record_results(self.path)} if self.writes else {}))
 
     @contextmanager
     def failure_recorded(self) -> Iterator[None]:

@@ -53,6 +53,8 @@ def choose_precision(precision: str, device: torch.device) -> ProjectionPrecisio
     return ProjectionPrecision(torch.float32, f"fp32 ({device.type} has no fast bf16)")
 
 
+FULL = "32-true"
+PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 STEP_TOTALS = "step_totals"
 MetricFunction: TypeAlias = Callable[[Sequence[str], Sequence[str]], float]
 """A metric of the user's own: outputs and references of N examples to a number."""
@@ -248,9 +250,20 @@ class TextTask(Task):
         self.last_tokens = 0
 
     @property
-    def precision_note(self) -> str:
-        """The dtype of the vocabulary projection, with the reason."""
-        return choose_precision(self.loss_options.precision, self.device).reason
+    def precision_note(self) -> str | None:
+        """The precision of the trainer, and that of the vocabulary projection with its reason."""
+        reason = choose_precision(self.loss_options.precision, self.device).reason
+        return f"{self._trainer_precision}; output projection {reason}"
+
+    @property
+    def projection_precision(self) -> str | None:
+        """The precision of the vocabulary projection."""
+        return PRECISION_NAMES[self._product_dtype()]
+
+    @property
+    def _trainer_precision(self) -> str:
+        name = FULL if self._trainer is None else str(self.trainer.precision)
+        return "fp32" if name == FULL else name
 
     def _product_dtype(self) -> torch.dtype:
         """The dtype of the vocabulary projection."""

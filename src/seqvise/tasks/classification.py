@@ -72,8 +72,13 @@ class Classification(TextTask):
 
     @property
     def precision_note(self) -> str:
-        """The trainer's precision."""
-        return "32-true" if self._trainer is None else str(self.trainer.precision)
+        """The trainer's precision: a classifier has no vocabulary projection."""
+        return self._trainer_precision
+
+    @property
+    def projection_precision(self) -> None:
+        """None: a classifier has no vocabulary projection."""
+        return None
 
     @property
     def classifier(self) -> TextClassifier:

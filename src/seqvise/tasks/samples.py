@@ -92,7 +92,12 @@ class TaskFields:
 
     @property
     def precision_note(self) -> str | None:
-        """The precision, with the reason for it; None for that of the trainer."""
+        """The precision of each part, with the reason for it; None for that of the trainer."""
+        return None
+
+    @property
+    def projection_precision(self) -> str | None:
+        """The precision of the output projection, ``fp32`` or ``bf16``, if it has one of its own."""
         return None
 
 

@@ -7,7 +7,7 @@ downloads or makes it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +16,8 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
-    TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -33,6 +31,7 @@ from seqvise.download.sources import ProgressCallback, Source, format_size
 from seqvise.errors import UserError
 from seqvise.images.options import ImageOptions
 from seqvise.paths import cache_folder
+from seqvise.progress_bar import counting
 
 log = logging.getLogger(__name__)
 
@@ -145,17 +144,14 @@ def with_pictures(config: Config) -> Config:
 
 
 def _draw(cache: Path, seed: int) -> Path:
-    from seqvise.images.synthetic.scene import COUNT, draw_set, pictures_folder
+    from seqvise.images.synthetic.scene import draw_set
 
-    if not pictures_folder(cache, seed).exists():
-        log.info("pictures: drawing %s images", f"{COUNT:,}")
     return draw_set(cache, seed)
 
 
 def _vectors(config: Config, cache: Path) -> Path:
     from seqvise.images.synthetic.text import vectors_file
 
-    log.info("pictures: training word vectors on the built-in text")
     return vectors_file(config.vectors, cache)
 
 
@@ -165,13 +161,5 @@ def _weights(data: ImageOptions, cache: Path) -> Path:
     from seqvise.images.synthetic.network import weights_file
 
     parts = find_images(data)
-    with _counting_epochs() as progress:
+    with counting("backbone", "epochs") as progress:
         return weights_file(split_images(data, parts, parts.images.names), cache, data.seed, progress)
-
-
-@contextmanager
-def _counting_epochs() -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn("network"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("network", total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

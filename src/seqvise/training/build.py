@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from seqvise.callbacks.build import build_callbacks
-from seqvise.callbacks.checkpoints import BestMetrics
+from seqvise.callbacks.checkpoints import BestMetrics, TrainingTime
 from seqvise.classes import find_class, find_function
 from seqvise.config.options import Config
 from seqvise.config.registry import TASK
@@ -56,11 +56,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """The parts, the trainer, and the callback that records the metrics of the best validation."""
+    """The parts, the trainer, and the callbacks of the best validation's metrics and of the training time."""
 
     parts: Parts
     trainer: pl.Trainer
     best: BestMetrics
+    time: TrainingTime
 
 
 def build_job(config: Config, run: RunDirectory, done: int | None = None) -> TrainingJob:
@@ -77,12 +78,12 @@ def build_job(config: Config, run: RunDirectory, done: int | None = None) -> Tra
     _quieten(run)
     seed = _seed(config)
     pl.seed_everything(seed, workers=True, verbose=False)
-    best = BestMetrics(config.monitor.metric, config.monitor.mode)
+    best, time = BestMetrics(config.monitor.metric, config.monitor.mode), TrainingTime()
     forcing = forcing_of(config) if config.data.kind == "parallel" else None
     callbacks = build_callbacks(config.callbacks, config.schedule, forcing, config.monitor, run.path)
     # The trainer is built first: preparing the data may take minutes, and the machine may lack the device.
-    trainer = build_trainer(config, run, [best, *callbacks], done)
-    return TrainingJob(find_builder(config.data.kind)(config, seed), trainer, best)
+    trainer = build_trainer(config, run, [best, time, *callbacks], done)
+    return TrainingJob(find_builder(config.data.kind)(config, seed), trainer, best, time)
 
 
 def find_builder(kind: str) -> Callable[[Config, int], Parts]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.table import Column, Table
 from seqvise.callbacks.banner import banner, check_horizon, training_plan
 from seqvise.callbacks.hooks import callbacks_of
 from seqvise.callbacks.schedule import ScheduleCallback
+from seqvise.callbacks.stopping import stop_reason
 from seqvise.config.options import Config
 from seqvise.errors import UserError
 from seqvise.plain_text import printable
@@ -92,8 +92,9 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
     run = RunDirectory(directory)
     with ExitStack() as stack:
         stack.enter_context(run.locked())
+        status: dict[str, str] = {}
         if not resumed:
-            stack.enter_context(run.recorded())
+            status = stack.enter_context(run.recorded())
             run.write_config(config)
         checkpoint = last_checkpoint(directory) if resumed else None
         done = None if checkpoint is None else step_of(checkpoint)
@@ -103,10 +104,12 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
             return {}
         if resumed:  # the run is not changed before everything is checked
             _check_resumable(job, run, checkpoint)
-            stack.enter_context(run.recorded())
+            status = stack.enter_context(run.recorded())
             if done is not None:
                 keep_curves(run, done)
         metrics = _train_and_record(config, run, job, checkpoint)
+        if reason := stop_reason(job.trainer):
+            status["stopped"] = reason
     if run.writes:
         show_results(run, metrics)
     return metrics
@@ -143,9 +146,11 @@ def write_environment(run: RunDirectory, config: Config, trainer: pl.Trainer) ->
 
 def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> dict[str, float | str | None]:
     """Trains, from a checkpoint if there is one, tests, and returns the results as one flat object."""
-    started = time.perf_counter()
+    job.time.start()
     _fit(job, checkpoint)
-    seconds = time.perf_counter() - started
+    seconds = job.time.seconds
+    if reason := stop_reason(job.trainer):
+        log.info("Training stopped early, after epoch %d: %s.", job.trainer.current_epoch, reason)
     _say_unmeasured(job)
     task, fields = job.parts.task, fields_of(job.parts.task)
     return {
@@ -160,6 +165,7 @@ def train(config: Config, job: TrainingJob, checkpoint: Path | None = None) -> d
         "device": device_name(job.trainer.strategy.root_device),
         "world_size": job.trainer.world_size,
         "precision": str(job.trainer.precision),
+        **({"projection_precision": fields.projection_precision} if fields.projection_precision else {}),
         "seed": config.seed,
     }
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from time import perf_counter
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from seqvise.config.options import Config
 from seqvise.paths import cache_folder
 from seqvise.plain_text import printable
+from seqvise.progress_bar import Count, counting
 
 if TYPE_CHECKING:
     from seqvise.images.features import FeatureStore
@@ -77,25 +75,6 @@ def show(split: ImageSplit, store: FeatureStore) -> None:
     console.print(f"features: {store.folder}", markup=False)
 
 
-@contextmanager
-def counting_images() -> Iterator[Callable[[int, int], None]]:
-    """Shows a progress bar for ``extract`` with the images per second of this call."""
-    columns = (
-        TextColumn("features"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.1f} images/s"),
-        TimeRemainingColumn(),
-    )
-    start, first = perf_counter(), -1
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("features", total=None, rate=0.0)
-
-        def update(done: int, total: int) -> None:
-            nonlocal start, first
-            if first < 0:
-                start, first = perf_counter(), done  # the first batch also starts the decoding processes
-            rate = (done - first) / max(perf_counter() - start, 1e-9)
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield update
+def counting_images() -> AbstractContextManager[Count]:
+    """Shows the progress of ``extract``; nothing if all features are cached."""
+    return counting("features", "images")

@@ -14,6 +14,7 @@ from seqvise.images.synthetic.classes import BODIES, CLASSES, PATTERNED, Picture
 from seqvise.images.synthetic.colours import Colour, any_colour, muted
 from seqvise.images.synthetic.objects import draw_coloured, draw_patterned
 from seqvise.images.synthetic.vehicles import draw_vehicle
+from seqvise.progress_bar import counting
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,7 +89,6 @@ FORMAT = 1
 """Version of the pictures; increase it with every change to them."""
 PICTURES_PER_CLASS = {"train": 40, "valid": 10, "test": 10}
 """Part -> number of pictures per class."""
-COUNT = len(CLASSES) * sum(PICTURES_PER_CLASS.values())
 
 
 def pictures_folder(cache: Path, seed: int) -> Path:
@@ -101,9 +101,11 @@ def draw_set(cache: Path, seed: int) -> Path:
     folder = pictures_folder(cache, seed)
     with locked(folder.with_name(f".{folder.name}.lock")):
         if not folder.exists():
-            with atomic_folder(folder) as temporary:
-                for picture_class in CLASSES:
+            with atomic_folder(folder) as temporary, counting("drawing", "pictures") as count:
+                size = sum(PICTURES_PER_CLASS.values())
+                for index, picture_class in enumerate(CLASSES, 1):
                     _draw_class(temporary, picture_class, seed)
+                    count(index * size, len(CLASSES) * size)
     return folder
 
 

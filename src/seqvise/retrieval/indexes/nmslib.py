@@ -10,11 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seqvise.progress_bar import filtered_stderr
 from seqvise.retrieval.indexes.base import WIDTH, Ids, Neighbours, complete_neighbours, quieten, thread_count
 from seqvise.retrieval.indexes.nearest import RowIndices, Rows, checked_queries
 from seqvise.retrieval.options import GraphOptions
 
 FILE = "index.nmslib"
+ADVICE = ("Your CPU supports instructions", "For maximum performance, you can", "pip install --no-binary")
+"""Beginnings of the lines that nmslib's wheel writes when it is imported."""
 GraphAnswer = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 
@@ -79,7 +82,8 @@ class NmslibIndex:
 
 def _new_graph() -> Any:
     quieten("nmslib")
-    import nmslib
+    with filtered_stderr(lambda line: line.startswith(ADVICE)):
+        import nmslib
 
     return nmslib.init(method="hnsw", space="l2", data_type=nmslib.DataType.DENSE_VECTOR, dtype=nmslib.DistType.FLOAT)
 
