@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 BUILT_IN = {"hydra/launcher": {"basic"}, "hydra/sweeper": {"basic"}}
 """Choices of groups that have no file, since they belong to Hydra."""
 

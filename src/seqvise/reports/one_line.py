@@ -69,9 +69,12 @@ def _table(grid: TextTable, widths: Mapping[str, int]) -> Table:
     shown = [index for index, head in enumerate(grid.head) if head in widths]
     for index in shown:
         head = grid.head[index]
-        justify = "right" if grid.numeric[index] else "left"
         table.add_column(
-            Text(printable(head)), justify=justify, no_wrap=True, overflow="ellipsis", max_width=widths[head]
+            Text(printable(head)),
+            justify="right" if grid.numeric[index] else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=widths[head],
         )
     for line in grid.lines:
         table.add_row(*(Text(printable(line[index])) for index in shown))
