@@ -51,7 +51,13 @@ def test_a_missing_device_is_a_message(options: dict[str, Any], overrides: list[
 @pytest.mark.parametrize("cuda", [2], indirect=True)
 @pytest.mark.parametrize(
     ("devices", "message"),
-    [(1, None), (2, None), ("auto", None), ([0, 1], None), (4, "trainer.devices is 4, but torch finds 2 on this machine")],
+    [
+        (1, None),
+        (2, None),
+        ("auto", None),
+        ([0, 1], None),
+        (4, "trainer.devices is 4, but torch finds 2 on this machine"),
+    ],
 )
 def test_more_devices_than_there_are(devices: Any, message: str | None) -> None:
     trainer = TrainerOptions(accelerator="gpu", devices=devices)

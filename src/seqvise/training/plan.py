@@ -24,7 +24,7 @@ from seqvise.training.build import TrainingJob
 
 TIMED_STEPS = 5
 """Steps that are timed, after a first one that is not."""
-TIMED_SECONDS = 20.0
+TIMED_SECONDS = 3.0
 """Seconds after which no further step is timed."""
 WIDTHS = {"bf16-true": 0.5, "16-true": 0.5, "64-true": 2.0}
 """Precision -> size of a parameter, in comparison with float32."""
