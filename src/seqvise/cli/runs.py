@@ -79,10 +79,10 @@ def _select(options: RunsOptions, console: Console) -> list[Job]:
     """The selected runs. If there is none, prints the values that the runs have."""
     from seqvise.reports.listing import conditions, existing_values, filter_runs, find_runs, sort_runs
 
-    wanted, found = conditions(options.where), find_runs(options.folder)
-    if not (jobs := filter_runs(found, wanted)):
+    wanted, every_run = conditions(options.where), find_runs(options.folder)
+    if not (jobs := filter_runs(every_run, wanted)):
         console.print(f"No run in {options.folder} matches where={','.join(options.where)}.", markup=False)
-        for sentence in existing_values(found, wanted):
+        for sentence in existing_values(every_run, wanted):
             console.print(sentence, markup=False)
     return sort_runs(jobs, options.sort)[: options.limit] if jobs else []
 

@@ -40,7 +40,7 @@ class Timing:
 
 
 def for_this_machine(config: Config) -> Config:
-    """The config of a dry run: if this machine lacks the devices, CPU processes stand in for them.
+    """The config of a dry run: if this machine lacks the devices, it has CPU processes instead.
 
     Trainer and batches are then built as for the requested number of devices.
     """
