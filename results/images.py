@@ -131,6 +131,8 @@ def _commands(draws: Draws) -> Iterator[str]:
     every = [record for records in draws.values() for record in records]
     held_out = {record.seed: record.metrics["held_out"] for record in every if record.metrics.get("held_out")}
     yield from (f"- seed {seed} holds out {names}." for seed, names in sorted(held_out.items()))
+    if any("*" in str(names) for names in held_out.values()):
+        yield "- \\*: a class of ImageNet, or a hypernym of one."
     for label, records in draws.items():
         first, seeds = records[0], ", ".join(str(record.seed) for record in records)
         origin = f"seed {seeds}; {first.date}, {commit_text(first.commit, first.dirty)}, {device(first)}"

@@ -18,6 +18,7 @@ from tests.forked import forked_jobs  # noqa: F401
 
 TRANSLATION = "runs/translation"
 KILLED = "runs/translation_killed"
+CLASSIFIER = "runs/classifier_killed"
 
 
 @pytest.fixture
@@ -73,6 +74,23 @@ def test_a_refused_command_changes_no_run(
     assert train(monkeypatch, *(override.format(run=run) for override in overrides)) == 2
     assert sentence in capsys.readouterr().err
     assert content(here / run) == before
+
+
+def test_a_run_whose_data_have_moved_is_resumed_with_their_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(here, CLASSIFIER, "runs/language_model", "labels.tsv", "cache")
+    (here / "new").mkdir()
+    (here / "labels.tsv").rename(here / "new" / "labels.tsv")
+    before = content(here / CLASSIFIER)
+    assert train(monkeypatch, f"resume={CLASSIFIER}") == 2
+    hint = (
+        f"The run in {here / CLASSIFIER} was started with data.root=.: if the data have moved, add data.root=NEW_FOLDER"
+    )
+    assert hint in capsys.readouterr().err
+    assert content(here / CLASSIFIER) == before
+    assert train(monkeypatch, f"resume={CLASSIFIER}", "data.root=new") == 0
+    assert has_finished(here / CLASSIFIER)
 
 
 def test_a_run_can_be_extended_after_a_refusal(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +159,20 @@ def test_a_dry_sweep_shows_each_plan_and_makes_no_folder(
     output = capfd.readouterr().out
     assert output.count("effective batch") == 2
     assert "job 1: model.decoder_hidden=16" in output
+    assert [path.name for path in here.iterdir()] == ["cache"]
+
+
+@pytest.mark.usefixtures("forked_jobs")
+def test_a_dry_sweep_needs_no_device(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    words = [text for text in SMALL if text != "trainer=cpu"]
+    assert train(monkeypatch, "-m", *words, "trainer=ddp", "trainer.devices=2,4", "dry_run=true") == 0
+    output = capfd.readouterr().out
+    assert "on each of 2 ranks" in output
+    assert "on each of 4 ranks" in output
+    assert "1 in the sweep's folder (hydra.sweep.dir)" in output
     assert [path.name for path in here.iterdir()] == ["cache"]
 
 

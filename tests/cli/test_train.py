@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +98,48 @@ def test_a_dry_run_trains_nothing(
     assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "dry_run=true") == 0
     output = capsys.readouterr().out
     assert "2 per epoch, 4 in 2 epochs" in output
+    rows = dict(line.split("  ", 1) for line in output.splitlines())
+    assert rows["model"].strip() == "full"
+    assert rows["data"].strip() == "files in corpus"
+    assert rows["strategy"].strip() == "auto, one process"
+    assert rows["folder"].strip() == "outputs/runs/full/DATE_TIME"
+    assert re.fullmatch(
+        r"about \S+ s per epoch, \S+ s in total, without validation \(\S+ s per step, the mean of [1-5]\)",
+        rows["time"].strip(),
+    )
     assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize(
+    ("trainer", "steps"),
+    [
+        (["trainer=ddp", "trainer.devices=3"], "steps 2 per epoch, 4 in 2 epochs"),
+        (["trainer=ddp_cpu", "trainer.devices=3"], "steps 2 per epoch, 4 in 2 epochs"),
+        (["trainer=fsdp", "trainer.devices=3", "trainer.num_nodes=2"], "steps 1 per epoch, 2 in 2 epochs"),
+        (["trainer=ddp"], "steps 6 per epoch, 12 in 2 epochs"),
+    ],
+)
+def test_a_dry_run_plans_for_devices_that_the_machine_lacks(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    trainer: list[str],
+    steps: str,
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    words = [text for text in TINY if text not in ("trainer=cpu", "data.batch_size=4")]
+    words += ["data.root=corpus", "data.batch_size=1", *trainer, "dry_run=true", "hydra.run.dir=mine"]
+    assert seqvise(monkeypatch, "train", *words) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert steps in lines
+    assert "folder mine" in lines
+    if trainer[0] != "trainer=ddp_cpu":
+        assert "time not estimated: no step can be timed without the devices." in lines
+        assert "device gpu; this machine has none, and makes the plan on the CPU" in lines
+        assert "precision bf16-mixed" in lines
+    assert [path.name for path in (here / "outputs").iterdir()] == ["cache"]
+    assert not (here / "mine").exists()
 
 
 @pytest.mark.usefixtures("here")
@@ -152,14 +194,14 @@ def test_help_names_the_command_and_how_to_override(
     assert "foo.bar" not in text
 
 
-@pytest.mark.usefixtures("here")
 def test_a_device_that_is_not_here_is_a_mistake(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert seqvise(monkeypatch, "train", "data.root=corpus", *TINY, "trainer=gpu") == 2
-    assert "trainer" in capsys.readouterr().err
+    assert "trainer=gpu needs a GPU, but torch finds none on this machine; try trainer=cpu." in capsys.readouterr().err
+    assert not (here / "outputs").exists()
 
 
 def test_prepare_shows_counts_and_makes_no_run(

@@ -180,3 +180,15 @@ def test_the_jobs_of_a_sweep_are_composed_as_each_alone() -> None:
     alone = [compose_what_fits(words) for words in jobs]
     assert in_sweep == [(OmegaConf.to_yaml(cfg), errors) for cfg, errors in alone]
     assert [bool(errors) for _, errors in in_sweep] == [number == 4 for number in range(len(jobs))]
+
+
+@pytest.mark.parametrize("override", ["launcher=basic", "hydra/launcher=other"])
+def test_the_launchers_are_listed_with_hydras_own(override: str) -> None:
+    _, (message,) = compose_what_fits([override])
+    assert "hydra/launcher" in message
+    assert message.endswith("There are: basic, joblib, local, ray, slurm.")
+
+
+def test_the_help_lists_every_launcher() -> None:
+    template = (conf_folder() / "hydra" / "default.yaml").read_text()
+    assert f"hydra/launcher (of a sweep, train -m): {', '.join(choices('hydra/launcher'))}\n" in template

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,6 +64,7 @@ def test_the_devices_that_a_job_needs(node: Any, per_job: int | None, available:
         (trainer(devices=4), None, 2, "A job needs 4 CUDA devices (trainer.devices), but 2 are available"),
         (trainer(devices=1), 3, 2, "needs 3 CUDA devices (hydra.launcher.devices_per_job), but 2 are available"),
         (trainer(devices="auto"), None, 0, "needs 1 CUDA devices (trainer.devices), but 0 are available"),
+        (trainer(), None, 0, "(CUDA_VISIBLE_DEVICES, hydra.launcher.devices); try trainer=cpu."),
         (trainer(devices=3), 2, 4, "trainer.devices is 3, but hydra.launcher.devices_per_job is 2"),
         (trainer(devices=[1]), None, 4, "trainer.devices is [1], but the sweep assigns devices"),
     ],
@@ -76,6 +79,19 @@ def test_unavailable_devices_are_refused(node: Any, per_job: int | None, availab
 def test_only_visible_devices_are_shared() -> None:
     assert cuda_devices({"CUDA_VISIBLE_DEVICES": "2, 0"}) == ["2", "0"]
     assert cuda_devices({"CUDA_VISIBLE_DEVICES": ""}) == []
+
+
+@pytest.mark.parametrize(("count", "names"), [("2", ["0", "1"]), ("0", []), ("raise ImportError", [])])
+def test_devices_are_counted_by_torch_in_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: str, names: list[str]
+) -> None:
+    program = "class cuda:\n    @staticmethod\n    def device_count():\n        "
+    (tmp_path / "torch.py").write_text(program + (count if count.startswith("raise") else f"return {count}"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("seqvise.launching.pool.DRIVERS", ("null",))
+    assert cuda_devices({}) == names
+    monkeypatch.setattr("seqvise.launching.pool.DRIVERS", ("no such driver",))
+    assert cuda_devices({}) == [] or sys.platform != "linux"
 
 
 def test_parallel_jobs_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

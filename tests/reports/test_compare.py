@@ -21,7 +21,7 @@ def test_only_differences_are_shown(tmp_path: Path) -> None:
         {"lr": 0.2, "same": 1},
         {"val/bleu": 20.0, "epochs": 3, "note": "x"},
         {"model": "full"},
-        environment={"versions": {"torch": "2.11"}, "threads": 2, "git": git},
+        environment={"versions": {"torch": "2.11"}, "threads": 2, "git": git, "command": ["x", "hydra.mode=RUN"]},
     )
     grids = compare_runs(read_runs([first, second]))
     assert grids["config"].head == ["", str(first), str(second)]

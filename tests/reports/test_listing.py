@@ -10,7 +10,15 @@ import pytest
 
 from seqvise.errors import UserError
 from seqvise.reports.job import Job
-from seqvise.reports.listing import Condition, conditions, filter_runs, find_runs, runs_grid, sort_runs
+from seqvise.reports.listing import (
+    Condition,
+    conditions,
+    existing_values,
+    filter_runs,
+    find_runs,
+    runs_grid,
+    sort_runs,
+)
 from tests.reports.folders import make_run, running
 
 
@@ -103,12 +111,27 @@ def test_a_row_describes_a_run(outputs: Path) -> None:
     grid = runs_grid(jobs, outputs, "val/loss")
     date = datetime.fromtimestamp(2000.0).strftime("%Y-%m-%d %H:%M")
     assert grid.lines == [
-        [date, "sweeps/models/c/0", "full", "optimizer.lr=1e-3", "ok", "val/bleu 20", "0.05", "1 min 30 s", "cpu"]
+        ["sweeps/models/c/0", "val/bleu 20", "0.05", "ok", "optimizer.lr=1e-3", "full", "1 min 30 s", date, "cpu"]
     ]
-    assert grid.head[6] == "val/loss"
+    assert grid.head[2] == "val/loss"
     assert "val/bleu" not in runs_grid(jobs, outputs, "val/bleu").head
 
 
 def test_a_failed_run_is_listed_with_its_reason(tmp_path: Path) -> None:
     make_run(tmp_path / "0", status={"status": "failed", "started": time.time(), "written": 0, "why": "out of\nmemory"})
-    assert runs_grid(find_runs(tmp_path), tmp_path, "date").lines[0][4] == "failed: out of memory"
+    assert runs_grid(find_runs(tmp_path), tmp_path, "date").lines[0][2] == "failed: out of memory"
+
+
+def test_the_existing_values_of_a_condition_are_counted(outputs: Path) -> None:
+    wanted = conditions(["model=lstm,status=failed"])
+    assert existing_values(find_runs(outputs), wanted) == [
+        "model is full in 2, rnn in 1.",
+        "status is ok in 3, running in 1.",
+    ]
+
+
+def test_of_many_values_the_most_frequent_are_named(tmp_path: Path) -> None:
+    for number in range(11):
+        make_run(tmp_path / f"{number:02}", {"seed": max(2, number)})
+    (sentence,) = existing_values(find_runs(tmp_path), conditions(["seed=12"]))
+    assert sentence == "seed is 2 in 3, 3 in 1, 4 in 1, 5 in 1, 6 in 1, 7 in 1, 8 in 1, 9 in 1, and 1 more."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from seqvise.training.fit import MetricCell, cell_of, rounds_table, show_rounds
+from seqvise.training.fit import STARRED, MetricCell, _with_legend, cell_of, rounds_table, show_rounds
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_of_no_images_no_table_is_shown(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
     show_rounds({"val/hit@1": 0.5})
     assert "0.500" in capsys.readouterr().out
+
+
+def test_the_star_of_held_out_labels_is_explained_in_their_row() -> None:
+    assert _with_legend("held_out", "chair*, cup") == f"chair*, cup\n{STARRED}"
+    assert _with_legend("held_out", "cup") == "cup"
+    assert _with_legend("device", "a*") == "a*"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,9 @@ from seqvise.callbacks.hooks import callbacks_of
 from seqvise.callbacks.schedule import Horizon, ScheduleCallback, has_momentum, horizon_of
 from seqvise.schedules.curves import Position
 from seqvise.tasks.samples import fields_of
+
+BannerRow = tuple[str, str]
+"""A name and its value."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,9 @@ def check_horizon(trainer: pl.Trainer, data: pl.LightningDataModule, checkpoint:
             callback.check_horizon(states.get(callback.state_key, {}), batches, trainer, trained_steps)
 
 
-def banner(plan: TrainingPlan) -> str:
-    """The plan as text, one name and value per line."""
-    rows = list(_rows(plan))
+def banner(plan: TrainingPlan, before: Sequence[BannerRow] = (), after: Sequence[BannerRow] = ()) -> str:
+    """The plan as text, one name and value per line, with further rows before and after it."""
+    rows = [*before, *_rows(plan), *after]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -134,7 +137,7 @@ class Banner(pl.Callback):
             print(banner(plan), file=sys.stderr, flush=True)
 
 
-def _rows(plan: TrainingPlan) -> Iterator[tuple[str, str]]:
+def _rows(plan: TrainingPlan) -> Iterator[BannerRow]:
     yield "parameters", f"{plan.parameters:,} ({plan.trainable:,} trained)"
     if plan.items is not None:
         yield plan.unit, f"{plan.items:,} per epoch"

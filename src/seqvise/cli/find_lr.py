@@ -15,7 +15,7 @@ from seqvise.launching.processes import job_directory
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs ``seqvise find_lr`` and returns its exit code."""
-    return hydra_command(_find, argv, fixed=["hydra=find_lr"])
+    return hydra_command(_find, argv, fixed=["hydra=find_lr"], trains=True)
 
 
 def _find(cfg: DictConfig, _start: list[str]) -> None:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from seqvise.reports.prune import Pruning
 
 WIDE = 4096
-"""Width of tables that are not printed to a terminal, so that no line is wrapped."""
+"""Width of lines that are not printed to a terminal, so that none is wrapped."""
+LEAST = {"run": 36, "status": 8, "changed": 12, "model": 8, "device": 8}
+"""Columns of the list that are cut to the width of a terminal, and the characters that are kept if possible."""
+EXPENDABLE = ("device", "date", "model", "duration")
+"""Columns of the list that a narrow terminal does not show, the first one first."""
 
 
 @dataclass(frozen=True)
@@ -64,41 +68,55 @@ def runs(options: RunsOptions) -> None:
     if options.compare:
         _compare(options.compare, console)
         return
-    jobs = _select(options)
-    if options.prune is not None:
+    jobs = _select(options, console)
+    if jobs and options.prune is not None:
         _prune(jobs, options.prune, options.really, console)
-        return
-    _list(jobs, options, console)
+    elif jobs:
+        _list(jobs, options, console)
 
 
-def _select(options: RunsOptions) -> list[Job]:
-    from seqvise.reports.listing import conditions, filter_runs, find_runs, sort_runs
+def _select(options: RunsOptions, console: Console) -> list[Job]:
+    """The selected runs. If there is none, prints the values that the runs have."""
+    from seqvise.reports.listing import conditions, existing_values, filter_runs, find_runs, sort_runs
 
-    wanted = conditions(options.where)
-    return sort_runs(filter_runs(find_runs(options.folder), wanted), options.sort)[: options.limit]
+    wanted, every_run = conditions(options.where), find_runs(options.folder)
+    if not (jobs := filter_runs(every_run, wanted)):
+        console.print(f"No run in {options.folder} matches where={','.join(options.where)}.", markup=False)
+        for sentence in existing_values(every_run, wanted):
+            console.print(sentence, markup=False)
+    return sort_runs(jobs, options.sort)[: options.limit] if jobs else []
 
 
 def _list(jobs: Sequence[Job], options: RunsOptions, console: Console) -> None:
+    from seqvise.reports.grid import as_tsv
     from seqvise.reports.listing import runs_grid
-    from seqvise.reports.tables import grid_table
+    from seqvise.reports.one_line import one_line_table
 
-    if jobs:
-        console.print(grid_table(runs_grid(jobs, options.folder, options.sort)))
-    else:
-        where = f" matches where={','.join(options.where)}" if options.where else ""
-        console.print(f"No run in {options.folder}{where}.", markup=False)
+    grid = runs_grid(jobs, options.folder, options.sort)
+    if not sys.stdout.isatty():
+        sys.stdout.write(as_tsv(grid))
+        return
+    table, omitted = one_line_table(grid, console.width, LEAST, EXPENDABLE)
+    console.print(table)
+    if omitted:
+        console.print(f"Without {', '.join(omitted)}: add | cat for all columns, uncut.", style="dim")
 
 
 def _compare(folders: Sequence[Path], console: Console) -> None:
     from rich.text import Text
 
     from seqvise.reports.compare import compare_runs, read_runs
+    from seqvise.reports.grid import as_tsv
     from seqvise.reports.tables import grid_table
 
     for title, grid in compare_runs(read_runs(folders)).items():
         console.print(Text(title if grid.lines else f"{title}: no difference", style="bold"))
-        if grid.lines:
-            console.print(grid_table(grid))
+        if grid.lines and sys.stdout.isatty():
+            table = grid_table(grid)
+            table.columns[0].no_wrap = True  # values are folded before names of keys
+            console.print(table)
+        elif grid.lines:
+            sys.stdout.write(as_tsv(grid))
         console.print()
 
 
@@ -111,6 +129,8 @@ def _prune(jobs: Sequence[Job], keep: str, really: bool, console: Console) -> No
         for line in _lines(pruning, really):
             console.print(line, markup=False)
     files, size = sum(len(pruning.files) for pruning in prunings), sum(pruning.size for pruning in prunings)
+    kept = sum(len(pruning.kept) for pruning in prunings)
+    console.print(f"{'kept' if really else 'would keep'} {kept} checkpoint{'s'[: kept != 1]}")
     console.print(f"{'removed' if really else 'would remove'} {files} checkpoints, {size:,} bytes")
     if files and not really:
         console.print("Nothing was removed. Add really=true to remove them.")
@@ -119,5 +139,7 @@ def _prune(jobs: Sequence[Job], keep: str, really: bool, console: Console) -> No
 def _lines(pruning: Pruning, really: bool) -> Iterator[str]:
     if pruning.skipped:
         yield f"skipped: {pruning.job.path}: {pruning.skipped}"
+    for path in pruning.kept:
+        yield f"{'kept' if really else 'would keep'} {path}"
     for path in pruning.files:
         yield f"{'removed' if really else 'would remove'} {path}"

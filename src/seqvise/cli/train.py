@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from seqvise.cli.support.hydra_command import hydra_command
-from seqvise.cli.support.inputs import missing_inputs
+from seqvise.cli.support.inputs import missing_data, missing_inputs
 from seqvise.config.distributed_env import started_from_outside
 from seqvise.config.options import Config
 from seqvise.config.schema import typed
@@ -21,6 +21,7 @@ from seqvise.files import digest
 from seqvise.launching.processes import in_sweep, job_directory, launching
 from seqvise.launching.sweep import failed_before
 from seqvise.moved import current_metric
+from seqvise.runs.devices import missing_devices
 from seqvise.runs.directory import RunDirectory, read_metrics
 from seqvise.runs.resume import AUTO, FAILED, changes_length, has_finished, is_new_run, resumed_config, warn_of_changes
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs ``seqvise train`` and returns its exit code."""
-    return hydra_command(_train, argv, accept=_errors, scratch=True)
+    return hydra_command(_train, argv, accept=_errors, scratch=True, trains=True)
 
 
 def _errors(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -49,7 +50,17 @@ def _errors(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -
         _check_finished(cfg, directory, overrides)
         return []
     resumed = resumed_config(cfg, directory, overrides)
-    return validate(resumed) or missing_inputs(typed(resumed))
+    config = typed(resumed)
+    return validate(resumed) or [*_missing_inputs(config, directory), *missing_devices(config.trainer)]
+
+
+def _missing_inputs(config: Config, directory: Path) -> list[str]:
+    """The messages of missing files, with the key to set if the data of a resumed run have moved."""
+    messages = missing_inputs(config)
+    if messages and config.data.root and missing_data(config):
+        folder = f"The run in {directory} was started with data.root={config.data.root}"
+        messages.append(f"{folder}: if the data have moved, add data.root=NEW_FOLDER to resume it.")
+    return messages
 
 
 def _train(cfg: DictConfig, start: list[str]) -> float | None:

@@ -188,6 +188,8 @@ def _takes(node: DictConfig, key: str, value: str) -> bool:
 
 
 def _no_key(key: str, cfg: DictConfig | None) -> str:
+    if is_group(group := f"hydra/{key}"):
+        return f"{key}: there is no such key; set {group}=NAME. There are: {', '.join(choices(group))}."
     names = _names(cfg) if cfg is not None else []
     return f"{key}: there is no such key{meant(key, names) or _similar(key, names)}"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+BUILT_IN = {"hydra/launcher": {"basic"}, "hydra/sweeper": {"basic"}}
+"""Choices of groups that have no file, since they belong to Hydra."""
+
 
 def conf_folder() -> Path:
     """The shipped folder: inside the installed package, or next to ``src`` in a checkout."""
@@ -24,7 +27,7 @@ def is_group(name: str) -> bool:
 
 
 def choices(group: str) -> list[str]:
-    """All choices of a group in both folders, including those in subfolders (``lesson11/rnn``)."""
+    """All choices of a group: those in both folders, including subfolders (``lesson11/rnn``), and Hydra's own."""
     folders = [folder / group for folder in (conf_folder(), own_folder()) if folder is not None]
     files = {path.relative_to(folder).with_suffix("") for folder in folders for path in folder.rglob("*.yaml")}
-    return sorted(map(Path.as_posix, files))
+    return sorted({*map(Path.as_posix, files), *BUILT_IN.get(group, ())})

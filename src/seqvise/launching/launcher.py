@@ -64,7 +64,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 def _job(sweep: _Sweep, overrides: list[str], number: int) -> LocalJob:
     launcher, config = sweep.launcher, sweep.config
     trainer = job_trainer(config, overrides, launcher.hydra_context.config_loader)
-    devices = devices_needed(trainer, launcher.devices_per_job, len(sweep.devices))
+    # A dry run needs no device: a plan is also made where there are none.
+    dry = bool(config.get("dry_run"))
+    devices = 0 if dry else devices_needed(trainer, launcher.devices_per_job, len(sweep.devices))
     parallel_jobs = launcher.jobs or (len(sweep.devices) // devices if devices else 1)
     return LocalJob(
         number=number,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqvise.errors import UserError
@@ -12,6 +14,8 @@ from seqvise.machine import usable_cores
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+DRIVERS = ("nvidia*", "nvhost*", "dxg", "kfd")
+"""Device files on Linux of NVIDIA's drivers, of WSL and of ROCm."""
 ALL = ("auto", -1, "-1")
 
 
@@ -46,14 +50,17 @@ class Pool:
 
 
 def cuda_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """CUDA names of the usable devices of this machine, determined without importing torch."""
+    """Names of the usable CUDA or ROCm devices of this machine, determined without importing torch here.
+
+    They are counted by a child process, so that a sweep occupies no memory of a device.
+    """
     if VISIBLE in environment:
         return [name.strip() for name in environment[VISIBLE].split(",") if name.strip() not in ("", "-1")]
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return []
-    return [str(number) for number in range(sum(line.startswith("GPU ") for line in listing.splitlines()))]
+    if sys.platform == "linux" and not any(match for name in DRIVERS for match in Path("/dev").glob(name)):
+        return []  # importing torch takes seconds
+    child = [sys.executable, "-P", "-c", "import torch; print(torch.cuda.device_count())"]
+    lines = subprocess.run(child, capture_output=True, text=True, check=False).stdout.split()
+    return [str(number) for number in range(int(lines[-1]) if lines and lines[-1].isdecimal() else 0)]
 
 
 def devices_needed(trainer: Any, per_job: int | None, available: int, pool_key: str = "hydra.launcher.devices") -> int:
@@ -75,7 +82,8 @@ def devices_needed(trainer: Any, per_job: int | None, available: int, pool_key: 
     if (count := per_job or requested) > available or not available:
         key = "hydra.launcher.devices_per_job" if per_job else "trainer.devices"
         raise UserError(
-            f"A job needs {max(count, 1)} CUDA devices ({key}), but {available} are available ({VISIBLE}, {pool_key})."
+            f"A job needs {max(count, 1)} CUDA devices ({key}), but {available} are available ({VISIBLE}, {pool_key})"
+            + ("." if available else "; try trainer=cpu.")
         )
     return count
 

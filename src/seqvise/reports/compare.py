@@ -44,10 +44,17 @@ def compare_runs(jobs: Sequence[Job]) -> dict[str, TextTable]:
 
 
 def _environment(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Package versions, the git revision, and a hash of uncommitted changes."""
+    """Package versions, the git revision, and a hash of uncommitted changes.
+
+    The command is left out: the config has what it sets, and the rest is how Hydra starts a job.
+    """
     git = environment.get("git") or {}
     changes = _changes(git) if isinstance(git, Mapping) else "none"
-    flat = {name: value for name, value in environment.items() if name != "git" and not isinstance(value, Mapping)}
+    flat = {
+        name: value
+        for name, value in environment.items()
+        if name not in ("git", "command") and not isinstance(value, Mapping)
+    }
     versions = environment.get("versions")
     packages = {f"versions.{name}": value for name, value in versions.items()} if isinstance(versions, Mapping) else {}
     known = {"git.revision": git.get("revision"), "git.changes": changes} if isinstance(git, Mapping) else {}

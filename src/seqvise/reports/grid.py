@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seqvise.plain_text import markdown_text
+from seqvise.plain_text import markdown_text, printable
 from seqvise.reports.differences import text
 from seqvise.reports.metrics import UNITS
 from seqvise.reports.report import Result, Row, SweepReport
@@ -93,6 +93,11 @@ def as_csv(report: SweepReport) -> str:
         values = [repr(value) if isinstance(value, float) else text(value) for value in row.values]
         writer.writerow([rank, *values, *numbers, names, row.states(), environment])
     return file.getvalue()
+
+
+def as_tsv(grid: TextTable) -> str:
+    """The grid as tab-separated values, uncut; tabs and line breaks in cells are escaped."""
+    return "".join("\t".join(map(printable, line)) + "\n" for line in (grid.head, *grid.lines))
 
 
 def as_markdown(grid: TextTable) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from seqvise.runs.directory import CONFIG, STATUS
 
 SEPARATOR = re.compile(r",(?=\s*[\w./@-]+=)")
 """A comma before another condition."""
+MAX_VALUES = 8
+"""Maximum number of values in a message."""
 NAMES = ("experiment", "model", "data")
 
 
@@ -76,6 +79,12 @@ def filter_runs(jobs: Sequence[Job], required: Sequence[Condition]) -> list[Job]
     return [job for job in jobs if all(condition.holds(job) for condition in required)]
 
 
+def existing_values(jobs: Sequence[Job], required: Sequence[Condition]) -> list[str]:
+    """For conditions that no run meets: the values that runs have, most frequent first; one sentence per key."""
+    counts = {item.name: Counter(text(_value(job, item.name)) for job in jobs) for item in required}
+    return [f"{name} is {_listed(values)}." for name, values in counts.items()]
+
+
 def sort_runs(jobs: Sequence[Job], by: str) -> list[Job]:
     """Sorts runs: latest first (``date``), longest first (``duration``), or best first by a metric.
 
@@ -104,7 +113,7 @@ def runs_grid(jobs: Sequence[Job], folder: Path, by: str) -> TextTable:
     """One row per run. by: the sort key; a metric gets a column unless it is the monitored one."""
     metric = by if by not in ("date", "duration") else ""
     extra = [metric] if metric and any(job.monitored is None or job.monitored[0] != metric for job in jobs) else []
-    head = ["date", "run", "model", "changed", "status", "monitored", *extra, "duration", "device"]
+    head = ["run", "score", *extra, "status", "changed", "model", "duration", "date", "device"]
     lines = [_line(job, folder, extra) for job in jobs]
     return TextTable(head, lines, [name == "duration" or name in extra for name in head])
 
@@ -121,14 +130,14 @@ def _line(job: Job, folder: Path, extra: Sequence[str]) -> list[str]:
     changed = " ".join(f"{name}={value}" for name, value in job.overrides.items() if name not in NAMES[:2])
     values = [job.number(name) for name in extra]
     return [
-        date,
         os.path.relpath(job.path, folder),
-        _model(job),
-        changed,
-        f"{state}: {reason}" if reason and reason != state else state,
-        _monitored(job),
+        _score(job),
         *("" if value is None else number_text(value) for value in values),
+        f"{state}: {reason}" if reason and reason != state else state,
+        changed,
+        _model(job),
         "" if job.seconds is None else duration(job.seconds),
+        date,
         facts(job).get("device", ""),
     ]
 
@@ -138,7 +147,7 @@ def _model(job: Job) -> str:
     return next((name for name in names if name not in ("", "None", "null")), "")
 
 
-def _monitored(job: Job) -> str:
+def _score(job: Job) -> str:
     value = None if job.monitored is None else job.number(job.monitored[0])
     return "" if job.monitored is None or value is None else f"{job.monitored[0]} {number_text(value)}"
 
@@ -160,6 +169,13 @@ def _facts(job: Job) -> dict[str, str]:
 def _value(job: Job, name: str) -> Value:
     value = value_of(job, name)
     return _facts(job).get(name, ABSENT) if value == ABSENT else value
+
+
+def _listed(values: Counter[str]) -> str:
+    del values[ABSENT]
+    shown = [f"{value} in {count}" for value, count in values.most_common(MAX_VALUES)]
+    more = [f"and {len(values) - MAX_VALUES} more"] if len(values) > MAX_VALUES else []
+    return ", ".join([*shown, *more])
 
 
 def _equals(value: Value, required: str) -> bool:

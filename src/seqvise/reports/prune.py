@@ -21,12 +21,14 @@ class Pruning:
 
     Attributes:
         size: bytes that this frees.
+        kept: its checkpoints that stay.
         skipped: why the run is skipped; empty if it is not.
     """
 
     job: Job
     files: tuple[Path, ...] = ()
     size: int = 0
+    kept: tuple[Path, ...] = ()
     skipped: str = ""
 
 
@@ -54,10 +56,12 @@ def _of_run(job: Job, names: Sequence[str]) -> Pruning:
         return Pruning(job, skipped=reason)
     folder = job.path / CHECKPOINTS
     kept = set(_kept(job, folder, names))
-    files = [path for path in sorted(folder.glob("*.ckpt")) if path.resolve() not in kept and path not in kept]
+    checkpoints = sorted(folder.glob("*.ckpt"))
+    files = [path for path in checkpoints if path.resolve() not in kept and path not in kept]
     if not kept and files:
         return Pruning(job, skipped="it has neither best.ckpt nor last.ckpt")
-    return Pruning(job, tuple(files), sum(map(_freed, files)))
+    left = tuple(path for path in checkpoints if path not in files)
+    return Pruning(job, tuple(files), sum(map(_freed, files)), left)
 
 
 def _reason_to_skip(job: Job) -> str:

@@ -6,16 +6,14 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Column, Table
 
-from seqvise.callbacks.banner import banner, check_horizon, training_plan
-from seqvise.callbacks.hooks import callbacks_of
-from seqvise.callbacks.schedule import ScheduleCallback
+from seqvise.callbacks.banner import check_horizon
 from seqvise.callbacks.stopping import stop_reason
 from seqvise.config.options import Config
 from seqvise.errors import UserError
@@ -25,6 +23,7 @@ from seqvise.runs.environment import code_changes, device_name, environment
 from seqvise.runs.resume import check_assets, last_checkpoint, step_of
 from seqvise.tasks.samples import fields_of
 from seqvise.training.build import TrainingJob, build_job
+from seqvise.training.plan import for_this_machine, show_plan
 from seqvise.training.trainer import keep_curves
 
 WIDTH = 110
@@ -32,6 +31,8 @@ WIDTH = 110
 
 METRICS = ("hit@1", "hit@5", "hit@10", "hp@2", "hp@5", "text_to_image_map")
 ROUNDS = ("seen", "held_out", "seen_among_all", "held_out_among_all", "seen_among_nouns", "held_out_among_nouns")
+
+STARRED = "* a class of ImageNet, which the network was trained on, or a hypernym of one"
 
 
 class MetricCell(NamedTuple):
@@ -98,10 +99,10 @@ def fit(config: Config, directory: Path, resumed: bool = False) -> dict[str, flo
             run.write_config(config)
         checkpoint = last_checkpoint(directory) if resumed else None
         done = None if checkpoint is None else step_of(checkpoint)
-        job = build_job(config, run, done)
         if config.dry_run:
-            show_plan(job)
+            show_plan(build_job(for_this_machine(config), run), config)
             return {}
+        job = build_job(config, run, done)
         if resumed:  # the run is not changed before everything is checked
             _check_resumable(job, run, checkpoint)
             status = stack.enter_context(run.recorded())
@@ -189,22 +190,6 @@ def _say_unmeasured(job: TrainingJob) -> None:
         log.warning("%s", sentence)
 
 
-def show_plan(job: TrainingJob) -> None:
-    """Prints the plan of a training without starting it.
-
-    Raises:
-        UserError: a schedule does not fit into training.
-    """
-    configured = cast(Any, job.parts.task.configure_optimizers())
-    optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
-    plan = training_plan(job.trainer, job.parts.task, job.parts.data.train_dataloader(), optimizer)
-    schedules = [callback for callback in callbacks_of(job.trainer) if isinstance(callback, ScheduleCallback)]
-    messages = [message for schedule in schedules for message in schedule.overruns(plan.horizon)]
-    if messages and not job.trainer.fast_dev_run:  # type: ignore[attr-defined]
-        raise UserError(*messages)
-    print(banner(plan))
-
-
 def show_results(run: RunDirectory, metrics: Mapping[str, float | str | None]) -> None:
     """Prints sample translations, the metrics and the run directory."""
     console = Console(soft_wrap=True, highlight=False)
@@ -214,12 +199,17 @@ def show_results(run: RunDirectory, metrics: Mapping[str, float | str | None]) -
     table = Table("metric", "value")
     for name, value in metrics.items():
         if cell_of(name) is None:
-            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else _with_legend(name, str(value)))
     console.print(table)
     show_rounds(metrics)
     if any(run.path.glob("events.out.tfevents.*")):
         console.print(f"curves: tensorboard --logdir {run.path}", markup=False)
     console.print(f"run: {run.path}", markup=False)
+
+
+def _with_legend(name: str, text: str) -> str:
+    """The held-out labels with the meaning of the star, if one has it."""
+    return f"{text}\n{STARRED}" if name == "held_out" and "*" in text else text
 
 
 def _test(config: Config, job: TrainingJob) -> dict[str, float]:

@@ -20,6 +20,7 @@ from seqvise.config.registry import LOGGER, STRATEGY
 from seqvise.config.schema import content
 from seqvise.errors import UserError
 from seqvise.files import atomic_write
+from seqvise.runs.devices import missing_devices
 from seqvise.runs.directory import RunDirectory
 from seqvise.runs.model import REMEDY, refuse_nan, write_checkpoint
 
@@ -92,6 +93,8 @@ def build_trainer(
     Raises:
         UserError: this machine does not support the devices, the strategy or the precision.
     """
+    if messages := missing_devices(config.trainer):
+        raise UserError(*messages)
     options: dict[str, Any] = content(config)["trainer"]
     del options["timeout"]  # not an argument of Lightning's Trainer
     if isinstance(options["strategy"], dict):

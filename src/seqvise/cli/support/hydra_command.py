@@ -40,6 +40,7 @@ from seqvise.launching.parent import end_with_parent, is_job_process
 from seqvise.launching.processes import job_directory
 from seqvise.machine import keep_memory
 from seqvise.moved import current_overrides
+from seqvise.runs.devices import missing_devices
 from seqvise.runs.directory import CONFIG, is_first_process, record_failure
 from seqvise.runs.resume import AUTO, check_resume
 
@@ -63,6 +64,7 @@ def hydra_command(
     check: Check = validate,
     accept: Accept = accept_inputs,
     scratch: bool = False,
+    trains: bool = False,
 ) -> int:
     """Runs ``task`` once, or once for each job of a sweep, and returns the exit code.
 
@@ -74,6 +76,7 @@ def hydra_command(
         accept: returns why a valid config cannot run, before Hydra creates any file. It is called with the config,
             the directory of an existing run (None for a new run or a sweep) and the overrides.
         scratch: whether a dry run uses a temporary folder.
+        trains: whether the command trains in this process, unless it starts a sweep.
     """
     args = current_overrides(sys.argv[1:] if argv is None else argv)
     start = sys.argv[: max(1, len(sys.argv) - len(args))]
@@ -84,7 +87,7 @@ def hydra_command(
         # Launcher plugins register a schema under the name of our config, which validates it as intended.
         warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
         add_working_directory()
-        dry = validate_overrides(args, check, accept) and scratch
+        dry = validate_overrides(args, check, accept, trains) and scratch
         register()
         added = ["hydra.output_subdir=null"] if joins_running_job(args) else []
         with ExitStack() as stack:
@@ -114,8 +117,10 @@ def _scratch_folder(argv: Sequence[str], dry: bool) -> Iterator[list[str]]:
         yield [f"hydra.{'sweep' if arguments.multirun else 'run'}.dir={folder}"]
 
 
-def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Accept = accept_inputs) -> bool:
-    """Validates the overrides, and returns whether they set a dry run.
+def validate_overrides(
+    argv: Sequence[str], check: Check = validate, accept: Accept = accept_inputs, trains: bool = False
+) -> bool:
+    """Validates the overrides, and returns whether they set a dry run. Arguments as those of ``hydra_command``.
 
     Raises:
         UserError: the overrides are invalid; the error has all messages. Not raised if Hydra only prints information.
@@ -143,12 +148,21 @@ def validate_overrides(argv: Sequence[str], check: Check = validate, accept: Acc
             further = [message for message in wrong if message not in messages]
             raise UserError(*messages, *further, *_failing_job(jobs, number, messages, check))
         directory = None if arguments.multirun else _existing_run(cfg, arguments.overrides)
-        if messages := accept(cfg, directory, jobs[number]):
+        messages = accept(cfg, directory, jobs[number])
+        if trains and not arguments.multirun:  # the jobs of a sweep may run on other machines
+            messages = [*messages, *_missing_devices(cfg, directory, arguments.overrides)]
+        if messages:
             raise UserError(*messages)
         dry.add(bool(cfg.dry_run))
     if len(dry) > 1:
         raise UserError("dry_run is true for some jobs of the sweep only, but must be the same for all.")
     return dry == {True}
+
+
+def _missing_devices(cfg: DictConfig, directory: Path | None, overrides: Sequence[str]) -> list[str]:
+    """A message if a new run needs devices that this machine lacks. A resumed run has the devices of its own config."""
+    config = typed(cfg)
+    return [] if config.dry_run or directory is not None else missing_devices(config.trainer, overrides)
 
 
 def _as_overrides(argv: Sequence[str], unknown: Sequence[str]) -> Iterator[str]:
