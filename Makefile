@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 OLDEST := $(VENV)-oldest
 OLDEST_EXTRAS := text images moses search report parquet tune checks
 STAMP := $(VENV)/.installed-$(TORCH)
-# pip prefers the build with a local version, +cpu, to that of the package index.
-TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
+# Only torch and torchvision, whose versions belong together, come from the second index; the rest from the default one.
+TORCH_INSTALL_cpu = $(BIN)/python -m pip install --quiet torch torchvision --index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
 .PHONY: help train pictures test test-all test-oldest lint bench results clean
@@ -75,7 +75,8 @@ results: $(STAMP)
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(TORCH_INDEX_$(TORCH)) --editable ".[dev]"
+	$(TORCH_INSTALL_$(TORCH))
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
 clean:

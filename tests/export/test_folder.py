@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -25,6 +26,7 @@ from seqvise.export.formats import FORMATS, Format
 from seqvise.export.layers import exportable
 from seqvise.export.options import PACKAGES
 from seqvise.export.parts import ExportPart, make_parts
+from seqvise.export.translate import ExportedModel
 from seqvise.inference.translator import load_seq2seq, load_translator
 from seqvise.models.interface import SourceBatch
 from seqvise.models.recurrent.model import Recurrent
@@ -159,6 +161,47 @@ def test_the_files_translate_as_the_run_does(tmp_path: Path, kind: str, form: st
     alone = [exported.translate(source.encode([text]))[0] for text in TEXTS]
     assert [target.decode(ids) for ids in together] == expected
     assert [target.decode(ids) for ids in alone] == expected
+    program = ExportedModel(tmp_path / "made")
+    assert [program.translate(text) for text in TEXTS] == expected
+    if (form, kind) == ("onnx", "attention"):
+        assert without_seqvise(tmp_path / "made", [*TEXTS, ""], "torch") == [*expected, ""]
+
+
+def without_seqvise(folder: Path, texts: list[str], *missing: str) -> list[str]:
+    """The output of the folder's program in a process that cannot import seqvise and other packages."""
+    code = f"""
+import runpy, sys
+for name in {("seqvise", "pytorch_lightning", "hydra", "omegaconf", *missing)}:
+    sys.modules[name] = None
+runpy.run_path({str(folder / "translate.py")!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        input="".join(f"{text}\n" for text in texts),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        cwd=folder.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_missing_package_is_named(packages: Path) -> None:
+    code = f"import runpy, sys; sys.modules['torch'] = None; runpy.run_path({str(packages / 'made' / 'translate.py')!r}"
+    command = [sys.executable, "-I", "-c", f"{code}, run_name='__main__')"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "translate.py: this folder needs torch: pip install torch\n"
+
+
+def test_the_readme_and_the_manifest_describe_tokenisation(packages: Path) -> None:
+    readme = (packages / "made" / "README.txt").read_text(encoding="utf-8")
+    shown = re.findall('"(qu\'est.*?)" is\n +((?:`[^ ]+` ?)+)', readme)
+    assert len(shown) == 1
+    manifest = json.loads((packages / "made" / "manifest.json").read_text(encoding="utf-8"))
+    matches = re.findall(f"({manifest['tokenizer']['pattern']})( ?)", shown[0][0])
+    assert [word for word, _ in matches] == re.findall("`(.*?)`", shown[0][1])
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +217,7 @@ def test_a_package_translates_as_the_run_does(packages: Path) -> None:
     translated = Exported(packages / "made").translate(source.encode(TEXTS))
     expected = load_translator(packages / "run").translate(TEXTS)
     assert [target.decode(ids) for ids in translated] == [translation.text for translation in expected]
+    assert without_seqvise(packages / "made", TEXTS) == [translation.text for translation in expected]
 
 
 def test_a_package_needs_torch_alone(packages: Path) -> None:
@@ -221,6 +265,7 @@ def test_the_manifest_describes_the_files(packages: Path) -> None:
         "step.pt2",
         "target.codec.json",
         "target.vocabulary.tsv",
+        "translate.py",
     ]
     manifest = json.loads((packages / "made" / "manifest.json").read_text())
     assert manifest["specials"] == {"<bos>": 0, "<pad>": 1, "<eos>": 2, "<unk>": 3}

@@ -42,7 +42,7 @@ def test_it_is_logged_recorded_shown_reported_and_monitored(project: Path, capsy
     assert main(TRAIN) == 0
     calls = sys.modules["mine.metrics"].calls
     lines = (project / "corpus" / "animals.en").read_text().splitlines()
-    assert [count for count, _ in calls] == [7, 7, 30]  # two validations, then the test part
+    assert [count for count, _ in calls] == [42, 42, 240]  # two validations, then the test part
     assert calls[2][1] == lines
     metrics = json.loads((project / "runs" / "own" / "metrics.json").read_text())
     assert (metrics["val/exact_match"], metrics["epoch"]) == (50.0, 1)

@@ -49,9 +49,12 @@ def further_arguments(content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
         node = content.get(key)
         if not isinstance(node, Mapping) or not (names := further_keys(node, options)):
             continue
-        target = TRAINER if key == "trainer" else OPTIMIZERS.get(str(node.get("name")))
-        for name, sentence in _unaccepted(key, target, names) if target else ():
-            yield (key, name), sentence
+        chosen = str(node.get("name"))
+        target = TRAINER if key == "trainer" else OPTIMIZERS.get(chosen, chosen if "." in chosen else None)
+        names.pop(TARGET, None)  # reported by path_errors
+        with suppress(UserError):  # a class that cannot be imported is reported by validate
+            for name, sentence in _unaccepted(key, target, names) if target else ():
+                yield (key, name), sentence
 
 
 def node_arguments(config: Config) -> Iterator[str]:

@@ -48,6 +48,7 @@ class Place:
 
 
 BACKBONE = Place(("data", "backbone"), MODULE, ("seqvise.images",))
+OPTIMIZER = Place(("optimizer", "name"), "torch.optim.optimizer.Optimizer", ("torch.optim",))
 SCHEDULE = Place(("schedule", "name"), "", ("seqvise.schedules.curves",))
 DATA = Place(("data", "kind"), "", ("seqvise.training",))
 PLACES = (
@@ -58,11 +59,13 @@ PLACES = (
     Place(("callbacks", "extra", "*", TARGET), CALLBACK, ("pytorch_lightning.callbacks", "seqvise.callbacks")),
     Place(("metrics", "*"), "", (), "function"),
     BACKBONE,
+    OPTIMIZER,
     SCHEDULE,
     DATA,
 )
-"""Every key of a config from which a class is imported. `data.backbone`, `data.kind` and
-`schedule.name` are paths only if they contain a dot."""
+"""Every key of a config from which a class is imported."""
+DOTTED = (BACKBONE, OPTIMIZER, SCHEDULE, DATA)
+"""Those whose value is a path only if it contains a dot; other values are names of seqvise."""
 
 
 def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | None]]:
@@ -73,7 +76,7 @@ def class_paths(content: Mapping[str, Any]) -> Iterator[tuple[str, Any, Place | 
     """
     for key, value in flatten(content, _is_node):
         place = next((place for place in PLACES if place.holds(key)), None)
-        is_path = "." in str(value) if place in (BACKBONE, SCHEDULE, DATA) else value is not None
+        is_path = "." in str(value) if place in DOTTED else value is not None
         if key[-1] == TARGET or (place is not None and is_path):
             yield ".".join(key), value, place
 
@@ -129,8 +132,7 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
     if value in (None, "") and place is not None:
         return None  # a missing class is reported by validate
     if place is None:
-        keys = ", ".join(".".join(place.key).replace("*", "NAME") for place in PLACES)
-        return f"{key} is '{value}', but this key cannot name a class, only {keys} can: remove it."
+        return _no_place(key, value)
     if not isinstance(value, str) or not all(part.isidentifier() for part in value.split(".")):
         return f"{key} is '{value}', but must be a {place.noun} with its module, as in {EXAMPLES[place.noun]}."
     if value.partition(".")[0] in OURS:
@@ -145,6 +147,15 @@ def _path_error(key: str, value: Any, place: Place | None, trust: bool) -> str |
             "it, and add trust=true if you trust whoever gave you the run."
         )
     return None
+
+
+def _no_place(key: str, value: Any) -> str:
+    """The error of a path in a key without a place, with the key that names the class of the same node."""
+    node = key.rpartition(".")[0]
+    if node in ("optimizer", "schedule"):
+        return f"{key} is '{value}', but the class of {node} is named by {node}.name: set {node}.name={value}."
+    keys = ", ".join(".".join(place.key).replace("*", "NAME") for place in PLACES)
+    return f"{key} is '{value}', but this key cannot name a class, only {keys} can: remove it."
 
 
 def _is_node(key: Key, value: Any) -> bool:

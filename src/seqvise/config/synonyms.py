@@ -104,7 +104,13 @@ CHOICES: dict[str, dict[str, str]] = {
         "language_model": "set model=awd_lstm",
         "classifier": "set model=text_classifier",
     },
-    "optimizer": {"rmsprop": "torch's other optimizers are not offered"},
+    "optimizer": {
+        "rmsprop": "set optimizer.name=torch.optim.RMSprop",
+        "radam": "set optimizer.name=torch.optim.RAdam",
+        "nadam": "set optimizer.name=torch.optim.NAdam",
+        "adagrad": "set optimizer.name=torch.optim.Adagrad",
+        "lion": "set optimizer.name to the dotted path of a class, such as my_package.Lion",
+    },
     "schedule": {
         "none": "set schedule=constant",
         "onecycle": "set schedule=one_cycle",
@@ -134,8 +140,8 @@ CHOICES: dict[str, dict[str, str]] = {
     },
     "logger": {
         "tb": "set logger=tensorboard",
-        "wandb": "name its class with logger._target_=pytorch_lightning.loggers.WandbLogger",
-        "mlflow": "name its class with logger._target_=pytorch_lightning.loggers.MLFlowLogger",
+        "wandb": "write conf/logger/wandb.yaml with _target_: pytorch_lightning.loggers.WandbLogger",
+        "mlflow": "write conf/logger/mlflow.yaml with _target_: pytorch_lightning.loggers.MLFlowLogger",
     },
     "debug": {"true": "set debug=fast", "1": "set debug=fast", "false": "leave it out, or set debug=null"},
 }

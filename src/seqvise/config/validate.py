@@ -17,7 +17,7 @@ from seqvise.config.arguments import further_arguments, node_arguments
 from seqvise.config.hydra_errors import one_line
 from seqvise.config.keys import nearest
 from seqvise.config.options import Config
-from seqvise.config.registry import CALLBACK, LOGGER, MODULE, STRATEGY, TASK
+from seqvise.config.registry import CALLBACK, LOGGER, MODULE, OPTIMIZER, STRATEGY, TASK
 from seqvise.config.schema import MODEL_OPTIONS, typed
 from seqvise.corpus.documents.options import LABELS, STREAM, TextOptions
 from seqvise.corpus.parallel.options import STANDARD_INPUT
@@ -305,6 +305,8 @@ def _classes(config: Config) -> Iterator[str]:
     named = [
         ("model._target_", option(config.model, "_target_"), MODULE),
         ("model.task", option(config.model, "task"), TASK),
+        ("optimizer.name", config.optimizer.name, OPTIMIZER.kind),
+        ("schedule.name", config.schedule.name, ""),
     ]
     for key, node, kind in (("logger", config.logger, LOGGER), ("trainer.strategy", config.trainer.strategy, STRATEGY)):
         if isinstance(node, Mapping):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import seqvise
 from seqvise.corpus.tokens.codec import TextCodec
+from seqvise.corpus.tokens.tokenizers import PLAIN_FORMS, word_pattern
 from seqvise.corpus.tokens.vocabulary import SPECIALS
 from seqvise.errors import UserError
 from seqvise.export.formats import FORMATS, Format, Program, refuse_old_torch
@@ -37,10 +38,29 @@ sentence, `rows` hypotheses, `said` words generated so far. ONNX files (`*.onnx`
     encoder = torch.export.load("encoder.pt2").module()
     outputs = encoder(ids=ids, lengths=lengths)
 
+translate.py translates one sentence per line, with onnxruntime (or torch) and numpy:
+
+    python translate.py < input.txt > output.txt
+
 A vocabulary is a tab-separated table with a header and one line per word. The id of a word is its line number after
-the header, from 0. codec.json has the name of the tokenizer and its treatment of case.
-seqvise.corpus.tokens.codec.TextCodec.load(folder, side) reads both files. If `backwards` is true, the words of that
-side are in reverse order.
+the header, from 0. codec.json has the name of the tokenizer and its treatment of case. If `backwards` is true, the
+words of that side are in reverse order.
+
+Tokenisation (`SideText.tokenize` in translate.py):
+
+1. If `normalise` is true, compose letters (Unicode NFC) and replace typographic characters by the plain forms in
+   `tokenizer.plain` of the manifest. Replace white space by single spaces. Guillemets become straight quotes.
+2. Convert to lower case if `case` is `lower`. With `marked` and `marked_all`, the words `t_up` and `t_maj` mark
+   the capitals of the next word.
+3. `words`: the words are the matches of the regular expression `tokenizer.pattern` of the manifest. Elided words keep
+   their apostrophe, and French pronouns after the verb their hyphen: "qu'est-ce qu'il a-t-il dit ?" is
+   `qu'` `est` `-ce` `qu'` `il` `a` `-t-il` `dit` `?`. `spaces`: split at spaces. `chars`: every character, spaces too.
+   `spacy` and `sentencepiece` need the package of that name. source.sentencepiece.model is the model of SentencePiece.
+
+Joining (`SideText.joined` in translate.py): the space between two words is left out if the column `joined_after` of the
+second has the id of the first, and written if `spaced_after` has it. Otherwise it is left out if `joins_left` of the
+second or `joins_right` of the first is 1. In a vocabulary with the column `joined_after`, these two flags do not count
+for words of letters alone. Straight double quotes open and close in turn.
 
 Greedy decoding:
 
@@ -58,6 +78,8 @@ hypotheses, index the first axis of every `state_*`; to drop a sentence, also in
 
 
 MANIFEST = "manifest.json"
+PROGRAM = Path(__file__).with_name("translate.py")
+"""The program that is copied to the folder. It does not import seqvise."""
 CHECKED_SIZES = (
     Sizes(sentences=1, source_length=1, hypotheses=1, steps=0),
     Sizes(sentences=3, source_length=9, hypotheses=4, steps=3),
@@ -97,9 +119,11 @@ def export_run(run: Run, output: Path, kind: str) -> list[Path]:
         run.source.save(folder, "source")
         run.target.save(folder, "target")
         sides = {"source": _side(run.source), "target": _side(run.target)}
-        manifest = {"format": kind, **_origin(model), **sides, **content}
+        tokenizer = {"pattern": word_pattern(run.source.language), "plain": PLAIN_FORMS}
+        manifest = {"format": kind, **_origin(model), **sides, "tokenizer": tokenizer, **content}
         write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
         write_text(folder / "README.txt", README)
+        write_text(folder / PROGRAM.name, PROGRAM.read_text(encoding="utf-8"))
     return sorted(output.iterdir())
 
 

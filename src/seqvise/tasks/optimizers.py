@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from seqvise.classes import find_class
 from seqvise.errors import UserError
 from seqvise.models.interface import ModelWithEmbeddings, ModelWithRates
 from seqvise.schedules.options import ScheduleOptions
@@ -93,6 +95,8 @@ def _group(weights: Iterable[Tensor], rate: float) -> dict[str, Any]:
 
 
 def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool) -> Optimizer:
+    if "." in options.name:
+        return _create_custom(groups, options)
     extra = options.arguments
     # These implementations exclude the fused one.
     arguments: dict[str, Any] = {"fused": fused and not (extra.get("foreach") or extra.get("differentiable"))}
@@ -109,3 +113,24 @@ def _create(groups: list[dict[str, Any]], options: OptimizerOptions, fused: bool
         message = " ".join(str(error).split())
         keys = ", ".join(f"optimizer.{name}={value}" for name, value in extra.items())
         raise UserError(f"optimizer={options.name} does not accept {keys}: {message}") from error
+
+
+def _create_custom(groups: list[dict[str, Any]], options: OptimizerOptions) -> Optimizer:
+    """An optimizer of another class, with those keys of the node that its constructor has, and all further keys."""
+    create = cast(Callable[..., Optimizer], find_class("optimizer.name", options.name))
+    first, second = options.betas
+    node = {
+        "betas": (first, second),
+        "momentum": options.momentum,
+        "weight_decay": options.weight_decay,
+        "eps": options.eps,
+    }
+    accepted = inspect.signature(create).parameters
+    known = {name: value for name, value in node.items() if name in accepted}
+    arguments = {"lr": options.lr, **known, **options.arguments}
+    try:
+        return create(groups, **arguments)
+    except Exception as error:  # a user's class may raise anything
+        message = " ".join(str(error).split())
+        keys = ", ".join(f"optimizer.{name}={value}" for name, value in arguments.items())
+        raise UserError(f"optimizer.name={options.name} does not accept {keys}: {message}") from error

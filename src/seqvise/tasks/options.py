@@ -58,7 +58,7 @@ class LossOptions(Options):
 class OptimizerOptions(Options):
     """The optimizer and its peak rate, which the schedule multiplies."""
 
-    name: str = "adam"
+    name: str = "adam"  # or the dotted path of a torch.optim.Optimizer
     lr: float = 2e-3  # peak of the schedule
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])  # adam, adamw; the first is the momentum
     momentum: float = 0.9  # sgd
@@ -68,7 +68,12 @@ class OptimizerOptions(Options):
     arguments: dict[str, Any] = field(default_factory=dict)  # further arguments of torch's class, keys of the node
 
     def validate(self) -> Iterator[Problem]:
-        yield from one_of(self, name=OPTIMIZERS)
+        if self.name not in OPTIMIZERS and "." not in self.name:
+            yield (
+                "name",
+                f"is '{self.name}', but must be one of {', '.join(OPTIMIZERS)}, or the dotted path of a class, such as "
+                "torch.optim.RAdam or one of your own.",
+            )
         if self.lr <= 0:
             yield "lr", f"is {self.lr}, but a learning rate must be above 0."
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

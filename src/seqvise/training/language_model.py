@@ -22,6 +22,8 @@ from seqvise.training.build import Parts, make_task, preparing
 from seqvise.training.pretrained_encoder import load_encoder
 
 log = logging.getLogger(__name__)
+MAX_LABELS = 20
+"""Labels whose counts are logged."""
 
 
 def build(config: Config, seed: int) -> Parts:
@@ -62,9 +64,13 @@ def load_pretrained(model: nn.Module, config: Config, store: TextStore) -> None:
 
 
 def log_report(report: TextReport, units: str) -> None:
-    """Logs the numbers of documents that were read and kept, and the vocabulary size. units: name of the tokens."""
+    """Logs the documents that were read, those of each label, and the vocabulary size. units: name of the tokens."""
     for name, counts in report.inputs.items():
         log.info("data.%s: %s", name, counts.summary().replace("pairs", "documents"))
+    for part, counts_by_label in report.labels.items():
+        shown = [f"{count} {label}" for label, count in counts_by_label.items()]
+        more = ", ..." if len(shown) > MAX_LABELS else ""
+        log.info("%s: %d labels, %s%s", part, len(shown), ", ".join(shown[:MAX_LABELS]), more)
     log.info(
         "vocabulary size %d, %.1f %% of validation %s out-of-vocabulary",
         report.side.words,

@@ -390,6 +390,8 @@ def test_weights_repeat_or_draw_the_pairs_of_training_alone(tmp_path: Path) -> N
     assert store.report.dropped == {NOT_DRAWN: len(texts) - len(drawn)}
     assert all(train[text] == 1 for text in drawn)
     assert sorted(valid) == sorted(set(valid))
+    unweighted = prepare_corpus(replace(data, name="unweighted", weights=None), WORDS, tmp_path)
+    assert valid == part(unweighted, "valid").raw_target()
     assert {count for text, count in train.items() if text not in drawn} == {2, 3}
     assert train_targets(prepare_corpus(replace(data, name="again"), WORDS, tmp_path)) == train_targets(store)
 

@@ -13,14 +13,15 @@ from seqvise.corpus.tokens.options import TokenizerOptions
 from seqvise.corpus.tokens.sentencepiece import Pieces, no_sentencepiece
 from seqvise.errors import UserError
 
-_FORMS = {
+PLAIN_FORMS = {
     "'": "‘’‚‛ʼʹ′´`＇",
     '"': "“”„‟″＂",
     "-": "‐‑‒–—―−﹘﹣－",
     "...": "…",
     "": "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 }
-_TABLE = str.maketrans({character: form for form, characters in _FORMS.items() for character in characters})
+"""The plain form of typographic characters; zero-width characters have none."""
+_TABLE = str.maketrans({character: form for form, characters in PLAIN_FORMS.items() for character in characters})
 
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -177,7 +178,7 @@ def spacy_splitter(language: str) -> Splitter:
 
 def word_splitter(language: str) -> Splitter:
     """Splits into words, numbers and single marks by a regular expression; English and French clitics are separate."""
-    find = re.compile(f"({_WORDS.get(language, _ANY_WORD)}|{_MARK})( ?)").findall
+    find = re.compile(f"({word_pattern(language)})( ?)").findall
 
     def split(texts: Iterable[str]) -> Iterator[Tokens]:
         for text in texts:
@@ -185,6 +186,11 @@ def word_splitter(language: str) -> Splitter:
             yield Tokens([word for word, _ in matches], [space == " " for _, space in matches])
 
     return split
+
+
+def word_pattern(language: str) -> str:
+    """The regular expression of a word of ``tokenizer=words``."""
+    return f"{_WORDS.get(language, _ANY_WORD)}|{_MARK}"
 
 
 def split_characters(texts: Iterable[str]) -> Iterator[Tokens]:
