@@ -64,7 +64,7 @@ def build_callbacks(
         Dashboard(options.samples, options.attention_maps),
         ImageBoard(options.samples),
         ConfusionPicture(run_dir / "confusion.png"),
-        HyperparameterRow(monitor.metric, monitor.mode),
+        HyperparameterRow(monitor.metric, monitor.mode, run_dir),
         SampleFile(run_dir / "samples.txt", options.samples),
         ProgressFile(run_dir / "progress.jsonl"),
         *_progress(options),
