@@ -88,6 +88,11 @@ class Embedder:
             return frozenset(file.read_text(encoding="utf-8").split("\n")[:-1])
         return frozenset(seen_and_held_out(self.options, self.labels.names)[0])
 
+    @cached_property
+    def held_out(self) -> frozenset[str]:
+        """Names of the run's labels that were not seen in training."""
+        return frozenset(self.labels.names) - self.seen
+
     @property
     def calibration(self) -> float:
         """Amount subtracted from the scores of seen labels when unseen labels are candidates, too."""

@@ -57,7 +57,7 @@ def _tiles(answer: Answer) -> list[_Tile]:
 
 def _tile(hit: Hit) -> _Tile:
     assert hit.file is not None
-    return _Tile(hit.file, hit.title or hit.name, f"{hit.cosine:.3f}")
+    return _Tile(hit.file, hit.title or hit.name, f"{hit.cosine:.3f} {hit.mark}".rstrip())
 
 
 def _draw(rows: Sequence[tuple[str, list[_Tile]]]) -> Image:
@@ -93,9 +93,10 @@ def _paste(sheet: Image, draw: ImageDraw, tile: _Tile, corner: tuple[int, int]) 
         _write(draw, (left + 8, top + TILE // 2 - 9), "cannot be read", TILE - 16, _font(13), FAINT)
     else:
         image = enlarged(image, TILE)
-        sheet.paste(image, (left + (TILE - image.width) // 2, top + (TILE - image.height) // 2))
+        sheet.paste(image, (left, top + TILE - image.height))  # its left and lower edges are those of the caption
     if tile.framed:
-        draw.rectangle((left - 4, top - 4, left + TILE + 3, top + TILE + 3), outline=FRAME, width=2)
+        width, height = (TILE, TILE) if image is None else image.size
+        draw.rectangle((left - 4, top + TILE - height - 4, left + width + 3, top + TILE + 3), outline=FRAME, width=2)
     _write(draw, (left, top + TILE + 4), tile.title, TILE, _font(13), INK)
     _write(draw, (left, top + TILE + 4 + LINE), tile.below, TILE, _font(12), FAINT)
 
