@@ -252,6 +252,21 @@ def test_images_on_a_sheet_are_next_to_their_captions() -> None:
     assert (row[MARGIN + width] == 255).all()
 
 
+def test_images_of_other_synsets_are_titled_by_wordnet(here: Path) -> None:
+    (here / "net").mkdir()
+    (here / "net" / "words.txt").write_text("n00000003\tsea green, turquoise\nn00000004\tnothing like it\n")
+    paint(Path("images/n00000003/0.png"), (0, 1, 1))
+    paint(Path("images/n00000005/0.png"), (0, 1, 0.9))
+    assert main(["index", "run=run", "images=images"]) == 0
+
+    def titles(*words: str) -> list[str]:
+        results("query=sea_green", "k=2", *words)
+        return [hit["title"] for hit in json.loads(Path("found.json").read_text())["answers"][0]["hits"]]
+
+    assert titles("wordnet=net") == ["sea green", "n00000005"]
+    assert titles() == ["n00000003", "n00000005"]
+
+
 def test_labels_held_out_of_training_are_marked(
     indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

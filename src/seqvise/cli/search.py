@@ -132,9 +132,9 @@ def _images(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
 
     images = _open_index(options, embedder)
     _warn_if_fewer(options.k, len(images.index), "the index", "images")
-    answers = image_answers(
-        images, [*words, *_image_queries(options, embedder)], options.k, embedder.titles, embedder.held_out
-    )
+    titles = embedder.titles_of(image.label for image in images.images.values())
+    queries = [*words, *_image_queries(options, embedder)]
+    answers = image_answers(images, queries, options.k, titles, embedder.held_out)
     _check_files(images, answers)
     return answers
 
