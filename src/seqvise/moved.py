@@ -277,6 +277,11 @@ METRICS = {
     "val/lesson_loss": "val/loss_free_padded",
     "test/free_loss": "test/loss_free",
     "test/lesson_loss": "test/loss_free_padded",
+    "attention/entropy": "val/attention_entropy",
+    "attention/uniform": "val/attention_entropy_uniform",
+    "schedule/lr": "train/lr",
+    "schedule/momentum": "train/momentum",
+    "schedule/teacher_forcing": "train/teacher_forcing",
 }
 """Former name of a metric -> name."""
 

@@ -70,9 +70,9 @@ def test_applied_numbers_are_logged(tmp_path: Path) -> None:
     schedules: dict[str, Curve] = {"lr": OneCycle(20, 4), "teacher_forcing": Linear(1, 0, 2)}
     fit(tmp_path, TinyTask(), schedules, logger=logger, log_every_n_steps=2)
     rows = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()]
-    logged = [float(row[rows[0].index("schedule/lr")]) for row in rows[1:]]
+    logged = [float(row[rows[0].index("train/lr")]) for row in rows[1:]]
     assert logged == pytest.approx(EIGHT[1::2])
-    assert "schedule/teacher_forcing" in rows[0]
+    assert "train/teacher_forcing" in rows[0]
 
 
 def interrupted(folder: Path, stop: int, callback: ScheduleCallback, **settings: Any) -> tuple[TinyTask, TinyTask]:

@@ -212,7 +212,7 @@ def test_a_page_includes_its_images_and_escapes_text() -> None:
     results("query=red", "image=images/green/0.png", "k=3", "page=out/found.html")
     page = Path("out/found.html").read_text()
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
-    assert len(pictures) == 7  # three answers each, and the image that was looked for
+    assert len(pictures) == 7  # three answers each, and the query image
     first = Image.open(io.BytesIO(base64.b64decode(pictures[0])))
     assert np.abs(np.asarray(first, int)[5, 5] - [200, 0, 0]).max() < 6
     assert "&lt;b&gt;&amp;.png" in page
@@ -233,6 +233,67 @@ def test_a_sheet_shows_the_images_in_order() -> None:
     assert strongest[0][:3] == [2, 2, 2]
     assert (pixels[rows[0], centres[3]] == 255).all()
     assert strongest[1] == [1, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("indexed")
+def test_images_on_a_sheet_are_next_to_their_captions() -> None:
+    results("query=blue", "image=images/green/0.png", "k=1", "sheet=sheet.png")
+    with Image.open("sheet.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"), int)
+    from seqvise.retrieval.render.sheet import HEAD, MARGIN, TILE
+
+    bottom, width, height = MARGIN + HEAD + TILE, 144, 120  # 12 times the 12 x 10 pixels of the file
+    column, row = pixels[:, MARGIN + 5], pixels[bottom - 5]
+    assert (column[bottom - height - 1] == 255).all()
+    assert column[bottom - height].argmax() == column[bottom - 1].argmax() == 2
+    assert (column[bottom - height : bottom, 0] < 100).all()
+    assert (column[bottom] == 255).all()
+    assert (row[MARGIN + width - 1] < 255).any()
+    assert (row[MARGIN + width] == 255).all()
+
+
+def test_images_of_other_synsets_are_titled_by_wordnet(here: Path) -> None:
+    (here / "net").mkdir()
+    (here / "net" / "words.txt").write_text("n00000003\tsea green, turquoise\nn00000004\tnothing like it\n")
+    paint(Path("images/n00000003/0.png"), (0, 1, 1))
+    paint(Path("images/n00000005/0.png"), (0, 1, 0.9))
+    assert main(["index", "run=run", "images=images"]) == 0
+
+    def titles(*words: str) -> list[str]:
+        results("query=sea_green", "k=2", *words)
+        return [hit["title"] for hit in json.loads(Path("found.json").read_text())["answers"][0]["hits"]]
+
+    assert titles("wordnet=net") == ["sea green", "n00000005"]
+    assert titles() == ["n00000003", "n00000005"]
+
+
+def test_labels_held_out_of_training_are_marked(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embedder = colour_embedder(indexed, held_out=["green"])
+    monkeypatch.setattr("seqvise.inference.embedder.load_embedder", lambda *_: embedder)
+    shown = {
+        "images": ["query=red", "image=images/green/0.png", "k=3"],
+        "labels": ["query=red", "to=labels"],
+        "names": ["query=red", "to=labels", "labels=Red,green,yellow"],
+    }
+    marked = {}
+    for kind, words in shown.items():
+        results(*words, "page=found.html")
+        hits = [hit for answer in json.loads(Path("found.json").read_text())["answers"] for hit in answer["hits"]]
+        marked[kind] = [hit["name"] for hit in hits if hit.get("held_out")]
+        page = Path("found.html").read_text()
+        assert page.count(">held out</span>") == len(marked[kind]) + 1, "one more in the explanation"
+        assert f"<h1>Search: {'images' if kind == 'images' else 'labels'}</h1>" in page
+        assert capsys.readouterr().out.count("held out") == len(marked[kind])
+    assert [name.partition("/")[0] for name in marked["images"]] == ["green"] * 3
+    assert (marked["labels"], marked["names"]) == (["green"], ["green"])
+
+
+@pytest.mark.usefixtures("indexed")
+def test_without_held_out_labels_nothing_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    results("query=red", "page=found.html")
+    assert "held out" not in capsys.readouterr().out + Path("found.html").read_text() + Path("found.json").read_text()
 
 
 @pytest.mark.usefixtures("here")

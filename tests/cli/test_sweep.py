@@ -213,8 +213,8 @@ def test_jobs_are_logged_and_named_by_their_overrides(local: Swept) -> None:
     assert "job 0 starts: +callbacks.extra.watch.fault=kill\n" in local.done.stderr
     links = sorted((local.here / "sweep" / "tensorboard").iterdir())
     assert [link.name for link in links] == [
-        "0,+callbacks.extra.watch.fault=kill",
-        "1,+callbacks.extra.watch.fault=none",
+        "0,fault=kill",
+        "1,fault=none",
     ]
     assert list(links[1].glob("events.out.tfevents.*"))
 

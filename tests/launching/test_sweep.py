@@ -45,9 +45,30 @@ def test_runs_are_named_by_their_overrides(tmp_path: Path) -> None:
     name_in_tensorboard(config, folder, JOB, 1)
     name_in_tensorboard(config, folder, JOB, 1)
     (link,) = (tmp_path / "tensorboard").iterdir()
-    assert link.name == "1,experiment=lesson11-rnn,seed=2"
+    assert link.name == "1,lesson11-rnn,seed=2"
     assert not link.readlink().is_absolute(), "the sweep can be moved"
     assert (link / "events").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["model=rnn", "optimizer.lr=0.001"], "3,rnn,lr=0.001"),
+        (["model.dropout.output=0.1", "+callbacks.extra.noise.scale=2", "seed=1"], "3,output=0.1,scale=2,seed=1"),
+        (["model.encoder.layers=1", "model.decoder.layers=2"], "3,model.encoder.layers=1,model.decoder.layers=2"),
+    ],
+)
+def test_names_are_as_short_as_they_are_distinct(overrides: list[str], name: str) -> None:
+    assert job_name(3, overrides) == name
+
+
+def test_a_resumed_sweep_keeps_its_longer_links(tmp_path: Path) -> None:
+    config, folder = sweep(tmp_path), tmp_path / "1"
+    folder.mkdir()
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / "tensorboard" / "1,experiment=lesson11-rnn,seed=2").symlink_to("../1", target_is_directory=True)
+    name_in_tensorboard(config, folder, JOB, 1)
+    assert [link.name for link in (tmp_path / "tensorboard").iterdir()] == ["1,experiment=lesson11-rnn,seed=2"]
 
 
 def test_without_tensorboard_no_links_are_made(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def test_a_former_name_in_a_config_is_replaced(former: str, name: str) -> None:
     extra = "+callbacks.extra.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint, monitor: NAME}"
     configs = [typed(compose([f"monitor.metric={metric}", extra.replace("NAME", metric)])) for metric in (former, name)]
     assert configs[0] == configs[1]
-    assert (configs[0].monitor.metric, configs[0].monitor.mode) == (name, "min")
+    mode = "min" if "loss" in name else "max"
+    assert (configs[0].monitor.metric, configs[0].monitor.mode) == (name, mode)
     assert configs[0].callbacks.extra["best"]["monitor"] == name
 
 

@@ -62,7 +62,7 @@ def build_callbacks(
         Dashboard(options.samples, options.attention_maps),
         ImageBoard(options.samples),
         ConfusionPicture(run_dir / "confusion.png"),
-        HyperparameterRow(monitor.metric, monitor.mode),
+        HyperparameterRow(monitor.metric, monitor.mode, run_dir),
         SampleFile(run_dir / "samples.txt", options.samples),
         LoggedEpochs(run_dir / "progress.jsonl"),
         ProgressFile(run_dir / "progress.jsonl"),

@@ -11,7 +11,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import is_fit_validation, tensorboards
+from seqvise.callbacks.hooks import IMAGES, TEXTS, is_fit_validation, tensorboards
+from seqvise.config.hparams import board_columns
 from seqvise.figures import attention_figure, literal, pixels, save, single_axes
 from seqvise.files import write_text
 from seqvise.plain_text import markdown_text
@@ -22,26 +23,30 @@ if TYPE_CHECKING:
 
 
 class HyperparameterRow(pl.Callback):
-    """Logs the module's hyperparameters with the best value of a metric so far, as ``hp/<metric>``.
+    """Logs the module's hyperparameters with the best value of a metric so far, as ``<metric>_best``.
 
     TensorBoard shows hyperparameters only together with a metric, so the row starts with NaN.
 
     Args:
         metric: a metric logged in validation.
         mode: ``max`` or ``min``, whether larger or smaller is better.
+        run_dir: the run directory, whose command line chooses the hyperparameters; None for all.
     """
 
-    def __init__(self, metric: str, mode: str) -> None:
-        self._metric = metric
+    def __init__(self, metric: str, mode: str, run_dir: Path | None = None) -> None:
+        self._metric, self._run_dir = metric, run_dir
+        self._tag = f"{metric}_best"
         self._better = max if mode == "max" else min
         self._best = math.nan
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Logs the hyperparameters; a module without saved hyperparameters is skipped."""
-        if trainer.is_global_zero and pl_module.hparams_initial:
+        values = dict(pl_module.hparams_initial)
+        if trainer.is_global_zero and values:
+            columns = values if self._run_dir is None else board_columns(values, self._run_dir) or values
             for logger in tensorboards(trainer):
-                logger.log_hyperparams(dict(pl_module.hparams_initial), {f"hp/{self._metric}": self._best})
+                logger.log_hyperparams(columns, {self._tag: self._best})
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -51,7 +56,7 @@ class HyperparameterRow(pl.Callback):
         self._best = float(value) if math.isnan(self._best) else self._better(self._best, float(value))
         if trainer.is_global_zero:
             for logger in tensorboards(trainer):
-                logger.log_metrics({f"hp/{self._metric}": self._best}, step=trainer.global_step)
+                logger.log_metrics({self._tag: self._best}, step=trainer.global_step)
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -80,7 +85,7 @@ class ConfusionPicture(pl.Callback):
         figure = confusion_figure(counts, fields_of(pl_module).labels)
         save(figure, self._path)
         for logger in tensorboards(trainer):
-            logger.experiment.add_image("confusion", pixels(figure), trainer.global_step, dataformats="HWC")
+            logger.experiment.add_image(f"{IMAGES}/confusion", pixels(figure), trainer.global_step, dataformats="HWC")
 
 
 def confusion_figure(counts: Counts, labels: Sequence[str]) -> Figure:
@@ -131,26 +136,34 @@ class Dashboard(pl.Callback):
     def _show(self, logger: TensorBoardLogger, samples: Sequence[Sample], step: int) -> None:
         text_samples = samples[: self._samples]
         if text_samples:
-            logger.experiment.add_text("samples", samples_markdown(text_samples), step)
+            logger.experiment.add_text(f"{TEXTS}/samples", samples_markdown(text_samples), step)
         mapped = [sample for sample in samples if sample.attention is not None and sample.attention.size]
         for number, sample in enumerate(mapped[: self._maps]):
             assert sample.attention is not None
             figure = attention_figure(sample.attention, sample.source_words, sample.output_words)
-            logger.experiment.add_image(f"attention/{number}", pixels(figure), step, dataformats="HWC")
+            logger.experiment.add_image(f"{IMAGES}/attention_{number}", pixels(figure), step, dataformats="HWC")
+
+
+MAX_CELL = 200
+"""Maximum characters of a text in TensorBoard; a longer one would leave the other columns no width."""
 
 
 def samples_markdown(samples: Sequence[Sample]) -> str:
-    """A Markdown table of translations."""
+    """A Markdown table of translations; long texts are truncated."""
     rows = ((sample.source, sample.reference, sample.output) for sample in samples)
-    lines = [" | ".join(map(markdown_text, row)) for row in rows]
+    lines = [" | ".join(markdown_text(_truncated(text)) for text in row) for row in rows]
     return "\n".join(f"| {line} |" for line in ("source | reference | output", "--- | --- | ---", *lines))
+
+
+def _truncated(text: str) -> str:
+    return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1].rstrip()}…"
 
 
 def _log_entropy(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
     entropies = fields_of(pl_module).attention_entropy
     if entropies is None:
         return
-    metrics = dict(zip(("attention/entropy", "attention/uniform"), entropies, strict=True))
+    metrics = dict(zip(("val/attention_entropy", "val/attention_entropy_uniform"), entropies, strict=True))
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step=trainer.global_step)
 

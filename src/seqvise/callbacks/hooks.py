@@ -12,6 +12,9 @@ from typing_extensions import override
 
 from seqvise.tasks.samples import fields_of
 
+IMAGES, TEXTS = "val_images", "val_texts"
+"""Groups of tags in TensorBoard, which sorts them by name: images and texts come after all curves."""
+
 
 def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
     """The trainer's callbacks, in the order they are called."""

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seqvise.callbacks.hooks import is_fit_validation, tensorboards
+from seqvise.callbacks.hooks import IMAGES, is_fit_validation, tensorboards
 from seqvise.tasks.samples import EmbeddedImages, fields_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ImageBoard(pl.Callback):
         if loggers:
             grid = query_grid(embedded, self._queries)
             for logger in loggers:
-                logger.experiment.add_image("queries", grid, trainer.global_step, dataformats="HWC")
+                logger.experiment.add_image(f"{IMAGES}/queries", grid, trainer.global_step, dataformats="HWC")
 
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -65,7 +65,7 @@ def horizon_of(
 
 
 class ScheduleCallback(pl.Callback):
-    """Applies schedules before each batch and logs the values as ``schedule/<name>``.
+    """Applies schedules before each batch and logs the values as ``train/<name>``.
 
     ``lr`` multiplies the configured rate of each parameter group (its ``initial_lr``); ``momentum`` replaces Adam's
     first beta or SGD's momentum; any other name is written into the module's ``scheduled``. Values depend only on the
@@ -118,7 +118,7 @@ class ScheduleCallback(pl.Callback):
         position = self.position(trainer)
         for name, curve in self.schedules.items():
             applied = self._apply(name, curve(position), trainer, pl_module)
-            pl_module.log(f"schedule/{name}", applied)
+            pl_module.log(f"train/{name}", applied)
 
     def check_horizon(self, state: dict[str, Any], batches: float, trainer: pl.Trainer, trained_steps: int) -> None:
         """Raises UserError if the horizon of the trainer differs from that of a checkpoint, before training starts.

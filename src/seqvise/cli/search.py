@@ -14,7 +14,7 @@ from seqvise.cli.support.plain_command import plain_command
 from seqvise.errors import UserError
 from seqvise.outputs import unwritable, write_output
 from seqvise.plain_text import printable
-from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGES, LABELS
+from seqvise.retrieval.options import COMBINATIONS, GOALS, IMAGENET, IMAGES, LABELS, WORDNET
 
 if TYPE_CHECKING:
     from seqvise.inference.embedder import Embedder
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seqvise.retrieval.results import Answer
 
 log = logging.getLogger(__name__)
+RESULTS = {IMAGES: "images", LABELS: "labels", IMAGENET: "ImageNet classes", WORDNET: "WordNet nouns"}
+"""What a search returns, as the heading of its page."""
 ENDINGS = {"sheet": (".png",), "page": (".html", ".htm"), "json": (".json",)}
 
 
@@ -130,7 +132,9 @@ def _images(options: SearchOptions, embedder: Embedder, words: list[Query]) -> l
 
     images = _open_index(options, embedder)
     _warn_if_fewer(options.k, len(images.index), "the index", "images")
-    answers = image_answers(images, [*words, *_image_queries(options, embedder)], options.k, embedder.titles)
+    titles = embedder.titles_of(image.label for image in images.images.values())
+    queries = [*words, *_image_queries(options, embedder)]
+    answers = image_answers(images, queries, options.k, titles, embedder.held_out)
     _check_files(images, answers)
     return answers
 
@@ -158,6 +162,7 @@ def _classes(options: SearchOptions, embedder: Embedder, words: list[Query]) -> 
     if missing:
         log.info("%s: %s of %s have no word vector and cannot be found.", options.to, f"{missing:,}", f"{total:,}")
     _warn_if_fewer(options.k, len(candidates.names), options.to, "names")
+    candidates = replace(candidates, held_out=embedder.held_out)
     return candidates.answers([*words, *_image_queries(options, embedder)], options.k)
 
 
@@ -227,6 +232,6 @@ def _write(options: SearchOptions, embedder: Embedder, answers: list[Answer]) ->
     if options.page is not None:
         from seqvise.retrieval.render.page import write_page
 
-        page_title = f"Nearest {options.to} by cosine similarity, with the model of {options.run}. {calibration}"
-        write_page(answers, options.page, page_title.strip())
+        about = f"Nearest first, by cosine similarity, with the model of {options.run}. {calibration}"
+        write_page(answers, options.page, about.strip(), RESULTS[options.to])
     show(answers, Console(highlight=False, soft_wrap=not sys.stdout.isatty()))

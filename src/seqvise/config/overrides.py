@@ -58,6 +58,17 @@ def key_of(text: str) -> str:
     return split_override(text).key
 
 
+def swept_targets(hydra: Mapping[str, Any]) -> set[str]:
+    """The keys and groups that a sweep varies. hydra: the ``hydra`` node of the sweep's config."""
+    params = hydra.get("sweeper", {}).get("params") or {}
+    words = [
+        *map(str, hydra.get("overrides", {}).get("task") or ()),
+        *(f"{key}={text}" for key, text in params.items()),
+    ]
+    parsed = OverridesParser.create().parse_overrides(words)
+    return {split_override(word.get_key_element()).target for word in parsed if word.is_sweep_override()}
+
+
 def override(key: str, value: Any) -> str:
     """The override that sets a key to a value; text is quoted and escaped."""
     return f"{key}={_text(value)}"
@@ -102,13 +113,18 @@ def _yaml(groups: dict[str, Any], content: DictConfig) -> str:
 def _fits_file(parsed: Override) -> bool:
     """Whether an experiment file can hold it: it deletes nothing, adds no group, and is not an override of Hydra."""
     of_hydra = parsed.key_or_group.partition(".")[0] == "hydra"
-    adds_group = parsed.is_add() and bool(choices(parsed.key_or_group))
+    adds_group = parsed.is_add() and is_group(parsed.key_or_group)
     return not (of_hydra or parsed.is_delete() or parsed.package is not None or adds_group)
+
+
+def is_group(name: str) -> bool:
+    """Whether a name is that of a config group."""
+    return bool(choices(name))
 
 
 def _is_choice(parsed: Override) -> bool:
     value = parsed.value()
-    return bool(choices(parsed.key_or_group)) and (value is None or isinstance(value, str))
+    return is_group(parsed.key_or_group) and (value is None or isinstance(value, str))
 
 
 def _text(value: Any) -> str:

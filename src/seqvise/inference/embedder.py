@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from seqvise.files import digest, digest_file
 from seqvise.images.labels import LabelTable, label_table
 from seqvise.images.listing import SEEN_LABELS, ImageList, seen_and_held_out
 from seqvise.images.options import ImageOptions, is_weights_file
-from seqvise.images.wordnet import WordNet
+from seqvise.images.wordnet import WordNet, is_synset
 from seqvise.moved import original
 from seqvise.options import option
 from seqvise.retrieval.image_index import Binding, Embedded
@@ -72,6 +72,15 @@ class Embedder:
         """Label name -> title for display."""
         return dict(zip(self.labels.names, self.labels.titles, strict=True))
 
+    def titles_of(self, labels: Iterable[str]) -> dict[str, str]:
+        """Titles of the run's labels, and of those other labels that are synset ids in the WordNet folder."""
+        synsets = {label for label in labels if is_synset(label)}.difference(self.titles)
+        file = None if self.wordnet_folder is None else self.wordnet_folder / "words.txt"
+        if not synsets or file is None or not file.is_file():
+            return self.titles
+        wordnet = WordNet.read(file)
+        return {**self.titles, **{synset: wordnet.lemmas(synset)[0] for synset in synsets if synset in wordnet}}
+
     @cached_property
     def seen(self) -> frozenset[str]:
         """Names of the labels seen in training: from the run's assets, or else from its config."""
@@ -79,6 +88,11 @@ class Embedder:
         if file.is_file():
             return frozenset(file.read_text(encoding="utf-8").split("\n")[:-1])
         return frozenset(seen_and_held_out(self.options, self.labels.names)[0])
+
+    @cached_property
+    def held_out(self) -> frozenset[str]:
+        """Names of the run's labels that were not seen in training."""
+        return frozenset(self.labels.names) - self.seen
 
     @property
     def calibration(self) -> float:

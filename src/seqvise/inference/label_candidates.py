@@ -52,7 +52,8 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     """
     labels = embedder.labels
     if names is None:
-        return LabelCandidates(labels.names, labels.titles, labels.vectors, _penalties(embedder, labels.names))
+        penalties = _penalties(embedder, labels.names)
+        return LabelCandidates(labels.names, labels.titles, labels.vectors, penalties, embedder.held_out)
     run_labels = {
         fold(name): label for label, title in enumerate(labels.titles) for name in (title, labels.names[label])
     }
@@ -60,7 +61,9 @@ def label_candidates(embedder: Embedder, names: Sequence[str] | None = None) -> 
     new_vectors = _vectors(embedder, [name for name, row in zip(names, rows, strict=True) if row is None])
     vectors = [new_vectors[name] if row is None else labels.vectors[row] for name, row in zip(names, rows, strict=True)]
     known_labels = ["" if row is None else labels.names[row] for row in rows]
-    return LabelCandidates(names, [""] * len(names), np.stack(vectors), _penalties(embedder, known_labels))
+    held_out = frozenset(name for name, label in zip(names, known_labels, strict=True) if label in embedder.held_out)
+    penalties = _penalties(embedder, known_labels)
+    return LabelCandidates(names, [""] * len(names), np.stack(vectors), penalties, held_out)
 
 
 def _penalties(embedder: Embedder, labels: Sequence[str]) -> Rows | None:

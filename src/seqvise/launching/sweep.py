@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from seqvise.config.overrides import split_override
+from seqvise.config.overrides import OverrideParts, is_group, split_override, swept_targets
 from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.runs.directory import CONFIG, read_status
@@ -74,19 +74,35 @@ def name_in_tensorboard(config: DictConfig, folder: Path, overrides: Sequence[st
     if not config.logger or "TensorBoard" not in str(config.logger.get("_target_")):
         return
     root = Path(str(config.hydra.sweep.dir)).absolute() / LINKS
-    link = root / job_name(number, swept(config, overrides))
+    link, target = root / job_name(number, swept(config, overrides)), os.path.relpath(folder, root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(os.path.relpath(folder, root), target_is_directory=True)
+        # A sweep of an earlier revision has links with longer names: one link per job is enough.
+        if not any(str(former.readlink()) == target for former in root.iterdir() if former.is_symlink()):
+            link.symlink_to(target, target_is_directory=True)
     except OSError as error:
         log.warning("TensorBoard shows job %d only by its number: %s", number, error)
 
 
 def job_name(number: int, overrides: Sequence[str]) -> str:
-    """Folder name made of the number and the overrides of a job."""
-    name = ",".join([str(number), *overrides]).replace("/", "-")
+    """Folder name made of the number and the overrides of a job: ``0,rnn,lr=0.001`` fits into TensorBoard's column.
+
+    A group is named by its choice alone, and a key by its last part, unless two of the keys end in the same part.
+    """
+    parts = list(map(split_override, overrides))
+    ends = Counter(_last_part(part.name) for part in parts)
+    words = [part.value if is_group(part.name) else f"{_short(part, ends)}={part.value}" for part in parts]
+    name = ",".join([str(number), *words]).replace("/", "-")
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{digest(name)}"
+
+
+def _short(part: OverrideParts, ends: Mapping[str, int]) -> str:
+    end = _last_part(part.name)
+    return end if ends[end] == 1 else part.name
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def failed_before(folder: Path) -> str | None:
@@ -106,11 +122,5 @@ def raise_if_failed(failures: Mapping[int, str], jobs: int) -> None:
 
 def swept(config: DictConfig, overrides: Sequence[str]) -> list[str]:
     """The overrides of a job in which the jobs of the sweep differ; all where that is not known."""
-    words = OverridesParser.create().parse_overrides([*map(str, config.hydra.overrides.task), *_params(config)])
-    keys = {split_override(word.get_key_element())[:-1] for word in words if word.is_sweep_override()}
-    return [word for word in overrides if split_override(word)[:-1] in keys] or list(overrides)
-
-
-def _params(config: DictConfig) -> list[str]:
-    params: Any = config.hydra.sweeper.get("params") or {}
-    return [f"{key}={value}" for key, value in params.items()]
+    targets = swept_targets(config.hydra)
+    return [word for word in overrides if split_override(word).target in targets] or list(overrides)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ class Hit:
         title: text for display: an image's label, or the words of a class or synset; may be empty.
         angle: angle to the query in radians.
         penalty: subtracted from the cosine by the run's calibration.
+        held_out: whether its label was held out of training.
     """
 
     name: str
@@ -37,6 +39,12 @@ class Hit:
     angle: float
     file: Path | None = None
     penalty: float = 0.0
+    held_out: bool = False
+
+    @property
+    def mark(self) -> str:
+        """``held out`` for a label that was not seen in training."""
+        return "held out" if self.held_out else ""
 
     @property
     def cosine(self) -> float:
@@ -81,6 +89,7 @@ class Answer:
                 **({"score": round(hit.score, 6)} if self.calibrated else {}),
                 "cosine": round(hit.cosine, 6),
                 "angle": round(hit.angle, 6),
+                **({"held_out": True} if hit.held_out else {}),
                 **({"file": str(hit.file)} if hit.file else {}),
             }
             for rank, hit in enumerate(self.hits, 1)
@@ -96,12 +105,14 @@ class LabelCandidates:
         names, titles: the C names, and the titles for display.
         vectors: (C, D) unit vectors.
         penalty: (C,) subtracted from the cosines to an image; None for no penalty.
+        held_out: those names whose label was held out of training.
     """
 
     names: Sequence[str]
     titles: Sequence[str]
     vectors: Rows
     penalty: Rows | None = None
+    held_out: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, names: Sequence[str], titles: Sequence[str], vectors: Rows) -> Self:
@@ -127,32 +138,51 @@ class LabelCandidates:
         calibrated = self.penalty is not None and query.image is not None
         penalties = self.penalty[ids].tolist() if self.penalty is not None and calibrated else [0.0] * len(ids)
         rows = zip(ids, angles, penalties, strict=True)
-        hits = [Hit(self.names[row], self.titles[row], angle, penalty=penalty) for row, angle, penalty in rows]
+        hits = [self._hit(row, angle, penalty) for row, angle, penalty in rows]
         return Answer(query, tuple(sorted(hits, key=lambda hit: -hit.score)[:k]), calibrated)
 
+    def _hit(self, row: int, angle: float, penalty: float) -> Hit:
+        name = self.names[row]
+        held_out = not self.held_out.isdisjoint((name, *name.split(", ")))  # of merged candidates, any of them
+        return Hit(name, self.titles[row], angle, penalty=penalty, held_out=held_out)
 
-def image_answers(images: ImageIndex, queries: Sequence[Query], k: int, titles: dict[str, str]) -> list[Answer]:
+
+def image_answers(
+    images: ImageIndex,
+    queries: Sequence[Query],
+    k: int,
+    titles: Mapping[str, str],
+    held_out: frozenset[str] = frozenset(),
+) -> list[Answer]:
     """The ``k`` images nearest to each query; a query image is not a result of itself.
 
     Args:
         queries: at least one query.
         k: results per query; fewer if there are fewer images.
         titles: label name -> title.
+        held_out: labels that were held out of training.
     """
     spare = SPARE if any(query.image for query in queries) else 0
     neighbours = images.index.search(np.stack([query.vector for query in queries]), k + spare)
     rows = zip(queries, neighbours.ids.tolist(), neighbours.angles.tolist(), strict=True)
-    return [Answer(query, tuple(_hits(images, query, ids, angles, titles))[:k]) for query, ids, angles in rows]
+    nearest = [(query, islice(_others(images, query, ids, angles), k)) for query, ids, angles in rows]
+    return [
+        Answer(query, tuple(_hit(images, image, angle, titles, held_out) for image, angle in others))
+        for query, others in nearest
+    ]
 
 
-def _hits(
-    images: ImageIndex, query: Query, ids: list[int], angles: list[float], titles: dict[str, str]
-) -> Iterator[Hit]:
+def _others(images: ImageIndex, query: Query, ids: list[int], angles: list[float]) -> Iterator[tuple[int, float]]:
+    """The images with their angles, without copies of the query image."""
     for image_id, angle in zip(ids, angles, strict=True):
-        image, file = images.images[image_id], images.file(image_id)
-        if query.image is not None and angle < SAME_RADIANS and _is_same(query.image, file):
-            continue
-        yield Hit(image.path, titles.get(image.label, image.label), angle, file)
+        if query.image is None or angle >= SAME_RADIANS or not _is_same(query.image, images.file(image_id)):
+            yield image_id, angle
+
+
+def _hit(images: ImageIndex, image_id: int, angle: float, titles: Mapping[str, str], held_out: frozenset[str]) -> Hit:
+    image = images.images[image_id]
+    title = titles.get(image.label, image.label)
+    return Hit(image.path, title, angle, images.file(image_id), held_out=image.label in held_out)
 
 
 def _is_same(first: Path, second: Path) -> bool:

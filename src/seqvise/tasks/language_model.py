@@ -187,7 +187,7 @@ class LanguageModel(TextTask):
         return [
             Sample(
                 codec.decode(ids[:PROMPT]),
-                codec.decode(ids[PROMPT:]),
+                codec.decode(ids[PROMPT : PROMPT + CONTINUED]),
                 codec.text(words),
                 codec.words(ids[:PROMPT]),
                 words,

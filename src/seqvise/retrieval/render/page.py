@@ -34,16 +34,18 @@ def show(answers: Sequence[Answer], console: Console) -> None:
 
 def _terminal_table(answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    titled = any(hit.title for hit in answer.hits)
+    titled, marked = any(hit.title for hit in answer.hits), any(hit.held_out for hit in answer.hits)
     table.add_column("", justify="right")
     for head in answer.scores:
         table.add_column(head, justify="right")
     for head in ("title", "name") if titled else ("name",):
         table.add_column(head, overflow="fold")
+    if marked:
+        table.add_column("")
     for rank, hit in enumerate(answer.hits, 1):
         names = (hit.title, hit.name) if titled else (hit.name,)
         values = [f"{getattr(hit, head):.3f}" for head in answer.scores]
-        table.add_row(str(rank), *values, *(Text(printable(name)) for name in names))
+        table.add_row(str(rank), *values, *(Text(printable(name)) for name in names), *([hit.mark] if marked else []))
     return table
 
 
@@ -53,19 +55,25 @@ MAX_SUSPECTS = 200
 """Maximum number of suspects on a page."""
 
 
-def write_page(answers: Sequence[Answer], path: Path, about: str) -> None:
+HELD_OUT = '<span class="mark">held out</span>'
+
+
+def write_page(answers: Sequence[Answer], path: Path, about: str, results: str = "images") -> None:
     """Writes the results of a search as a self-contained HTML file.
 
     Args:
         answers: images are shown as thumbnails, words as a table.
         about: a sentence about the run and the index.
+        results: what the search returns, for the heading.
     """
-    parts = [_head("Search", about)]
+    parts = [_head(f"Search: {results}", about)]
+    if any(hit.held_out for answer in answers for hit in answer.hits):
+        parts.append(f'<p class="note">{HELD_OUT}: the label was not seen in training.</p>')
     for answer in answers:
         parts.append(f"<h2>{escape(answer.query.text)}</h2>")
         parts += [f'<p class="note">{escape(note)}</p>' for note in answer.query.notes]
         parts.append(_pictures(answer) if any(hit.file for hit in answer.hits) else _table(answer))
-    write_output(path, _document("Search", parts))
+    write_output(path, _document(f"Search: {results}", parts))
 
 
 def write_suspects(images: ImageIndex, report: SuspectReport, titles: Mapping[str, str], path: Path) -> None:
@@ -89,8 +97,12 @@ def _pictures(answer: Answer) -> str:
 
 def _hit(hit: Hit) -> str:
     assert hit.file is not None
-    lines = f"{hit.cosine:.3f}<br>{escape(hit.name)}" if hit.title else f"{hit.cosine:.3f}"
-    return _figure(hit.file, hit.title or hit.name, lines)
+    parts = [f"{hit.cosine:.3f}{_mark(hit)}", *([escape(hit.name)] if hit.title else [])]
+    return _figure(hit.file, hit.title or hit.name, "<br>".join(parts))
+
+
+def _mark(hit: Hit) -> str:
+    return f" {HELD_OUT}" if hit.held_out else ""
 
 
 def _suspect(images: ImageIndex, suspect: Suspect, titles: Mapping[str, str]) -> str:
@@ -126,7 +138,7 @@ def _table(answer: Answer) -> str:
     for rank, hit in enumerate(answer.hits, 1):
         values = (str(rank), *(f"{getattr(hit, head):.3f}" for head in answer.scores))
         cells = [f'<td class="number">{value}</td>' for value in values]
-        rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}</td><td>{escape(hit.name)}</td></tr>")
+        rows.append(f"<tr>{''.join(cells)}<td>{escape(hit.title)}{_mark(hit)}</td><td>{escape(hit.name)}</td></tr>")
     head = "".join(f"<th>{name}</th>" for name in ("", *answer.scores, "title", "name"))
     return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from seqvise.outputs import write_output
 from seqvise.retrieval.render.thumbnails import enlarged, thumbnail
-from seqvise.retrieval.results import Answer
+from seqvise.retrieval.results import Answer, Hit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,18 +39,24 @@ class _Tile:
 def write_sheet(answers: Sequence[Answer], path: Path) -> None:
     """Draws result images as a PNG file, with titles and cosines below; a query image comes first and is framed."""
     content = BytesIO()
-    _draw([_row(answer) for answer in answers]).save(content, "PNG")
+    _draw([(_title(answer), _tiles(answer)) for answer in answers]).save(content, "PNG")
     write_output(path, content.getvalue())
 
 
-def _row(answer: Answer) -> tuple[str, list[_Tile]]:
-    """The title and the images of a query's row."""
-    query, hits = answer.query, [(hit, hit.file) for hit in answer.hits if hit.file is not None]
-    tiles = [_Tile(file, hit.title or hit.name, f"{hit.cosine:.3f}") for hit, file in hits]
-    if query.image is None:
-        return query.text, tiles
-    # Long titles are truncated at the end, so the title is the end of the path.
-    return "/".join(query.image.parts[-2:]), [_Tile(query.image, "query", "", framed=True), *tiles]
+def _title(answer: Answer) -> str:
+    """The query's text; for an image, the end of its path, since long titles are truncated at the end."""
+    image = answer.query.image
+    return answer.query.text if image is None else "/".join(image.parts[-2:])
+
+
+def _tiles(answer: Answer) -> list[_Tile]:
+    query_tiles = [] if answer.query.image is None else [_Tile(answer.query.image, "query", "", framed=True)]
+    return query_tiles + [_tile(hit) for hit in answer.hits if hit.file is not None]
+
+
+def _tile(hit: Hit) -> _Tile:
+    assert hit.file is not None
+    return _Tile(hit.file, hit.title or hit.name, f"{hit.cosine:.3f} {hit.mark}".rstrip())
 
 
 def _draw(rows: Sequence[tuple[str, list[_Tile]]]) -> Image:
@@ -86,9 +92,10 @@ def _paste(sheet: Image, draw: ImageDraw, tile: _Tile, corner: tuple[int, int]) 
         _write(draw, (left + 8, top + TILE // 2 - 9), "cannot be read", TILE - 16, _font(13), FAINT)
     else:
         image = enlarged(image, TILE)
-        sheet.paste(image, (left + (TILE - image.width) // 2, top + (TILE - image.height) // 2))
+        sheet.paste(image, (left, top + TILE - image.height))  # its left and lower edges are those of the caption
     if tile.framed:
-        draw.rectangle((left - 4, top - 4, left + TILE + 3, top + TILE + 3), outline=FRAME, width=2)
+        width, height = (TILE, TILE) if image is None else image.size
+        draw.rectangle((left - 4, top + TILE - height - 4, left + width + 3, top + TILE + 3), outline=FRAME, width=2)
     _write(draw, (left, top + TILE + 4), tile.title, TILE, _font(13), INK)
     _write(draw, (left, top + TILE + 4 + LINE), tile.below, TILE, _font(12), FAINT)
 
