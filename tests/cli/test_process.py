@@ -72,3 +72,10 @@ def test_the_users_conf_folder_is_used(tmp_path: Path) -> None:
         check=True,
     )
     assert "lr: 0.125" in done.stdout
+
+
+def test_a_closed_pipe_is_no_failed_run_directory(tmp_path: Path) -> None:
+    program = "import sys; from seqvise.cli.main import main; sys.exit(main(['train', '--help']))"
+    command = f'{sys.executable} -c "{program}" | head -c 0'
+    ended = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.stderr == ""

@@ -333,6 +333,8 @@ def _run(task: Task, start: list[str], check: Check) -> None:
         decorate(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except BrokenPipeError:  # the reader of --help or --cfg has closed the pipe
+        raise
     except OSError as error:
         raise UserError(f"The run directory cannot be created ({error}): change paths.outputs.") from error
     for failure in failures:
