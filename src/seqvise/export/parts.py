@@ -81,12 +81,13 @@ class EncoderModule(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model: Any = model
+        self.model = model
 
     def forward(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """ids: (B, S) int64, lengths: (B,) int64."""
-        memory = self.model.encode(SourceBatch(ids, lengths))
-        state = named_tensors(self.model.init(memory), STATE).values()
+        model = _steps(self.model)
+        memory = model.encode(SourceBatch(ids, lengths))
+        state = named_tensors(model.init(memory), STATE).values()
         # The initial state can share tensors with the memory, but a file needs a separate tensor per output.
         return (*named_tensors(memory, MEMORY).values(), *(part.clone() for part in state))
 
@@ -101,14 +102,14 @@ class StepModule(nn.Module):
 
     def __init__(self, model: nn.Module, state: object, memory: object) -> None:
         super().__init__()
-        self.model: Any = model
+        self.model = model
         self.form = (state, memory)
 
     def forward(self, tokens: Tensor, **tensors: Tensor) -> tuple[Tensor, ...]:
         """tokens: (N,) int64; tensors: state and memory by name."""
         values = iter((_named(*self.form) | tensors).values())
         state, memory = map_tensors(lambda _: next(values), self.form)
-        stepped = self.model.step(tokens, state, memory)
+        stepped = _steps(self.model).step(tokens, state, memory)
         attention = () if stepped.attention is None else (stepped.attention,)
         return (stepped.logits, *attention, *named_tensors(stepped.state, NEXT).values())
 
@@ -142,7 +143,7 @@ def make_parts(
     Raises:
         TypeError: the model's state or memory contains an object that is not a tensor.
     """
-    steps, source = cast(StepModel[Any, Any], model), example_source(vocab_size, sizes)
+    steps, source = _steps(model), example_source(vocab_size, sizes)
     memory = steps.encode(source)
     rows = torch.arange(sizes.sentences).repeat_interleave(sizes.hypotheses)
     state, tokens = steps.reorder(steps.init(memory), rows), torch.full_like(rows, BOS)
@@ -264,3 +265,8 @@ def _sizes_of(
     parts = make_parts(model, vocab_size, sizes, step_inputs)
     tensors = {part.name: {**part.inputs, **part.run()} for part in parts}
     return {part: {name: value.shape for name, value in values.items()} for part, values in tensors.items()}
+
+
+def _steps(model: nn.Module) -> StepModel[Any, Any]:
+    """The model with its type. Without this call the ONNX exporter captures models whose sizes are fixed numbers."""
+    return cast(StepModel[Any, Any], model)
