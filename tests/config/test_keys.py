@@ -17,9 +17,10 @@ from torch import nn
 from seqvise.cli.main import main
 from seqvise.config.compose import compose, compose_what_fits
 from seqvise.config.formats import load_config
-from seqvise.config.keys import Key, flatten, is_filled, is_mapping
+from seqvise.config.keys import Key, flatten, is_filled, is_mapping, with_values
 from seqvise.config.schema import content, typed
 from seqvise.config.validate import validate
+from seqvise.decoding.options import DecodingOptions
 from seqvise.errors import UserError
 from seqvise.reports.job import read_job
 from seqvise.runs.directory import RunDirectory
@@ -198,3 +199,20 @@ def test_former_runs_have_no_unknown_key(caplog: pytest.LogCaptureFixture) -> No
     for run in sorted((EARLIER / "runs").glob("*/config.yaml")):
         Run.open(run.parent)
     assert [message for message in caplog.messages if "does not know" in message] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"beam": "5"}, "beam is '5', but must be a whole number."),
+        ({"beam": 2.5}, "beam is 2.5, but must be a whole number."),
+    ],
+)
+def test_a_value_of_another_type_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        with_values(DecodingOptions(), values)
+    assert caught.value.messages == (message,)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert with_values(DecodingOptions(), {"alpha": 1, "beam": 3}).beam == 3

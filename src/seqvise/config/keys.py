@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from numbers import Integral, Real
 from typing import Any, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 from seqvise.config.synonyms import meant
@@ -46,13 +47,38 @@ def with_values(options: OptionsT, values: Mapping[str, Any]) -> OptionsT:
     """A copy of options, which are a dataclass, with other values.
 
     Raises:
-        UserError: names that the options do not have, each with the nearest one.
+        UserError: names that the options do not have, each with the nearest one; or values of another type.
     """
     known = field_names(type(options))
     unknown = [name for name in values if name not in known]
     if unknown:
         raise UserError(*(f"{name}: there is no such option{_nearest_or_all(name, known)}" for name in unknown))
+    hints = get_type_hints(type(options))
+    wrong = {name: _type_name(hints[name]) for name, value in values.items() if not _has_type(value, hints[name])}
+    if wrong:
+        raise UserError(*(f"{name} is {values[name]!r}, but must be {kind}." for name, kind in wrong.items()))
     return cast(OptionsT, replace(cast(Any, options), **values))
+
+
+_KINDS: dict[Any, tuple[type, str]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+    type(None): (type(None), "None"),
+}
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of a field, if that is a plain type; a boolean is no number."""
+    kinds = get_args(hint) or (hint,)
+    if not all(kind in _KINDS for kind in kinds):
+        return True
+    return any(isinstance(value, _KINDS[kind][0]) and (kind is bool or not isinstance(value, bool)) for kind in kinds)
+
+
+def _type_name(hint: Any) -> str:
+    return " or ".join(_KINDS[kind][1] for kind in get_args(hint) or (hint,))
 
 
 def _nearest_or_all(name: str, names: Sequence[str]) -> str:

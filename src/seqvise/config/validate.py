@@ -198,11 +198,13 @@ def _monitor(config: Config) -> Iterator[str]:
 def _metrics(config: Config) -> Iterator[str]:
     """Imports the user's metrics, and checks that the task calls them and logs no other metric of their name."""
     task = str(option(config.model, "task"))
-    logged = Counter([*METRICS.get(task, ()), *(f"val/{name}" for name in metric_names(config.metrics))])
+    repeats = Counter(f"val/{name}" for name in metric_names(config.metrics))
     for index, path in enumerate(config.metrics):
         name = f"val/{path.rpartition('.')[2]}"
-        if logged[name] > 1:
+        if name in METRICS.get(task, ()):
             yield f"metrics.{index} is '{path}', but {name} is already logged: give the function another name."
+        elif repeats[name] > 1:
+            yield f"metrics.{index} is '{path}', but {repeats[name]} entries log {name}: each needs a name of its own."
         try:
             find_function(f"metrics.{index}", path)
         except UserError as error:

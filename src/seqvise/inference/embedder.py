@@ -192,7 +192,7 @@ class Embedder:
         faults = tuple(f"{images.root / path}: {reason}" for path, reason in store.bad_files().items())
         return Embedded(np.concatenate(vectors), rows, faults)
 
-    def embed_files(self, paths: Sequence[Path]) -> Rows:
+    def embed_files(self, paths: Sequence[str | Path]) -> Rows:
         """(N, D) vectors of image files.
 
         Raises:
@@ -206,7 +206,7 @@ class Embedder:
         decoded, messages = [], []
         for path in paths:
             try:
-                decoded.append(decode(path))
+                decoded.append(decode(Path(path)))
             except BadImageError as error:
                 messages.append(f"image={path} cannot be read: {error}.")
         if messages:

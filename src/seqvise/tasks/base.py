@@ -215,9 +215,16 @@ class Task(pl.LightningModule, TaskFields):
         Args:
             stage: ``val`` or ``test``.
             outputs, references: of all examples of the evaluation.
+
+        Raises:
+            RuntimeError: a function fails or returns no number; the message names it.
         """
         for name, function in self.metric_functions.items():
-            self.log(f"{stage}/{name}", float(function(outputs, references)), rank_zero_only=False)
+            try:
+                value = float(function(outputs, references))
+            except Exception as error:
+                raise RuntimeError(f"The function {name} of metrics failed: {type(error).__name__}: {error}") from error
+            self.log(f"{stage}/{name}", value, rank_zero_only=False)
 
     def _start_evaluation(self) -> None:
         """Resets the sums of the previous evaluation."""
