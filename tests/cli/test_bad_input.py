@@ -236,7 +236,7 @@ def test_a_missing_device_is_found_before_the_corpus_is_read(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     code, sentences = run_cli("train", *TINY, "trainer=gpu", "data.train=odd")
     assert code == 2
-    assert "trainer.devices" in sentences[0]
+    assert "trainer=gpu needs a GPU" in sentences[0]
     assert not (here / "outputs" / "cache").exists()
 
 

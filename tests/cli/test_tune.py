@@ -98,7 +98,7 @@ def test_all_invalid_values_are_reported_together(here: Path, messages_of: Messa
         (["tune=lr_dropout", "-m"], "-m: seqvise tune takes only key=value arguments"),
         (["tune=lr_dropout", "+tune.space.optimizer.lr.low=1"], "low is 1 and high is 0.01; swap them"),
         (["+tune.space.optimizer.name={type: categorical, choices: []}"], "tune.space.optimizer.name.choices is empty"),
-        ([LR, "monitor.metric=val/loss"], "monitor.mode is max, but a smaller val/loss is better"),
+        ([LR, "monitor.metric=val/loss", "monitor.mode=max"], "monitor.mode is max, but a smaller val/loss is better"),
         ([LR, "tune.best=best.yaml"], "tune.best is best.yaml, but must be a .yaml file in a folder named experiment"),
     ],
 )

@@ -158,13 +158,13 @@ def evaluate(options: EvaluateOptions) -> None:
     from seqvise.evaluation.corpus import read_parallel
     from seqvise.runs.load import IMAGES, Run
 
+    texts = read_parallel(options.files())
     run = Run.open(options.run, options.trust)
     if run.config.data.kind == IMAGES:
         raise UserError(f"{run.path} embeds images, which evaluate does not score: see {run.path / 'metrics.json'}.")
     family = FAMILIES.get(run.config.data.kind, TRANSLATION)
     if messages := list(options.misplaced(family)):
         raise UserError(*messages)
-    texts = read_parallel(options.files())
     if family == TRANSLATION:
         _evaluate_translation(options, run, texts)
     else:
