@@ -121,7 +121,7 @@ def test_vectors_are_the_models_own() -> None:
 @pytest.mark.usefixtures("here")
 def test_the_run_of_another_task_and_an_unfinished_one_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree("run", "young", ignore=shutil.ignore_patterns("checkpoints"))
-    for run, sentence in (("young", "has no checkpoint yet"), ("drawn", "is not a run directory")):
+    for run, sentence in (("young", "has no checkpoint (status: ok)"), ("drawn", "is not a run directory")):
         capsys.readouterr()
         assert main(["search", f"run={run}", "query=red", "trust=true"]) == 2
         assert sentence in capsys.readouterr().err
