@@ -132,6 +132,8 @@ def test_jobs_save_when_the_sweep_is_interrupted(tmp_path: Path, signum: int, er
         run_jobs(jobs(tmp_path, "wait", "wait", "well"), Pool(2, []), "train")
     assert signum == signal.SIGINT or ended.value.args == (143,)
     assert all((tmp_path / number / "saved").exists() for number in "01")
+    # They ended before they could record it themselves, and plain resume=auto must not skip them.
+    assert all(read(tmp_path / number / "status.json")["interrupted"] for number in "01")
     assert not (tmp_path / "2").exists()
 
 

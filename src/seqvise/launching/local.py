@@ -138,13 +138,19 @@ def _end(ended: _Running) -> JobOutcome:
     return JobOutcome(job.number, failure)
 
 
+TERMINATED = (128 + signal.SIGTERM, -signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGINT)
+"""Exit codes of a process that SIGTERM or SIGINT ended."""
+
+
 def _failure(ended: _Running, code: int) -> str:
     """Why a job failed. Also records it, unless the folder is in use or holds a run that the job may not resume."""
     folder = ended.job.folder
     message = _last_sentence(folder / LOG, ended.log_start)
     refused = code == REFUSED and (folder / CONFIG).is_file()
     if not refused and _is_free(folder) and read_status(folder).get("status") != "ok":
-        record_failure(folder, message if message and code > 0 else f"the process {describe_exit(code)}.")
+        reason = message if message and code > 0 else f"the process {describe_exit(code)}."
+        # A process that is terminated before it trains cannot record it.
+        record_failure(folder, reason, interrupted=message is None and code in TERMINATED)
         return " ".join(str(read_status(folder).get("why")).split())
     return message or f"the process {describe_exit(code)}."
 
