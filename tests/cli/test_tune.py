@@ -266,7 +266,7 @@ def test_a_search_with_real_trainings_of_two_processes_each(
     assert report.main([f"sweep={folder}"]) == 0
     output = capsys.readouterr().out
     assert output.startswith("2 configurations, 2 of 2 jobs done, smallest val/loss first\n")
-    assert "optimizer.lr" in output.splitlines()[1]
+    assert any("optimizer.lr" in line and "val/loss" in line for line in output.splitlines()[1:8])
     assert runs.main(["folder=outputs"]) == 0
     assert NAME in capsys.readouterr().out
 
