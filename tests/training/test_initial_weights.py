@@ -91,7 +91,7 @@ def test_draws_while_data_are_prepared_do_not_move_the_weights(monkeypatch: pyte
 
     expected = initial_weights(KINDS["language_model"], "quiet")
 
-    def drawing(*_: object) -> None:
+    def drawing(*_: object, **__: object) -> None:
         torch.rand(3)
 
     monkeypatch.setattr(data, "fetch_missing", drawing)

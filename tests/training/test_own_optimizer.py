@@ -41,9 +41,9 @@ def project(here: Path) -> Path:
 def test_both_train(project: Path) -> None:
     assert main([*TRAIN, "optimizer=mine", "schedule=mine", "schedule.warmup=4", "optimizer.lr=0.01"]) == 0
     rates = [
-        float(row["schedule/lr"])
+        float(row["train/lr"])
         for row in csv.DictReader((project / "run" / "metrics.csv").open())
-        if row.get("schedule/lr")
+        if row.get("train/lr")
     ]
     # 40 pairs in batches of 8 are 5 steps per epoch. Warm-up over 4 of 10 steps; the last fifth decays: 1 at step 8.
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.005])

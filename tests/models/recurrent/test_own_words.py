@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling
+from seqvise.models.recurrent.decoder_inputs import ScheduledSampling
 
 REFERENCES = torch.tensor([[0, 5, 6], [0, 7, 8], [0, 9, 10]])
 FORCED = torch.tensor([[False, True, False], [False, True, False], [False, False, False]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from seqvise.models.interface import PAD
-from seqvise.models.recurrent.scheduled_sampling import StepEmbedding
+from seqvise.models.recurrent.decoder_inputs import StepEmbedding
 
 
 def test_values_and_gradient_equal_those_of_an_embedding() -> None:

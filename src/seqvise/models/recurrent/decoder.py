@@ -13,7 +13,15 @@ from seqvise.models.interface import BOS, PAD, PickWords
 from seqvise.models.kernels.dropout import Drop, WordDrop, keep, make_dropout, make_word_dropout
 from seqvise.models.kernels.step_linear import MakeProduct, plain_product, products_for
 from seqvise.models.recurrent.attention import Attend, Attention, make_attention
-from seqvise.models.recurrent.decoder_inputs import Identity, InputFusion, Output, StepFusion, make_readout
+from seqvise.models.recurrent.decoder_inputs import (
+    Identity,
+    InputFusion,
+    Output,
+    ScheduledSampling,
+    StepEmbedding,
+    StepFusion,
+    make_readout,
+)
 from seqvise.models.recurrent.layers import (
     LAYERS,
     Cell,
@@ -24,7 +32,6 @@ from seqvise.models.recurrent.layers import (
     residual_norms,
 )
 from seqvise.models.recurrent.options import RecurrentOptions
-from seqvise.models.recurrent.scheduled_sampling import ScheduledSampling, StepEmbedding
 
 Attended = tuple[tuple[Tensor, ...], Tensor | None]
 """One context (N, M) and the attention weights (N, S); () and None without attention at this place."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from seqvise.models.encoder_decoder import DecoderStep
 from seqvise.models.interface import BOS, PAD, PickWords
-from seqvise.models.recurrent.scheduled_sampling import StepEmbedding
+from seqvise.models.recurrent.decoder_inputs import StepEmbedding
 from seqvise.models.transformer.attention import KeyValue
 from seqvise.models.transformer.layers import DecoderLayer, WordInput, norm
 from seqvise.models.transformer.options import TransformerOptions
