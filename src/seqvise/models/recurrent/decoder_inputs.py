@@ -1,4 +1,4 @@
-"""Inputs of a decoder (reference tokens or predictions, embedded and fused with context and last output), and readouts."""
+"""Inputs of a decoder (reference tokens or predictions, embedded, fused with context and last output), and readouts."""
 
 from __future__ import annotations
 
