@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
-from seqvise.config.search_path import choices
+from seqvise.config.search_path import is_group
 from seqvise.moved import EXPERIMENTS
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
@@ -115,11 +115,6 @@ def _fits_file(parsed: Override) -> bool:
     of_hydra = parsed.key_or_group.partition(".")[0] == "hydra"
     adds_group = parsed.is_add() and is_group(parsed.key_or_group)
     return not (of_hydra or parsed.is_delete() or parsed.package is not None or adds_group)
-
-
-def is_group(name: str) -> bool:
-    """Whether a name is that of a config group."""
-    return bool(choices(name))
 
 
 def _is_choice(parsed: Override) -> bool:

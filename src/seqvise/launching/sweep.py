@@ -11,7 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from seqvise.config.overrides import OverrideParts, is_group, split_override, swept_targets
+from seqvise.config.overrides import OverrideParts, split_override, swept_targets
+from seqvise.config.search_path import is_group
 from seqvise.errors import RunFailedError, UserError
 from seqvise.files import digest
 from seqvise.runs.directory import CONFIG, read_status
