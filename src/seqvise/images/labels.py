@@ -221,19 +221,22 @@ def label_table(
         raise ValueError(f"policy={policy}, missing={missing}, or a duplicate name.")
     synsets = [_synset(name, wordnet, table or {}) for name in names]
     sources, vectors = _find_vectors(names, synsets, policy, lexicon, wordnet)
-    unsmoothed: list[str] = []
+    unsmoothed: tuple[str, ...] = ()
     if wordnet is not None and wordnet.has_hypernyms and hypernyms:
         vectors = smoothed(vectors, synsets, lexicon, wordnet, hypernyms)
-        pairs = zip(names, synsets, strict=True)
-        unsmoothed = [name for name, synset in pairs if not synset or not wordnet.parents(synset)]
+        unsmoothed = _without_hypernyms(names, synsets, wordnet)
     plain_names = _plain_names(names, wordnet, table or {})
-    coverage = LabelCoverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, tuple(unsmoothed))
-    count = len(coverage.without_vector)
-    if count and (missing == "refuse" or count == len(names)):
-        raise UserError(*_refusals(coverage, lexicon, wordnet))
+    coverage = LabelCoverage(policy, tuple(sources), _shared_vectors(sources, vectors), *plain_names, unsmoothed)
     rows = [row for row, source in enumerate(sources) if source.method is not Method.NONE]
+    if len(rows) < len(names) and (missing == "refuse" or not rows):
+        raise UserError(*_refusals(coverage, lexicon, wordnet))
     titles = tuple(_title(name, synset, wordnet) for name, synset in zip(names, synsets, strict=True))
     return LabelTable(tuple(names), titles, tuple(synsets), vectors).chosen(rows), coverage
+
+
+def _without_hypernyms(names: Sequence[str], synsets: Sequence[str | None], wordnet: WordNet) -> tuple[str, ...]:
+    pairs = zip(names, synsets, strict=True)
+    return tuple(name for name, synset in pairs if not synset or not wordnet.parents(synset))
 
 
 def _find_vectors(

@@ -64,7 +64,7 @@ class Rescorer:
     """A model that scores translations of another model."""
 
     model: nn.Module  # in evaluation mode
-    # source, target: its codecs; the target vocabulary is that of the other model, in either direction
+    # source, target: its codecs; both models share the target vocabulary, in either reading direction
     source: TextCodec
     target: TextCodec
     weight: float = 0.5  # its weight in the new score, 0 to 1

@@ -169,7 +169,7 @@ def _as_overrides(argv: Sequence[str], unknown: Sequence[str]) -> Iterator[str]:
     """A sentence for each option that does not exist, with the override that may be meant."""
     for option in unknown:
         name, sign, value = option.lstrip("-").partition("=")
-        following = list(argv)[list(argv).index(option) + 1 :][:1]
+        following = argv[argv.index(option) + 1 :][:1]
         if not sign and following and following[0][:1] != "-" and "=" not in following[0]:
             value = following[0]
         _, errors = compose_what_fits([f"{name}={value or 'VALUE'}"])
@@ -279,7 +279,7 @@ def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _check_ranges(overrides: Sequence[str]) -> None:
-    """Raises UserError for a range such as ``interval(0,1)``, of which a grid has no jobs."""
+    """Raises UserError for a range such as ``interval(0,1)``, which a grid cannot enumerate."""
     if any(split_override(text).name == "hydra/sweeper" for text in overrides):
         return
     with suppress(HydraException):
