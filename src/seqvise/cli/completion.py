@@ -14,8 +14,8 @@ from pathlib import Path
 from seqvise.cli.support.commands import COMMANDS
 from seqvise.cli.support.exit_codes import REFUSED
 
-HYDRA_COMMANDS = {"train": "train", "prepare": "train", "find_lr": "train", "find_batch_size": "train"} | {
-    "baselines": "train",
+HYDRA_COMMANDS = {
+    **dict.fromkeys(("train", "prepare", "find_lr", "find_batch_size", "baselines"), "train"),
     "tune": "tune",
 }
 """Commands with overrides, and the config that they compose."""

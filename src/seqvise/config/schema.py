@@ -60,9 +60,9 @@ OPTION_FILES: dict[str, type] = {
 }
 """Types of nodes by their name in the `options` group, which files of the `data` and `model` groups begin with."""
 TYPED = "_seqvise_types"
+"""An attribute of Hydra's store: whether it holds the types (true) or only default values (false)."""
 OTHER_KIND = 3
 """So many unknown keys of `data` are not misspelt, but belong to another `data.kind`."""
-"""An attribute of Hydra's store: whether it holds the types (true) or only default values (false)."""
 
 
 def register(typed: bool = True) -> None:
